@@ -1,0 +1,123 @@
+"""What travels between the game and a language model.
+
+A :class:`ChatRequest` says everything about one call, a :class:`Completion` everything about its
+outcome. Both are frozen plain data: the same request always means the same call, so that a run
+can be recorded, replayed and compared byte by byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Role = Literal["strategy", "local_strategy", "execute", "local_commit", "commit"]
+"""What a call is for. The two ``local_*`` roles exist only when executors form groups."""
+
+FinishReason = Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatRequest:
+    """One call of a language model.
+
+    ``temperature`` 0 means greedy decoding. ``repetition_penalty`` is multiplicative with the
+    meaning it has in Hugging Face transformers: logits of tokens already present in prompt or
+    output are divided by it where positive and multiplied where negative; 1 is neutral.
+    """
+
+    messages: tuple[Message, ...]
+    temperature: float
+    repetition_penalty: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int
+    seed: int
+    """0 <= seed < 2**31: the range that every known server accepts."""
+    model: str
+    """Name of the :class:`ChatModel` that answers; the driver routes by it."""
+    role: Role
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as JSON-serialisable data, in a fixed key order."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Tokens and requests spent. Adds up with ``+``."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Part of ``prompt_tokens`` that was not computed again (a shared prefix)."""
+    requests: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            requests=self.requests + other.requests,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completion:
+    """The outcome of one :class:`ChatRequest`.
+
+    ``error`` is None on success. A failed request carries a message for people in ``error`` and
+    ``finish_reason == "error"``; it is never raised, so that the other requests of the batch
+    are not lost.
+    """
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: FinishReason = "stop"
+    error: str | None = None
+
+    @classmethod
+    def failure(cls, error: str, usage: Usage | None = None) -> Completion:
+        """A completion that stands for a failed request."""
+        return cls(text="", usage=usage or Usage(), finish_reason="error", error=error)
+
+
+class ModelError(Exception):
+    """A model cannot be used at all: unknown name, missing weights, wrong key.
+
+    Raised at once, unlike the failure of a single request.
+    """
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Anything that answers chat requests in order."""
+
+    name: str
+    """The string that requests name in ``ChatRequest.model``."""
+    context_limit: int | None
+    """Tokens of prompt and completion together that the model accepts; None: not known."""
+
+    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+        """Answer every request, in the order given. One failure never loses the others."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of ``text`` (an upper estimate where no tokenizer is at hand)."""
+        ...
+
+    def close(self) -> None:
+        """Release processes, sockets and memory. May be called twice."""
+        ...
