@@ -1,0 +1,116 @@
+"""Sampling actions: what one agent decides, and how a point of the action box becomes one.
+
+An agent never sees temperatures. It chooses a point a of the box [-1, 1]^2, which maps affinely to
+e_i = (T_i, p_i), the sampling temperature and the repetition penalty of executor i:
+
+    T = T_min + (a_0 + 1)/2 · (T_max - T_min),      p = p_min + (a_1 + 1)/2 · (p_max - p_min)
+
+with the inverse a_0 = 2·(T - T_min)/(T_max - T_min) - 1 (likewise a_1), and a = 0 where the
+interval has no width. Points outside the box are clipped to its border.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingAction:
+    """e_i of the paper: how one executor samples its next response."""
+
+    temperature: float
+    """Softmax temperature T_i, >= 0; 0 is greedy decoding."""
+    repetition_penalty: float
+    """Multiplicative penalty p_i, > 0; 1 is neutral, below 1 rewards repetition."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingBounds:
+    """The box of temperatures and repetition penalties that agents may choose from.
+
+    Raises ``ValueError`` when an interval is empty, infinite or outside of what a sampler accepts.
+    """
+
+    temperature_min: float = 0.1
+    temperature_max: float = 2.0
+    repetition_penalty_min: float = 0.8
+    repetition_penalty_max: float = 1.5
+    top_p: float = 0.9
+    """Fixed for every executor, in (0, 1]; no agent chooses it."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("temperature", self.temperature_min, self.temperature_max),
+            ("repetition_penalty", self.repetition_penalty_min, self.repetition_penalty_max),
+        ):
+            if not (math.isfinite(low) and math.isfinite(high) and 0 <= low <= high):
+                raise ValueError(
+                    f"{name}_min and {name}_max must be finite with 0 <= min <= max, "
+                    f"got {low} and {high}"
+                )
+        if self.repetition_penalty_min == 0:
+            raise ValueError("repetition_penalty_min must be above 0: logits are divided by it")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+
+    def to_sampling(self, action: ArrayLike, *, agents: Sequence[str] = ()) -> list[SamplingAction]:
+        """The sampling actions of a batch of points of the box.
+
+        Args:
+            action: array (..., 2) of finite numbers, ``[..., 0]`` for the temperature and
+                ``[..., 1]`` for the repetition penalty; values beyond [-1, 1] are clipped.
+            agents: names of the rows, in order, for error messages only.
+
+        Returns:
+            One ``SamplingAction`` per row, in C order of the leading axes; a single point of
+            shape (2,) gives a list of one.
+
+        Raises:
+            ValueError: the last axis is not 2, or a number is NaN or infinite.
+        """
+        points = np.asarray(action, dtype=np.float64)
+        if points.ndim == 0 or points.shape[-1] != 2:
+            raise ValueError(
+                f"an action must have shape (2,) or (..., 2): temperature and repetition "
+                f"penalty in [-1, 1]; got shape {points.shape}{_of(agents)}"
+            )
+        rows: list[list[float]] = points.reshape(-1, 2).tolist()
+        t_min, t_max = self.temperature_min, self.temperature_max
+        p_min, p_max = self.repetition_penalty_min, self.repetition_penalty_max
+        half_t, half_p = (t_max - t_min) / 2, (p_max - p_min) / 2
+        sampling = []
+        for index, (a, b) in enumerate(rows):
+            if not (math.isfinite(a) and math.isfinite(b)):
+                who = agents[index] if index < len(agents) else f"row {index}"
+                raise ValueError(f"the action of {who} must be finite, got ({a}, {b})")
+            # min and max remove what rounding puts beyond the bounds at a = 1.
+            temperature = min(t_max, t_min + (max(-1.0, min(1.0, a)) + 1.0) * half_t)
+            penalty = min(p_max, p_min + (max(-1.0, min(1.0, b)) + 1.0) * half_p)
+            sampling.append(SamplingAction(temperature=temperature, repetition_penalty=penalty))
+        return sampling
+
+    def normalise(self, action: SamplingAction) -> tuple[float, float]:
+        """The point of the box that maps to ``action``: the inverse of :meth:`to_sampling`.
+
+        Up to rounding, and exact only inside the bounds: an action beyond them gives a point
+        beyond [-1, 1].
+        """
+        return (
+            _unit(action.temperature, self.temperature_min, self.temperature_max),
+            _unit(
+                action.repetition_penalty, self.repetition_penalty_min, self.repetition_penalty_max
+            ),
+        )
+
+
+def _unit(value: float, low: float, high: float) -> float:
+    return 0.0 if high == low else 2.0 * (value - low) / (high - low) - 1.0
+
+
+def _of(agents: Sequence[str]) -> str:
+    return f" for {', '.join(agents)}" if agents else ""
