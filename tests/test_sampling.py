@@ -15,7 +15,7 @@ BOUNDS = SamplingBounds()
 in_box = st.floats(-1, 1)
 
 
-def test_corners_and_centre_of_the_box():
+def test_corners_and_centre_of_the_box() -> None:
     low, high, centre = BOUNDS.to_sampling([[-1, -1], [1, 1], [0, 0]])
     assert low == SamplingAction(temperature=0.1, repetition_penalty=0.8)
     assert high == SamplingAction(temperature=2.0, repetition_penalty=1.5)
@@ -24,26 +24,26 @@ def test_corners_and_centre_of_the_box():
 
 
 @given(in_box, in_box)
-def test_normalise_inverts_to_sampling(a, b):
+def test_normalise_inverts_to_sampling(a: float, b: float) -> None:
     (action,) = BOUNDS.to_sampling([a, b])
     assert BOUNDS.normalise(action) == pytest.approx((a, b), abs=1e-12)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-9, 9))
-def test_every_finite_point_lands_inside_the_bounds(a, b):
+def test_every_finite_point_lands_inside_the_bounds(a: float, b: float) -> None:
     (action,) = BOUNDS.to_sampling(np.array([a, b]))
     assert 0.1 <= action.temperature <= 2.0
     assert 0.8 <= action.repetition_penalty <= 1.5
 
 
-def test_leading_axes_are_flattened_in_c_order():
+def test_leading_axes_are_flattened_in_c_order() -> None:
     points = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 2, 2)
     flat = BOUNDS.to_sampling(points)
     assert len(flat) == 6
     assert flat[3] == BOUNDS.to_sampling(points[1, 1])[0]
 
 
-def test_an_interval_without_width_is_the_centre():
+def test_an_interval_without_width_is_the_centre() -> None:
     fixed = SamplingBounds(temperature_min=0.7, temperature_max=0.7)
     (action,) = fixed.to_sampling([0.9, 0.0])
     assert action.temperature == 0.7
@@ -51,13 +51,13 @@ def test_an_interval_without_width_is_the_centre():
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_number_that_is_not_finite_names_its_agent(bad):
+def test_a_number_that_is_not_finite_names_its_agent(bad: float) -> None:
     with pytest.raises(ValueError, match="executor_1"):
         BOUNDS.to_sampling([[0, 0], [0, bad]], agents=["executor_0", "executor_1"])
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1), (2, 3)])
-def test_a_wrong_shape_is_named(shape):
+def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=str(shape).replace("(", r"\(").replace(")", r"\)")):
         BOUNDS.to_sampling(np.zeros(shape))
 
@@ -74,6 +74,6 @@ def test_a_wrong_shape_is_named(shape):
         {"top_p": 1.1},
     ],
 )
-def test_impossible_bounds_are_refused(arguments):
+def test_impossible_bounds_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError):
         SamplingBounds(**arguments)
