@@ -55,7 +55,7 @@ class QuestionSource(Protocol):
 
 
 class OrderState(NamedTuple):
-    """Where a :class:`QuestionOrder` stands. With source, order and seed it says what comes next."""
+    """Where a :class:`QuestionOrder` stands; with source, order and seed: what comes next."""
 
     epoch: int
     """Complete passes over the source so far."""

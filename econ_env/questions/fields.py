@@ -1,0 +1,133 @@
+"""Which fields of a row hold the question and the gold answer, and what their text is.
+
+Data sets name the same things differently. :class:`Fields` says which names a data set uses,
+:func:`detect_fields` knows the common ones, :func:`read_row` turns one row into text. Readers of
+files and of the hub share them, so that every error names the place and the field alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from math import isfinite
+
+from econ_env.questions.base import Question, QuestionError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fields:
+    """Names of the fields of one data set."""
+
+    question: tuple[str, ...]
+    """Read in this order and joined by a space; usually one field."""
+    answer: str
+    kind: str | None = None
+    """Field with the type of the question; None or absent in a row: the kind is empty."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The fields that every row must have."""
+        return (*self.question, self.answer)
+
+
+KNOWN_FIELDS = (
+    Fields(question=("question",), answer="answer"),  # GSM8K, StrategyQA
+    Fields(question=("problem",), answer="answer", kind="subject"),  # MATH-500
+    Fields(question=("problem",), answer="solution", kind="type"),  # MATH
+    Fields(question=("question_concat",), answer="Answer", kind="Type"),  # SVAMP, newer files
+    Fields(question=("Body", "Question"), answer="Answer", kind="Type"),  # SVAMP
+    Fields(question=("input",), answer="target"),  # GSM-Hard
+)
+"""The shapes that :func:`detect_fields` knows, the first match wins."""
+
+
+def detect_fields(present: Sequence[str], where: str) -> Fields:
+    """The known shape that fits the fields ``present`` in a data set.
+
+    Raises:
+        QuestionError: none fits; the message, which begins with ``where``, lists what is there.
+    """
+    for fields in KNOWN_FIELDS:
+        if set(fields.required) <= set(present):
+            return fields
+    known = ", ".join(f"{'+'.join(fields.question)}/{fields.answer}" for fields in KNOWN_FIELDS)
+    raise QuestionError(
+        f"{where}: cannot tell which fields hold question and answer. Fields there: "
+        f"{_listed(present)}. Name two of them with question_field_name and answer_field_name "
+        f"(known without naming: {known})."
+    )
+
+
+def named_fields(question_field_name: str | None, answer_field_name: str | None) -> Fields | None:
+    """The fields that a user named, or None when both names are None: detect them.
+
+    Raises:
+        QuestionError: only one of the two is named.
+    """
+    if question_field_name is None and answer_field_name is None:
+        return None
+    if question_field_name is None or answer_field_name is None:
+        raise QuestionError(
+            "give question_field_name and answer_field_name together, or neither to have them "
+            f"detected; got {question_field_name!r} and {answer_field_name!r}"
+        )
+    return Fields(question=(question_field_name,), answer=answer_field_name)
+
+
+def read_row(
+    row: Mapping[str, object], fields: Fields, *, where: str, question_id: str
+) -> Question:
+    """The question in ``row``. ``where`` (file and row) begins every error message.
+
+    Raises:
+        QuestionError: a field is missing or empty, or its value has no plain text.
+    """
+    texts = [_text(row, name, where) for name in fields.question]
+    gold = _text(row, fields.answer, where)
+    kind = row.get(fields.kind) if fields.kind is not None else None
+    return Question(
+        id=question_id,
+        text=" ".join(texts),
+        gold=gold,
+        kind="" if kind is None else str(kind).strip(),
+    )
+
+
+def _text(row: Mapping[str, object], name: str, where: str) -> str:
+    if name not in row:
+        near = get_close_matches(name, list(row), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise QuestionError(f"{where}: no field {name!r}; fields there: {_listed(row)}.{hint}")
+    value = row[name]
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif isinstance(value, int):
+        text = str(value)
+    elif isinstance(value, float) and isfinite(value):
+        # All digits of repr, but never an exponent: 2e-06 becomes 0.000002.
+        text = format(Decimal(repr(value)), "f")
+    elif isinstance(value, Decimal) and value.is_finite():
+        text = format(value, "f")
+    elif value is None:
+        text = ""
+    else:
+        raise QuestionError(
+            f"{where}: field {name!r} must be text, a finite number or true/false, "
+            f"but is {_short(value)} ({type(value).__name__})"
+        )
+    if not text:
+        raise QuestionError(f"{where}: field {name!r} is empty; fill it in or remove the row")
+    return text
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _listed(names: Mapping[str, object] | Sequence[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
