@@ -1,0 +1,27 @@
+# Thin names for scripts/check.sh; each target installs what it needs into .venv first.
+.DEFAULT_GOAL := help
+.PHONY: help install test lint types format clean
+
+PYTEST_ARGS ?=
+
+help: ## show these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+install: ## make .venv and install everything that developing needs
+	@scripts/install.sh minilm test dev
+
+test: ## run the tests (PYTEST_ARGS="-k game -x" are passed on)
+	@scripts/check.sh test $(PYTEST_ARGS)
+
+lint: ## check style and formatting
+	@scripts/check.sh lint
+
+types: ## check types
+	@scripts/check.sh types
+
+format: ## mend style and formatting
+	@scripts/check.sh format
+
+clean: ## remove caches and builds, but not .venv
+	@rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The checks of this repository, one a name. Installs what the check needs, when it is missing.
+#
+#   scripts/check.sh test [PYTEST ARGUMENTS...]
+#   scripts/check.sh lint | types | format
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+run() { .venv/bin/python -m "$@"; }
+
+check=${1:-}
+shift || true
+case $check in
+    test)
+        scripts/install.sh minilm test
+        run pytest --durations=10 "$@"
+        ;;
+    lint)
+        scripts/install.sh minilm test dev
+        run ruff check .
+        run ruff format --check .
+        ;;
+    types)
+        scripts/install.sh minilm test dev
+        run mypy
+        ;;
+    format)
+        scripts/install.sh minilm test dev
+        run ruff check --fix .
+        run ruff format .
+        ;;
+    *)
+        printf 'usage: scripts/check.sh test|lint|types|format (not %q)\n' "$check" >&2
+        exit 2
+        ;;
+esac
