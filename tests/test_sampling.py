@@ -53,7 +53,7 @@ def test_an_interval_without_width_is_the_centre() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_names_its_agent(bad: float) -> None:
     with pytest.raises(ValueError, match="executor_1"):
-        BOUNDS.to_sampling([[0, 0], [0, bad]], agents=["executor_0", "executor_1"])
+        BOUNDS.to_sampling([[0.0, 0.0], [0.0, bad]], agents=["executor_0", "executor_1"])
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1), (2, 3)])
@@ -75,5 +75,5 @@ def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
     ],
 )
 def test_impossible_bounds_are_refused(arguments: dict[str, float]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="temperature|repetition_penalty|top_p"):
         SamplingBounds(**arguments)

@@ -1,0 +1,228 @@
+"""Reading what a coordinator wrote: its commitment, and its strategy without a leaked answer.
+
+A commitment is asked for as one JSON object. Models return it in code fences, with trailing
+commas, single quotes, LaTeX whose backslashes are not escaped, or cut off at the token limit.
+:func:`parse_commitment` reads all of that and says how (``parse_method``), so that reports can
+tell a clean reply from a rescued one. Nothing is evaluated, no parser recurses, and the time is
+linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from econ_env.loose_json import loose_objects, restore_latex
+
+MAX_CHARACTERS = 50_000
+"""Only the end of a longer reply is read where its JSON needs repair."""
+MAX_ANSWER_CHARACTERS = 1_000
+"""A longer "value" is not an answer."""
+_MAX_CHECKS = 16
+_MAX_BOXES = 32
+
+Method = Literal["json", "repaired", "boxed", "last_number", "none"]
+
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=lambda name: None)
+"""Numbers stay the text that was written: 0.10 is not 0.1, and no digit of a long one is lost."""
+
+_BOX = re.compile(r"\\boxed\s*\{")
+_BRACE = re.compile(r"[{}]")
+_NUMBER = re.compile(r"(?:(?<![\w.)\]])[-−+])?\d+(?:,\d{3})*(?!\d)(?:\.\d+)?(?:/\d+)?%?")
+
+_NUMBER_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty "
+    "ninety hundred thousand"
+)
+_FILLERS = (
+    "about approximately around roughly exactly simply just equal to probably likely be the a an "
+    "number total of value"
+)
+_ABOUT_THE_ANSWER = "found given positive negative correct wrong rounded reasonable unknown asked"
+_LEAK = re.compile(
+    r"\\boxed|\\fbox|#{4}"
+    r"|(?:=>|⇒|→|->)\s*[$€£]?[-−]?\d"
+    r"|(?:\b(?:so|thus|hence|therefore|then)\b,?\s*)?(?:\b(?:the|our|my)\s+)?"
+    r"(?:\b(?:final|correct|overall)\s+)?"
+    # A number or number word, after "is", a colon or nothing at all ("final answer 42") ...
+    r"(?:\b(?:answer|result|solution)\b[\s*_]*(?:is|are|equals|(?:will|would|must|should)\s+be)?"
+    rf"(?:[^\w\n.;]|_|\b(?:{'|'.join(_FILLERS.split())})\b){{0,12}}"
+    rf"(?:\d|\b(?:{'|'.join(_NUMBER_WORDS.split())})\b)"
+    # ... or a single word that ends the sentence ("Answer: Paris").
+    r"|\banswer\b[\s*_]*(?:is\b|[:：=])[\s*_:]*"
+    rf"(?!(?:{'|'.join(_ABOUT_THE_ANSWER.split())})\b)[^\s.,;]+[*_]*\s*(?:[.,;!\n]|\Z))",
+    re.IGNORECASE,
+)
+_LEAK_SIGNS = ("answer", "result", "solution", "boxed", "fbox", "####", "=>", "⇒", "→", "->")
+"""No leak without one of these: most strategies need no closer look."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commitment:
+    """A coordinator's conclusion as it was read from its reply."""
+
+    value: str | None
+    """The final answer as text, numbers exactly as written; None where there is none."""
+    reason: str = ""
+    confidence: float | None = None
+    """Clipped to [0, 1]; None where it is missing or not a number."""
+    checklist: dict[str, bool] = field(default_factory=dict)
+    parse_method: Method
+
+
+def parse_commitment(text: str) -> Commitment:
+    r"""Read a commitment from a coordinator's reply.
+
+    The methods are tried in this order; the first that finds a value wins:
+
+    * ``json``: the whole reply is one JSON object with a ``value``. Of equal keys the last counts.
+    * ``repaired``: an object can be read with tolerance; of several objects the last counts.
+    * ``boxed``: the last balanced ``\boxed{...}``.
+    * ``last_number``: the last number.
+    * ``none``: no value at all.
+
+    The last three look only into the reason where an object has one, since the number that comes
+    last in a broken object is its confidence. What stands in a ``<think>`` block is never read.
+    """
+    text = without_thinking(text).strip()
+    entries = _strict_object(text)
+    if entries is not None and (value := _value_text(raw := entries.get("value"))) is not None:
+        damaged = isinstance(raw, str) and restore_latex(raw) != raw
+        return _commitment(value, entries, "repaired" if damaged else "json")
+
+    text = text[-MAX_CHARACTERS:]
+    found: dict[str, Any] = {}
+    for entries in loose_objects(text):
+        if entries.keys() & {"value", "answer", "final_answer", "reason"}:
+            found = entries
+    for key in ("value", "answer", "final_answer"):
+        if (value := _value_text(found.get(key))) is not None:
+            return _commitment(value, found, "repaired")
+
+    reason = found.get("reason", "" if found else text)
+    source = reason if isinstance(reason, str) else ""
+    if (value := last_boxed(source)) is not None:
+        return _commitment(value, found, "boxed")
+    if (value := _last_number(source)) is not None:
+        return _commitment(value, found, "last_number")
+    return _commitment(None, found, "none")
+
+
+def guard_strategy(text: str) -> tuple[str, bool]:
+    """The strategy without an answer that it gives away, and whether it gave one away.
+
+    A strategy is cut before a box, before ``####``, before an arrow to a number (``=> 42``) and
+    before an answer phrase that a value follows ("the answer is 42", "Answer: Paris"). A phrase
+    that only speaks about the answer ("the answer is the sum of both") stays.
+    """
+    text = without_thinking(text)
+    lowered = text.lower()
+    leak = _LEAK.search(text) if any(sign in lowered for sign in _LEAK_SIGNS) else None
+    return (text if leak is None else text[: leak.start()]).strip(), leak is not None
+
+
+def without_thinking(text: str) -> str:
+    """What follows the last ``</think>``; without one, what precedes an unclosed ``<think>``."""
+    if "think>" not in text:
+        return text
+    return text.rpartition("</think>")[2].partition("<think>")[0]
+
+
+def last_boxed(text: str) -> str | None:
+    r"""The content of the last ``\boxed{...}`` with balanced braces, or None."""
+    end = len(text)
+    for _ in range(_MAX_BOXES):
+        start = text.rfind(r"\boxed", 0, end)
+        if start < 0:
+            return None
+        if opening := _BOX.match(text, start, end):
+            depth = 1
+            for brace in _BRACE.finditer(text, opening.end(), end):
+                depth += 1 if brace[0] == "{" else -1
+                if depth == 0:
+                    content = text[opening.end() : brace.start()].strip()
+                    if 0 < len(content) <= MAX_ANSWER_CHARACTERS:
+                        return content
+                    break
+        # Each box is read up to the next one only: a text of open boxes takes linear time.
+        end = start
+    return None
+
+
+def _commitment(
+    value: str | None,
+    entries: dict[str, Any],
+    method: Method,
+) -> Commitment:
+    reason = entries.get("reason")
+    return Commitment(
+        value=value,
+        reason=restore_latex(_encodable(reason)).strip() if isinstance(reason, str) else "",
+        confidence=_confidence(entries.get("confidence")),
+        checklist=_checklist(entries.get("checklist")),
+        parse_method=method,
+    )
+
+
+def _strict_object(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        decoded = _DECODER.decode(text)
+    except (ValueError, RecursionError):  # RecursionError: hostile nesting, reported by CPython
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _value_text(value: object) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("value")
+    if isinstance(value, list):
+        items = [_scalar_text(item) for item in value]
+        value = None if None in items else ", ".join(item for item in items if item is not None)
+    return _scalar_text(value)
+
+
+def _scalar_text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str) or len(value) > MAX_ANSWER_CHARACTERS:
+        return None
+    value = restore_latex(_encodable(value)).strip()
+    boxed = last_boxed(value) if r"\boxed" in value else None
+    return boxed or value or None
+
+
+def _last_number(text: str) -> str | None:
+    number = None
+    for match in _NUMBER.finditer(text):
+        number = match[0]
+    return number if number and len(number) <= MAX_ANSWER_CHARACTERS else None
+
+
+def _encodable(text: str) -> str:
+    """``text`` without lone surrogates, which JSON can spell but UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _confidence(value: object) -> float | None:
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    percent = value.endswith("%")
+    try:
+        number = float(value.rstrip("% "))
+    except ValueError:
+        return None
+    number = number / 100 if percent else number
+    return None if math.isnan(number) else max(0.0, min(1.0, number))
+
+
+def _checklist(value: object) -> dict[str, bool]:
+    if not isinstance(value, dict):
+        return {}
+    checks = [(_encodable(k)[:40], v) for k, v in value.items() if isinstance(v, bool)]
+    return dict(checks[:_MAX_CHECKS])
