@@ -188,7 +188,7 @@ def _novelty(u: Array, valid: Flags) -> Array:
 
 
 def _similarity(cosine: Array) -> Array:
-    return (1 + np.clip(cosine, -1, 1)) / 2
+    return (1 + cosine) / 2
 
 
 def _bounded(component: Array) -> Array:
