@@ -52,7 +52,7 @@ while (($# > 0)); do
 done
 
 here=$(dirname -- "${BASH_SOURCE[0]}")
-"$here/scripts/install.sh" minilm
+"$here/scripts/install.sh"
 if $install_only; then
     exit 0
 fi

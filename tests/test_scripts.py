@@ -135,4 +135,4 @@ def test_run_econ_installs_and_plays_with_the_options_after_two_dashes(clone: Pa
     played = run(clone, "run_econ.sh", "--", "--out", "a file.jsonl")
     assert played.stdout.endswith("play|--out|a file.jsonl|")
     assert played.returncode == 130  # the game's own exit code, here that of Ctrl-C
-    assert installs(clone) == [".[minilm]"]
+    assert installs(clone) == ["."]

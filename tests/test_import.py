@@ -1,0 +1,37 @@
+"""``import econ_env`` is light: the heavy libraries load when something first needs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+HEAVY = {"datasets", "sentence_transformers", "torch", "transformers"}
+
+PROBE = """
+import json, sys, time
+start = time.perf_counter()
+import {module}
+seconds = time.perf_counter() - start
+print(json.dumps({{"seconds": seconds, "modules": sorted(sys.modules)}}))
+"""
+
+
+@pytest.mark.parametrize("module", ["econ_env", "econ_env.econ_v0", "econ_env.cli"])
+def test_importing_loads_no_heavy_library(
+    module: str, record_property: Callable[[str, object], None]
+) -> None:
+    probe = subprocess.run(
+        [sys.executable, "-c", PROBE.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    report = json.loads(probe.stdout)
+    # The time is reported (pytest -rP, --junit-xml), not asserted: it depends on the machine.
+    record_property("import_seconds", round(report["seconds"], 3))
+    print(f"import {module}: {report['seconds']:.2f} s")
+    assert not HEAVY.intersection(report["modules"])
