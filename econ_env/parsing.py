@@ -161,7 +161,7 @@ def _commitment(
     reason = entries.get("reason")
     return Commitment(
         value=value,
-        reason=restore_latex(_encodable(reason)).strip() if isinstance(reason, str) else "",
+        reason=restore_latex(encodable(reason)).strip() if isinstance(reason, str) else "",
         confidence=_confidence(entries.get("confidence")),
         checklist=_checklist(entries.get("checklist")),
         parse_method=method,
@@ -192,7 +192,7 @@ def _scalar_text(value: object) -> str | None:
         return "true" if value else "false"
     if not isinstance(value, str) or len(value) > MAX_ANSWER_CHARACTERS:
         return None
-    value = restore_latex(_encodable(value)).strip()
+    value = restore_latex(encodable(value)).strip()
     boxed = last_boxed(value) if r"\boxed" in value else None
     return boxed or value or None
 
@@ -204,7 +204,7 @@ def _last_number(text: str) -> str | None:
     return number if number and len(number) <= MAX_ANSWER_CHARACTERS else None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """``text`` without lone surrogates, which JSON can spell but UTF-8 cannot."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
@@ -224,5 +224,5 @@ def _confidence(value: object) -> float | None:
 def _checklist(value: object) -> dict[str, bool]:
     if not isinstance(value, dict):
         return {}
-    checks = [(_encodable(k)[:40], v) for k, v in value.items() if isinstance(v, bool)]
+    checks = [(encodable(k)[:40], v) for k, v in value.items() if isinstance(v, bool)]
     return dict(checks[:_MAX_CHECKS])

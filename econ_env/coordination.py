@@ -1,0 +1,135 @@
+"""From the responses of one round to the team's commitment, up the tree of coordinators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from econ_env.hierarchy import Node, Tree, consensus
+from econ_env.llm.types import ChatRequest, Completion, Role, Usage
+from econ_env.reading import read_commitment
+from econ_env.request_writer import RequestWriter
+from econ_env.rules import GameConfig
+from econ_env.transcript import CommitmentRecord
+
+CONSENSUS_REASON = "all answers agree"
+
+
+class Coordination:
+    """The commitments of one round: level by level, all nodes of a level at once.
+
+    :meth:`ask` gives the requests of the next level that needs any, :meth:`take` their outcome.
+    A node above the groups sees the conclusions of its members, never a response. When ``ask``
+    gives nothing, the last of :attr:`records` is the team's commitment.
+
+    Args:
+        config: the rules.
+        tree: the coordinators.
+        writer: of the game's requests.
+        strategy: the team's, for the nodes above the groups.
+        group_strategies: one per group.
+        responses: full text per executor.
+        answers: answer per executor, or None.
+        decision: number of the decision, from 0.
+        round_: number of the round in it, from 0.
+    """
+
+    def __init__(
+        self,
+        config: GameConfig,
+        tree: Tree,
+        writer: RequestWriter,
+        *,
+        strategy: str,
+        group_strategies: Sequence[str],
+        responses: Sequence[str],
+        answers: Sequence[str | None],
+        decision: int,
+        round_: int,
+    ) -> None:
+        self._config = config
+        self._tree = tree
+        self._writer = writer
+        self._strategy = strategy
+        self._group_strategies = group_strategies
+        self._responses = responses
+        self._answers = answers
+        self._when = (decision, round_)
+        self._level = 0
+        self._asked: list[Node] = []
+        self._records: dict[int, CommitmentRecord] = {}
+
+    @property
+    def records(self) -> tuple[CommitmentRecord, ...]:
+        """The commitments so far, groups first, the team's last."""
+        return tuple([self._records[index] for index in sorted(self._records)])
+
+    def ask(self) -> list[ChatRequest]:
+        """The requests of the next level that needs a call; empty when all is concluded.
+
+        Raises:
+            PromptTooLong: a prompt fits into no context.
+        """
+        guarded = self._config.commitment_rule == "guarded"
+        for level in self._tree.levels[self._level :]:
+            self._level += 1
+            self._asked = []
+            for node in level:
+                agreed = (
+                    consensus(self._members_answers(node), self._config.equivalent)
+                    if guarded
+                    else None
+                )
+                if agreed is None:
+                    self._asked.append(node)
+                else:
+                    self._records[node.index] = self._agreement(node, agreed)
+            if self._asked:
+                return [self._request(node) for node in self._asked]
+        return []
+
+    def take(self, requests: Sequence[ChatRequest], completions: Sequence[Completion]) -> None:
+        """Read the completions of the requests of :meth:`ask`, failed ones included."""
+        for node, request, completion in zip(self._asked, requests, completions, strict=True):
+            self._records[node.index] = read_commitment(
+                self._config, node, self._members_answers(node), request, completion
+            )
+
+    def _members_answers(self, node: Node) -> list[str | None]:
+        if node.level == 0:
+            return [self._answers[child] for child in node.children]
+        return [self._records[child].value for child in node.children]
+
+    def _request(self, node: Node) -> ChatRequest:
+        if node.level == 0:
+            strategy = self._group_strategies[node.index]
+            texts = [self._responses[child] for child in node.children]
+        else:
+            strategy = self._strategy
+            below = [self._records[child] for child in node.children]
+            conclude = self._config.prompts.conclusion
+            texts = [conclude(record.value, record.reason) for record in below]
+        return self._writer.commit(node, self._role(node), strategy, texts, *self._when)
+
+    def _role(self, node: Node) -> Role:
+        return "commit" if node is self._tree.nodes[-1] else "local_commit"
+
+    def _agreement(self, node: Node, value: str) -> CommitmentRecord:
+        """What a coordinator would only repeat: no call, and the members' own value as text."""
+        return CommitmentRecord(
+            agent=node.agent,
+            role=self._role(node),
+            model=self._config.coordinator_model,
+            members=node.members,
+            value=value,
+            reason=CONSENSUS_REASON,
+            confidence=1.0,
+            checklist={"agree": True},
+            parse_method="consensus",
+            novel=False,
+            text=self._config.prompts.conclusion(value, CONSENSUS_REASON),
+            called=False,
+            seed=0,
+            finish_reason="stop",
+            error=None,
+            usage=Usage(),
+        )

@@ -1,0 +1,170 @@
+"""Who coordinates whom: the tree of groups, and how a group's answers become one.
+
+Executors form groups of at most ``group_size``. Each group has a local coordinator that turns the
+global strategy into its own and commits for its group (section 4.4 and Algorithm 2 of the paper).
+The coordinator of the whole team reads commitments of local coordinators, never responses.
+
+The paper has two levels. There, the central coordinator's prompt grows with the number of groups,
+which is what groups are meant to prevent. Here commitments are coordinated in groups of at most
+``group_size`` again, level by level, until one is left: 27 executors in groups of 3 are concluded
+in 9, then 3, then 1 commitments. No prompt grows with the number of executors, and up to
+``group_size ** 2`` executors the tree is exactly the paper's. A flat team is a tree of one node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+COORDINATOR = "coordinator"
+"""Name of the coordinator of the whole team, the root of the tree."""
+
+Equivalent = Callable[[str, str], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """A coordinator and those whose answers it concludes from."""
+
+    index: int
+    """Position in ``Tree.nodes``."""
+    agent: str
+    """``coordinator`` for the root, else ``coordinator_<index>``."""
+    members: tuple[str, ...]
+    """Names of the executors (level 0) or of the coordinators below, in order."""
+    children: tuple[int, ...]
+    """Indices of the same: of executors on level 0, of nodes above."""
+    level: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tree:
+    """All coordinators of a team, from the groups of executors up to the root."""
+
+    levels: tuple[tuple[Node, ...], ...]
+    """``levels[0]``: one node per group of executors; the last level is the root alone."""
+    nodes: tuple[Node, ...]
+    """The same nodes, level after level."""
+    group_of: tuple[int, ...]
+    """Per executor, the index of its group."""
+
+    @property
+    def groups(self) -> tuple[Node, ...]:
+        """The coordinators of executors."""
+        return self.levels[0]
+
+
+@lru_cache(maxsize=64)
+def build_tree(n_agents: int, group_size: int | None) -> Tree:
+    """The tree over ``executor_0`` to ``executor_{n_agents - 1}``.
+
+    Groups are as few as ``group_size`` allows and their sizes differ by at most one, larger ones
+    first, so that 4 executors in groups of 3 become 2 + 2 and nobody is left alone needlessly. A
+    single commitment that is left over joins the next level as it is, without a coordinator.
+
+    Args:
+        n_agents: number of executors, >= 1.
+        group_size: largest group, >= 2; None: one group of all.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    if n_agents < 1:
+        raise ValueError(f"n_agents must be at least 1, got {n_agents}")
+    if group_size is not None and group_size < 2:
+        raise ValueError(
+            f"group_size must be at least 2, got {group_size}: groups of one would never become "
+            "fewer. Leave it None for one flat team"
+        )
+    size = n_agents if group_size is None else group_size
+    levels: list[tuple[Node, ...]] = []
+    nodes: list[Node] = []
+    below = [(f"executor_{i}", i) for i in range(n_agents)]
+    while not levels or len(below) > 1:
+        chunks = _chunks(below, size)
+        level = []
+        above = []
+        for chunk in chunks:
+            if levels and len(chunk) == 1:
+                above.append(chunk[0])
+                continue
+            node = Node(
+                index=len(nodes),
+                agent=COORDINATOR if len(chunks) == 1 else f"{COORDINATOR}_{len(nodes)}",
+                members=tuple(name for name, _ in chunk),
+                children=tuple(child for _, child in chunk),
+                level=len(levels),
+            )
+            nodes.append(node)
+            level.append(node)
+            above.append((node.agent, node.index))
+        levels.append(tuple(level))
+        below = above
+    groups = levels[0]
+    group_of = tuple(node.index for node in groups for _ in node.children)
+    return Tree(levels=tuple(levels), nodes=tuple(nodes), group_of=group_of)
+
+
+def _chunks(items: list[tuple[str, int]], size: int) -> list[list[tuple[str, int]]]:
+    count = -(-len(items) // size)
+    small, larger = divmod(len(items), count)
+    chunks = []
+    start = 0
+    for number in range(count):
+        end = start + small + (number < larger)
+        chunks.append(items[start:end])
+        start = end
+    return chunks
+
+
+def same(first: str | None, second: str | None, equivalent: Equivalent) -> bool:
+    """Whether two answers are one. No answer (None) is the same as nothing, not even as None."""
+    if first is None or second is None:
+        return False
+    return first == second or equivalent(first, second)
+
+
+def consensus(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
+    """The first answer, if all members answered and all mean the same; else None."""
+    first = answers[0]
+    agree = first is not None and all(same(first, other, equivalent) for other in answers[1:])
+    return first if agree else None
+
+
+def majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
+    """The answer that most members gave, as its first giver wrote it; None if nobody answered.
+
+    Answers count together when they are equivalent to the first of their kind. On a tie the kind
+    that was given first wins.
+    """
+    kinds: list[str] = []
+    votes: list[int] = []
+    for answer in answers:
+        if answer is None:
+            continue
+        for kind, known in enumerate(kinds):
+            if same(known, answer, equivalent):
+                votes[kind] += 1
+                break
+        else:
+            kinds.append(answer)
+            votes.append(1)
+    return kinds[votes.index(max(votes))] if kinds else None
+
+
+def stands(
+    value: str | None, answers: Sequence[str | None], equivalent: Equivalent
+) -> tuple[str | None, bool]:
+    """Rule ``guarded`` for a coordinator's value: what stands, and whether the value was novel.
+
+    A value that some member gave stands. Any other falls back to the members' majority, and is
+    novel where the coordinator did have a value. If no member answered, there is no majority and
+    the coordinator's own value stands.
+    """
+    if any(same(value, answer, equivalent) for answer in answers):
+        return value, False
+    fallback = majority(answers, equivalent)
+    if fallback is None:
+        return value, False
+    return fallback, value is not None
