@@ -1,0 +1,35 @@
+"""A team of language models that answers questions together, as a multi-agent environment.
+
+>>> import econ_env
+>>> env = econ_env.parallel_env(dataset="simulated", llm="simulated")
+>>> observations, infos = env.reset(seed=0)
+>>> actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+>>> observations, rewards, terminations, truncations, infos = env.step(actions)
+
+Importing this package registers ``econ/Arithmetic-v0`` and ``econ/Simulated-v0`` with Gymnasium
+(``gymnasium.make("econ_env:econ/Simulated-v0")``) and with PettingZoo. It loads no model and no
+heavy library: these load when they are first used.
+"""
+
+from econ_env.batch import BatchedEconEnv, batched_parallel_env
+from econ_env.config import EnvConfig
+from econ_env.econ_v0 import parallel_env
+from econ_env.environment import EconParallelEnv
+from econ_env.joint import JointEnv
+from econ_env.llm.types import ModelError
+from econ_env.registration import register_all
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BatchedEconEnv",
+    "EconParallelEnv",
+    "EnvConfig",
+    "JointEnv",
+    "ModelError",
+    "__version__",
+    "batched_parallel_env",
+    "parallel_env",
+]
+
+register_all()

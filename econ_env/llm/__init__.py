@@ -1,0 +1,26 @@
+"""Language models: how they are named, asked and shared."""
+
+from econ_env.llm.team import Team, close_shared_models, resolve_models, shared_model
+from econ_env.llm.types import (
+    ChatModel,
+    ChatRequest,
+    Completion,
+    Message,
+    ModelError,
+    Role,
+    Usage,
+)
+
+__all__ = [
+    "ChatModel",
+    "ChatRequest",
+    "Completion",
+    "Message",
+    "ModelError",
+    "Role",
+    "Team",
+    "Usage",
+    "close_shared_models",
+    "resolve_models",
+    "shared_model",
+]

@@ -1,0 +1,37 @@
+"""The command line: ``econ-env play``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from econ_env.llm.types import ModelError
+from econ_env.play import Play
+from econ_env.questions.base import QuestionError
+
+DESCRIPTION = "Teams of language models that answer questions together (ECON)."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0, 2 after a mistake of the user, 130 after Ctrl-C.
+
+    Args:
+        argv: the arguments after the program's name; None takes those of the process.
+    """
+    command: Play = tyro.extras.subcommand_cli_from_dict(
+        {"play": Play}, prog="econ-env", description=DESCRIPTION, args=argv
+    )
+    try:
+        return command.run()
+    except (ModelError, QuestionError, ValueError, OSError) as error:
+        print(f"econ-env: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("econ-env: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Every setting of the environment, declared once and shared by all its views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from econ_env.embeddings import DEFAULT_MODEL, Embedder
+from econ_env.hierarchy import build_tree
+from econ_env.llm.team import Team, resolve_models
+from econ_env.llm.types import ChatModel, ModelError
+from econ_env.prompts import COMPACT, DEFAULT, PromptSet
+from econ_env.questions.base import OrderName, QuestionSource
+from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
+from econ_env.rules import CommitmentRule
+from econ_env.sampling import SamplingBounds
+
+_PROMPT_SETS: dict[str, PromptSet] = {"compact": COMPACT, "default": DEFAULT}
+_COMPACT_FAMILIES = frozenset({"bundled", "simulated"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """What is played, by whom, for how long and for which reward.
+
+    Values are checked when the object is made, and nothing is loaded for it: ``ValueError`` says
+    what is wrong with a setting, ``ModelError`` which model is not known.
+    """
+
+    dataset: str | Path | QuestionSource = "arithmetic"
+    """Where questions come from: see :func:`econ_env.questions.load_questions`."""
+    llm: str | ChatModel | Sequence[str | ChatModel] = "bundled"
+    """The executors' models: see :func:`econ_env.llm.resolve_models`."""
+    coordinator: str | ChatModel | None = None
+    """The coordinator's model. None: ``simulated:coordinator`` for simulated executors, else the
+    first executor's model (``bundled:0`` for ``"bundled"``)."""
+    n_agents: int = 3
+    """Number of executors, >= 1; each is one agent."""
+    bne_rounds: int = 1
+    """Most rounds of one decision, >= 1. One ``step`` is one round."""
+    max_rounds: int = 1
+    """Decisions of one episode, >= 1. An episode has at most max_rounds · bne_rounds steps."""
+    max_cycles: int | None = None
+    """PettingZoo's name for ``max_rounds``; the larger name wins only where the other is 1."""
+    group_size: int | None = None
+    """Most executors per local coordinator, >= 2. None: one flat team without local ones."""
+    commitment_rule: CommitmentRule | None = None
+    """``"coordinator"``: its own conclusion, always. ``"guarded"``: unanimous answers stand
+    without a call, and a value nobody gave falls back to the majority. None: ``"guarded"`` for a
+    bundled coordinator, else ``"coordinator"``."""
+    prompts: Literal["compact", "default"] | PromptSet | None = None
+    """What is said to the models. None: ``"compact"`` for bundled and simulated models,
+    ``"default"`` for all others."""
+    temperature_min: float = 0.1
+    temperature_max: float = 2.0
+    repetition_penalty_min: float = 0.8
+    repetition_penalty_max: float = 1.5
+    top_p: float = 0.9
+    """The same for every executor, in (0, 1]; no agent chooses it."""
+    convergence_threshold: float = 0.01
+    """Largest change of an action, per coordinate in the units of the action box, that counts as
+    "does not deviate"; >= 0."""
+    reward_weights: RewardWeights | Mapping[str, float] | None = None
+    """Weights of the reward's three components, ``{"ts": 0.4, "al": 0.4, "cc": 0.2}`` for
+    example. None: the defaults of :class:`~econ_env.rewards.RewardWeights`."""
+    cc_fidelity_weight: float = FIDELITY_WEIGHT
+    """Share w of fidelity in CC, in [0, 1]; the rest is novelty."""
+    embedder: str | Embedder | None = None
+    """What embeds texts: ``"hashing"``, ``"minilm"``, a sentence-transformers id or an object.
+    None: ``"hashing"`` for bundled and simulated models, whose worked steps it tells apart at
+    ~50 µs a text (MiniLM hardly sees numbers and would cost more time than the bundled model
+    itself), ``"BAAI/bge-large-en-v1.5"`` for all others."""
+    split: str = "test"
+    """Part of the data set, ``"train"`` or ``"test"``."""
+    question_field_name: str | None = None
+    """Field of the question in a file. None: found by its usual names."""
+    answer_field_name: str | None = None
+    """Field of the gold answer in a file. None: found by its usual names."""
+    max_question_length: int | None = None
+    """Rows of a file with a longer question, in characters, are left out. None: no limit."""
+    max_answer_length: int | None = None
+    """Rows of a file with a longer gold answer, in characters, are left out. None: no limit."""
+    order: OrderName = "shuffled"
+    """``"shuffled"`` without replacement by the seed, or ``"sequential"``."""
+    loop: bool = True
+    """Start over after the last question; False: ``reset`` raises ``OutOfQuestions``."""
+    seed: int = 0
+    """Seed of an environment that is reset without one."""
+
+    def __post_init__(self) -> None:
+        if self.max_cycles is not None:
+            if self.max_rounds not in (1, self.max_cycles):
+                raise ValueError(
+                    f"max_cycles={self.max_cycles} and max_rounds={self.max_rounds} are two "
+                    "names of one setting: give one of them"
+                )
+            object.__setattr__(self, "max_rounds", self.max_cycles)
+        for name in ("n_agents", "bne_rounds", "max_rounds"):
+            _check_at_least_one(name, getattr(self, name))
+        build_tree(self.n_agents, self.group_size)
+        _check_choice("commitment_rule", self.commitment_rule, (None, *get_args(CommitmentRule)))
+        _check_choice("order", self.order, get_args(OrderName))
+        if isinstance(self.prompts, str):
+            _check_choice("prompts", self.prompts, tuple(_PROMPT_SETS))
+        if not self.convergence_threshold >= 0:
+            raise ValueError(
+                f"convergence_threshold must be >= 0, got {self.convergence_threshold}"
+            )
+        if not 0 <= self.cc_fidelity_weight <= 1:
+            raise ValueError(f"cc_fidelity_weight must be in [0, 1], got {self.cc_fidelity_weight}")
+        self.bounds()
+        self.weights()
+        self.prompt_set()
+        if (
+            "simulated" in self.team().families
+            and isinstance(self.dataset, (str, Path))
+            and self.dataset != "simulated"
+        ):
+            raise ValueError(
+                f'simulated models play dataset="simulated" only, got dataset={self.dataset!r}'
+            )
+
+    @property
+    def agents(self) -> list[str]:
+        """``executor_0`` to ``executor_{n-1}``, a new list."""
+        return [f"executor_{i}" for i in range(self.n_agents)]
+
+    def team(self) -> Team:
+        """The models' names; ``ModelError`` for one that is not known."""
+        return resolve_models(self.llm, self.n_agents, self.coordinator)
+
+    def bounds(self) -> SamplingBounds:
+        """The box that actions map to."""
+        return SamplingBounds(
+            temperature_min=self.temperature_min,
+            temperature_max=self.temperature_max,
+            repetition_penalty_min=self.repetition_penalty_min,
+            repetition_penalty_max=self.repetition_penalty_max,
+            top_p=self.top_p,
+        )
+
+    def weights(self) -> RewardWeights:
+        """The reward weights of an episode that does not bring its own."""
+        if isinstance(self.reward_weights, RewardWeights):
+            return self.reward_weights
+        if self.reward_weights is None:
+            return RewardWeights()
+        return RewardWeights.from_options(self.reward_weights)
+
+    def prompt_set(self) -> PromptSet:
+        """The prompts in use; ``ModelError`` where the models do not settle them."""
+        if self.prompts is not None:
+            return _PROMPT_SETS[self.prompts] if isinstance(self.prompts, str) else self.prompts
+        team = self.team()
+        if team.families <= _COMPACT_FAMILIES:
+            return COMPACT
+        if team.families & _COMPACT_FAMILIES:
+            raise ModelError(
+                f"the team {', '.join(team.names)} mixes models that know only compact prompts "
+                'with models that follow instructions: choose with prompts="compact" or "default"'
+            )
+        return DEFAULT
+
+    def resolved_commitment_rule(self) -> CommitmentRule:
+        """``commitment_rule``, or the coordinator model's own default."""
+        if self.commitment_rule is not None:
+            return self.commitment_rule
+        return "guarded" if self.team().coordinator.startswith("bundled:") else "coordinator"
+
+    def resolved_embedder(self) -> str | Embedder:
+        """``embedder``, or the default for the team's models."""
+        if self.embedder is not None:
+            return self.embedder
+        compact_only = self.team().families <= _COMPACT_FAMILIES
+        return "hashing" if compact_only else DEFAULT_MODEL
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON-serialisable data; objects are given by their names."""
+        return {item.name: _json_value(getattr(self, item.name)) for item in fields(self)}
+
+
+def _check_at_least_one(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+
+
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _json_value(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, RewardWeights):
+        return {item.name: getattr(value, item.name) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return [_json_value(item) for item in value]
+    return str(value) if isinstance(value, Path) else value.name

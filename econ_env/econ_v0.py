@@ -1,0 +1,29 @@
+"""The versioned PettingZoo module: ``from econ_env import econ_v0``.
+
+``parallel_env(**settings)`` is the parallel environment, ``env(**settings)`` its AEC conversion
+with PettingZoo's order-enforcing wrapper, ``raw_env(**settings)`` the conversion alone. Settings
+are those of :class:`~econ_env.environment.EconParallelEnv`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pettingzoo.utils.conversions import parallel_to_aec_wrapper
+from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+
+from econ_env.environment import EconParallelEnv
+
+__all__ = ["env", "parallel_env", "raw_env"]
+
+parallel_env = EconParallelEnv
+
+
+def raw_env(**settings: Any) -> parallel_to_aec_wrapper[str, Any, Any]:
+    """The agent-environment-cycle view without further wrappers."""
+    return parallel_to_aec_wrapper(EconParallelEnv(**settings))
+
+
+def env(**settings: Any) -> OrderEnforcingWrapper[str, Any, Any]:
+    """The agent-environment-cycle view; calls in a wrong order raise PettingZoo's errors."""
+    return OrderEnforcingWrapper(raw_env(**settings))

@@ -1,0 +1,216 @@
+"""From the names in ``llm=`` to the models of a team.
+
+Names are checked at once, models are built when they are first asked for: an environment can be
+constructed, copied to another process and forked before a single weight is read. A model that
+was named by a string is shared by every environment of the process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from econ_env.llm.types import ChatModel, ModelError
+
+ModelSpec: TypeAlias = str | ChatModel
+"""One model: its name, or the object itself."""
+
+Family = Literal["bundled", "simulated", "instruct"]
+"""What a model speaks: compact texts (bundled, simulated) or ordinary instructions."""
+
+NUM_BUNDLED = 3
+NUM_SIMULATED = 3
+SIMULATED_COORDINATOR = "simulated:coordinator"
+
+ACCEPTED_NAMES = """\
+  "bundled"        three small models that ship with this package, dealt out in turn
+  "bundled:K"      one of them for everybody, K = 0, 1 or 2
+  "simulated"      simulated skill profiles, dealt out in turn
+  "simulated:K"    one of them for everybody, K = 0, 1 or 2
+  "hf:PATH_OR_ID"  a causal language model with a chat template, run in this process
+  a ChatModel      any object with name, context_limit, generate, count_tokens and close
+  a list of these  one per executor"""
+
+_BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "weights"
+_NUMBERED = re.compile(r"(bundled|simulated):([0-9]+)")
+_API_PREFIXES = ("together:", "openai:")
+
+# By process id too: threads do not survive a fork, so a child process builds its own models.
+_shared: dict[tuple[int, str], ChatModel] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    """Who answers which request: model names of the executors and of the coordinator."""
+
+    executors: tuple[str, ...]
+    """Name of executor i's model, at position i."""
+    coordinator: str
+    given: Mapping[str, ChatModel] = field(default_factory=lambda: MappingProxyType({}))
+    """Models that came as objects, by name. They belong to whoever made them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every model of the team once, the coordinator's first."""
+        return tuple(dict.fromkeys((self.coordinator, *self.executors)))
+
+    @property
+    def families(self) -> frozenset[Family]:
+        """The kinds of models in the team."""
+        return frozenset(
+            "instruct" if name in self.given else family_of(name) for name in self.names
+        )
+
+    def model(self, name: str) -> ChatModel:
+        """The model with this name; built now if this process has not used it yet.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        if name in self.given:
+            return self.given[name]
+        return shared_model(name)
+
+
+def resolve_models(
+    llm: ModelSpec | Sequence[ModelSpec], n_agents: int, coordinator: ModelSpec | None = None
+) -> Team:
+    """Deal models out to ``n_agents`` executors and a coordinator. Loads nothing.
+
+    Args:
+        llm: a model for everybody, ``"bundled"`` or ``"simulated"`` to deal out that family in
+            turn, or a list with one model per executor.
+        n_agents: number of executors, at least 1.
+        coordinator: the coordinator's model. None: ``simulated:coordinator`` where the first
+            executor is simulated, else the first executor's model.
+
+    Raises:
+        ModelError: a name that is not known, a list of the wrong length, or two models under
+            one name.
+    """
+    if isinstance(llm, (str, ChatModel)):
+        specs = _deal(llm, n_agents)
+    elif isinstance(llm, Sequence):
+        specs = list(llm)
+        if len(specs) != n_agents:
+            raise ModelError(
+                f"llm lists {len(specs)} models for {n_agents} executors: "
+                f"give one per executor, or set n_agents={len(specs)}"
+            )
+    else:
+        raise _unknown(llm)
+    if coordinator is None:
+        coordinator = SIMULATED_COORDINATOR if _is_simulated(specs[0]) else specs[0]
+    executors = tuple(map(_name_of, specs))
+    given: dict[str, ChatModel] = {}
+    for spec in (*specs, coordinator):
+        if not isinstance(spec, str) and given.setdefault(spec.name, spec) is not spec:
+            raise ModelError(
+                f"two different model objects are called {spec.name!r}: "
+                "requests are routed by name, so give each its own"
+            )
+    for spec in (*specs, coordinator):
+        if isinstance(spec, str) and _name_of(spec) in given:
+            raise ModelError(
+                f"{spec!r} is both a model's name and a model object's: rename the object, "
+                "or pass it everywhere"
+            )
+    return Team(
+        executors=executors,
+        coordinator=_name_of(coordinator),
+        given=MappingProxyType(given),
+    )
+
+
+def family_of(name: str) -> Family:
+    """What the model with this resolved name speaks."""
+    if name.startswith("bundled:"):
+        return "bundled"
+    if name.startswith("simulated:"):
+        return "simulated"
+    return "instruct"
+
+
+def shared_model(name: str) -> ChatModel:
+    """The process-wide model with this resolved name, built at its first use.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    key = (os.getpid(), name)
+    if key not in _shared:
+        _shared[key] = _build(name)
+    return _shared[key]
+
+
+def close_shared_models() -> None:
+    """Release every model this process has loaded by name. The next use loads it again."""
+    for key in [key for key in _shared if key[0] == os.getpid()]:
+        _shared.pop(key).close()
+
+
+def _deal(llm: ModelSpec, n_agents: int) -> list[ModelSpec]:
+    """A whole family in turn, or one model for everybody."""
+    if llm == "bundled":
+        return [f"bundled:{i % NUM_BUNDLED}" for i in range(n_agents)]
+    if llm == "simulated":
+        return [f"simulated:{i % NUM_SIMULATED}" for i in range(n_agents)]
+    return [llm] * n_agents
+
+
+def _is_simulated(spec: ModelSpec) -> bool:
+    return isinstance(spec, str) and spec.startswith("simulated")
+
+
+def _name_of(spec: ModelSpec) -> str:
+    """The resolved and checked name of one model."""
+    if isinstance(spec, str):
+        name = {"bundled": "bundled:0", "simulated": "simulated:0"}.get(spec, spec)
+        _check_name(name)
+        return name
+    if isinstance(spec, ChatModel):
+        return spec.name
+    raise _unknown(spec)
+
+
+def _check_name(name: str) -> None:
+    if name.startswith(_API_PREFIXES):
+        raise ModelError(
+            f"{name!r}: model servers are not available in this version of econ_env. "
+            f"Accepted are:\n{ACCEPTED_NAMES}"
+        )
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered:
+        count = NUM_BUNDLED if numbered[1] == "bundled" else NUM_SIMULATED
+        if int(numbered[2]) < count:
+            return
+    elif name == SIMULATED_COORDINATOR or (name.startswith("hf:") and len(name) > len("hf:")):
+        return
+    raise _unknown(name)
+
+
+def _unknown(spec: object) -> ModelError:
+    return ModelError(f"unknown model {spec!r}. Accepted are:\n{ACCEPTED_NAMES}")
+
+
+def _build(name: str) -> ChatModel:
+    """Build the model with this resolved name; heavy imports happen only here."""
+    family = family_of(name)
+    if family == "simulated":
+        from econ_env.llm.simulated import SimulatedModel
+
+        return SimulatedModel(name=name)
+
+    from econ_env.llm.local import LocalModel
+
+    if family == "instruct":
+        return LocalModel(name.removeprefix("hf:"), name=name)
+    path = _BUNDLED_WEIGHTS / name.removeprefix("bundled:")
+    if not path.is_dir():
+        raise ModelError(f"{name!r}: its weights are missing from {path}: reinstall econ_env")
+    return LocalModel(str(path), name=name)

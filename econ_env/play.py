@@ -1,0 +1,185 @@
+"""``econ-env play``: a team answers questions, a few of them on screen, all of them counted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from econ_env.batch import BatchedEconEnv
+from econ_env.config import EnvConfig
+from econ_env.questions.base import OrderName, OutOfQuestions, Question, QuestionOrder
+from econ_env.render import render_transcript, use_colour
+from econ_env.rules import CommitmentRule
+from econ_env.sampling import SamplingAction
+from econ_env.summary import summarise
+from econ_env.transcript import Transcript
+
+BATCH_SIZE = 16
+"""Questions played side by side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """Let a team of language models answer questions, and watch.
+
+    A coordinator plans, executors answer, the coordinator commits to one answer. Without any
+    flags, three small models that come with this package solve word problems that they have not
+    seen; nothing is downloaded. The sampling actions are fixed, nobody learns here.
+    """
+
+    dataset: str = "arithmetic"
+    """Questions: "arithmetic", "simulated", or the path of a .jsonl, .json, .parquet or .csv
+    file."""
+    llm: tuple[str, ...] = ("bundled",)
+    """Models of the executors: one name for all ("bundled", "bundled:0", "simulated",
+    "hf:PATH_OR_ID") or one name per executor."""
+    coordinator: str | None = None
+    """Model of the coordinator, if it is to be another one."""
+    questions: Annotated[int, tyro.conf.arg(metavar="N")] = 20
+    """How many questions to play."""
+    n_agents: int = 3
+    """Number of executors."""
+    bne_rounds: int = 1
+    """Most rounds of a decision. A team whose actions do not change stops after the first, so
+    combine this with --actions random."""
+    max_rounds: int = 1
+    """Decisions per question."""
+    group_size: int | None = None
+    """Executors per group, each group with its own local coordinator. Default: one flat team."""
+    commitment_rule: CommitmentRule | None = None
+    """"coordinator": always its own conclusion. "guarded": agreed answers stand without a call,
+    and values that nobody gave are replaced by the majority's. Default: what suits the model."""
+    prompts: Literal["compact", "default"] | None = None
+    """Style of the prompts. Default: what suits the model."""
+    embedder: str | None = None
+    """Embeddings for rewards and observations: "hashing", "minilm" or a sentence-transformers id.
+    Default: what suits the model."""
+    actions: Literal["fixed", "random"] = "fixed"
+    """"fixed": every executor samples as the next two flags say. "random": a new random
+    temperature and penalty for everybody in every round."""
+    temperature: float = 0.7
+    """Sampling temperature of all executors, from 0.1 to 2.0."""
+    repetition_penalty: float = 1.0
+    """Repetition penalty of all executors, from 0.8 to 1.5; 1 is neutral."""
+    split: str = "test"
+    """Part of the data set."""
+    question_field_name: str | None = None
+    """Field of the question in a file, where it cannot be guessed."""
+    answer_field_name: str | None = None
+    """Field of the gold answer in a file, where it cannot be guessed."""
+    order: OrderName = "shuffled"
+    """Order of the questions."""
+    seed: int = 0
+    """Everything random follows from this number."""
+    show: int = 2
+    """How many episodes to print in full."""
+    out: Path | None = None
+    """File to which every finished episode is appended, one JSON object per line."""
+
+    def run(self) -> int:
+        """Play; the exit code is 0, or 130 after Ctrl-C."""
+        config = self.config()
+        env = BatchedEconEnv(config, num_questions=max(1, min(BATCH_SIZE, self.questions)))
+        chosen = self._choose_questions(env)
+        transcripts: list[Transcript] = []
+        interrupted = False
+        with ExitStack() as stack:
+            stack.callback(env.close)
+            out = stack.enter_context(self.out.open("a", encoding="utf-8")) if self.out else None
+            bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
+            try:
+                for transcript in self._play(env, chosen):
+                    if out is not None:
+                        _write_line(out, transcript)
+                    if len(transcripts) < self.show:
+                        bar.write(render_transcript(transcript, colour=use_colour()))
+                    transcripts.append(transcript)
+                    bar.update()
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            print(
+                f"interrupted: {len(transcripts)} of {len(chosen)} questions were played",
+                file=sys.stderr,
+            )
+        print(summarise(transcripts))
+        if self.out is not None:
+            print(f"transcripts          {len(transcripts)} appended to {self.out}")
+        return 130 if interrupted else 0
+
+    def config(self) -> EnvConfig:
+        """The settings of the environment; ``ValueError`` or ``ModelError`` if they are wrong."""
+        if self.questions < 1:
+            raise ValueError(f"--questions must be at least 1, got {self.questions}")
+        return EnvConfig(
+            dataset=self.dataset,
+            llm=self.llm[0] if len(self.llm) == 1 else self.llm,
+            coordinator=self.coordinator,
+            n_agents=self.n_agents,
+            bne_rounds=self.bne_rounds,
+            max_rounds=self.max_rounds,
+            group_size=self.group_size,
+            commitment_rule=self.commitment_rule,
+            prompts=self.prompts,
+            embedder=self.embedder,
+            split=self.split,
+            question_field_name=self.question_field_name,
+            answer_field_name=self.answer_field_name,
+            order=self.order,
+            seed=self.seed,
+        )
+
+    def _choose_questions(self, env: BatchedEconEnv) -> list[Question]:
+        """The first ``questions`` of the order, each at most once."""
+        order = QuestionOrder(env.questions, order=self.order, loop=False, seed=self.seed)
+        chosen: list[Question] = []
+        try:
+            while len(chosen) < self.questions:
+                chosen.append(order.next())
+        except OutOfQuestions:
+            print(f"the data set has only {len(chosen)} questions", file=sys.stderr)
+        return chosen
+
+    def _play(self, env: BatchedEconEnv, chosen: Sequence[Question]) -> Iterator[Transcript]:
+        """Play the questions batch by batch; yields the transcript of each in their order."""
+        rng = np.random.default_rng(self.seed)
+        size = env.num_questions
+        for start in range(0, len(chosen), size):
+            part = chosen[start : start + size]
+            # The last batch may be smaller: its remaining places stay idle.
+            mask = np.arange(size) < len(part)
+            padded = [*part, *[part[0]] * (size - len(part))]
+            env.reset(options={"question": padded}, mask=mask)
+            while env.active.any():
+                env.step(self._actions(env, rng))
+            yield from env.transcripts[: len(part)]
+
+    def _actions(
+        self, env: BatchedEconEnv, rng: np.random.Generator
+    ) -> dict[str, NDArray[np.float32]]:
+        shape = (env.num_questions, 2)
+        if self.actions == "random":
+            return {
+                agent: rng.uniform(-1, 1, shape).astype(np.float32) for agent in env.possible_agents
+            }
+        point = env.config.bounds().normalise(
+            SamplingAction(temperature=self.temperature, repetition_penalty=self.repetition_penalty)
+        )
+        fixed = np.broadcast_to(np.array(point, dtype=np.float32), shape)
+        return dict.fromkeys(env.possible_agents, fixed)
+
+
+def _write_line(file: IO[str], transcript: Transcript) -> None:
+    """Append one whole line and hand it to the operating system at once."""
+    file.write(json.dumps(transcript.to_json(), ensure_ascii=False) + "\n")
+    file.flush()

@@ -1,0 +1,36 @@
+"""The ids under which Gymnasium and PettingZoo know the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import pettingzoo
+
+IDS: dict[str, dict[str, Any]] = {
+    "Arithmetic": {"dataset": "arithmetic", "llm": "bundled"},
+    "Simulated": {"dataset": "simulated", "llm": "simulated"},
+}
+"""Name of every registered game -> its settings. All else is a keyword of ``make``."""
+
+VERSION = "v0"
+
+
+def register_all() -> None:
+    """Register ``econ/Arithmetic-v0`` and the others, unless they already are.
+
+    With Gymnasium as the joint view, and with PettingZoo as the parallel and the AEC view; the
+    registry of PettingZoo exists from version 1.27 on, before that there is nothing to do.
+    """
+    for name, settings in IDS.items():
+        env_id = f"econ/{name}-{VERSION}"
+        if env_id not in gymnasium.registry:
+            gymnasium.register(env_id, entry_point="econ_env.joint:JointEnv", kwargs=settings)
+        if not hasattr(pettingzoo, "register"):
+            continue
+        if env_id not in pettingzoo.parallel_registry:
+            pettingzoo.register(
+                "parallel", env_id, entry_point="econ_env.econ_v0:parallel_env", kwargs=settings
+            )
+        if env_id not in pettingzoo.aec_registry:
+            pettingzoo.register("aec", env_id, entry_point="econ_env.econ_v0:env", kwargs=settings)
