@@ -61,7 +61,7 @@ def _make(name: str) -> Embedder:
         return CachedEmbedder(name, HashingEncoder())
     if name == "minilm":
         return CachedEmbedder(name, MiniLmEncoder(minilm_folder()))
-    if "/" in name or Path(name).is_dir():
+    if "/" in name or (name and Path(name).is_dir()):
         return CachedEmbedder(name, SentenceEncoder(name))
     raise EmbedderError(
         f'unknown embedder {name!r}: accepted are "hashing", "minilm", a sentence-transformers '

@@ -9,13 +9,14 @@ torch and transformers are imported when the first text is embedded, not before.
 from __future__ import annotations
 
 import hashlib
+import queue
 import socket
 import threading
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies
 
 import numpy as np
@@ -100,9 +101,8 @@ class MiniLmEncoder:
 
         options = {"local_files_only": True, "trust_remote_code": False}
         self._tokenizer = AutoTokenizer.from_pretrained(self._folder, **options)
-        self._model = AutoModel.from_pretrained(
-            self._folder, use_safetensors=True, add_pooling_layer=False, **options
-        ).eval()
+        model = AutoModel.from_pretrained(self._folder, use_safetensors=True, **options)
+        self._model = model.eval()
 
 
 def minilm_folder() -> Path:
@@ -207,20 +207,24 @@ def _hub_within_reach() -> bool:
     return _accepts(proxy if proxy.hostname else endpoint)
 
 
-def _accepts(url: Any) -> bool:
+def _accepts(url: SplitResult) -> bool:
     port = url.port or (443 if url.scheme == "https" else 80)
-    reached = threading.Event()
+    answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def connect() -> None:
         try:
             socket.create_connection((url.hostname, port), _HUB_TIMEOUT_SECONDS).close()
         except OSError:
-            return
-        reached.set()
+            answer.put(False)
+        else:
+            answer.put(True)
 
     # In a thread of its own, because looking up a name has no time limit.
     threading.Thread(target=connect, daemon=True).start()
-    return reached.wait(_HUB_TIMEOUT_SECONDS)
+    try:
+        return answer.get(timeout=_HUB_TIMEOUT_SECONDS)
+    except queue.Empty:
+        return False
 
 
 def _well_formed(text: str) -> str:
