@@ -80,8 +80,7 @@ class Game(GameView):
                 f"{len(requests)} requests are pending, but {len(completions)} completions came"
             )
         self._pending = []
-        for completion in completions:
-            self._usage += completion.usage
+        self._spent += [completion.usage for completion in completions]
         try:
             if self._phase is Phase.STRATEGY:
                 self._take_strategies(requests, completions)

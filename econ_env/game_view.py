@@ -53,7 +53,7 @@ class GameView:
         self._phase = Phase.STRATEGY
         self._failed: str | None = None
         self._closed_by: ClosedBy | None = None
-        self._usage = Usage()
+        self._spent: list[Usage] = []
         self._strategy = ""
         self._group_strategies: tuple[str, ...] = ()
         self._strategies: list[StrategyRecord] = []
@@ -141,7 +141,7 @@ class GameView:
     @property
     def usage(self) -> Usage:
         """Everything spent so far, failed requests included."""
-        return self._usage
+        return sum(self._spent, Usage())
 
     @property
     def transcript(self) -> Transcript:
@@ -161,7 +161,7 @@ class GameView:
             strategies_shortened=self._strategies_shortened,
             decisions=decisions,
             failed=self._failed,
-            usage=self._usage,
+            usage=self.usage,
         )
 
     def _open_round(self) -> tuple[RoundRecord, ...]:

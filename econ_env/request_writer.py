@@ -167,7 +167,7 @@ class RequestWriter:
     ) -> tuple[Message, ...]:
         """``messages`` if they fit, else what ``render`` makes of shortened ``parts``."""
         limits = self._config.limits[model]
-        if surely_fits(messages, limits, max_tokens):
+        if limits.context_limit is None or surely_fits(messages, limits, max_tokens):
             return messages
         try:
             messages, cuts = fit(render, parts(), limits, max_tokens)
