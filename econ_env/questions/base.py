@@ -143,4 +143,4 @@ class QuestionOrder:
 
     def __getstate__(self) -> dict[str, object]:
         """Everything but the shuffle itself, which the seed restores."""
-        return {**self.__dict__, "_shuffle": None, "_shuffle_epoch": -1}
+        return {**self.__dict__, "_shuffle": None}

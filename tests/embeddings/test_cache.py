@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,6 +31,14 @@ class CountingEncoder:
             return np.array([vector_of(text) for text in texts], dtype=np.float32)
         finally:
             self.busy.release()
+
+
+class SlowEncoder(CountingEncoder):
+    """Takes long enough for other threads to come in between."""
+
+    def encode(self, texts: Sequence[str]) -> Rows:
+        time.sleep(0.01)
+        return super().encode(texts)
 
 
 def vector_of(text: str) -> list[float]:
@@ -96,7 +105,7 @@ def test_no_texts_give_no_rows() -> None:
 
 
 def test_threads_share_one_computation_per_text() -> None:
-    encoder = CountingEncoder()
+    encoder = SlowEncoder()
     embedder = CachedEmbedder("counting", encoder)
     batches = [[TEXTS[(start + step) % 8] for step in range(5)] for start in range(64)]
     with ThreadPoolExecutor(8) as pool:

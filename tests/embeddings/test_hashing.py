@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from econ_env.embeddings import HashingEncoder
@@ -22,6 +22,7 @@ any_text = st.text(st.characters(), max_size=60)
 
 
 @given(any_text)
+@example("\ud83d")
 def test_every_text_has_a_vector_of_length_one(text: str) -> None:
     rows = ENCODER.encode([text])
     assert rows.shape == (1, ENCODER.dim)
@@ -77,5 +78,8 @@ def test_unrelated_texts_are_nearly_orthogonal() -> None:
 
 
 def test_a_huge_text_is_embedded_like_any_other() -> None:
-    text = "one two three 4 " * 20_000
-    assert cosine(text, text + "five") > 0.99
+    first, second = "one two three 4 " * 5000, "five six seven 8 " * 5000
+    assert cosine(first + second, first + second + "nine") > 0.99
+    assert cosine(first, second) < 0.4
+    for half in (first, second):
+        assert 0.5 < cosine(first + second, half) < 0.9
