@@ -97,6 +97,7 @@ def _items(inner: str) -> Value:
 def _unescape(quoted: str) -> str:
     if "\\" not in quoted:
         return quoted
-    return _ESCAPE.sub(
+    plain = _ESCAPE.sub(
         lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "u" else _MEANING[m[1]], quoted
     )
+    return restore_latex(plain)

@@ -21,6 +21,8 @@ MAX_CHARACTERS = 50_000
 """Only the end of a longer reply is read where its JSON needs repair."""
 MAX_ANSWER_CHARACTERS = 1_000
 """A longer "value" is not an answer."""
+MAX_STRATEGY_CHARACTERS = 2_000
+"""50 tokens are shorter than this, unless a server ignored the limit on tokens."""
 _MAX_CHECKS = 16
 _MAX_BOXES = 32
 
@@ -117,9 +119,10 @@ def guard_strategy(text: str) -> tuple[str, bool]:
 
     A strategy is cut before a box, before ``####``, before an arrow to a number (``=> 42``) and
     before an answer phrase that a value follows ("the answer is 42", "Answer: Paris"). A phrase
-    that only speaks about the answer ("the answer is the sum of both") stays.
+    that only speaks about the answer ("the answer is the sum of both") stays. So does at most the
+    length that 50 tokens can have.
     """
-    text = without_thinking(text)
+    text = without_thinking(text)[:MAX_STRATEGY_CHARACTERS]
     lowered = text.lower()
     leak = _LEAK.search(text) if any(sign in lowered for sign in _LEAK_SIGNS) else None
     return (text if leak is None else text[: leak.start()]).strip(), leak is not None
