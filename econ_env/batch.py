@@ -131,7 +131,7 @@ class BatchedEconEnv:
             ValueError: the mask or an option is malformed.
         """
         result = self._episodes.reset(seed=seed, options=options, mask=mask)
-        self.agents = list(self.possible_agents)
+        self.agents = list(self.possible_agents) if self._episodes.active.any() else []
         return self._deal(result.observations), self._deal_infos(result.infos)
 
     def step(

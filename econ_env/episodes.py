@@ -7,7 +7,7 @@ questions. Views deal them out to agents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,13 +19,14 @@ from econ_env.answers import equivalent, extract
 from econ_env.config import EnvConfig
 from econ_env.embeddings import load_embedder
 from econ_env.game import Game, GameConfig, ModelLimits, Phase
-from econ_env.infos import CLOSED_BY_CODES, Infos, count_commitments, zero_infos
+from econ_env.infos import InfoBlock, Infos, team_report
 from econ_env.llm.types import Usage
 from econ_env.lockstep import play
 from econ_env.observation import FloatArray, Spaces, ViewArrays
-from econ_env.questions import Question, QuestionOrder, load_questions
+from econ_env.questions import load_questions
 from econ_env.rewards import RewardWeights
-from econ_env.settlement import settle
+from econ_env.schedule import Schedule
+from econ_env.settlement import Payment, settle
 from econ_env.transcript import Transcript
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -49,10 +50,9 @@ class StepResult:
 
 
 class Episodes:
-    """B games, each with its own seed, order of questions and reward weights.
+    """B games in lock-step, each with its own schedule and reward weights.
 
-    Question b of an environment with seed s is played as the only question of an environment
-    with seed s + b would be. A question whose episode has ended stays idle until it is reset.
+    A question whose episode has ended stays idle until it is reset.
     """
 
     def __init__(self, config: EnvConfig, num_questions: int) -> None:
@@ -69,26 +69,30 @@ class Episodes:
             max_question_length=config.max_question_length,
             max_answer_length=config.max_answer_length,
         )
-        embedder = config.resolved_embedder()
-        self.embedder = load_embedder(embedder) if isinstance(embedder, str) else embedder
-        self.spaces = Spaces.of(self.agents, self.embedder.dim)
-        self.arrays = ViewArrays(
-            num_questions=num_questions, n_agents=config.n_agents, dim=self.embedder.dim
+        self._schedule = Schedule(
+            self.questions,
+            num_questions=num_questions,
+            order=config.order,
+            loop=config.loop,
+            seed=config.seed,
         )
+        embedder = config.resolved_embedder()
+        self._embedder = load_embedder(embedder) if isinstance(embedder, str) else embedder
+        dim = self._embedder.dim
+        self.spaces = Spaces.of(self.agents, dim)
+        self._arrays = ViewArrays(num_questions=num_questions, n_agents=config.n_agents, dim=dim)
         self.active: Flags = np.zeros(num_questions, dtype=np.bool_)
         """Shape (B,): questions whose episode is running."""
-        self.terminated: Flags = np.zeros(num_questions, dtype=np.bool_)
-        self.truncated: Flags = np.zeros(num_questions, dtype=np.bool_)
+        self._terminated: Flags = np.zeros(num_questions, dtype=np.bool_)
+        self._truncated: Flags = np.zeros(num_questions, dtype=np.bool_)
         self._bounds = config.bounds()
         self._prompts = config.prompt_set()
         self._team = config.team()
         self._game_config: GameConfig | None = None
         self._games: list[Game | None] = [None] * num_questions
         self._weights = [config.weights()] * num_questions
-        self._seeds = [config.seed + row for row in range(num_questions)]
-        self._orders = [self._order(seed) for seed in self._seeds]
-        self._next_episode = [0] * num_questions
-        self._spent = Usage()
+        self.usage = Usage()
+        """Tokens and requests of all episodes so far."""
 
     def reset(
         self,
@@ -99,39 +103,28 @@ class Episodes:
     ) -> StepResult:
         """Start an episode of every question in ``mask``; see :class:`BatchedEconEnv`."""
         rows = self._rows_in(mask)
-        if seed is not None:
-            for row in rows:
-                self._seeds[row] = seed + row
-                self._orders[row] = self._order(seed + row)
-                self._next_episode[row] = 0
         options = {} if options is None else options
         weights = self.config.weights()
         if "reward_weights" in options:
             weights = RewardWeights.from_options(options["reward_weights"])
-        chosen = self._questions_for(rows, options.get("question"))
         game_config = self._loaded_game_config()
-        for row, question in zip(rows, chosen, strict=True):
-            old = self._games[row]
-            if old is not None:
-                self._spent += old.usage
-            self._games[row] = Game(
-                game_config, question, env_seed=self._seeds[row], episode=self._next_episode[row]
-            )
-            self._next_episode[row] += 1
+        if seed is not None:
+            self._schedule.restart(rows, seed)
+        episodes = self._schedule.next_episodes(rows, options.get("question"))
+        games = [
+            Game(game_config, episode.question, env_seed=episode.env_seed, episode=episode.number)
+            for episode in episodes
+        ]
+        for row, game in zip(rows, games, strict=True):
+            self._games[row] = game
             self._weights[row] = weights
-        games = [self._game(row) for row in rows]
-        play(games, self._team)
-        self.arrays.clear(rows)
-        self.active[rows] = True
-        self.terminated[rows] = self.truncated[rows] = False
-        texts = [game.question.text for game in games] + [game.strategy for game in games]
-        embedded = self.embedder.embed(texts)
-        self.arrays.question[rows], self.arrays.strategy[rows] = np.split(embedded, 2)
-        self.arrays.strategy[[row for row in rows if self._game(row).failed is not None]] = 0.0
-        size = self.config.n_agents, self.num_questions
-        return self._result(np.zeros(size), zero_infos(*size))
+        self._arrays.clear(rows)
+        if rows:
+            self._begin(rows, games)
+        shape = self.config.n_agents, self.num_questions
+        return self._result(np.zeros(shape), InfoBlock(*shape))
 
-    def step(self, points: NDArray[np.floating[Any]]) -> StepResult:
+    def step(self, points: NDArray[np.float64]) -> StepResult:
         """Play one round of every active question.
 
         Args:
@@ -147,14 +140,17 @@ class Episodes:
         points = points[:, rows].swapaxes(0, 1)
         self._check_finite(points, rows)
         sampling = self._bounds.to_sampling(points)
-        self.arrays.actions[rows] = np.clip(points, -1.0, 1.0)
+        self._arrays.actions[rows] = np.clip(points, -1.0, 1.0)
+        games = [self._game(row) for row in rows]
         size = self.config.n_agents
-        for index, row in enumerate(rows):
+        # Not active while models are asked: an exception must not leave half a round behind.
+        self.active[rows] = False
+        for index, game in enumerate(games):
             # A game whose strategy failed has ended before the first action.
-            if self._game(row).awaiting_actions:
-                self._game(row).act(sampling[index * size : (index + 1) * size])
-        play([self._game(row) for row in rows], self._team)
-        return self._after_round(rows)
+            if game.awaiting_actions:
+                game.act(sampling[index * size : (index + 1) * size])
+        self.usage += play(games, self._team)
+        return self._after_round(rows, games)
 
     def transcripts(self) -> list[Transcript]:
         """The transcript of every question's episode.
@@ -168,101 +164,96 @@ class Episodes:
         """The states, shape (B, state size): a fresh array; ``ResetNeeded`` before any reset."""
         if all(game is None for game in self._games):
             raise ResetNeeded("there is no state yet: call reset() first")
-        return self.arrays.state()
+        return self._arrays.state()
 
-    @property
-    def usage(self) -> Usage:
-        """Tokens and requests of all episodes so far."""
-        running = (game.usage for game in self._games if game is not None)
-        return sum(running, self._spent)
+    def _begin(self, rows: list[int], games: list[Game]) -> None:
+        """Ask for the strategies of new games, and observe question and strategy."""
+        self.active[rows] = False
+        self.usage += play(games, self._team)
+        texts = [game.question.text for game in games] + [game.strategy for game in games]
+        embedded = self._embedder.embed(texts)
+        self._arrays.question[rows] = embedded[: len(rows)]
+        self._arrays.strategy[rows] = embedded[len(rows) :]
+        # A failed strategy is none; its game is truncated by the first step.
+        self._arrays.strategy[[r for r in rows if self._game(r).failed is not None]] = 0.0
+        self.active[rows] = True
+        self._terminated[rows] = self._truncated[rows] = False
 
-    def _after_round(self, rows: list[int]) -> StepResult:
+    def _after_round(self, rows: list[int], games: list[Game]) -> StepResult:
         """Observe what was said, pay the decisions that closed, and report."""
-        config = self.config
-        rewards = np.zeros((config.n_agents, self.num_questions))
-        infos = zero_infos(config.n_agents, self.num_questions)
-        failed = [row for row in rows if self._game(row).failed is not None]
-        played = [row for row in rows if self._game(row).failed is None]
-        self._observe(played)
-        for row in played:
-            game = self._game(row)
-            self.arrays.round[row] = game.round / config.bne_rounds
-            infos["round"][:, row] = game.round
+        size = self.config.n_agents
+        rewards = np.zeros((size, self.num_questions))
+        infos = InfoBlock(size, self.num_questions)
+        rounds = [game.round for game in games]
+        team_rewards = dict.fromkeys(rows, 0.0)
+        correct = dict.fromkeys(rows, False)
+        played = [row for row, game in zip(rows, games, strict=True) if game.failed is None]
         closed = [row for row in played if self._game(row).phase is Phase.SETTLE]
-        self._pay(closed, rewards, infos)
-        ended = [row for row in closed if self._game(row).done]
-        self.terminated[ended] = True
-        self.truncated[failed] = True
-        self.active[[*ended, *failed]] = False
-        self._count(rows, infos)
+        if played:
+            self._observe(played)
+        if closed:
+            paid = self._pay(closed)
+            rewards[:, closed] = paid.agents.T
+            infos.write_agents(closed, paid.components)
+            team_rewards.update(zip(closed, paid.team.tolist(), strict=True))
+            correct.update(zip(closed, paid.correct.tolist(), strict=True))
+        just_closed = set(closed)
+        infos.write_team(
+            rows,
+            [
+                team_report(
+                    game,
+                    rounds=played_rounds,
+                    closed=row in just_closed,
+                    team_reward=team_rewards[row],
+                    correct=correct[row],
+                )
+                for row, game, played_rounds in zip(rows, games, rounds, strict=True)
+            ],
+        )
+        # A settled game that goes on stands at the beginning of its next decision.
+        self._arrays.round[rows] = [game.round / self.config.bne_rounds for game in games]
+        self._arrays.decision[rows] = [game.decision / self.config.max_rounds for game in games]
+        self._truncated[rows] = [game.failed is not None for game in games]
+        self._terminated[rows] = [game.done and game.failed is None for game in games]
+        self.active[rows] = [not game.done for game in games]
         return self._result(rewards, infos)
 
     def _observe(self, rows: list[int]) -> None:
         """Embed the responses and commitments that stand."""
-        if not rows:
-            return
         games = [self._game(row) for row in rows]
         texts = [text for game in games for text in game.responses]
         texts += [self._conclusion(game) for game in games]
-        embedded = self.embedder.embed(texts)
+        embedded = self._embedder.embed(texts)
         size = self.config.n_agents
-        self.arrays.commitment[rows] = embedded[len(rows) * size :]
-        self.arrays.responses[rows] = embedded[: len(rows) * size].reshape(len(rows), size, -1)
+        split = len(rows) * size
+        self._arrays.responses[rows] = embedded[:split].reshape(len(rows), size, -1)
+        self._arrays.commitment[rows] = embedded[split:]
 
     def _conclusion(self, game: Game) -> str:
         """The commitment in the form of a response, so that the two can be compared."""
         commitment = game.commitment
         if commitment is None:
-            return ""
+            raise RuntimeError("a round was played without a commitment")
         return self._prompts.conclusion(commitment.value, commitment.reason)
 
-    def _pay(self, rows: list[int], rewards: Values, infos: Infos) -> None:
-        """Settle the games of ``rows``, whose decisions are closed, and write what it was worth."""
-        if not rows:
-            return
-        games = [self._game(row) for row in rows]
-        settled = settle(
-            games,
-            responses=self.arrays.responses[rows],
-            commitments=self.arrays.commitment[rows],
+    def _pay(self, rows: list[int]) -> Payment:
+        """Settle the games of ``rows``, whose decisions are closed."""
+        return settle(
+            [self._game(row) for row in rows],
+            responses=self._arrays.responses[rows],
+            commitments=self._arrays.commitment[rows],
             weights=[self._weights[row] for row in rows],
             fidelity_weight=self.config.cc_fidelity_weight,
         )
-        rewards[:, rows] = np.array([paid.agents for paid in settled]).T
-        infos["ts"][:, rows] = np.array([paid.components["TS"] for paid in settled]).T
-        infos["al"][:, rows] = np.array([paid.components["AL"] for paid in settled]).T
-        infos["cc"][:, rows] = np.array([paid.components["CC"] for paid in settled]).T
-        infos["team_reward"][:, rows] = [paid.team for paid in settled]
-        infos["correct"][:, rows] = [paid.team_components["TS"] for paid in settled]
-        infos["decision_closed"][:, rows] = 1
-        self.arrays.decision[rows] = [game.decision / self.config.max_rounds for game in games]
-        goes_on = [row for row, game in zip(rows, games, strict=True) if not game.done]
-        self.arrays.round[goes_on] = 0.0
 
-    def _count(self, rows: list[int], infos: Infos) -> None:
-        """Write how every game of ``rows`` went, and the tokens of its episode so far."""
-        for row in rows:
-            game = self._game(row)
-            infos["failed"][:, row] = game.failed is not None
-            infos["decision"][:, row] = game.decision
-            infos["prompt_tokens"][:, row] = game.usage.prompt_tokens
-            infos["completion_tokens"][:, row] = game.usage.completion_tokens
-            closed = infos["decision_closed"][0, row] or game.failed is not None
-            if closed and game.closed_by is not None:
-                infos["closed_by"][:, row] = CLOSED_BY_CODES[game.closed_by]
-            if game.failed is None and not (closed and game.closed_by == "no_deviation"):
-                asked, json, novel = count_commitments(game.transcript.decisions[-1].rounds[-1])
-                infos["commitments_asked"][:, row] = asked
-                infos["commitments_json"][:, row] = json
-                infos["commitments_novel"][:, row] = novel
-
-    def _result(self, rewards: Values, infos: Infos) -> StepResult:
+    def _result(self, rewards: Values, infos: InfoBlock) -> StepResult:
         return StepResult(
-            observations=self.arrays.observations(),
+            observations=self._arrays.observations(),
             rewards=rewards,
-            terminated=self.terminated.copy(),
-            truncated=self.truncated.copy(),
-            infos=infos,
+            terminated=self._terminated.copy(),
+            truncated=self._truncated.copy(),
+            infos=infos.as_dict(),
         )
 
     def _game(self, row: int) -> Game:
@@ -270,11 +261,6 @@ class Episodes:
         if game is None:
             raise ResetNeeded(f"question {row} has no episode yet: call reset() first")
         return game
-
-    def _order(self, seed: int) -> QuestionOrder:
-        return QuestionOrder(
-            self.questions, order=self.config.order, loop=self.config.loop, seed=seed
-        )
 
     def _rows_in(self, mask: ArrayLike | None) -> list[int]:
         """The rows that a mask selects, in order; all of them without a mask."""
@@ -287,31 +273,6 @@ class Episodes:
                 f"got {flags.dtype} with shape {flags.shape}"
             )
         return np.flatnonzero(flags).tolist()
-
-    def _questions_for(self, rows: list[int], asked: Any) -> list[Question]:
-        """The next question of every row, or those that the option "question" names."""
-        if asked is None:
-            return [self._orders[row].next() for row in rows]
-        if isinstance(asked, Question) or not isinstance(asked, Sequence | np.ndarray):
-            return [self._question(asked)] * len(rows)
-        if len(asked) != self.num_questions:
-            raise ValueError(
-                f'options["question"] lists {len(asked)} questions for {self.num_questions}: '
-                "give one for all or one for each"
-            )
-        return [self._question(asked[row]) for row in rows]
-
-    def _question(self, asked: Any) -> Question:
-        if isinstance(asked, Question):
-            return asked
-        if not isinstance(asked, int | np.integer) or isinstance(asked, bool):
-            raise ValueError(f'options["question"] takes a Question or its index, got {asked!r}')
-        if not 0 <= asked < len(self.questions):
-            raise ValueError(
-                f'options["question"] is {asked}, but {self.questions.name!r} has the questions '
-                f"0 to {len(self.questions) - 1}"
-            )
-        return self.questions[int(asked)]
 
     def _loaded_game_config(self) -> GameConfig:
         """What all games have in common; the models are loaded here, at the first reset."""
@@ -340,7 +301,7 @@ class Episodes:
             )
         return self._game_config
 
-    def _check_finite(self, points: NDArray[np.floating[Any]], rows: list[int]) -> None:
+    def _check_finite(self, points: NDArray[np.float64], rows: list[int]) -> None:
         finite = np.isfinite(points).all(axis=2)
         if finite.all():
             return

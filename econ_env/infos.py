@@ -1,19 +1,41 @@
-"""The numbers in ``infos``: the same keys at every reset and step, zero where nothing happened."""
+"""The numbers in ``infos``: the same keys at every reset and step, zero where nothing happened.
+
+Of one agent after one step:
+
+===================  ============================================================================
+ts, al, cc           the agent's own reward components, unweighted, where the step closed a
+                     decision
+team_reward          reward of the team, where the step closed a decision
+correct              1 if the step closed a decision and its commitment is correct
+failed               1 if a request failed: the episode is truncated and is no result
+decision_closed      1 if the step closed a decision
+closed_by            why, as a number of :data:`CLOSED_BY_CODES`; 0 if it did not
+round                rounds of the decision played, this step's included
+decision             decisions of the episode closed, this step's included
+commitments_asked    commitments that a model was asked for in this step, local ones included
+commitments_json     those of them that were valid JSON as they came
+commitments_novel    those replaced by the majority, because nobody had given their value
+prompt_tokens        tokens read by all models in the episode so far
+completion_tokens    tokens written by all models in the episode so far
+===================  ============================================================================
+"""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from econ_env.transcript import ClosedBy, RoundRecord
+from econ_env.game import Game
+from econ_env.transcript import ClosedBy, Transcript
 
-InfoKey = Literal[
+AGENT_KEYS = ("ts", "al", "cc")
+"""Infos of which every agent has its own value."""
+
+TEAM_KEYS = (
     "team_reward",
-    "ts",
-    "al",
-    "cc",
     "correct",
     "failed",
     "decision_closed",
@@ -25,26 +47,10 @@ InfoKey = Literal[
     "commitments_novel",
     "prompt_tokens",
     "completion_tokens",
-]
-"""
-==================  =============================================================================
-team_reward         reward of the team, where the step closed a decision
-ts, al, cc          the agent's own reward components, unweighted, where the step closed a decision
-correct             1 if the step closed a decision and its commitment is correct
-failed              1 if a request failed: the episode is truncated and is no result
-decision_closed     1 if the step closed a decision
-closed_by           why, as a number of :data:`CLOSED_BY_CODES`; 0 if it did not
-round               rounds of the decision played, this step's included
-decision            decisions of the episode closed, this step's included
-commitments_asked   commitments that a model was asked for in this step, local ones included
-commitments_json    those of them that were valid JSON as they came
-commitments_novel   those replaced by the majority, because nobody had given their value
-prompt_tokens       tokens read by all models in the episode so far
-completion_tokens   tokens written by all models in the episode so far
-==================  =============================================================================
-"""
+)
+"""Infos that are the same for all agents of a question."""
 
-INFO_KEYS: tuple[InfoKey, ...] = get_args(InfoKey)
+INFO_KEYS = AGENT_KEYS + TEAM_KEYS
 """Every key of an agent's infos."""
 
 CLOSED_BY_CODES: dict[ClosedBy, int] = {
@@ -56,21 +62,66 @@ CLOSED_BY_CODES: dict[ClosedBy, int] = {
 }
 """The value of ``closed_by`` in infos for every way a decision closes; 0 stands for "open"."""
 
-Infos: TypeAlias = dict[InfoKey, NDArray[np.float64]]
+Infos: TypeAlias = dict[str, NDArray[np.float64]]
 """Every key with an array of shape (n executors, B questions)."""
 
 
-def zero_infos(n_agents: int, num_questions: int) -> Infos:
-    """Fresh infos in which nothing has happened."""
-    block = np.zeros((len(INFO_KEYS), n_agents, num_questions))
-    return dict(zip(INFO_KEYS, block, strict=True))
+class InfoBlock:
+    """The infos of one step of n executors on B questions; zero until written."""
+
+    def __init__(self, n_agents: int, num_questions: int) -> None:
+        self._values = np.zeros((len(INFO_KEYS), n_agents, num_questions))
+
+    def write_agents(self, rows: Sequence[int], components: NDArray[np.float64]) -> None:
+        """Set ``AGENT_KEYS`` of some questions; ``components`` has the shape (3, rows, n)."""
+        self._values[: len(AGENT_KEYS), :, rows] = components.swapaxes(1, 2)
+
+    def write_team(self, rows: Sequence[int], reports: Sequence[tuple[float, ...]]) -> None:
+        """Set ``TEAM_KEYS`` of some questions to one :func:`team_report` each."""
+        self._values[len(AGENT_KEYS) :, :, rows] = np.array(reports).T[:, np.newaxis]
+
+    def as_dict(self) -> Infos:
+        """Every key with its array."""
+        return dict(zip(INFO_KEYS, self._values, strict=True))
 
 
-def count_commitments(played: RoundRecord) -> tuple[int, int, int]:
-    """Commitments of a round that were asked for, were valid JSON, and were novel."""
+def team_report(
+    game: Game, *, rounds: int, closed: bool, team_reward: float, correct: bool
+) -> tuple[float, ...]:
+    """The values of ``TEAM_KEYS`` for one question after one step.
+
+    Args:
+        game: after its decision, if one closed, was settled.
+        rounds: rounds played of the decision that the step belongs to.
+        closed: whether the step closed a decision.
+        team_reward: what was paid to the team for it, else 0.
+        correct: whether its commitment is correct.
+    """
+    transcript = game.transcript
+    failed = game.failed is not None
+    reason = game.closed_by if closed or failed else None
+    # No commitment is new after these two: nothing was asked, or it did not come to one.
+    silent = reason in ("no_deviation", "failed")
+    return (
+        team_reward,
+        correct,
+        failed,
+        closed,
+        0 if reason is None else CLOSED_BY_CODES[reason],
+        rounds,
+        game.decision,
+        *((0, 0, 0) if silent else _count_commitments(transcript)),
+        transcript.usage.prompt_tokens,
+        transcript.usage.completion_tokens,
+    )
+
+
+def _count_commitments(transcript: Transcript) -> tuple[int, int, int]:
+    """Commitments of the last round that were asked for, were valid JSON, and were novel."""
+    played = transcript.decisions[-1].rounds[-1]
     asked = [record for record in played.commitments if record.called]
     return (
         len(asked),
-        sum(record.parse_method == "json" for record in asked),
-        sum(record.novel for record in asked),
+        sum([record.parse_method == "json" for record in asked]),
+        sum([record.novel for record in asked]),
     )

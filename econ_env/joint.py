@@ -11,14 +11,12 @@ from gymnasium.utils import EzPickle
 from numpy.typing import ArrayLike, NDArray
 
 from econ_env.environment import EconParallelEnv
+from econ_env.infos import AGENT_KEYS
 from econ_env.observation import ACTION_SIZE, FloatArray, layout_size, unit_box
 from econ_env.render import RENDER_MODES, RenderMode
 from econ_env.transcript import Transcript
 
 Info: TypeAlias = dict[str, float | NDArray[np.float64]]
-
-PER_AGENT_KEYS = ("ts", "al", "cc")
-"""Infos that differ between executors: arrays with one value each, in order."""
 
 
 class JointEnv(gymnasium.Env[Any, Any], EzPickle):
@@ -122,7 +120,7 @@ class JointEnv(gymnasium.Env[Any, Any], EzPickle):
     def _joint_info(self, rewards: Sequence[float], infos: dict[str, dict[str, float]]) -> Info:
         """Team values as numbers, values of executors as arrays."""
         info: Info = dict(infos[self._agents[0]])
-        for key in PER_AGENT_KEYS:
+        for key in AGENT_KEYS:
             info[key] = np.array([infos[agent][key] for agent in self._agents])
         info["rewards"] = np.array(rewards)
         return info

@@ -6,20 +6,25 @@ from collections.abc import Sequence
 
 from econ_env.game import Game
 from econ_env.llm.team import Team
-from econ_env.llm.types import ChatRequest, Completion, ModelError
+from econ_env.llm.types import ChatRequest, Completion, ModelError, Usage
 
 
-def play(games: Sequence[Game], team: Team) -> None:
+def play(games: Sequence[Game], team: Team) -> Usage:
     """Feed the games until each of them waits for actions, for its rewards, or has ended.
 
     Games go through their phases together: all requests of a phase, over all games, reach their
     model in one ``generate``. A game that skips a phase joins the next one that it has.
+
+    Returns:
+        What was spent.
     """
+    spent = Usage()
     while True:
         asking = [(game, requests) for game in games if (requests := game.pending())]
         if not asking:
-            return
+            return spent
         completions = ask([request for _, requests in asking for request in requests], team)
+        spent += _total(completions)
         start = 0
         for game, requests in asking:
             game.feed(completions[start : start + len(requests)])
@@ -45,3 +50,13 @@ def ask(requests: Sequence[ChatRequest], team: Team) -> list[Completion]:
             )
         answers.update(zip(indices, completions, strict=True))
     return [answers[index] for index in range(len(requests))]
+
+
+def _total(completions: Sequence[Completion]) -> Usage:
+    usages = [completion.usage for completion in completions]
+    return Usage(
+        prompt_tokens=sum([usage.prompt_tokens for usage in usages]),
+        completion_tokens=sum([usage.completion_tokens for usage in usages]),
+        cached_tokens=sum([usage.cached_tokens for usage in usages]),
+        requests=sum([usage.requests for usage in usages]),
+    )

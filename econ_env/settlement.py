@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from econ_env.rewards import RewardWeights, TeamRewards, score_decisions
 from econ_env.transcript import SettledRewards
 
 Flags = NDArray[np.bool_]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,6 +31,20 @@ class _Verdicts:
     commitment_correct: Flags
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Payment:
+    """What k closed decisions were worth."""
+
+    agents: Values
+    """Rewards of the executors, shape (k, n)."""
+    components: Values
+    """TS, AL and CC of the executors, shape (3, k, n)."""
+    team: Values
+    """Shape (k,)."""
+    correct: Flags
+    """Whether the commitment is correct, shape (k,)."""
+
+
 def settle(
     games: Sequence[Game],
     *,
@@ -36,7 +52,7 @@ def settle(
     commitments: FloatArray,
     weights: Sequence[RewardWeights],
     fidelity_weight: float,
-) -> list[SettledRewards]:
+) -> Payment:
     """Reward the decisions that are closed and let each game go on or end.
 
     Args:
@@ -47,7 +63,8 @@ def settle(
         fidelity_weight: share of fidelity in CC.
     """
     verdicts = _grade(games)
-    settled: dict[int, SettledRewards] = {}
+    count, size, _ = responses.shape
+    agents, components, team = np.empty((count, size)), np.empty((3, count, size)), np.empty(count)
     for shared in dict.fromkeys(weights):
         index = [k for k, own in enumerate(weights) if own == shared]
         rewards = score_decisions(
@@ -60,10 +77,13 @@ def settle(
             weights=shared,
             fidelity_weight=fidelity_weight,
         )
-        settled.update(zip(index, _per_game(rewards), strict=True))
-    for k, game in enumerate(games):
-        game.settle(settled[k])
-    return [settled[k] for k in range(len(games))]
+        agents[index], team[index] = rewards.agents, rewards.team
+        components[:, index] = rewards.ts, rewards.al, rewards.cc
+        for k, record in zip(index, _records(rewards), strict=True):
+            games[k].settle(record)
+    return Payment(
+        agents=agents, components=components, team=team, correct=verdicts.commitment_correct
+    )
 
 
 def _grade(games: Sequence[Game]) -> _Verdicts:
@@ -85,11 +105,12 @@ def _grade(games: Sequence[Game]) -> _Verdicts:
     )
 
 
+@lru_cache(maxsize=16_384)
 def _is_correct(answer: str | None, gold: str) -> bool:
     return answer is not None and grade_answer(answer, gold) is Verdict.CORRECT
 
 
-def _per_game(rewards: TeamRewards) -> list[SettledRewards]:
+def _records(rewards: TeamRewards) -> list[SettledRewards]:
     """One record per game, with Python numbers."""
     columns = zip(
         rewards.team.tolist(),

@@ -1,0 +1,104 @@
+"""Which question is played next, and under which seed and episode number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from econ_env.questions import Question, QuestionOrder, QuestionSource
+from econ_env.questions.base import OrderName
+
+
+class Episode(NamedTuple):
+    """What one episode is made of, besides the models."""
+
+    question: Question
+    env_seed: int
+    number: int
+    """Counts the episodes since the seed was set, from 0."""
+
+
+class Schedule:
+    """For each of B places, its own seed, order of questions and episode counter.
+
+    Place b of a schedule with seed s goes through what the only place of a schedule with seed
+    s + b would go through.
+    """
+
+    def __init__(
+        self,
+        source: QuestionSource,
+        *,
+        num_questions: int,
+        order: OrderName,
+        loop: bool,
+        seed: int,
+    ) -> None:
+        self.source = source
+        self._num_questions = num_questions
+        self._order_name = order
+        self._loop = loop
+        self._seeds = [0] * num_questions
+        self._numbers = [0] * num_questions
+        self._orders: list[QuestionOrder | None] = [None] * num_questions
+        self.restart(range(num_questions), seed)
+
+    def restart(self, places: Iterable[int], seed: int) -> None:
+        """Give place b the seed ``seed + b`` and go back to its first episode."""
+        for place in places:
+            self._seeds[place] = seed + place
+            self._numbers[place] = 0
+            self._orders[place] = None
+
+    def next_episodes(self, places: Sequence[int], asked: Any = None) -> list[Episode]:
+        """The next episode of each place.
+
+        Args:
+            places: in order, each at most once.
+            asked: what the option "question" says: None for the next question of the place's
+                order, a question or its index for all places, or a list with one for each of
+                the B places. An asked question leaves the order where it is.
+
+        Raises:
+            OutOfQuestions: a place has asked all its questions and does not loop.
+            ValueError: ``asked`` is malformed.
+        """
+        if asked is None:
+            questions = [self._order(place).next() for place in places]
+        elif isinstance(asked, Question) or not isinstance(asked, Sequence | np.ndarray):
+            questions = [self._find(asked)] * len(places)
+        elif len(asked) == self._num_questions:
+            questions = [self._find(asked[place]) for place in places]
+        else:
+            raise ValueError(
+                f'options["question"] lists {len(asked)} questions for {self._num_questions} '
+                "places: give one for all or one for each"
+            )
+        episodes = []
+        for place, question in zip(places, questions, strict=True):
+            episodes.append(Episode(question, self._seeds[place], self._numbers[place]))
+            self._numbers[place] += 1
+        return episodes
+
+    def _order(self, place: int) -> QuestionOrder:
+        order = self._orders[place]
+        if order is None:
+            order = QuestionOrder(
+                self.source, order=self._order_name, loop=self._loop, seed=self._seeds[place]
+            )
+            self._orders[place] = order
+        return order
+
+    def _find(self, asked: Any) -> Question:
+        if isinstance(asked, Question):
+            return asked
+        if not isinstance(asked, int | np.integer) or isinstance(asked, bool):
+            raise ValueError(f'options["question"] takes a Question or its index, got {asked!r}')
+        if not 0 <= asked < len(self.source):
+            raise ValueError(
+                f'options["question"] is {asked}, but {self.source.name!r} has the questions '
+                f"0 to {len(self.source) - 1}"
+            )
+        return self.source[int(asked)]
