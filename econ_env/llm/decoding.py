@@ -1,0 +1,156 @@
+"""From logits to tokens, for many rows at once, each with its own sampling settings.
+
+The warping has the meaning of Hugging Face transformers' logits processors: the repetition
+penalty acts on every token of the row's prompt and output, temperature divides the logits, top-p
+keeps the smallest set of most probable tokens whose mass reaches ``top_p``. All of it runs in
+float64, in the order of the token ids, and one token is drawn by inverse CDF from one uniform
+number. That number is a pure function of (seed, position): no generator is shared by two rows, so
+what a row draws does not depend on its neighbours.
+
+This module imports torch; import it only where a model runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_BELOW_ONE = 1.0 - 2.0**-52
+"""Largest uniform number used: times any total it stays below the total after rounding."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeRow:
+    """One sequence to generate: the prompt's tokens and how to sample."""
+
+    prompt: tuple[int, ...]
+    temperature: float
+    repetition_penalty: float
+    top_p: float
+    max_tokens: int
+    seed: int
+
+
+def uniforms(seed: int, count: int) -> NDArray[np.float64]:
+    """The first ``count`` numbers in [0, 1) of the stream of ``seed``; shape (count,).
+
+    A counter-based generator: the number at a position depends on seed and position only, and a
+    longer stream begins with the shorter one.
+    """
+    return np.random.Generator(np.random.Philox(key=seed)).random(count)
+
+
+def penalised(logits: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """Logits (rows, vocabulary) after the repetition penalty.
+
+    ``factor`` has the same shape: the row's penalty at tokens that the row already holds, 1
+    elsewhere. Positive logits are divided by it, negative ones multiplied.
+    """
+    return torch.where(logits < 0, logits * factor, logits / factor)
+
+
+def warped_probabilities(
+    logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor
+) -> torch.Tensor:
+    """Weights to sample from, shape (rows, vocabulary), float64, largest 1, not normalised.
+
+    ``temperature`` > 0 and ``top_p`` in (0, 1] have shape (rows, 1). A token stays when the
+    tokens that are more probable hold less than ``top_p``. Tokens exactly as probable as the
+    last one that stays also stay, so that the order of equal tokens never matters.
+    """
+    # The maximum is subtracted first, so that no temperature, however small, overflows. Numbers
+    # below the smallest normal one may count as 0 where a process flushes them.
+    shifted = logits - logits.amax(dim=-1, keepdim=True)
+    weights = torch.exp(shifted / temperature.clamp(min=torch.finfo(torch.float64).tiny))
+    if bool((top_p >= 1).all()):
+        return weights
+    ranked = _descending(weights)
+    mass = ranked.cumsum(dim=-1)
+    kept = (mass - ranked < top_p * mass[:, -1:]).sum(dim=-1, keepdim=True).clamp(min=1)
+    smallest = ranked.gather(1, kept - 1)
+    smallest = torch.where(top_p >= 1, torch.zeros_like(smallest), smallest)
+    return torch.where(weights >= smallest, weights, torch.zeros_like(weights))
+
+
+def draw(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """Token of each row by inverse CDF: ``weights`` (rows, vocabulary), ``uniform`` (rows, 1).
+
+    Returns ids of shape (rows,). A token of weight 0 is never drawn. Of a row that is not finite
+    the id means nothing, but it is one.
+    """
+    cdf = weights.cumsum(dim=-1)
+    target = uniform.clamp(max=_BELOW_ONE) * cdf[:, -1:]
+    token = torch.searchsorted(cdf, target, right=True).squeeze(1)
+    return token.clamp(max=weights.shape[-1] - 1)
+
+
+def _descending(values: torch.Tensor) -> torch.Tensor:
+    """``values`` sorted from large to small along the last axis.
+
+    On a CPU numpy does it: 0.1 ms for 48 rows of 1,024 against 2.4 ms of torch, which always
+    computes the order as well. That would be a fifth of a step of the bundled models.
+    """
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.sort(values.numpy(), axis=-1)[:, ::-1].copy())
+    return torch.sort(values, dim=-1, descending=True).values
+
+
+class Sampler:
+    """The sampling state of a batch of rows.
+
+    Args:
+        rows: the settings of each batch row.
+        vocabulary: number of logits of a row; a prompt's tokens are below it.
+        device: where the logits are.
+    """
+
+    def __init__(self, rows: Sequence[DecodeRow], vocabulary: int, device: torch.device) -> None:
+        def column(values: Iterable[float]) -> torch.Tensor:
+            return torch.tensor(list(values), dtype=torch.float64, device=device)[:, None]
+
+        temperature = column(row.temperature for row in rows)
+        self._greedy = temperature <= 0
+        self._temperature = torch.where(self._greedy, torch.ones_like(temperature), temperature)
+        self._top_p = column(row.top_p for row in rows)
+        self._penalty = column(row.repetition_penalty for row in rows)
+        streams = np.zeros((len(rows), max(row.max_tokens for row in rows)))
+        for index, row in enumerate(rows):
+            streams[index, : row.max_tokens] = uniforms(row.seed, row.max_tokens)
+        self._uniforms = torch.from_numpy(streams).to(device)
+        self._factor: torch.Tensor | None = None
+        if any(row.repetition_penalty != 1.0 for row in rows):
+            factor = torch.ones((len(rows), vocabulary), dtype=torch.float64, device=device)
+            for index, row in enumerate(rows):
+                factor[index, list(row.prompt)] = row.repetition_penalty
+            self._factor = factor
+
+    def select(self, index: torch.Tensor) -> None:
+        """Keep, repeat or reorder the rows: row i becomes what row ``index[i]`` was."""
+        self._greedy = self._greedy[index]
+        self._temperature = self._temperature[index]
+        self._top_p = self._top_p[index]
+        self._penalty = self._penalty[index]
+        self._uniforms = self._uniforms[index]
+        if self._factor is not None:
+            self._factor = self._factor[index]
+
+    def sample(self, logits: torch.Tensor, position: int) -> torch.Tensor:
+        """The token of each row at ``position`` of its output; ids of shape (rows,).
+
+        Temperature 0 takes the largest logit, the lowest id among equals.
+        """
+        scores = logits.to(torch.float64)
+        if self._factor is not None:
+            scores = penalised(scores, self._factor)
+        tokens = scores.argmax(dim=-1)
+        if not bool(self._greedy.all()):
+            weights = warped_probabilities(scores, self._temperature, self._top_p)
+            drawn = draw(weights, self._uniforms[:, position : position + 1])
+            tokens = torch.where(self._greedy.squeeze(1), tokens, drawn)
+        if self._factor is not None:
+            self._factor.scatter_(1, tokens[:, None], self._penalty)
+        return tokens
