@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import tyro
 
+from econ_env.answers import GradingError
+from econ_env.embeddings import EmbedderError
 from econ_env.llm.types import ModelError
-from econ_env.play import Play
+from econ_env.play import Play, UsageError
 from econ_env.questions.base import QuestionError
 
 DESCRIPTION = "Teams of language models that answer questions together (ECON)."
@@ -25,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         return command.run()
-    except (ModelError, QuestionError, ValueError, OSError) as error:
+    except (UsageError, ModelError, QuestionError, EmbedderError, GradingError, OSError) as error:
         print(f"econ-env: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -28,6 +28,10 @@ BATCH_SIZE = 16
 """Questions played side by side."""
 
 
+class UsageError(Exception):
+    """A flag has a value that cannot be played; the message is for the user."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Play:
     """Let a team of language models answer questions, and watch.
@@ -88,8 +92,11 @@ class Play:
 
     def run(self) -> int:
         """Play; the exit code is 0, or 130 after Ctrl-C."""
-        config = self.config()
-        env = BatchedEconEnv(config, num_questions=max(1, min(BATCH_SIZE, self.questions)))
+        try:
+            env = BatchedEconEnv(self.config(), num_questions=min(BATCH_SIZE, self.questions))
+            point = self._fixed_point()
+        except ValueError as error:
+            raise UsageError(str(error)) from error
         chosen = self._choose_questions(env)
         transcripts: list[Transcript] = []
         interrupted = False
@@ -98,7 +105,7 @@ class Play:
             out = stack.enter_context(self.out.open("a", encoding="utf-8")) if self.out else None
             bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
             try:
-                for transcript in self._play(env, chosen):
+                for transcript in self._play(env, chosen, point):
                     if out is not None:
                         _write_line(out, transcript)
                     if len(transcripts) < self.show:
@@ -150,7 +157,23 @@ class Play:
             print(f"the data set has only {len(chosen)} questions", file=sys.stderr)
         return chosen
 
-    def _play(self, env: BatchedEconEnv, chosen: Sequence[Question]) -> Iterator[Transcript]:
+    def _fixed_point(self) -> tuple[float, float]:
+        """The point of the action box that --temperature and --repetition-penalty name."""
+        bounds = self.config().bounds()
+        action = SamplingAction(
+            temperature=self.temperature, repetition_penalty=self.repetition_penalty
+        )
+        point = bounds.normalise(action)
+        if max(map(abs, point)) > 1:
+            raise ValueError(
+                "--temperature must be in [0.1, 2.0] and --repetition-penalty in [0.8, 1.5], got "
+                f"{self.temperature} and {self.repetition_penalty}"
+            )
+        return point
+
+    def _play(
+        self, env: BatchedEconEnv, chosen: Sequence[Question], point: tuple[float, float]
+    ) -> Iterator[Transcript]:
         """Play the questions batch by batch; yields the transcript of each in their order."""
         rng = np.random.default_rng(self.seed)
         size = env.num_questions
@@ -161,20 +184,17 @@ class Play:
             padded = [*part, *[part[0]] * (size - len(part))]
             env.reset(options={"question": padded}, mask=mask)
             while env.active.any():
-                env.step(self._actions(env, rng))
+                env.step(self._actions(env, rng, point))
             yield from env.transcripts[: len(part)]
 
     def _actions(
-        self, env: BatchedEconEnv, rng: np.random.Generator
+        self, env: BatchedEconEnv, rng: np.random.Generator, point: tuple[float, float]
     ) -> dict[str, NDArray[np.float32]]:
         shape = (env.num_questions, 2)
         if self.actions == "random":
             return {
                 agent: rng.uniform(-1, 1, shape).astype(np.float32) for agent in env.possible_agents
             }
-        point = env.config.bounds().normalise(
-            SamplingAction(temperature=self.temperature, repetition_penalty=self.repetition_penalty)
-        )
         fixed = np.broadcast_to(np.array(point, dtype=np.float32), shape)
         return dict.fromkeys(env.possible_agents, fixed)
 

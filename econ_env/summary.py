@@ -25,7 +25,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     margin = _Z_95 * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
     low = (centre - margin) / (1 + spread)
     high = (centre + margin) / (1 + spread)
-    return max(0.0, low), min(1.0, high)
+    # Exact at the ends, where rounding could put the bound beyond the share itself.
+    return low if successes > 0 else 0.0, high if successes < trials else 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

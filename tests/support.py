@@ -10,7 +10,7 @@ from econ_env.llm.simulated import SimulatedModel
 
 
 class RecordingModel:
-    """The simulated model under its own name, with a log of every request as JSON."""
+    """A simulated model under any name, with a log of every request as JSON."""
 
     context_limit: int | None = None
 
@@ -18,7 +18,7 @@ class RecordingModel:
         self.name = name
         self.log: list[str] = [] if log is None else log
         self.calls: list[int] = []
-        self._model = SimulatedModel(name)
+        self._model = SimulatedModel(name if name.startswith("simulated:") else "simulated:0")
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
         self.calls.append(len(requests))

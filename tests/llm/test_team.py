@@ -1,0 +1,113 @@
+"""Names of models become a team, and nothing is loaded for it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from econ_env.llm import ModelError, close_shared_models, resolve_models, shared_model
+from econ_env.llm.simulated import SimulatedModel
+from tests.support import RecordingModel
+
+
+@pytest.mark.parametrize(
+    ("llm", "n_agents", "executors", "coordinator"),
+    [
+        ("bundled", 4, "bundled:0 bundled:1 bundled:2 bundled:0", "bundled:0"),
+        ("bundled:1", 2, "bundled:1 bundled:1", "bundled:1"),
+        ("simulated", 4, "simulated:0 simulated:1 simulated:2 simulated:0", None),
+        ("simulated:2", 2, "simulated:2 simulated:2", None),
+        ("hf:some/model", 2, "hf:some/model hf:some/model", "hf:some/model"),
+        (["bundled:2", "hf:x"], 2, "bundled:2 hf:x", "bundled:2"),
+        (("simulated:1", "bundled:0"), 2, "simulated:1 bundled:0", None),
+    ],
+)
+def test_models_are_dealt_out_by_name(
+    llm: Any, n_agents: int, executors: str, coordinator: str | None
+) -> None:
+    team = resolve_models(llm, n_agents)
+    assert team.executors == tuple(executors.split())
+    assert team.coordinator == (coordinator or "simulated:coordinator")
+
+
+def test_the_coordinator_can_be_another_model() -> None:
+    team = resolve_models("simulated", 2, "bundled:2")
+    assert team.coordinator == "bundled:2"
+    assert team.names == ("bundled:2", "simulated:0", "simulated:1")
+    assert team.families == {"bundled", "simulated"}
+
+
+def test_objects_are_used_as_they_are() -> None:
+    mine, other = RecordingModel("mine"), RecordingModel("other")
+    team = resolve_models([mine, "simulated:1", mine], 3, other)
+    assert team.executors == ("mine", "simulated:1", "mine")
+    assert team.coordinator == "other"
+    assert team.model("mine") is mine
+    assert team.model("other") is other
+    assert "instruct" in team.families
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "gpt-4",
+        "bundled:3",
+        "bundled:x",
+        "bundled:-1",
+        "simulated:9",
+        "simulated:",
+        "hf:",
+        7,
+        None,
+    ],
+)
+def test_an_unknown_name_lists_what_is_accepted(name: Any) -> None:
+    with pytest.raises(ModelError, match='"hf:PATH_OR_ID"'):
+        resolve_models([name], 1)
+
+
+@pytest.mark.parametrize("name", ["together:a/b", "openai:gpt@http://localhost:1/v1"])
+def test_servers_are_said_to_be_missing(name: str) -> None:
+    with pytest.raises(ModelError, match="not available in this version"):
+        resolve_models(name, 3)
+
+
+def test_a_list_needs_one_model_per_executor() -> None:
+    with pytest.raises(ModelError, match="set n_agents=2"):
+        resolve_models(["simulated:0", "simulated:1"], 3)
+
+
+def test_two_models_cannot_share_a_name() -> None:
+    with pytest.raises(ModelError, match="two different model objects"):
+        resolve_models([RecordingModel("x"), RecordingModel("x")], 2)
+    with pytest.raises(ModelError, match="both a model's name and a model object's"):
+        resolve_models([RecordingModel("simulated:0"), "simulated:0"], 2)
+    with pytest.raises(ModelError, match="both a model's name and a model object's"):
+        resolve_models("simulated", 2, RecordingModel("simulated:1"))
+
+
+def test_a_named_model_is_built_once_per_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_shared_models()
+    first = shared_model("simulated:1")
+    assert isinstance(first, SimulatedModel)
+    assert shared_model("simulated:1") is first
+    assert resolve_models("simulated:1", 2).model("simulated:1") is first
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert shared_model("simulated:1") is not first, "a forked process builds its own"
+
+
+def test_closed_models_are_built_again() -> None:
+    first = shared_model("simulated:0")
+    close_shared_models()
+    close_shared_models()
+    assert shared_model("simulated:0") is not first
+
+
+def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr("econ_env.llm.team._BUNDLED_WEIGHTS", tmp_path)
+    close_shared_models()
+    with pytest.raises(ModelError, match="reinstall econ_env"):
+        shared_model("bundled:0")
