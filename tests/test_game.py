@@ -418,6 +418,18 @@ def test_a_long_response_is_shortened_at_its_head_and_recorded() -> None:
     assert game.transcript.decisions[0].rounds[0].shortened == (cut,)
 
 
+def test_a_cut_is_recorded_in_its_own_round_only() -> None:
+    limits = {"m": ModelLimits(context_limit=600, count_tokens=len)}
+    game = new_game(limits=limits, bne_rounds=2)
+    game.feed([completion("add")])
+    for actions, length in ((TEAM, 1000), (OTHER, 1)):
+        game.act(actions)
+        game.feed([completion("x" * length)] * 3)
+        game.feed([completion(commitment(str(length)))])
+    first, second = game.transcript.rounds()
+    assert (len(first.shortened), second.shortened) == (1, ())
+
+
 def test_a_prompt_that_fits_into_no_context_fails_the_episode_and_names_the_model() -> None:
     limits = {"m": ModelLimits(context_limit=40, count_tokens=len)}
     game = new_game(limits=limits)
