@@ -35,7 +35,9 @@ class BatchedEconEnv:
     of a phase, over all questions, reach their model in one ``generate``: this is how a language
     model is used well. Question b of an environment with seed s is played exactly as an
     ``EconParallelEnv`` with seed s + b would play it: the same questions, requests, observations
-    and rewards, whatever B is.
+    and rewards, whatever B is. Places thus draw from the data set independently of each other,
+    and with ``order="sequential"`` all of them play the same questions: to go through a data set
+    once, name the questions with the option ``"question"``.
 
     ## Action Space
     For every agent an array (B, 2) in [-1, 1]; ``action_spaces`` describe one row. Rows of

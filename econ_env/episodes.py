@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +32,9 @@ from econ_env.transcript import Transcript
 
 Flags: TypeAlias = NDArray[np.bool_]
 Values: TypeAlias = NDArray[np.float64]
+
+# Executors of a team often write the same words, and simulated ones know few.
+_extract = lru_cache(maxsize=4096)(extract)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -296,7 +300,7 @@ class Episodes:
                     )
                     for name, model in models.items()
                 },
-                extract=extract,
+                extract=_extract,
                 equivalent=equivalent,
             )
         return self._game_config
