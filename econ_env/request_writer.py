@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from econ_env.context import Cut, Part, PromptTooLong, Texts, fit, surely_fits
 from econ_env.hierarchy import COORDINATOR, Node, Tree
@@ -61,7 +62,7 @@ class RequestWriter:
             "local_strategy",
             prompts.local_strategy(question, strategy, group.index),
             lambda texts: prompts.local_strategy(texts[1][0], texts[0][0], group.index),
-            lambda: [_strategy(strategy), _question(question)],
+            partial(_strategy_and_question, strategy, question),
         )
 
     def commit(
@@ -82,8 +83,7 @@ class RequestWriter:
             lambda texts: prompts.commit(texts[2][0], texts[1][0], texts[0]),
             lambda: [
                 Part(name="responses", texts=tuple(responses), minimum=MIN_RESPONSE_CHARACTERS),
-                _strategy(strategy),
-                _question(question),
+                *_strategy_and_question(strategy, question),
             ],
             decision,
             round_,
@@ -108,7 +108,6 @@ class RequestWriter:
         for index, (action, model) in enumerate(zip(actions, config.executor_models, strict=True)):
             agent = f"executor_{index}"
             group = tree.group_of[index]
-            strategy = strategies[group]
             messages = self._fitted(
                 agent,
                 "execute",
@@ -116,7 +115,7 @@ class RequestWriter:
                 max_tokens,
                 shared[group],
                 lambda texts: prompts.execute(texts[1][0], texts[0][0], last_value),
-                lambda strategy=strategy: [_strategy(strategy), _question(question)],
+                partial(_strategy_and_question, strategies[group], question),
             )
             requests.append(
                 ChatRequest(
@@ -183,8 +182,8 @@ def _question(text: str) -> Part:
     return Part(name="question", texts=(text,), minimum=MIN_QUESTION_CHARACTERS)
 
 
-def _strategy(text: str) -> Part:
-    return Part(name="strategy", texts=(text,))
+def _strategy_and_question(strategy: str, question: str) -> list[Part]:
+    return [Part(name="strategy", texts=(strategy,)), _question(question)]
 
 
 def _record(cut: Cut, agent: str, role: Role) -> ShortenedRecord:

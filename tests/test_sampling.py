@@ -75,5 +75,5 @@ def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
     ],
 )
 def test_impossible_bounds_are_refused(arguments: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="temperature|repetition_penalty|top_p"):
+    with pytest.raises(ValueError, match=r"temperature|repetition_penalty|top_p"):
         SamplingBounds(**arguments)
