@@ -23,6 +23,7 @@ further when it is, and the expected number of changed tokens stays the same.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from econ_env.llm.decoding import DecodeRow
     from econ_env.llm.local_decode import DecodedRow, DecodeLoop
     from econ_env.llm.local_loading import Checkpoint
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +259,13 @@ def _decode(loop: DecodeLoop, rows: list[DecodeRow]) -> list[DecodedRow | Except
     except Exception as error:  # noqa: BLE001 - models raise anything; it is reported per row
         if len(rows) == 1:
             return [error.with_traceback(None)]
+        _log.warning(
+            "A batch of %d requests failed (%s: %s); it is tried again in halves. If the memory "
+            "is too small, a smaller max_batch_rows saves the attempts.",
+            len(rows),
+            type(error).__name__,
+            error,
+        )
     half = len(rows) // 2
     return [*_decode(loop, rows[:half]), *_decode(loop, rows[half:])]
 

@@ -104,7 +104,8 @@ def _folder(path: str) -> Path | None:
 def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.device) -> Checkpoint:
     model: Any  # the methods of a loaded model are wrapped in ways that types cannot follow
     if folder is not None:
-        model, tokenizer = _from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+        with _no_progress_bar():
+            model, tokenizer = _from_pretrained(str(folder), dtype=dtype, local_files_only=True)
     else:
         model, tokenizer = _from_hub(path, dtype=dtype)
     import torch
@@ -171,6 +172,20 @@ def _from_hub(path: str, *, dtype: DtypeName) -> tuple[Any, Any]:
             'name the folder, hf:/path/to/folder; or use llm="bundled", which needs no network.'
         )
     return _from_pretrained(path, dtype=dtype, local_files_only=False)
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Without the bar of transformers, which would run through this package's own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _reachable(endpoint: str) -> bool:

@@ -76,8 +76,10 @@ class PromptEncoder:
         return len(self._tokens(text))
 
     def _tokens(self, text: str) -> list[int]:
+        # Halves of surrogate pairs, which a model's broken output may hold, become "?".
+        valid = text.encode("utf-8", "replace").decode("utf-8")
         # verbose=False: the context limit is checked by the caller, per request and with numbers.
-        encoded = self._tokenizer(text, add_special_tokens=False, verbose=False)
+        encoded = self._tokenizer(valid, add_special_tokens=False, verbose=False)
         return list(encoded["input_ids"])
 
     def _plain(self, content: str) -> str:

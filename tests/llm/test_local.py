@@ -180,7 +180,10 @@ def outcome(completion: Completion) -> tuple[str, str, str | None, int]:
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "qwen2"])
 @pytest.mark.parametrize("dtype", ["auto", "float64"])
 def test_a_text_is_the_same_alone_among_7_and_among_48_in_any_order(
-    folders: dict[str, Path], architecture: str, dtype: local_loading.DtypeName
+    folders: dict[str, Path],
+    architecture: str,
+    dtype: local_loading.DtypeName,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     model = LocalModel(str(folders[architecture]), dtype=dtype)
     tried = varied_requests(7, seed=1)
@@ -194,6 +197,7 @@ def test_a_text_is_the_same_alone_among_7_and_among_48_in_any_order(
     assert among_7 == by_itself
     assert [in_crowd[crowd.index(request)] for request in tried] == by_itself
     assert len({text for text, *_ in in_crowd}) > 20
+    assert not caplog.records  # nothing failed and had to be tried again
 
 
 @settings(max_examples=12)
@@ -475,6 +479,12 @@ def test_text_that_holds_no_control_token_is_not_touched(llama: LocalModel) -> N
     assert usage.prompt_tokens == frame.prompt_tokens + llama.count_tokens(content)
 
 
+def test_half_a_surrogate_pair_in_a_message_is_read_as_a_question_mark(llama: LocalModel) -> None:
+    torn, whole = llama.generate([ask("tom \ud83d has"), ask("tom ? has")])
+    assert outcome(torn) == outcome(whole)
+    assert llama.count_tokens("\ud83d") == llama.count_tokens("?")
+
+
 # Failures of requests
 
 
@@ -530,7 +540,7 @@ def test_messages_that_the_template_refuses_fail_that_request_only(llama: LocalM
 
 
 def test_a_batch_that_is_too_large_is_answered_in_parts(
-    llama: LocalModel, monkeypatch: pytest.MonkeyPatch
+    llama: LocalModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     batch = varied_requests(9, seed=6)
     expected = [outcome(completion) for completion in llama.generate(batch)]
@@ -543,6 +553,7 @@ def test_a_batch_that_is_too_large_is_answered_in_parts(
 
     monkeypatch.setattr(DecodeLoop, "run", small_memory)
     assert [outcome(completion) for completion in llama.generate(batch)] == expected
+    assert "no room" in caplog.text
 
 
 def test_a_request_that_the_model_fails_on_fails_alone(
