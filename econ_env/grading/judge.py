@@ -1,0 +1,176 @@
+"""The process that compares formulas with math-verify. Started by :mod:`.worker`, by path.
+
+It imports nothing of econ_env, so that it starts fast, and reads and writes lines of JSON:
+``{"gold": ..., "answer": ...}`` in, ``{"verdict": ...}`` out, after a first line that says
+``{"ready": true, "missing_limits": [...]}`` or ``{"error": ...}``. The only argument is a JSON
+object with the limits. Only math-verify's LaTeX grammar reads the texts: it builds formulas and
+evaluates no code, unlike its reader of plain expressions, which calls Python's ``eval``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import resource
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_EXACT_DIGITS = 60
+_EXACT_TOLERANCE = "1e-50"
+# With a decimal among them, values must agree in six significant digits.
+_DECIMAL_TOLERANCE = "5e-6"
+
+
+class _OutOfTimeError(BaseException):
+    """The time for one pair is over. Not an Exception: sympy and math-verify catch those."""
+
+
+def judge(gold_text: str, answer_text: str) -> str:
+    """Compare two LaTeX formulas.
+
+    Returns ``"correct"``, ``"incorrect"`` or, where one of them cannot be read,
+    ``"unparseable"``. Takes unbounded time and memory on hostile input.
+    """
+    from math_verify import verify
+
+    gold, answer = _read(gold_text), _read(answer_text)
+    if gold is None or answer is None:
+        return "unparseable"
+    equal = verify(gold, answer, timeout_seconds=None)
+    return "correct" if equal and _agree_on_a_second_look(gold, answer) else "incorrect"
+
+
+def _read(latex: str) -> Any:
+    """The formula that ``latex`` writes; None where it writes none."""
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig, parse
+
+    # Units are dropped before, by rules that do not take the d of "2d" for "days".
+    normalization = NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
+    )
+    reader = LatexExtractionConfig(boxed_match_priority=-1, normalization_config=normalization)
+    formulas = parse(f"${latex}$", [reader], fallback_mode="no_fallback", parsing_timeout=None)
+    return formulas[0] if formulas else None
+
+
+def _agree_on_a_second_look(gold: Any, answer: Any) -> bool:
+    """Check what math-verify calls equal.
+
+    math-verify compares numbers in absolute terms, which makes 1/2^99 equal 1/2^98 and any two
+    numbers below 1e-6 equal, and it accepts "8 = 7" for 7.
+    """
+    import sympy
+
+    if isinstance(answer, sympy.Eq) and not isinstance(gold, sympy.Eq):
+        if not _numbers_agree(answer.lhs, answer.rhs):
+            return False
+        answer = answer.rhs
+    elif isinstance(gold, sympy.Eq) and not isinstance(answer, sympy.Eq):
+        gold = gold.rhs
+    if isinstance(gold, sympy.MatrixBase) and isinstance(answer, sympy.MatrixBase):
+        return all(map(_numbers_agree, gold.flat(), answer.flat()))
+    if isinstance(gold, sympy.Interval) and isinstance(answer, sympy.Interval):
+        return _numbers_agree(gold.start, answer.start) and _numbers_agree(gold.end, answer.end)
+    if isinstance(gold, sympy.Tuple) and isinstance(answer, sympy.Tuple):
+        return all(map(_numbers_agree, gold.args, answer.args))
+    if isinstance(gold, sympy.FiniteSet) and isinstance(answer, sympy.FiniteSet):
+        return all(any(_numbers_agree(x, y) for y in answer.args) for x in gold.args)
+    return _numbers_agree(gold, answer)
+
+
+def _numbers_agree(a: Any, b: Any) -> bool:
+    """Whether two numbers agree; True for anything that is not two numbers."""
+    import sympy
+
+    if not (isinstance(a, sympy.Expr) and isinstance(b, sympy.Expr)) or a == b:
+        return True
+    if not (a.is_number and b.is_number):
+        return True
+    x, y = sympy.N(a, _EXACT_DIGITS), sympy.N(b, _EXACT_DIGITS)
+    distance, scale = sympy.Abs(x - y), sympy.Max(sympy.Abs(x), sympy.Abs(y))
+    if not (distance.is_comparable and scale.is_comparable):
+        return True
+    has_decimal = a.has(sympy.Float) or b.has(sympy.Float)
+    tolerance = sympy.Float(_DECIMAL_TOLERANCE if has_decimal else _EXACT_TOLERANCE)
+    return bool(distance <= tolerance * scale)
+
+
+def apply_limits(memory_bytes: int) -> list[str]:
+    """Bound this process for good. Returns a sentence for every limit the system refused."""
+    limits = {
+        "address space": (resource.RLIMIT_AS, memory_bytes),
+        "size of written files": (resource.RLIMIT_FSIZE, 0),
+        "size of core dumps": (resource.RLIMIT_CORE, 0),
+    }
+    refusals = [_apply_limit(name, *limit) for name, limit in limits.items()]
+    return [refusal for refusal in refusals if refusal is not None]
+
+
+def _apply_limit(name: str, kind: int, limit: int) -> str | None:
+    try:
+        resource.setrlimit(kind, (limit, limit))
+    except (ValueError, OSError) as error:  # macOS refuses some
+        return f"The system refused to limit the {name} to {limit} bytes: {error}"
+    return None
+
+
+def _judge_in_time(gold: str, answer: str, cpu_seconds: float) -> str:
+    # If the parent is gone and the timer is not heard, the system ends this process a little later.
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    end = math.ceil(time.process_time() + cpu_seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (end, hard))
+    try:
+        # Processor time, so that a busy machine does not change the verdict of a fair answer.
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+        try:
+            return judge(gold, answer)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+    except (_OutOfTimeError, MemoryError):
+        return "timeout"
+    except Exception:  # noqa: BLE001  whatever sympy raises on a hostile text: it has no value
+        return "unparseable"
+
+
+def _out_of_time(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise _OutOfTimeError
+
+
+def _send(stream: TextIO, message: dict[str, Any]) -> None:
+    stream.write(json.dumps(message) + "\n")
+    stream.flush()
+
+
+def main(limits: dict[str, Any], requests: TextIO, replies: TextIO) -> None:
+    """Answer ``requests`` until they end."""
+    logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    signal.signal(signal.SIGPROF, _out_of_time)
+    try:
+        # Also loads what sympy and the grammar build at first use, half a second of work.
+        judge(r"\left(\frac{1}{2}, x^2\right)", r"\left(\frac{2}{4}, x \cdot x\right)")
+        judge(r"\sqrt{8} + \pi", r"2\sqrt{2} + \pi")
+        judge(r"\cot x", r"\frac{\cos x}{\sin x}")
+    except ImportError as error:
+        _send(replies, {"error": f"math-verify cannot be imported: {error}"})
+        return
+    _send(replies, {"ready": True, "missing_limits": apply_limits(limits["memory_bytes"])})
+    for line in requests:
+        request = json.loads(line)
+        verdict = _judge_in_time(request["gold"], request["answer"], limits["cpu_seconds"])
+        _send(replies, {"verdict": verdict})
+
+
+if __name__ == "__main__":
+    # Replies go out through a copy of stdout, so that no library can print between them.
+    _replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    main(json.loads(sys.argv[1]), sys.stdin, _replies)

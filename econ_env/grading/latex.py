@@ -1,0 +1,83 @@
+"""One spelling for the same answer: LaTeX spacing, signs, delimiters and Markdown removed."""
+
+from __future__ import annotations
+
+import re
+
+WORDS_OF_MATHEMATICS = frozenset(
+    "pi sqrt frac sin cos tan cot sec csc arcsin arccos arctan log ln exp min max gcd lcm mod abs "
+    "inf infinity theta alpha beta gamma delta det circ cdot times pm infty cup cap".split()
+)
+"""Letters that stand for a symbol or a function and not for a word."""
+
+_NEEDS_CLEANING = re.compile(r"[^0-9A-Za-z.,/ +()=-]|\s{2}|\.$")
+_REPLACEMENTS = re.compile(
+    r"(?P<newline>\\\\)"  # the end of a matrix row, read first so that "\\\\ " is not a space
+    r"|(?P<drop>\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle)(?![A-Za-z])|\\!\s*|\\[,;:>]"
+    r"|\$\$|\\[()]|(?<=\d)\{,\}(?=\d{3}))"
+    r"|(?P<space>\\\s|~|\\q?quad(?![A-Za-z])|[\s\u00a0\u202f]+)"
+    r"|(?P<frac>\\[dtc]frac(?![A-Za-z]))|(?P<percent>\\%)|(?P<dollar>\\\$)"
+    r"|(?P<minus>[−–])|(?P<times>×)|(?P<dot>·)|(?P<pi>π)|(?P<infinity>∞)"
+    r"|(?P<degree>\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z]))"
+)
+_WRITTEN_AS = {
+    "newline": r"\\",
+    "drop": "",
+    "space": " ",
+    "frac": r"\frac",
+    "percent": "%",
+    "dollar": "$",
+    "minus": "-",
+    "times": r"\times ",
+    "dot": r"\cdot ",
+    "pi": r"\pi ",
+    "infinity": r"\infty ",
+    "degree": "°",
+}
+_UNIT_AT_THE_END = re.compile(r"(?<=\S)\s*\\(?:text|textrm|mathrm|mbox)\s*\{[^{}]*\}$")
+_ROOT_IN_PARENTHESES = re.compile(r"\\?sqrt\s*\(([^()]*)\)")
+_BARE_NAME = re.compile(r"(?<![A-Za-z\\])(?:pi|sqrt|theta|infty)(?![A-Za-z])")
+_COMMAND = re.compile(r"\\(?:begin|end)\s*\{[A-Za-z*]*\}|\\[A-Za-z]+")
+_QUOTING = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
+
+
+def clean(text: str) -> str:
+    """``text`` in one spelling. Linear time. The value stays the same."""
+    text = text.strip()
+    if _NEEDS_CLEANING.search(text) is None:
+        return text
+    text = text.strip("*`_ ")
+    if text.endswith(".") and not text.endswith(".."):
+        text = text[:-1].rstrip("*`_ ")
+    if len(text) > 2 and text[0] == "$" and text[-1] == "$":
+        text = text[1:-1]
+    return _REPLACEMENTS.sub(lambda match: _WRITTEN_AS[str(match.lastgroup)], text).strip()
+
+
+def unwrap_text(text: str) -> str:
+    r"""``text`` with the contents of ``\text{...}`` and its kin as ordinary words."""
+    if "\\" not in text:
+        return text
+    return " ".join(_QUOTING.sub(r" \1 ", text).split())
+
+
+def to_latex(text: str) -> str:
+    """Cleaned ``text`` as the LaTeX that math-verify reads: plain spellings of operators turned.
+
+    A unit in words at the end is dropped; dollar signs, which would end the formula, as well.
+    """
+    text = _UNIT_AT_THE_END.sub("", text).replace("$", "").replace("%", r"\%")
+    text = _ROOT_IN_PARENTHESES.sub(r"\\sqrt{\1}", text)
+    text = _BARE_NAME.sub(r"\\\g<0>", text)
+    return text.replace("**", "^").replace("°", r"^{\circ}").strip()
+
+
+def looks_mathematical(text: str) -> bool:
+    """Whether ``text`` is a formula rather than prose."""
+    rest = _COMMAND.sub(" ", _QUOTING.sub(" 0 ", text))
+    words = [word for word in re.findall(r"[A-Za-z]{2,}", rest) if word not in WORDS_OF_MATHEMATICS]
+    if any(len(word) > 2 for word in words):
+        return False
+    if words and re.search(r"[+*/^=\\-]", text) is None:
+        return False
+    return re.search(r"[0-9A-Za-z]", text) is not None
