@@ -1,0 +1,162 @@
+"""Measure the bundled models: ``python -m econ_env.llm.bundled.evaluate``.
+
+Each model is examined on questions whose structures are in no training example, and its report
+is written to ``reports/<number>.json`` beside the weights. With the reports of all three models
+there, the team is measured too, and the tables of ``MODEL_CARD.md`` are written from the reports.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from econ_env.answers import Verdict, equivalent, grade_answer
+from econ_env.hierarchy import majority
+from econ_env.llm.bundled.measures import Exam, difference, examine, share
+from econ_env.llm.bundled.recipe import RECIPES, WEIGHTS
+from econ_env.llm.local import LocalModel
+from econ_env.llm.types import ModelError
+from econ_env.questions.arithmetic import ArithmeticQuestions
+from econ_env.statistics import error_correlation
+
+REPORTS = Path(__file__).parent / "reports"
+CARD = Path(__file__).parent / "MODEL_CARD.md"
+DEFAULT_QUESTIONS, DEFAULT_SEED = 1000, 77
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Measure the bundled models on unseen structures and write the tables of the model card."""
+
+    models: Annotated[
+        tuple[int, ...], tyro.conf.arg(help="Which models to examine; none: only the tables.")
+    ] = tuple(recipe.number for recipe in RECIPES)
+    questions: Annotated[int, tyro.conf.arg(help="Number of test questions.")] = DEFAULT_QUESTIONS
+    seed: Annotated[int, tyro.conf.arg(help="Seed of the questions and of all sampling.")] = (
+        DEFAULT_SEED
+    )
+    weights: Annotated[Path, tyro.conf.arg(help="Folder with the models 0, 1 and 2.")] = WEIGHTS
+    work_dir: Annotated[
+        Path,
+        tyro.conf.arg(
+            help="The --work-dir of the training: its solvers are the control for what learning "
+            "the other roles costs. Without it that row keeps its last measured value."
+        ),
+    ] = Path("bundled_training")
+    reports: Annotated[Path, tyro.conf.arg(help="Folder that reports are written to.")] = REPORTS
+
+
+def main() -> None:
+    """Entry point of the command."""
+    options = tyro.cli(EvaluateOptions, description=__doc__)
+    unknown = [number for number in options.models if not 0 <= number < len(RECIPES)]
+    if unknown or options.questions < 1:
+        sys.exit(f"--models takes numbers from 0 to {len(RECIPES) - 1}, --questions at least 1.")
+    try:
+        for number in options.models:
+            evaluate_model(number, options)
+        write_team_report(options)
+    except (ModelError, OSError) as error:
+        sys.exit(f"econ_env.llm.bundled.evaluate: {error}")
+    except KeyboardInterrupt:
+        print("\nInterrupted. The reports of the models already examined are written.")
+        sys.exit(130)
+
+
+def evaluate_model(number: int, options: EvaluateOptions) -> None:
+    """Examine one model and write its report."""
+    path = options.reports / f"{number}.json"
+    model = LocalModel(str(options.weights / str(number)), name=f"bundled:{number}")
+    report = examine(model, n_questions=options.questions, seed=options.seed)
+    model.close()
+    solver = options.work_dir / str(number) / "solver"
+    if solver.exists():
+        report["cost_of_other_roles"] = solver_control(solver, report, options)
+    elif path.exists():
+        report["cost_of_other_roles"] = _read(path).get("cost_of_other_roles")
+    options.reports.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"Wrote {path}: greedy accuracy {report['greedy']:.1%}")
+
+
+def solver_control(
+    solver: Path, report: dict[str, Any], options: EvaluateOptions
+) -> dict[str, Any]:
+    """Greedy accuracy without a plan: the model of all roles against the solver it came from."""
+    source = ArithmeticQuestions(split="test", seed=options.seed, size=options.questions)
+    problems = [source.problem(index) for index in range(options.questions)]
+    model = LocalModel(str(solver), name="solver")
+    exam = Exam(model=model, problems=problems, seed=options.seed)
+    before = exam.right_responses(exam.solve([""] * options.questions))
+    model.close()
+    after = exam.right(report["greedy_no_plan_answers"])
+    return {"solver_only": share(before), "all_roles_minus_solver": difference(after, before)}
+
+
+def write_team_report(options: EvaluateOptions) -> None:
+    """What three different models are worth together, and the tables of the card."""
+    paths = [options.reports / f"{recipe.number}.json" for recipe in RECIPES]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        print(f"No report yet: {', '.join(missing)}. The team is measured when all are there.")
+        return
+    reports = [_read(path) for path in paths]
+    if len({(r["n_questions"], r["seed"]) for r in reports}) > 1:
+        sys.exit("The reports are of different questions; examine all models with one --seed.")
+    team = {
+        "with_own_plans": _team(reports, "greedy_answers"),
+        "without_plans": _team(reports, "greedy_no_plan_answers"),
+    }
+    path = options.reports / "team.json"
+    path.write_text(json.dumps(team, indent=1) + "\n", encoding="utf-8")
+    if options.reports == REPORTS:
+        from econ_env.llm.bundled.card import update_card
+
+        update_card(CARD, reports, team)
+    print(f"Wrote {path}")
+
+
+def _team(reports: Sequence[dict[str, Any]], answers_key: str) -> dict[str, Any]:
+    """The vote of the three greedy answers against the best single model."""
+    source = ArithmeticQuestions(
+        split="test", seed=reports[0]["seed"], size=reports[0]["n_questions"]
+    )
+    golds = [source[index].gold for index in range(len(source))]
+    columns = [report[answers_key] for report in reports]
+
+    def right(answers: Sequence[str | None]) -> list[bool]:
+        return [
+            a is not None and grade_answer(a, g) is Verdict.CORRECT
+            for a, g in zip(answers, golds, strict=True)
+        ]
+
+    singles = [right(column) for column in columns]
+    vote = right([majority(row, equivalent) for row in zip(*columns, strict=True)])
+    best = max(range(len(singles)), key=lambda k: sum(singles[k]))
+    return {
+        "single": [share(single) for single in singles],
+        "majority": share(vote),
+        "oracle": share([any(row) for row in zip(*singles, strict=True)]),
+        "best_single": best,
+        "majority_over_best_single": difference(vote, singles[best]),
+        "error_correlation": {
+            f"{i}-{j}": round(error_correlation(singles[i], singles[j]), 3)
+            for i, j in combinations(range(len(singles)), 2)
+        },
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What the three bundled models are: shape, tokenizer, seed and length of training of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CONTEXT_LIMIT = 1024
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """How one bundled model is made. Different recipes make different mistakes."""
+
+    number: int
+    hidden_size: int
+    layers: int
+    heads: int
+    key_value_heads: int
+    feed_forward_size: int
+    join_space_to_digit: bool
+    """Tokenisation of numbers, see :func:`~econ_env.llm.bundled.tokenizer.train_tokenizer`."""
+    solve_examples: int
+    """Stage 1: worked solutions only."""
+    sampled_questions: int
+    """Between the stages: questions that the solver answers itself, for stage 2 to judge."""
+    team_examples: int
+    """Stage 2: all three roles."""
+    vocabulary_size: int = 768
+    learning_rate: float = 4e-3
+    team_learning_rate: float = 2e-3
+
+    @property
+    def seed(self) -> int:
+        """Seed of initial weights, data and order."""
+        return 1000 + self.number
+
+    def config(self, vocabulary_size: int, end_token: int) -> Any:
+        """The ``transformers.LlamaConfig`` of this model."""
+        from transformers import LlamaConfig
+
+        return LlamaConfig(
+            vocab_size=vocabulary_size,
+            hidden_size=self.hidden_size,
+            intermediate_size=self.feed_forward_size,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            num_key_value_heads=self.key_value_heads,
+            max_position_embeddings=CONTEXT_LIMIT,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=end_token,
+            pad_token_id=end_token,
+        )
+
+
+RECIPES = (
+    Recipe(
+        number=0,
+        hidden_size=192,
+        layers=4,
+        heads=6,
+        key_value_heads=6,
+        feed_forward_size=512,
+        join_space_to_digit=True,
+        solve_examples=90_000,
+        sampled_questions=5_000,
+        team_examples=60_000,
+    ),
+    Recipe(
+        number=1,
+        hidden_size=160,
+        layers=6,
+        heads=5,
+        key_value_heads=5,
+        feed_forward_size=416,
+        join_space_to_digit=True,
+        solve_examples=90_000,
+        sampled_questions=5_000,
+        team_examples=60_000,
+    ),
+    Recipe(
+        number=2,
+        hidden_size=192,
+        layers=4,
+        heads=6,
+        key_value_heads=6,
+        feed_forward_size=512,
+        join_space_to_digit=False,
+        solve_examples=90_000,
+        sampled_questions=5_000,
+        team_examples=60_000,
+    ),
+)

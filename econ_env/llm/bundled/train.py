@@ -1,0 +1,211 @@
+"""Train a bundled model from scratch: ``python -m econ_env.llm.bundled.train --model 0``.
+
+Three steps, each of which goes on where it was interrupted:
+
+1. *solve*: worked solutions only. The result is the control for "what do the other roles cost".
+2. *sample*: the solver answers fresh training questions at temperatures from 0.2 to 1.3.
+3. *team*: strategy, execution and commitment together; commitments judge the sampled responses.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+
+from econ_env.llm.bundled.examples import (
+    Example,
+    commit_example,
+    execute_example,
+    strategy_example,
+)
+from econ_env.llm.bundled.optimisation import Stage, Trainer
+from econ_env.llm.bundled.recipe import CONTEXT_LIMIT, RECIPES, WEIGHTS, Recipe
+from econ_env.llm.bundled.sampling import SampledQuestion, load_samples, sample_questions
+from econ_env.llm.bundled.tokenizer import save_tokenizer, train_tokenizer
+from econ_env.questions.arithmetic import ArithmeticQuestions
+from econ_env.seeds import derive_seed
+
+TOKENIZER_PROBLEMS = 3000
+STRATEGY_SHARE, COMMIT_SHARE = 0.08, 0.5
+SAMPLED_SEED = 500
+"""Added to the recipe's seed for the sampled questions: the solver has not seen them."""
+UNANIMOUS_SHARE = 0.2
+"""Of the commitments, over responses that all agree; the game mostly asks about the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Train one of the bundled models. Run it again to go on after an interruption."""
+
+    model: Annotated[int, tyro.conf.arg(help="Which of the three models: 0, 1 or 2.")] = 0
+    work_dir: Annotated[
+        Path, tyro.conf.arg(help="Folder of the intermediate states (about 40 MB a model).")
+    ] = Path("bundled_training")
+    out: Annotated[Path, tyro.conf.arg(help="Folder that the finished models are written to.")] = (
+        WEIGHTS
+    )
+    threads: Annotated[int, tyro.conf.arg(help="CPU threads; small models like few.")] = 1
+    compile: Annotated[
+        bool, tyro.conf.arg(help="Use torch.compile (needs a C++ compiler; 1.3 times as fast).")
+    ] = True
+
+
+def main() -> None:
+    """Entry point of the command."""
+    options = tyro.cli(TrainOptions, description=__doc__)
+    if not 0 <= options.model < len(RECIPES):
+        sys.exit(f"--model {options.model}: there are {len(RECIPES)} models, 0 to 2.")
+    try:
+        train(options)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. The state is in {options.work_dir}; run the command again to go on.")
+        sys.exit(130)
+
+
+def train(options: TrainOptions) -> None:
+    """Run all steps of one model and write it to ``options.out/<number>``."""
+    recipe = RECIPES[options.model]
+    torch.set_num_threads(options.threads)
+    folder = options.work_dir / str(recipe.number)
+    folder.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tokenizer = make_tokenizer(recipe)
+    model = make_model(recipe, tokenizer).to(device)
+
+    problems = ArithmeticQuestions(split="train", seed=recipe.seed, size=10**9)
+    solve = Stage(
+        name="solve",
+        n_examples=recipe.solve_examples,
+        learning_rate=recipe.learning_rate,
+        seed=recipe.seed,
+        example=lambda i: execute_example(_rng(recipe, "solve", i), problems.problem(i)),
+    )
+    solver = folder / "solver"
+    if not solver.exists():
+        _trainer(model, tokenizer, folder, device, options).run(solve)
+        export(model, tokenizer, solver)
+    load_weights(model, solver)
+
+    samples_path = folder / "samples.jsonl"
+    asked = ArithmeticQuestions(split="train", seed=recipe.seed + SAMPLED_SEED, size=10**9)
+    sample_questions(
+        solver, asked, samples_path, n_questions=recipe.sampled_questions, seed=recipe.seed
+    )
+    samples = load_samples(samples_path, asked)
+    team = team_stage(recipe, samples)
+    _trainer(model, tokenizer, folder, device, options).run(team)
+    export(model, tokenizer, options.out / str(recipe.number))
+    print(f"Wrote {options.out / str(recipe.number)}")
+
+
+def _trainer(
+    model: Any, tokenizer: Any, folder: Path, device: str, options: TrainOptions
+) -> Trainer:
+    if options.compile:
+        model.compile(dynamic=True)
+    return Trainer(model, tokenizer, folder, device=device)
+
+
+def _rng(recipe: Recipe, stage: str, index: int) -> random.Random:
+    return random.Random(derive_seed("bundled", recipe.seed, stage, index))
+
+
+def make_tokenizer(recipe: Recipe) -> Any:
+    """The tokenizer of ``recipe``, trained on what the model will read and write."""
+    return train_tokenizer(
+        _tokenizer_texts(recipe),
+        vocabulary_size=recipe.vocabulary_size,
+        context_limit=CONTEXT_LIMIT,
+        join_space_to_digit=recipe.join_space_to_digit,
+    )
+
+
+def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
+    problems = ArithmeticQuestions(split="train", seed=recipe.seed, size=10**9)
+    for index in range(TOKENIZER_PROBLEMS):
+        problem, rng = problems.problem(index), _rng(recipe, "tokenizer", index)
+        for example in (
+            strategy_example(rng, problem),
+            execute_example(rng, problem),
+            commit_example(problem, problem.plan, [problem.solution] * 3),
+        ):
+            yield "\n".join(message.content for message in example.messages)
+            yield example.reply
+
+
+def make_model(recipe: Recipe, tokenizer: Any) -> Any:
+    """An untrained model; its weights are a function of the recipe's seed."""
+    from transformers import LlamaForCausalLM
+
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        config = recipe.config(len(tokenizer), tokenizer.eos_token_id)
+        model = LlamaForCausalLM(config)
+    # On a CPU the backward pass of fused attention takes four times as long as all the rest.
+    model.set_attn_implementation("eager")
+    return model
+
+
+def export(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the model in half precision with its tokenizer, complete or not at all."""
+    from transformers import AutoModelForCausalLM
+
+    temporary = folder.with_name(folder.name + ".tmp")
+    copy = AutoModelForCausalLM.from_config(model.config)
+    copy.load_state_dict(model.state_dict())
+    copy.half().save_pretrained(temporary, safe_serialization=True)
+    save_tokenizer(tokenizer, temporary)
+    if folder.exists():
+        for path in temporary.iterdir():
+            path.replace(folder / path.name)
+        temporary.rmdir()
+    else:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(folder)
+
+
+def load_weights(model: Any, folder: Path) -> None:
+    """Load an exported model's weights."""
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+
+
+def team_stage(recipe: Recipe, samples: list[SampledQuestion]) -> Stage:
+    """Stage 2: half commitments over sampled responses, the rest strategies and solutions."""
+    problems = ArithmeticQuestions(split="train", seed=recipe.seed, size=10**9)
+    disputed = [s for s in samples if len({r.answer for r in s.responses}) > 1]
+    agreed = [s for s in samples if len({r.answer for r in s.responses}) == 1]
+
+    def example(index: int) -> Example:
+        rng = _rng(recipe, "team", index)
+        problem = problems.problem(recipe.solve_examples + index)
+        draw = rng.random()
+        if draw < STRATEGY_SHARE:
+            return strategy_example(rng, problem)
+        if draw < 1 - COMMIT_SHARE:
+            return execute_example(rng, problem)
+        group = agreed if agreed and rng.random() < UNANIMOUS_SHARE else disputed
+        sampled = rng.choice(group)
+        count = rng.choice((2, 3, 3, 3, 4, 5, 5))
+        chosen = rng.sample(sampled.responses, count)
+        return commit_example(sampled.problem, sampled.plan, [r.text for r in chosen])
+
+    return Stage(
+        name="team",
+        n_examples=recipe.team_examples,
+        learning_rate=recipe.team_learning_rate,
+        seed=recipe.seed,
+        example=example,
+    )
+
+
+if __name__ == "__main__":
+    main()
