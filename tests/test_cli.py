@@ -41,6 +41,21 @@ def test_play_appends_one_complete_transcript_per_line(tmp_path: Path) -> None:
     assert len(transcripts_in(out)) == 23
 
 
+def test_a_last_batch_that_is_not_full_asks_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[ChatRequest] = []
+    answer = SimulatedModel.generate
+
+    def recorded(self: SimulatedModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+        asked.extend(requests)
+        return answer(self, requests)
+
+    monkeypatch.setattr(SimulatedModel, "generate", recorded)
+    assert main([*PLAY, "--questions", "18", "--show", "0"]) == 0
+    assert [request.role for request in asked].count("strategy") == 18
+
+
 def test_play_repeats_itself_for_equal_seeds(tmp_path: Path) -> None:
     def played(seed: str, name: str) -> str:
         out = tmp_path / name

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 import econ_env
 from econ_env import EconParallelEnv, EnvConfig
+from econ_env.embeddings import load_embedder
 from econ_env.infos import CLOSED_BY_CODES, INFO_KEYS
-from econ_env.llm import ChatRequest, ModelError
+from econ_env.llm import ChatRequest, Completion, ModelError
+from econ_env.prompts import COMPACT
 from econ_env.questions import LocalQuestions, OutOfQuestions, load_questions
 from econ_env.transcript import Transcript
 from tests.support import FlakyModel, RecordingModel
@@ -163,6 +165,27 @@ def test_observations_hold_what_happened_and_zeros_for_the_rest() -> None:
     np.testing.assert_array_equal(state[shared["commitment"]], own[layout["commitment"]])
 
 
+def test_every_executor_sees_its_own_response_and_all_see_the_commitment() -> None:
+    env = make()
+    env.reset(seed=5)
+    actions = {agent: np.array([0.9, 0.3 * i]) for i, agent in enumerate(env.agents)}
+    observations, *_ = env.step(actions)
+    embed = load_embedder("hashing").embed
+    round_ = env.transcript.decisions[0].rounds[0]
+    commitment = round_.commitments[-1]
+    assert len({executor.text for executor in round_.executors}) > 1
+    layout, shared, state = env.observation_layout, env.state_layout, env.state()
+    for i, executor in enumerate(round_.executors):
+        own = observations[executor.agent]
+        np.testing.assert_array_equal(own[layout["response"]], embed([executor.text])[0])
+        np.testing.assert_array_equal(state[shared[f"response_{i}"]], own[layout["response"]])
+        np.testing.assert_array_equal(state[shared[f"action_{i}"]], own[layout["action"]])
+        concluded = COMPACT.conclusion(commitment.value, commitment.reason)
+        np.testing.assert_array_equal(own[layout["commitment"]], embed([concluded])[0])
+    env.reset()
+    assert not env.state()[shared["commitment"].start :].any(), "a new episode starts empty"
+
+
 def test_actions_beyond_the_box_are_clipped() -> None:
     env = make()
     env.reset(seed=0)
@@ -240,6 +263,30 @@ def test_rewards_are_the_weighted_components_of_the_infos() -> None:
     info = infos["executor_2"]
     expected = 0.4 * info["ts"] + 0.4 * info["al"] + 0.2 * info["cc"]
     assert rewards["executor_2"] == pytest.approx(expected), "weights hold for one episode"
+
+
+def test_an_own_correct_answer_earns_ts_and_no_answer_earns_nothing() -> None:
+    class Scripted(RecordingModel):
+        def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+            if requests[0].role != "execute":
+                return super().generate(requests)
+            texts = [f"so \\boxed{{{gold}}}", "no idea", "so \\boxed{123456}"]
+            return [Completion(text=text) for text in texts]
+
+    question = load_questions("simulated")[0]
+    gold = question.gold
+    env = make_with(Scripted())
+    env.reset(options={"question": question})
+    _, rewards, _, _, infos = env.step(same_action(env))
+    assert [info["ts"] for info in infos.values()] == [1.0, 0.0, 0.0]
+    assert rewards["executor_1"] == infos["executor_1"]["al"] == infos["executor_1"]["cc"] == 0.0
+    assert infos["executor_2"]["al"] > 0
+    paid = env.transcript.decisions[0].rewards
+    assert paid is not None
+    assert paid.agents == tuple(rewards.values())
+    assert paid.components["TS"] == (1.0, 0.0, 0.0)
+    assert paid.team == infos["executor_0"]["team_reward"]
+    assert paid.team_components["TS"] == infos["executor_0"]["correct"]
 
 
 def test_infos_have_constant_keys_and_plain_floats() -> None:
