@@ -28,11 +28,13 @@ from econ_env.seeds import derive_seed
 
 Split = Literal["train", "validation", "test"]
 
-MAX_VALUE = 999
+MAX_VALUE = 2999
 """No intermediate value is larger, so that the difficulty lies in the story."""
 
 _OPERATIONS: dict[str, tuple[Operation, ...]] = {
     "set": (),
+    "unknown": (),
+    "ask_first": (),
     "none": (),
     "ask": (),
     "add": ("add",),
@@ -167,25 +169,40 @@ class ArithmeticQuestions:
 
 
 @lru_cache(maxsize=8)
-def _event_choices(operations: int) -> tuple[Form, ...]:
-    """Events with at most this many calculations; irrelevant facts come separately."""
-    return tuple(form for form in EVENTS if 1 <= len(_OPERATIONS[form.effect]) <= operations)
+def _event_choices(operations: int, backward: bool) -> tuple[Form, ...]:
+    """Events with at most this many calculations; irrelevant facts come separately.
+
+    A story that is told backward stays with one person.
+    """
+    return tuple(
+        form
+        for form in EVENTS
+        if 1 <= len(_OPERATIONS[form.effect]) <= operations and not (backward and form.moves)
+    )
 
 
 _DISTRACTIONS = tuple(form for form in EVENTS if form.effect == "none")
-_DISTRACTION_RATE = 0.25
+_DISTRACTION_RATE = 0.4
+_BACKWARD_RATE = 0.3
+"""Share of the problems that tell the end and ask for the beginning."""
+_FORWARD_OPENINGS = tuple(form for form in OPENINGS if form.effect != "unknown")
+_FORWARD_QUESTIONS = tuple(form for form in QUESTIONS if form.effect != "ask_first")
+_BACKWARD_OPENINGS = tuple(form for form in OPENINGS if form.effect == "unknown")
+_BACKWARD_QUESTIONS = tuple(form for form in QUESTIONS if form.effect == "ask_first")
 
 
 def _draw_forms(rng: random.Random, steps: int) -> list[Form]:
     """Opening, events and question with exactly ``steps`` calculations together."""
     while True:
-        opening, question = rng.choice(OPENINGS), rng.choice(QUESTIONS)
+        backward = rng.random() < _BACKWARD_RATE
+        opening = rng.choice(_BACKWARD_OPENINGS if backward else _FORWARD_OPENINGS)
+        question = rng.choice(_BACKWARD_QUESTIONS if backward else _FORWARD_QUESTIONS)
         remaining = steps - sum(len(_OPERATIONS[form.effect]) for form in (opening, question))
         if remaining < 0:
             continue
         events: list[Form] = []
         while remaining:
-            event = rng.choice(_event_choices(remaining))
+            event = rng.choice(_event_choices(remaining, backward))
             events.append(event)
             remaining -= len(_OPERATIONS[event.effect])
         if question.effect == "total" and not (events and events[-1].moves):
@@ -197,28 +214,38 @@ def _draw_forms(rng: random.Random, steps: int) -> list[Form]:
 
 
 def _divisor(rng: random.Random, value: int) -> int:
-    """A digit that divides ``value``; 2 where there is none, and the story is told anew."""
-    return rng.choice([digit for digit in range(2, 10) if value % digit == 0] or [2])
+    """A small divisor of ``value``; 2 where there is none, and the story is told anew."""
+    return rng.choice([divisor for divisor in range(2, 13) if value % divisor == 0] or [2])
 
 
 _NUMBERS: dict[str, Callable[[random.Random, int], tuple[int, int]]] = {
-    "set": lambda rng, value: (rng.randint(5, 99), 0),
+    "set": lambda rng, value: (rng.randint(5, 299), 0),
+    "unknown": lambda rng, value: (rng.randint(5, 299), 0),
+    "ask_first": lambda rng, value: (value, 0),
     "none": lambda rng, value: (rng.randint(6, 60), 0),
-    "add": lambda rng, value: (rng.randint(2, 99), 0),
-    "subtract": lambda rng, value: (rng.randint(2, max(2, min(99, value - 1))), 0),
-    "multiply": lambda rng, value: (rng.randint(2, 9), 0),
+    "add": lambda rng, value: (rng.randint(2, 199), 0),
+    "subtract": lambda rng, value: (rng.randint(2, max(2, min(199, value - 1))), 0),
+    "multiply": lambda rng, value: (rng.randint(2, 12), 0),
     "divide": lambda rng, value: (_divisor(rng, value), 0),
     "double": lambda rng, value: (2, 0),
     "half": lambda rng, value: (2, 0),
     "third": lambda rng, value: (3, 0),
-    "product": lambda rng, value: (rng.randint(2, 9), rng.randint(3, 25)),
-    "sum": lambda rng, value: (rng.randint(5, 99), rng.randint(5, 99)),
-    "add_packs": lambda rng, value: (rng.randint(2, 9), rng.randint(2, 12)),
-    "give_each": lambda rng, value: (rng.randint(2, 9), rng.randint(2, 12)),
-    "need": lambda rng, value: (value + rng.randint(3, 99), 0),
-    "price": lambda rng, value: (rng.randint(2, 9), 0),
+    "product": lambda rng, value: (rng.randint(2, 12), rng.randint(3, 40)),
+    "sum": lambda rng, value: (rng.randint(5, 299), rng.randint(5, 299)),
+    "add_packs": lambda rng, value: (rng.randint(2, 12), rng.randint(2, 25)),
+    "give_each": lambda rng, value: (rng.randint(2, 12), rng.randint(2, 25)),
+    "need": lambda rng, value: (value + rng.randint(3, 199), 0),
+    "price": lambda rng, value: (rng.randint(2, 12), 0),
 }
 """How the numbers (b, c) of a form are drawn, given the running value."""
+
+
+_INVERSE: dict[Operation, Operation] = {
+    "add": "subtract",
+    "subtract": "add",
+    "multiply": "divide",
+    "divide": "multiply",
+}
 
 
 class _Calculation:
@@ -228,6 +255,7 @@ class _Calculation:
         self.value = 0
         self.value_of_previous_person = 0
         self.steps: list[Step] = []
+        self._changes: list[tuple[tuple[Operation, ...], int, int]] = []
 
     def _work_out(self, left: int, operation: Operation, right: int) -> int:
         results = {
@@ -245,19 +273,30 @@ class _Calculation:
         if form.moves:
             self.value_of_previous_person = self.value
         operations = _OPERATIONS[form.effect]
-        if form.effect == "set":
+        if form.effect in ("set", "unknown"):
             self.value = b
+        elif form.effect == "ask_first":
+            self._go_back()
         elif form.effect in ("product", "sum"):
             self.value = self._work_out(b, operations[0], c)
         elif form.effect == "need":
             self.value = self._work_out(b, "subtract", self.value)
         elif form.effect == "total":
             self.value = self._work_out(self.value_of_previous_person, "add", self.value)
-        elif len(operations) == 2:
-            product = self._work_out(b, operations[0], c)
-            self.value = self._work_out(self.value, operations[1], product)
         elif operations:
-            self.value = self._work_out(self.value, operations[0], b)
+            self._changes.append((operations, b, c))
+            self._change(operations, b, c)
+
+    def _change(self, operations: tuple[Operation, ...], b: int, c: int) -> None:
+        """Change the running value by ``b``, or by ``b * c`` where there are two operations."""
+        amount = self._work_out(b, operations[0], c) if len(operations) == 2 else b
+        self.value = self._work_out(self.value, operations[-1], amount)
+
+    def _go_back(self) -> None:
+        """Work from the told end back to the beginning: the inverse changes, last one first."""
+        self.steps = []
+        for operations, b, c in reversed(self._changes):
+            self._change((*operations[:-1], _INVERSE[operations[-1]]), b, c)
 
     @property
     def is_sound(self) -> bool:

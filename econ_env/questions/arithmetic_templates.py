@@ -29,8 +29,10 @@ class Form:
     effect     meaning                                 operations
     ========== ======================================= ==========
     set        x = b                                   0
+    unknown    x is what the question asks for         0
     none       a fact that does not matter             0
     ask        the question asks for x                 0
+    ask_first  x is told, the unknown start is asked   0
     add …      x + b, x - b, x * b, x / b              1
     half       x / 2 (``third``: x / 3, ``double``: x * 2) 1
     product    the opening gives b * c                 1
@@ -51,6 +53,9 @@ class Form:
 
 
 OPENINGS = (
+    Form(id="some", text="{A} has some {items}.", effect="unknown"),
+    Form(id="unknown", text="Nobody knows how many {items} {A} had.", effect="unknown"),
+    Form(id="box_of", text="{A} brings a box of {items}.", effect="unknown"),
     Form(id="has", text="{A} has {b} {items}.", effect="set"),
     Form(id="drawer", text="There are {b} {items} in {A}'s room.", effect="set"),
     Form(id="starts", text="{A} starts the day with {b} {items}.", effect="set"),
@@ -97,9 +102,26 @@ EVENTS = (
     Form(id="each", text="{A} gives {c} {items} to each of {b} friends.", effect="give_each"),
     Form(id="other", text="{A} also owns {b} {other}.", effect="none"),
     Form(id="age", text="{A} is {b} years old.", effect="none"),
+    Form(id="mate", text="{M} has {b} {items}.", effect="none"),
+    Form(id="cost", text="Last year {A} paid {b} dollars for {other}.", effect="none"),
 )
 
 QUESTIONS = (
+    Form(
+        id="at_first",
+        text="Now {A} has {b} {items}. How many did {A} have at first?",
+        effect="ask_first",
+    ),
+    Form(
+        id="beginning",
+        text="In the end {A} has {b} {items}. Find the number at the beginning.",
+        effect="ask_first",
+    ),
+    Form(
+        id="started_with",
+        text="That makes {b} {items}. How many {items} did {A} start with?",
+        effect="ask_first",
+    ),
     Form(id="how_many", text="How many {items} does {A} have now?", effect="ask"),
     Form(id="number", text="What is the number of {items} that {A} has in the end?", effect="ask"),
     Form(id="find", text="Find how many {items} {A} has after all this.", effect="ask"),
