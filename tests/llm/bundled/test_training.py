@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
@@ -51,17 +52,16 @@ def weights_after(tokenizer, folder, interrupt_after=None):
     """Train in a new trainer; ``interrupt_after``: pools after which the process "dies"."""
     model = make_model(TINY, tokenizer)
     trainer = Trainer(model, tokenizer, folder, device="cpu")
-    if interrupt_after is not None:
-        save, saved = trainer._save, []
+    save, saved = trainer._save, []
 
-        def die(*arguments):
-            save(*arguments)
-            saved.append(1)
-            if len(saved) == interrupt_after:
-                raise KeyboardInterrupt
+    def save_and_die(*arguments):
+        save(*arguments)
+        saved.append(arguments)
+        if len(saved) == interrupt_after:
+            raise KeyboardInterrupt
 
-        trainer._save = die
-    trainer.run(stage())
+    with mock.patch.object(trainer, "_save", save_and_die):
+        trainer.run(stage())
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
