@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from gymnasium.spaces import Space
@@ -106,8 +106,8 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
     - v0: first version
     """
 
-    metadata: dict[str, Any]
-    _METADATA: ClassVar[dict[str, Any]] = {
+    # Not a ClassVar: an instance adds the layout of its own observations.
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "name": "econ_v0",
         "render_modes": list(RENDER_MODES),
         "render_fps": 1,
@@ -162,7 +162,7 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
         self.observation_layout = spaces.observation_layout
         self.state_layout = spaces.state_layout
         self.metadata = {
-            **self._METADATA,
+            **type(self).metadata,
             "observation_layout": layout_as_json(self.observation_layout),
         }
 

@@ -23,7 +23,7 @@ from econ_env.game import Game, GameConfig, ModelLimits, Phase
 from econ_env.infos import InfoBlock, Infos, team_report
 from econ_env.llm.types import Usage
 from econ_env.lockstep import play
-from econ_env.observation import FloatArray, Spaces, ViewArrays
+from econ_env.observation import FloatArray, Spaces, ViewArrays, check_finite
 from econ_env.questions import load_questions
 from econ_env.rewards import RewardWeights
 from econ_env.schedule import Schedule
@@ -142,7 +142,7 @@ class Episodes:
         if not rows:
             raise ResetNeeded("no episode is running: call reset() before step()")
         points = points[:, rows].swapaxes(0, 1)
-        self._check_finite(points, rows)
+        check_finite(points, self.agents, rows)
         sampling = self._bounds.to_sampling(points)
         self._arrays.actions[rows] = np.clip(points, -1.0, 1.0)
         games = [self._game(row) for row in rows]
@@ -304,13 +304,3 @@ class Episodes:
                 equivalent=equivalent,
             )
         return self._game_config
-
-    def _check_finite(self, points: NDArray[np.float64], rows: list[int]) -> None:
-        finite = np.isfinite(points).all(axis=2)
-        if finite.all():
-            return
-        index, agent = np.argwhere(~finite)[0]
-        raise ValueError(
-            f"the action of {self.agents[agent]} for question {rows[index]} must be finite, "
-            f"got {points[index, agent].tolist()}"
-        )

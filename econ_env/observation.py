@@ -1,4 +1,4 @@
-"""The layout of observations and of the state, and the arrays they are built from.
+"""Spaces and layouts of observations, state and actions, and the arrays they are built from.
 
 Everything is kept with a leading axis of B questions, so one environment and a thousand are
 filled by the same few array operations. D is the embedder's dimension, n the number of executors.
@@ -136,6 +136,26 @@ def stack_actions(
             )
         stacked[index] = points
     return stacked
+
+
+def check_finite(
+    points: NDArray[np.float64], agents: Sequence[str], questions: Sequence[int]
+) -> None:
+    """Raise ``ValueError`` if an action is NaN or infinite, naming its agent and question.
+
+    Args:
+        points: actions, shape (rows, n, 2).
+        agents: names of the n executors.
+        questions: number of the question of every row.
+    """
+    finite = np.isfinite(points).all(axis=2)
+    if finite.all():
+        return
+    row, agent = np.argwhere(~finite)[0]
+    raise ValueError(
+        f"the action of {agents[agent]} for question {questions[row]} must be finite, "
+        f"got {points[row, agent].tolist()}"
+    )
 
 
 class ViewArrays:
