@@ -1,13 +1,31 @@
-"""Intervals for what is measured here: paired differences and correlations of right and wrong."""
+"""Intervals for what is measured here: shares, paired differences, correlations."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 RESAMPLES = 10_000
+
+_Z_95 = 1.959963984540054
+"""97.5% quantile of the standard normal distribution."""
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """The 95% score interval of Wilson (1927) for a proportion; (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    share = successes / trials
+    spread = _Z_95**2 / trials
+    centre = share + spread / 2
+    margin = _Z_95 * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
+    low = (centre - margin) / (1 + spread)
+    high = (centre + margin) / (1 + spread)
+    # Exact at the ends, where rounding could put the bound beyond the share itself.
+    return low if successes > 0 else 0.0, high if successes < trials else 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from econ_env.answers import Verdict, equivalent, gold_answer, grade_answer
 from econ_env.hierarchy import majority
+from econ_env.statistics import wilson_interval
 from econ_env.transcript import RoundRecord, Transcript
-
-_Z_95 = 1.959963984540054
-"""97.5% quantile of the standard normal distribution."""
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95% score interval of Wilson (1927) for a proportion; (0, 1) without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    share = successes / trials
-    spread = _Z_95**2 / trials
-    centre = share + spread / 2
-    margin = _Z_95 * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
-    low = (centre - margin) / (1 + spread)
-    high = (centre + margin) / (1 + spread)
-    # Exact at the ends, where rounding could put the bound beyond the share itself.
-    return low if successes > 0 else 0.0, high if successes < trials else 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

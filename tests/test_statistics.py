@@ -1,4 +1,4 @@
-"""Paired intervals and correlations."""
+"""Intervals of shares and paired differences, and correlations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econ_env.statistics import error_correlation, paired_difference
+from econ_env.statistics import error_correlation, paired_difference, wilson_interval
 
 results = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200)
 
@@ -50,3 +50,21 @@ def test_correlation_is_one_for_equal_minus_one_for_opposite_and_zero_for_consta
     assert error_correlation(right, right) == pytest.approx(1.0)
     assert error_correlation(right, [not r for r in right]) == pytest.approx(-1.0)
     assert error_correlation(right, [True] * 4) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # From R: prop.test(successes, trials, correct = FALSE).
+    [(10, 10, 0.7225, 1.0), (0, 10, 0.0, 0.2775), (50, 100, 0.4038, 0.5962), (0, 0, 0.0, 1.0)],
+)
+def test_wilson_interval_agrees_with_published_values(
+    successes: int, trials: int, low: float, high: float
+) -> None:
+    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+@given(st.integers(1, 500), st.floats(0, 1))
+def test_wilson_interval_holds_the_share_and_stays_in_range(trials: int, share: float) -> None:
+    successes = round(share * trials)
+    low, high = wilson_interval(successes, trials)
+    assert 0 <= low <= successes / trials <= high <= 1

@@ -10,19 +10,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal, get_args
 
-from econ_env.questions.arithmetic_templates import (
-    EVENTS,
-    ITEMS,
-    NAMES,
-    OPENINGS,
-    QUESTIONS,
-    SYMBOLS,
-    Form,
-    Operation,
-)
+from econ_env.questions.arithmetic_plots import OPERATIONS, Plot, draw_plot
+from econ_env.questions.arithmetic_templates import ITEMS, NAMES, SYMBOLS, Form, Operation
 from econ_env.questions.base import Question, QuestionError
 from econ_env.seeds import derive_seed
 
@@ -31,27 +22,8 @@ Split = Literal["train", "validation", "test"]
 MAX_VALUE = 2999
 """No intermediate value is larger, so that the difficulty lies in the story."""
 
-_OPERATIONS: dict[str, tuple[Operation, ...]] = {
-    "set": (),
-    "unknown": (),
-    "ask_first": (),
-    "none": (),
-    "ask": (),
-    "add": ("add",),
-    "subtract": ("subtract",),
-    "multiply": ("multiply",),
-    "divide": ("divide",),
-    "double": ("multiply",),
-    "half": ("divide",),
-    "third": ("divide",),
-    "product": ("multiply",),
-    "sum": ("add",),
-    "add_packs": ("multiply", "add"),
-    "give_each": ("multiply", "subtract"),
-    "total": ("add",),
-    "need": ("subtract",),
-    "price": ("multiply",),
-}
+CHAIN_RATE = 0.35
+"""Share of chains among the problems."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,9 +83,11 @@ class ArithmeticQuestions:
         steps: the numbers of calculations that occur, each between 1 and 4, equally often.
         seed: another seed gives other problems of the same split.
         size: the length that the source reports; any index below it can be asked for.
+        chain_rate: share of the problems that are chains, "Ann has 3 fewer pens than Ben" and the
+            like told in any order, so that one has to find where to begin.
 
     Raises:
-        QuestionError: for an unknown split or a number of steps outside 1 to 4.
+        QuestionError: for an unknown split or an argument out of its range.
     """
 
     name = "arithmetic"
@@ -125,6 +99,7 @@ class ArithmeticQuestions:
         steps: Sequence[int] = (1, 2, 3, 4),
         seed: int = 0,
         size: int = 100_000,
+        chain_rate: float = CHAIN_RATE,
     ) -> None:
         if split not in get_args(Split):
             raise QuestionError(
@@ -136,7 +111,10 @@ class ArithmeticQuestions:
             )
         if size < 1:
             raise QuestionError(f"arithmetic: size={size}, but at least one question is needed.")
+        if not 0 <= chain_rate <= 1:
+            raise QuestionError(f"arithmetic: chain_rate={chain_rate}, but it is a share.")
         self.split = split
+        self.chain_rate = chain_rate
         self.steps = tuple(steps)
         self.seed = seed
         self.size = size
@@ -160,57 +138,12 @@ class ArithmeticQuestions:
         rng = random.Random(derive_seed("arithmetic", self.split, self.seed, index))
         count = rng.choice(self.steps)
         while True:
-            forms = _draw_forms(rng, count)
-            if structure_split([form.id for form in forms]) != self.split:
+            plot = draw_plot(rng, count, chain_rate=self.chain_rate)
+            if structure_split(plot.structure) != self.split:
                 continue
-            problem = _tell(rng, forms)
+            problem = _tell(rng, plot)
             if problem is not None:
                 return problem
-
-
-@lru_cache(maxsize=8)
-def _event_choices(operations: int, backward: bool) -> tuple[Form, ...]:
-    """Events with at most this many calculations; irrelevant facts come separately.
-
-    A story that is told backward stays with one person.
-    """
-    return tuple(
-        form
-        for form in EVENTS
-        if 1 <= len(_OPERATIONS[form.effect]) <= operations and not (backward and form.moves)
-    )
-
-
-_DISTRACTIONS = tuple(form for form in EVENTS if form.effect == "none")
-_DISTRACTION_RATE = 0.4
-_BACKWARD_RATE = 0.3
-"""Share of the problems that tell the end and ask for the beginning."""
-_FORWARD_OPENINGS = tuple(form for form in OPENINGS if form.effect != "unknown")
-_FORWARD_QUESTIONS = tuple(form for form in QUESTIONS if form.effect != "ask_first")
-_BACKWARD_OPENINGS = tuple(form for form in OPENINGS if form.effect == "unknown")
-_BACKWARD_QUESTIONS = tuple(form for form in QUESTIONS if form.effect == "ask_first")
-
-
-def _draw_forms(rng: random.Random, steps: int) -> list[Form]:
-    """Opening, events and question with exactly ``steps`` calculations together."""
-    while True:
-        backward = rng.random() < _BACKWARD_RATE
-        opening = rng.choice(_BACKWARD_OPENINGS if backward else _FORWARD_OPENINGS)
-        question = rng.choice(_BACKWARD_QUESTIONS if backward else _FORWARD_QUESTIONS)
-        remaining = steps - sum(len(_OPERATIONS[form.effect]) for form in (opening, question))
-        if remaining < 0:
-            continue
-        events: list[Form] = []
-        while remaining:
-            event = rng.choice(_event_choices(remaining, backward))
-            events.append(event)
-            remaining -= len(_OPERATIONS[event.effect])
-        if question.effect == "total" and not (events and events[-1].moves):
-            continue
-        if rng.random() < _DISTRACTION_RATE:
-            # Before the last event, so that "together" still speaks of the last two people.
-            events.insert(rng.randrange(max(len(events), 1)), rng.choice(_DISTRACTIONS))
-        return [opening, *events, question]
 
 
 def _divisor(rng: random.Random, value: int) -> int:
@@ -272,7 +205,7 @@ class _Calculation:
         """Let the event of ``form`` happen with its numbers."""
         if form.moves:
             self.value_of_previous_person = self.value
-        operations = _OPERATIONS[form.effect]
+        operations = OPERATIONS[form.effect]
         if form.effect in ("set", "unknown"):
             self.value = b
         elif form.effect == "ask_first":
@@ -304,14 +237,14 @@ class _Calculation:
         return all(0 < step.result <= MAX_VALUE for step in self.steps)
 
 
-def _tell(rng: random.Random, forms: Sequence[Form]) -> Problem | None:
+def _tell(rng: random.Random, plot: Plot) -> Problem | None:
     """Choose names and numbers and write the story; None where the numbers do not work out."""
-    people = rng.sample(NAMES, len(forms) + 1)
+    people = rng.sample(NAMES, len(plot.forms) + 1)
     items, other = rng.sample(ITEMS, 2)
     actor = previous = people.pop()
     calculation = _Calculation()
     sentences: list[str] = []
-    for form in forms:
+    for form in plot.forms:
         mate = previous if form.effect == "total" else people.pop()
         draw = _NUMBERS.get(form.effect)
         b, c = draw(rng, calculation.value) if draw else (0, 0)
@@ -322,7 +255,7 @@ def _tell(rng: random.Random, forms: Sequence[Form]) -> Problem | None:
         if form.moves:
             actor, previous = mate, actor
     return Problem(
-        text=" ".join(sentences),
+        text=" ".join(sentences[index] for index in plot.told),
         steps=tuple(calculation.steps),
-        structure=tuple(form.id for form in forms),
+        structure=plot.structure,
     )

@@ -68,6 +68,28 @@ OPENINGS = (
     Form(id="days", text="{A} found {b} {items} on Monday and {c} on Tuesday.", effect="sum"),
 )
 
+RELATIONS = (
+    Form(id="more", text="{M} has {b} more {items} than {A}.", effect="add", moves=True),
+    Form(id="fewer", text="{M} has {b} fewer {items} than {A}.", effect="subtract", moves=True),
+    Form(
+        id="as_many",
+        text="{M} has {b} times as many {items} as {A}.",
+        effect="multiply",
+        moves=True,
+    ),
+    Form(id="half_as", text="{M} has half as many {items} as {A}.", effect="half", moves=True),
+    Form(id="less_more", text="{A} has {b} more {items} than {M}.", effect="subtract", moves=True),
+    Form(id="less_fewer", text="{A} has {b} fewer {items} than {M}.", effect="add", moves=True),
+    Form(
+        id="less_times",
+        text="{A} has {b} times as many {items} as {M}.",
+        effect="divide",
+        moves=True,
+    ),
+)
+"""Sentences that relate two people by name, so that they can be told in any order. The first four
+occur in ordinary stories too."""
+
 EVENTS = (
     Form(id="buys", text="{A} buys {b} more {items}.", effect="add"),
     Form(id="gift", text="{M} gives {A} {b} {items}.", effect="add"),
@@ -86,15 +108,7 @@ EVENTS = (
     Form(id="third", text="Only a third of them is left the next day.", effect="third"),
     Form(id="piles", text="{A} makes {b} equal piles and keeps one pile.", effect="divide"),
     Form(id="shares", text="{b} children share them equally, and {A} is one.", effect="divide"),
-    Form(id="more", text="{M} has {b} more {items} than {A}.", effect="add", moves=True),
-    Form(id="fewer", text="{M} has {b} fewer {items} than {A}.", effect="subtract", moves=True),
-    Form(
-        id="as_many",
-        text="{M} has {b} times as many {items} as {A}.",
-        effect="multiply",
-        moves=True,
-    ),
-    Form(id="half_as", text="{M} has half as many {items} as {A}.", effect="half", moves=True),
+    *RELATIONS[:4],
     Form(id="which_more", text="That is {b} more than {M} has.", effect="subtract", moves=True),
     Form(id="which_fewer", text="That is {b} fewer than {M} has.", effect="add", moves=True),
     Form(id="which_times", text="That is {b} times what {M} has.", effect="divide", moves=True),

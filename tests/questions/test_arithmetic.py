@@ -11,14 +11,15 @@ from econ_env.questions.arithmetic import (
     ArithmeticQuestions,
     structure_split,
 )
-from econ_env.questions.arithmetic_templates import EVENTS, OPENINGS, QUESTIONS
+from econ_env.questions.arithmetic_templates import EVENTS, OPENINGS, QUESTIONS, RELATIONS
 from econ_env.questions.base import QuestionError
 
 SPLITS = ("train", "validation", "test")
-KNOWN_KIND, KNOWN_GOLD = "4-step", "213"
+KNOWN_KIND, KNOWN_GOLD = "4-step", "217"
 KNOWN_TEXT = (
-    "Rosa buys 8 boxes with 32 seeds in each box. Rosa gets 7 packs of 11 seeds. That is 120 "
-    "more than Hugo has. What is the number of seeds that Hugo has in the end?"
+    "Hugo collected 171 pens last week. Ann has 179 more pens than Yusuf. Hugo has 165 "
+    "fewer pens than Farid. Ann has 115 fewer pens than Grace. Farid has 175 fewer pens "
+    "than Grace. How many pens does Yusuf have now?"
 )
 APPLY = {
     "add": lambda a, b: a + b,
@@ -61,9 +62,25 @@ def test_a_problem_belongs_to_the_split_of_its_structure(split, index):
 def test_training_shows_every_sentence_form_and_no_structure_of_the_test_split():
     train = [ArithmeticQuestions(split="train").problem(i).structure for i in range(3000)]
     test = [ArithmeticQuestions(split="test").problem(i).structure for i in range(1000)]
-    every_form = {form.id for form in (*OPENINGS, *EVENTS, *QUESTIONS)}
+    every_form = {form.id for form in (*OPENINGS, *EVENTS, *RELATIONS, *QUESTIONS)}
     assert {form for structure in train for form in structure} == every_form
     assert not set(train) & set(test)
+
+
+def test_a_chain_is_told_in_any_order_and_solved_from_its_beginning():
+    source = ArithmeticQuestions(split="train", chain_rate=1.0)
+    problems = [source.problem(index) for index in range(300)]
+    relations = {form.id for form in RELATIONS}
+    assert all(relations & set(problem.structure) for problem in problems)
+    begins_with_number = [problem.structure[0] not in relations for problem in problems]
+    assert 0.1 < sum(begins_with_number) / len(begins_with_number) < 0.7
+
+
+def test_without_chains_there_are_only_stories():
+    source = ArithmeticQuestions(split="train", chain_rate=0.0)
+    reversed_only = {form.id for form in RELATIONS if form.id.startswith("less_")}
+    for index in range(300):
+        assert not reversed_only & set(source.problem(index).structure)
 
 
 def test_the_number_of_steps_is_as_asked_and_evenly_spread():
@@ -110,6 +127,7 @@ def test_length_is_as_given_and_indices_beyond_it_are_refused():
         ({"steps": (1, 5)}, "between 1 and 4"),
         ({"steps": ()}, "between 1 and 4"),
         ({"size": 0}, "at least one"),
+        ({"chain_rate": 1.5}, "share"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, words):

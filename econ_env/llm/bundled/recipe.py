@@ -22,15 +22,18 @@ class Recipe:
     feed_forward_size: int
     join_space_to_digit: bool
     """Tokenisation of numbers, see :func:`~econ_env.llm.bundled.tokenizer.train_tokenizer`."""
-    solve_examples: int
-    """Stage 1: worked solutions only."""
-    sampled_questions: int
-    """Between the stages: questions that the solver answers itself, for stage 2 to judge."""
-    team_examples: int
-    """Stage 2: all three roles."""
+    solve_examples: int = 70_000
+    """Stage 1: worked solutions of stories, the easier kind of problem."""
+    chain_examples: int = 36_000
+    """Stage 2: worked solutions of all kinds, chains among them."""
+    sampled_questions: int = 2_000
+    """Between the stages: questions that the solver answers itself, for stage 3 to judge."""
+    team_examples: int = 40_000
+    """Stage 3: all three roles."""
     vocabulary_size: int = 768
-    learning_rate: float = 4e-3
-    team_learning_rate: float = 2e-3
+    solve_learning_rate: float = 4e-3
+    chain_learning_rate: float = 3e-3
+    team_learning_rate: float = 2.5e-3
 
     @property
     def seed(self) -> int:
@@ -65,9 +68,6 @@ RECIPES = (
         key_value_heads=6,
         feed_forward_size=512,
         join_space_to_digit=True,
-        solve_examples=70_000,
-        sampled_questions=4_000,
-        team_examples=45_000,
     ),
     Recipe(
         number=1,
@@ -77,9 +77,6 @@ RECIPES = (
         key_value_heads=5,
         feed_forward_size=416,
         join_space_to_digit=True,
-        solve_examples=70_000,
-        sampled_questions=4_000,
-        team_examples=45_000,
     ),
     Recipe(
         number=2,
@@ -89,8 +86,5 @@ RECIPES = (
         key_value_heads=6,
         feed_forward_size=512,
         join_space_to_digit=False,
-        solve_examples=70_000,
-        sampled_questions=4_000,
-        team_examples=45_000,
     ),
 )

@@ -1,10 +1,12 @@
 """Train a bundled model from scratch: ``python -m econ_env.llm.bundled.train --model 0``.
 
-Three steps, each of which goes on where it was interrupted:
+Four steps, each of which goes on where it was interrupted:
 
-1. *solve*: worked solutions only. The result is the control for "what do the other roles cost".
-2. *sample*: the solver answers fresh training questions at temperatures from 0.2 to 1.3.
-3. *team*: strategy, execution and commitment together; commitments judge the sampled responses.
+1. *solve*: worked solutions of stories, the easier kind of problems.
+2. *chains*: worked solutions of all kinds, chains among them. The result is the control for "what
+   do the other roles cost".
+3. *sample*: the solver answers fresh training questions at temperatures from 0.2 to 1.3.
+4. *team*: strategy, execution and commitment together; commitments judge the sampled responses.
 """
 
 from __future__ import annotations
@@ -29,13 +31,13 @@ from econ_env.llm.bundled.optimisation import Stage, Trainer
 from econ_env.llm.bundled.recipe import CONTEXT_LIMIT, RECIPES, WEIGHTS, Recipe
 from econ_env.llm.bundled.sampling import SampledQuestion, load_samples, sample_questions
 from econ_env.llm.bundled.tokenizer import save_tokenizer, train_tokenizer
-from econ_env.questions.arithmetic import ArithmeticQuestions
+from econ_env.questions.arithmetic import CHAIN_RATE, ArithmeticQuestions
 from econ_env.seeds import derive_seed
 
 TOKENIZER_PROBLEMS = 3000
 STRATEGY_SHARE, COMMIT_SHARE = 0.08, 0.5
-SAMPLED_SEED = 500
-"""Added to the recipe's seed for the sampled questions: the solver has not seen them."""
+SEED_OFFSETS = {"solve": 0, "chains": 100, "team": 200, "sample": 500}
+"""Added to the recipe's seed, so that every stage asks problems of its own."""
 UNANIMOUS_SHARE = 0.2
 """Of the commitments, over responses that all agree; the game mostly asks about the others."""
 
@@ -79,22 +81,15 @@ def train(options: TrainOptions) -> None:
     tokenizer = make_tokenizer(recipe)
     model = make_model(recipe, tokenizer).to(device)
 
-    problems = ArithmeticQuestions(split="train", seed=recipe.seed, size=10**9)
-    solve = Stage(
-        name="solve",
-        n_examples=recipe.solve_examples,
-        learning_rate=recipe.learning_rate,
-        seed=recipe.seed,
-        example=lambda i: execute_example(_rng(recipe, "solve", i), problems.problem(i)),
-    )
     solver = folder / "solver"
     if not solver.exists():
-        _trainer(model, tokenizer, folder, device, options).run(solve)
+        for stage in (solve_stage(recipe), chain_stage(recipe)):
+            _trainer(model, tokenizer, folder, device, options).run(stage)
         export(model, tokenizer, solver)
     load_weights(model, solver)
 
     samples_path = folder / "samples.jsonl"
-    asked = ArithmeticQuestions(split="train", seed=recipe.seed + SAMPLED_SEED, size=10**9)
+    asked = _problems(recipe, "sample")
     sample_questions(
         solver, asked, samples_path, n_questions=recipe.sampled_questions, seed=recipe.seed
     )
@@ -113,6 +108,40 @@ def _trainer(
     return Trainer(model, tokenizer, folder, device=device)
 
 
+def _problems(recipe: Recipe, stage: str) -> ArithmeticQuestions:
+    """The problems of one stage; no two stages share any."""
+    return ArithmeticQuestions(
+        split="train",
+        seed=recipe.seed + SEED_OFFSETS[stage],
+        size=10**9,
+        chain_rate=0.0 if stage == "solve" else CHAIN_RATE,
+    )
+
+
+def solve_stage(recipe: Recipe) -> Stage:
+    """Stage 1: worked solutions of stories."""
+    problems = _problems(recipe, "solve")
+    return Stage(
+        name="solve",
+        n_examples=recipe.solve_examples,
+        learning_rate=recipe.solve_learning_rate,
+        seed=recipe.seed,
+        example=lambda i: execute_example(_rng(recipe, "solve", i), problems.problem(i)),
+    )
+
+
+def chain_stage(recipe: Recipe) -> Stage:
+    """Stage 2: worked solutions of all kinds of problems."""
+    problems = _problems(recipe, "chains")
+    return Stage(
+        name="chains",
+        n_examples=recipe.chain_examples,
+        learning_rate=recipe.chain_learning_rate,
+        seed=recipe.seed,
+        example=lambda i: execute_example(_rng(recipe, "chains", i), problems.problem(i)),
+    )
+
+
 def _rng(recipe: Recipe, stage: str, index: int) -> random.Random:
     return random.Random(derive_seed("bundled", recipe.seed, stage, index))
 
@@ -128,7 +157,7 @@ def make_tokenizer(recipe: Recipe) -> Any:
 
 
 def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
-    problems = ArithmeticQuestions(split="train", seed=recipe.seed, size=10**9)
+    problems = _problems(recipe, "solve")
     for index in range(TOKENIZER_PROBLEMS):
         problem, rng = problems.problem(index), _rng(recipe, "tokenizer", index)
         for example in (
@@ -179,14 +208,14 @@ def load_weights(model: Any, folder: Path) -> None:
 
 
 def team_stage(recipe: Recipe, samples: list[SampledQuestion]) -> Stage:
-    """Stage 2: half commitments over sampled responses, the rest strategies and solutions."""
-    problems = ArithmeticQuestions(split="train", seed=recipe.seed, size=10**9)
+    """Stage 3: half commitments over sampled responses, the rest strategies and solutions."""
+    problems = _problems(recipe, "team")
     disputed = [s for s in samples if len({r.answer for r in s.responses}) > 1]
     agreed = [s for s in samples if len({r.answer for r in s.responses}) == 1]
 
     def example(index: int) -> Example:
         rng = _rng(recipe, "team", index)
-        problem = problems.problem(recipe.solve_examples + index)
+        problem = problems.problem(index)
         draw = rng.random()
         if draw < STRATEGY_SHARE:
             return strategy_example(rng, problem)
