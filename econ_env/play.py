@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from econ_env.batch import BatchedEconEnv
 from econ_env.config import EnvConfig
+from econ_env.playthrough import play_through
 from econ_env.questions.base import OrderName, OutOfQuestions, Question, QuestionOrder
 from econ_env.render import render_transcript, use_colour
 from econ_env.rules import CommitmentRule
@@ -98,6 +99,7 @@ class Play:
         except ValueError as error:
             raise UsageError(str(error)) from error
         chosen = self._choose_questions(env)
+        choose_actions = self._chooser(env, point)
         transcripts: list[Transcript] = []
         interrupted = False
         with ExitStack() as stack:
@@ -105,7 +107,7 @@ class Play:
             out = stack.enter_context(self.out.open("a", encoding="utf-8")) if self.out else None
             bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
             try:
-                for transcript in self._play(env, chosen, point):
+                for transcript in play_through(env, chosen, choose_actions):
                     if out is not None:
                         _write_line(out, transcript)
                     if len(transcripts) < self.show:
@@ -171,32 +173,22 @@ class Play:
             )
         return point
 
-    def _play(
-        self, env: BatchedEconEnv, chosen: Sequence[Question], point: tuple[float, float]
-    ) -> Iterator[Transcript]:
-        """Play the questions batch by batch; yields the transcript of each in their order."""
-        rng = np.random.default_rng(self.seed)
-        size = env.num_questions
-        for start in range(0, len(chosen), size):
-            part = chosen[start : start + size]
-            # The last batch may be smaller: its remaining places stay idle.
-            mask = np.arange(size) < len(part)
-            padded = [*part, *[part[0]] * (size - len(part))]
-            env.reset(options={"question": padded}, mask=mask)
-            while env.active.any():
-                env.step(self._actions(env, rng, point))
-            yield from env.transcripts[: len(part)]
-
-    def _actions(
-        self, env: BatchedEconEnv, rng: np.random.Generator, point: tuple[float, float]
-    ) -> dict[str, NDArray[np.float32]]:
+    def _chooser(
+        self, env: BatchedEconEnv, point: tuple[float, float]
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """What every agent does in every step: ``point``, or something random."""
         shape = (env.num_questions, 2)
-        if self.actions == "random":
+        rng = np.random.default_rng(self.seed)
+        fixed = np.broadcast_to(np.array(point, dtype=np.float32), shape)
+
+        def choose() -> dict[str, NDArray[np.float32]]:
+            if self.actions == "fixed":
+                return dict.fromkeys(env.possible_agents, fixed)
             return {
                 agent: rng.uniform(-1, 1, shape).astype(np.float32) for agent in env.possible_agents
             }
-        fixed = np.broadcast_to(np.array(point, dtype=np.float32), shape)
-        return dict.fromkeys(env.possible_agents, fixed)
+
+        return choose
 
 
 def _write_line(file: IO[str], transcript: Transcript) -> None:

@@ -23,7 +23,9 @@ def update_card(card: Path, reports: Sequence[Report], team: Report) -> None:
         raise ValueError(f"{card} must contain the lines {START} and {END}")
     before, rest = text.split(START, 1)
     after = rest.split(END, 1)[1]
-    tables = "\n\n".join([_models_table(reports), _sweep_table(reports), _team_table(team)])
+    tables = "\n\n".join(
+        [_models_table(reports), _sweep_table(reports), _team_table(team), _game_table(team)]
+    )
     card.write_text(f"{before}{START}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
 
 
@@ -129,9 +131,36 @@ def _team_table(team: Report) -> str:
         *(
             [
                 f"correlation of being right, models {pair.replace('-', ' and ')}",
-                *(f"{c['error_correlation'][pair]:.2f}" for c in columns),
+                *(f"{c['correlation'][pair]:.2f}" for c in columns),
             ]
-            for pair in columns[0]["error_correlation"]
+            for pair in columns[0]["correlation"]
         ),
     ]
     return "The three models together, greedy answers:\n\n" + _table(header, rows)
+
+
+def _game_table(team: Report) -> str:
+    header = ["", *(f"`{rule}`" for rule in team["game"])]
+    games = list(team["game"].values())
+    rows = [
+        ["team accuracy", *(_percent(g["accuracy"]) for g in games)],
+        [
+            "95% interval",
+            *(" to ".join(_percent(bound) for bound in g["accuracy_interval"]) for g in games),
+        ],
+        ["majority of the same responses", *(_percent(g["majority"]) for g in games)],
+        ["team over that majority", *(_interval(g["over_majority"]) for g in games)],
+        [
+            "team over the best single greedy answer",
+            *(_interval(g["over_best_single_greedy"]) for g in games),
+        ],
+        ["tokens per question", *(f"{g['tokens_per_question']:.0f}" for g in games)],
+        ["commitments asked for", *(str(g["commitments_asked"]) for g in games)],
+        ["JSON rate of those", *(_percent(g["json_rate"]) for g in games)],
+        ["agreed without a call", *(str(g["consensus"]) for g in games)],
+        ["novel values replaced", *(str(g["novel"]) for g in games)],
+    ]
+    return (
+        "The game as it is played by default (three executors, one round, T = 0.7, "
+        "`bundled:0` coordinates), under both commitment rules:\n\n" + _table(header, rows)
+    )

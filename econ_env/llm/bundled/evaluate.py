@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from econ_env.answers import Verdict, equivalent, grade_answer
-from econ_env.hierarchy import majority
+from econ_env.llm.bundled.card import update_card
 from econ_env.llm.bundled.measures import Exam, difference, examine, share
 from econ_env.llm.bundled.recipe import RECIPES, WEIGHTS
+from econ_env.llm.bundled.team_measures import measure_team
 from econ_env.llm.local import LocalModel
 from econ_env.llm.types import ModelError
 from econ_env.questions.arithmetic import ArithmeticQuestions
-from econ_env.statistics import error_correlation
 
 REPORTS = Path(__file__).parent / "reports"
 CARD = Path(__file__).parent / "MODEL_CARD.md"
@@ -110,47 +107,12 @@ def write_team_report(options: EvaluateOptions) -> None:
     reports = [_read(path) for path in paths]
     if len({(r["n_questions"], r["seed"]) for r in reports}) > 1:
         sys.exit("The reports are of different questions; examine all models with one --seed.")
-    team = {
-        "with_own_plans": _team(reports, "greedy_answers"),
-        "without_plans": _team(reports, "greedy_no_plan_answers"),
-    }
+    team = measure_team(reports)
     path = options.reports / "team.json"
     path.write_text(json.dumps(team, indent=1) + "\n", encoding="utf-8")
     if options.reports == REPORTS:
-        from econ_env.llm.bundled.card import update_card
-
         update_card(CARD, reports, team)
     print(f"Wrote {path}")
-
-
-def _team(reports: Sequence[dict[str, Any]], answers_key: str) -> dict[str, Any]:
-    """The vote of the three greedy answers against the best single model."""
-    source = ArithmeticQuestions(
-        split="test", seed=reports[0]["seed"], size=reports[0]["n_questions"]
-    )
-    golds = [source[index].gold for index in range(len(source))]
-    columns = [report[answers_key] for report in reports]
-
-    def right(answers: Sequence[str | None]) -> list[bool]:
-        return [
-            a is not None and grade_answer(a, g) is Verdict.CORRECT
-            for a, g in zip(answers, golds, strict=True)
-        ]
-
-    singles = [right(column) for column in columns]
-    vote = right([majority(row, equivalent) for row in zip(*columns, strict=True)])
-    best = max(range(len(singles)), key=lambda k: sum(singles[k]))
-    return {
-        "single": [share(single) for single in singles],
-        "majority": share(vote),
-        "oracle": share([any(row) for row in zip(*singles, strict=True)]),
-        "best_single": best,
-        "majority_over_best_single": difference(vote, singles[best]),
-        "error_correlation": {
-            f"{i}-{j}": round(error_correlation(singles[i], singles[j]), 3)
-            for i, j in combinations(range(len(singles)), 2)
-        },
-    }
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Stage:
     learning_rate: float
     example: Callable[[int], Example]
     seed: int
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,19 +123,22 @@ class Trainer:
                 seen = done
                 losses = []
                 for rows in batches(pool, rng):
-                    losses.append(self._step(rows, _learning_rate(stage, seen)))
+                    losses.append(self._step(rows, stage, seen))
                     seen += len(rows)
                     bar.update(len(rows))
                 done += size
                 bar.set_postfix(loss=f"{sum(losses) / len(losses):.4f}")
                 self._save(stage, done)
 
-    def _step(self, rows: Sequence[Encoded], learning_rate: float) -> float:
+    def _step(self, rows: Sequence[Encoded], stage: Stage, done: int) -> float:
         ids, weights = (tensor.to(self.device) for tensor in collate(rows))
         with torch.autocast(self.device, dtype=torch.bfloat16):
             logits = self.model(input_ids=ids, use_cache=False).logits
         losses = nn.functional.cross_entropy(
-            logits[:, :-1].float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+            logits[:, :-1].float().flatten(0, 1),
+            ids[:, 1:].flatten(),
+            reduction="none",
+            label_smoothing=stage.label_smoothing,
         )
         flat = weights[:, 1:].flatten()
         loss = (losses * flat).sum() / flat.sum()
@@ -142,7 +146,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate
+                group["lr"] = _learning_rate(stage, done)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         value = float(loss.detach())

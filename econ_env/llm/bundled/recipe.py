@@ -28,7 +28,7 @@ class Recipe:
     """Stage 2: worked solutions of all kinds, chains among them."""
     sampled_questions: int = 2_000
     """Between the stages: questions that the solver answers itself, for stage 3 to judge."""
-    team_examples: int = 40_000
+    team_examples: int = 36_000
     """Stage 3: all three roles."""
     vocabulary_size: int = 768
     solve_learning_rate: float = 4e-3

@@ -35,9 +35,12 @@ from econ_env.questions.arithmetic import CHAIN_RATE, ArithmeticQuestions
 from econ_env.seeds import derive_seed
 
 TOKENIZER_PROBLEMS = 3000
-STRATEGY_SHARE, COMMIT_SHARE = 0.08, 0.5
+STRATEGY_SHARE, COMMIT_SHARE = 0.08, 0.45
 SEED_OFFSETS = {"solve": 0, "chains": 100, "team": 200, "sample": 500}
 """Added to the recipe's seed, so that every stage asks problems of its own."""
+LABEL_SMOOTHING = 0.003
+"""In the last stage. It leaves every token a small probability, the tail that large models have
+too: without it heat hardly hurts, since top-p cuts off whatever is not nearly certain."""
 UNANIMOUS_SHARE = 0.2
 """Of the commitments, over responses that all agree; the game mostly asks about the others."""
 
@@ -208,7 +211,7 @@ def load_weights(model: Any, folder: Path) -> None:
 
 
 def team_stage(recipe: Recipe, samples: list[SampledQuestion]) -> Stage:
-    """Stage 3: half commitments over sampled responses, the rest strategies and solutions."""
+    """Stage 3: commitments over sampled responses, strategies and solutions."""
     problems = _problems(recipe, "team")
     disputed = [s for s in samples if len({r.answer for r in s.responses}) > 1]
     agreed = [s for s in samples if len({r.answer for r in s.responses}) == 1]
@@ -232,6 +235,7 @@ def team_stage(recipe: Recipe, samples: list[SampledQuestion]) -> Stage:
         n_examples=recipe.team_examples,
         learning_rate=recipe.team_learning_rate,
         seed=recipe.seed,
+        label_smoothing=LABEL_SMOOTHING,
         example=example,
     )
 
