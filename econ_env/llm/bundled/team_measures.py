@@ -1,0 +1,104 @@
+"""What the three bundled models are worth together: as a vote, and in the game."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from econ_env.answers import Verdict, equivalent, grade_answer
+from econ_env.batch import batched_parallel_env
+from econ_env.hierarchy import majority
+from econ_env.llm.bundled.measures import TEAM_TEMPERATURE, difference, share
+from econ_env.playthrough import play_through
+from econ_env.questions.arithmetic import ArithmeticQuestions
+from econ_env.sampling import SamplingAction
+from econ_env.statistics import error_correlation, wilson_interval
+from econ_env.summary import summarise
+
+BATCH_SIZE = 32
+
+
+def measure_team(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Every number of the model card for the team, from the reports of its members.
+
+    Args:
+        reports: what :func:`~econ_env.llm.bundled.measures.examine` returned for each model, all
+            on the same questions.
+    """
+    source = ArithmeticQuestions(
+        split="test", seed=reports[0]["seed"], size=reports[0]["n_questions"]
+    )
+    own = _vote(source, [report["greedy_answers"] for report in reports])
+    return {
+        "with_own_plans": own,
+        "without_plans": _vote(source, [report["greedy_no_plan_answers"] for report in reports]),
+        "game": {
+            rule: _game(source, rule, reports[own["best_single"]]["greedy_answers"])
+            for rule in ("guarded", "coordinator")
+        },
+    }
+
+
+def _right(source: ArithmeticQuestions, answers: Sequence[str | None]) -> list[bool]:
+    return [
+        answer is not None and grade_answer(answer, source[index].gold) is Verdict.CORRECT
+        for index, answer in enumerate(answers)
+    ]
+
+
+def _vote(source: ArithmeticQuestions, columns: Sequence[Sequence[str | None]]) -> dict[str, Any]:
+    """The vote of the greedy answers of each model against the best single model."""
+    singles = [_right(source, column) for column in columns]
+    vote = _right(source, [majority(row, equivalent) for row in zip(*columns, strict=True)])
+    best = max(range(len(singles)), key=lambda k: sum(singles[k]))
+    return {
+        "single": [share(single) for single in singles],
+        "majority": share(vote),
+        "oracle": share([any(row) for row in zip(*singles, strict=True)]),
+        "best_single": best,
+        "majority_over_best_single": difference(vote, singles[best]),
+        "correlation": {
+            f"{i}-{j}": round(error_correlation(singles[i], singles[j]), 3)
+            for i, j in combinations(range(len(singles)), 2)
+        },
+    }
+
+
+def _game(
+    source: ArithmeticQuestions, rule: str, greedy_answers: Sequence[str | None]
+) -> dict[str, Any]:
+    """One round of the real game under one commitment rule, all executors at one temperature."""
+    env = batched_parallel_env(
+        BATCH_SIZE, dataset=source, llm="bundled", n_agents=3, commitment_rule=rule
+    )
+    action = SamplingAction(temperature=TEAM_TEMPERATURE, repetition_penalty=1.0)
+    point = np.array(env.config.bounds().normalise(action))
+    actions = dict.fromkeys(env.possible_agents, np.broadcast_to(point, (BATCH_SIZE, 2)))
+    questions = [source[index] for index in range(len(source))]
+    transcripts = list(play_through(env, questions, lambda: actions))
+    summary = summarise(transcripts)
+    rounds = [list(transcript.rounds())[-1] for transcript in transcripts]
+    team = _right(source, [played.commitments[-1].value for played in rounds])
+    vote = _right(
+        source, [majority([e.answer for e in played.executors], equivalent) for played in rounds]
+    )
+    low, high = wilson_interval(summary.correct, summary.finished)
+    return {
+        "failed": summary.failed,
+        "accuracy": share(team),
+        "accuracy_interval": [round(low, 4), round(high, 4)],
+        "majority": share(vote),
+        "over_majority": difference(team, vote),
+        "over_best_single_greedy": difference(team, _right(source, greedy_answers)),
+        "tokens_per_question": round(
+            (summary.prompt_tokens + summary.completion_tokens) / len(transcripts), 1
+        ),
+        "commitments_asked": summary.commitments_asked,
+        "json_rate": round(summary.commitments_json / max(summary.commitments_asked, 1), 4),
+        "consensus": summary.consensus,
+        "novel": summary.novel,
+        "leaks": summary.leaks,
+    }

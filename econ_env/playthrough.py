@@ -1,0 +1,37 @@
+"""Going through questions once, with actions that somebody else chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from econ_env.batch import BatchedEconEnv
+from econ_env.questions.base import Question
+from econ_env.transcript import Transcript
+
+
+def play_through(
+    env: BatchedEconEnv,
+    questions: Sequence[Question],
+    choose_actions: Callable[[], Mapping[str, ArrayLike]],
+) -> Iterator[Transcript]:
+    """Play every question once, batch by batch; yields the transcripts in the questions' order.
+
+    Args:
+        env: its ``num_questions`` is the size of a batch.
+        questions: what is played.
+        choose_actions: called before every step; for every agent an array
+            ``(env.num_questions, 2)`` in [-1, 1].
+    """
+    size = env.num_questions
+    for start in range(0, len(questions), size):
+        part = questions[start : start + size]
+        # The last batch may be smaller: its remaining places stay idle.
+        mask = np.arange(size) < len(part)
+        padded = [*part, *[part[0]] * (size - len(part))]
+        env.reset(options={"question": padded}, mask=mask)
+        while env.active.any():
+            env.step(choose_actions())
+        yield from env.transcripts[: len(part)]
