@@ -79,7 +79,7 @@ def padded_width(prompt: Sequence[int]) -> int:
     return -(-len(prompt) // ALIGNMENT) * ALIGNMENT
 
 
-class AppendingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+class AppendingLayer(DynamicLayer):
     """Keys and values of one layer, appended in place into buffers with spare room.
 
     The loop uses ``update`` and ``batch_select_indices`` only.

@@ -39,6 +39,14 @@ def hasty() -> Iterator[GradingWorker]:
     worker.close()
 
 
+@pytest.fixture
+def patient() -> Iterator[GradingWorker]:
+    """Little processor time and much wall time: on a busy machine, too, the former ends first."""
+    worker = GradingWorker(WorkerLimits(cpu_seconds=0.3, wall_seconds=60.0))
+    yield worker
+    worker.close()
+
+
 def process_of(worker: GradingWorker) -> int:
     pid = worker.pid
     assert pid is not None
@@ -104,13 +112,13 @@ def test_it_starts_when_first_asked_and_again_after_close() -> None:
 
 
 def test_a_comparison_that_takes_too_long_is_given_up_and_the_worker_lives_on(
-    hasty: GradingWorker,
+    patient: GradingWorker,
 ) -> None:
-    hasty.warm_up()
-    before = process_of(hasty)
-    assert hasty.judge("5", r"(x+y+z+1)^{999} - 1") is Verdict.TIMEOUT
-    assert hasty.judge("x", "x") is Verdict.CORRECT
-    assert process_of(hasty) == before
+    patient.warm_up()
+    before = process_of(patient)
+    assert patient.judge("5", r"(x+y+z+1)^{999} - 1") is Verdict.TIMEOUT
+    assert patient.judge("x", "x") is Verdict.CORRECT
+    assert process_of(patient) == before
 
 
 def test_a_worker_that_does_not_reply_is_killed_and_replaced(hasty: GradingWorker) -> None:
@@ -138,7 +146,7 @@ def test_memory_processor_time_and_files_are_limited(shared: GradingWorker) -> N
     for _ in range(2):  # the processor time is granted anew for every comparison
         assert shared.judge(r"\sqrt{5}", "x") is Verdict.INCORRECT
         allowed, _hard = resource.prlimit(pid, resource.RLIMIT_CPU)
-        assert 1 <= allowed - cpu_seconds_of(pid) <= shared.limits.cpu_seconds + 2
+        assert 0 < allowed - cpu_seconds_of(pid) <= shared.limits.cpu_seconds + 2
     memory = shared.limits.memory_bytes
     assert resource.prlimit(pid, resource.RLIMIT_AS) == (memory, memory)
     assert resource.prlimit(pid, resource.RLIMIT_FSIZE) == (0, 0)
