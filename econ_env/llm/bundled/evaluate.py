@@ -7,6 +7,7 @@ there, the team is measured too, and the tables of ``MODEL_CARD.md`` are written
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import dataclass
@@ -70,14 +71,17 @@ def main() -> None:
 def evaluate_model(number: int, options: EvaluateOptions) -> None:
     """Examine one model and write its report."""
     path = options.reports / f"{number}.json"
-    model = LocalModel(str(options.weights / str(number)), name=f"bundled:{number}")
+    model = _load(number, options)
     report = examine(model, n_questions=options.questions, seed=options.seed)
     model.close()
+    report["weights_sha256"] = _sha256(options.weights / str(number) / "model.safetensors")
     solver = options.work_dir / str(number) / "solver"
     if solver.exists():
         report["cost_of_other_roles"] = solver_control(solver, report, options)
-    elif path.exists():
-        report["cost_of_other_roles"] = _read(path).get("cost_of_other_roles")
+    elif path.exists() and _same_exam(_read(path), report):
+        report["cost_of_other_roles"] = _read(path)["cost_of_other_roles"]
+    else:
+        report["cost_of_other_roles"] = None
     options.reports.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"Wrote {path}: greedy accuracy {report['greedy']:.1%}")
@@ -107,12 +111,27 @@ def write_team_report(options: EvaluateOptions) -> None:
     reports = [_read(path) for path in paths]
     if len({(r["n_questions"], r["seed"]) for r in reports}) > 1:
         sys.exit("The reports are of different questions; examine all models with one --seed.")
-    team = measure_team(reports)
+    models = [_load(recipe.number, options) for recipe in RECIPES]
+    team = measure_team(reports, models)
     path = options.reports / "team.json"
     path.write_text(json.dumps(team, indent=1) + "\n", encoding="utf-8")
     if options.reports == REPORTS:
         update_card(CARD, reports, team)
     print(f"Wrote {path}")
+
+
+def _load(number: int, options: EvaluateOptions) -> LocalModel:
+    return LocalModel(str(options.weights / str(number)), name=f"bundled:{number}", device="cpu")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _same_exam(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether two reports are of the same weights and questions."""
+    return all(old.get(key) == new[key] for key in ("weights_sha256", "n_questions", "seed"))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,11 +91,25 @@ def collate(rows: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, weights
 
 
+def load_tied(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Load weights that leave out the output layer, which is tied to the embeddings.
+
+    Raises:
+        ValueError: they are those of a model of another shape.
+    """
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f"These weights are of another model: {error}") from error
+    if {*missing} - {"lm_head.weight"} or unexpected:
+        raise ValueError(f"These weights are of another model: {missing=}, {unexpected=}")
+
+
 class Trainer:
     """Trains one model through its stages and can go on where it was interrupted.
 
     Hidden matrices are trained by Muon, embeddings and norms by AdamW. The state is written as
-    safetensors and JSON, to a temporary file that is then renamed.
+    safetensors, to a temporary file that is then renamed.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Any, folder: Path, *, device: str) -> None:
@@ -154,8 +167,8 @@ class Trainer:
             raise FloatingPointError(f"The loss became {value}; the state before it is saved.")
         return value
 
-    def _paths(self, stage: Stage) -> tuple[Path, Path]:
-        return self.folder / f"{stage.name}.safetensors", self.folder / f"{stage.name}.json"
+    def _path(self, stage: Stage) -> Path:
+        return self.folder / f"{stage.name}.safetensors"
 
     def _save(self, stage: Stage, done: int) -> None:
         """Write weights, optimiser states and position; a killed process leaves the old ones."""
@@ -165,30 +178,27 @@ class Trainer:
             for index, state in optimiser.state_dict()["state"].items():
                 for key, value in state.items():
                     tensors[f"optimiser.{number}.{index}.{key}"] = torch.as_tensor(value)
-        state_path, position_path = self._paths(stage)
-        temporary = state_path.with_suffix(".tmp")
+        path = self._path(stage)
+        temporary = path.with_suffix(".tmp")
         save_file(
             {k: v.contiguous().cpu() for k, v in tensors.items()},
             temporary,
             metadata={"done": str(done)},
         )
-        temporary.replace(state_path)
-        temporary = position_path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"stage": stage.name, "done": done}))
-        temporary.replace(position_path)
+        temporary.replace(path)
 
     def _restore(self, stage: Stage) -> int:
         """Load the saved state of ``stage``; 0 and unchanged weights where there is none."""
         from safetensors import safe_open
 
-        state_path, _ = self._paths(stage)
-        if not state_path.exists():
+        path = self._path(stage)
+        if not path.exists():
             return 0
-        with safe_open(state_path, "pt") as file:
+        with safe_open(path, "pt") as file:
             done = int(file.metadata()["done"])
-        tensors = load_file(state_path)
+        tensors = load_file(path)
         weights = {k[6:]: v for k, v in tensors.items() if k.startswith("model.")}
-        self.model.load_state_dict(weights, strict=False)
+        load_tied(self.model, weights)
         for number, optimiser in enumerate(self.optimisers):
             states: dict[int, dict[str, torch.Tensor]] = {}
             for key, value in tensors.items():

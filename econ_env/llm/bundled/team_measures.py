@@ -12,6 +12,7 @@ from econ_env.answers import Verdict, equivalent, grade_answer
 from econ_env.batch import batched_parallel_env
 from econ_env.hierarchy import majority
 from econ_env.llm.bundled.measures import TEAM_TEMPERATURE, difference, share
+from econ_env.llm.types import ChatModel
 from econ_env.playthrough import play_through
 from econ_env.questions.arithmetic import ArithmeticQuestions
 from econ_env.sampling import SamplingAction
@@ -21,12 +22,13 @@ from econ_env.summary import summarise
 BATCH_SIZE = 32
 
 
-def measure_team(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def measure_team(reports: Sequence[dict[str, Any]], models: Sequence[ChatModel]) -> dict[str, Any]:
     """Every number of the model card for the team, from the reports of its members.
 
     Args:
         reports: what :func:`~econ_env.llm.bundled.measures.examine` returned for each model, all
             on the same questions.
+        models: the models themselves; the first one coordinates.
     """
     source = ArithmeticQuestions(
         split="test", seed=reports[0]["seed"], size=reports[0]["n_questions"]
@@ -36,7 +38,7 @@ def measure_team(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "with_own_plans": own,
         "without_plans": _vote(source, [report["greedy_no_plan_answers"] for report in reports]),
         "game": {
-            rule: _game(source, rule, reports[own["best_single"]]["greedy_answers"])
+            rule: _game(source, models, rule, reports[own["best_single"]]["greedy_answers"])
             for rule in ("guarded", "coordinator")
         },
     }
@@ -68,11 +70,21 @@ def _vote(source: ArithmeticQuestions, columns: Sequence[Sequence[str | None]]) 
 
 
 def _game(
-    source: ArithmeticQuestions, rule: str, greedy_answers: Sequence[str | None]
+    source: ArithmeticQuestions,
+    models: Sequence[ChatModel],
+    rule: str,
+    greedy_answers: Sequence[str | None],
 ) -> dict[str, Any]:
     """One round of the real game under one commitment rule, all executors at one temperature."""
     env = batched_parallel_env(
-        BATCH_SIZE, dataset=source, llm="bundled", n_agents=3, commitment_rule=rule
+        BATCH_SIZE,
+        dataset=source,
+        llm=list(models),
+        coordinator=models[0],
+        n_agents=len(models),
+        prompts="compact",
+        embedder="hashing",
+        commitment_rule=rule,
     )
     action = SamplingAction(temperature=TEAM_TEMPERATURE, repetition_penalty=1.0)
     point = np.array(env.config.bounds().normalise(action))

@@ -11,10 +11,12 @@ Four steps, each of which goes on where it was interrupted:
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +29,7 @@ from econ_env.llm.bundled.examples import (
     execute_example,
     strategy_example,
 )
-from econ_env.llm.bundled.optimisation import Stage, Trainer
+from econ_env.llm.bundled.optimisation import Stage, Trainer, load_tied
 from econ_env.llm.bundled.recipe import CONTEXT_LIMIT, RECIPES, WEIGHTS, Recipe
 from econ_env.llm.bundled.sampling import SampledQuestion, load_samples, sample_questions
 from econ_env.llm.bundled.tokenizer import save_tokenizer, train_tokenizer
@@ -58,8 +60,11 @@ class TrainOptions:
     )
     threads: Annotated[int, tyro.conf.arg(help="CPU threads; small models like few.")] = 1
     compile: Annotated[
-        bool, tyro.conf.arg(help="Use torch.compile (needs a C++ compiler; 1.3 times as fast).")
-    ] = True
+        bool,
+        tyro.conf.arg(
+            help="Use torch.compile, twice as fast; needs a C++ compiler, on if there is one."
+        ),
+    ] = shutil.which("g++") is not None or shutil.which("clang++") is not None
 
 
 def main() -> None:
@@ -80,6 +85,7 @@ def train(options: TrainOptions) -> None:
     torch.set_num_threads(options.threads)
     folder = options.work_dir / str(recipe.number)
     folder.mkdir(parents=True, exist_ok=True)
+    require_same_recipe(folder, recipe)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = make_tokenizer(recipe)
     model = make_model(recipe, tokenizer).to(device)
@@ -101,6 +107,18 @@ def train(options: TrainOptions) -> None:
     _trainer(model, tokenizer, folder, device, options).run(team)
     export(model, tokenizer, options.out / str(recipe.number))
     print(f"Wrote {options.out / str(recipe.number)}")
+
+
+def require_same_recipe(folder: Path, recipe: Recipe) -> None:
+    """Note the recipe in ``folder``, or exit if what lies there was made by another one."""
+    path, text = folder / "recipe.json", json.dumps(asdict(recipe), indent=1)
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")
+    elif path.read_text(encoding="utf-8") != text:
+        sys.exit(
+            f"{folder} holds the states of another recipe ({path}). Name another --work-dir, or "
+            "remove that folder to start anew."
+        )
 
 
 def _trainer(
@@ -186,7 +204,7 @@ def make_model(recipe: Recipe, tokenizer: Any) -> Any:
 
 
 def export(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write the model in half precision with its tokenizer, complete or not at all."""
+    """Write the model in half precision with its tokenizer."""
     from transformers import AutoModelForCausalLM
 
     temporary = folder.with_name(folder.name + ".tmp")
@@ -207,7 +225,7 @@ def load_weights(model: Any, folder: Path) -> None:
     """Load an exported model's weights."""
     from safetensors.torch import load_file
 
-    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    load_tied(model, load_file(folder / "model.safetensors"))
 
 
 def team_stage(recipe: Recipe, samples: list[SampledQuestion]) -> Stage:

@@ -24,7 +24,14 @@ from econ_env.llm.bundled.optimisation import (
 from econ_env.llm.bundled.recipe import CONTEXT_LIMIT, RECIPES
 from econ_env.llm.bundled.sampling import load_samples, sample_questions
 from econ_env.llm.bundled.tokenizer import FORMS, render_prompt
-from econ_env.llm.bundled.train import export, load_weights, make_model, make_tokenizer, team_stage
+from econ_env.llm.bundled.train import (
+    export,
+    load_weights,
+    make_model,
+    make_tokenizer,
+    require_same_recipe,
+    team_stage,
+)
 from econ_env.questions.arithmetic import ArithmeticQuestions
 
 TINY = replace(
@@ -149,3 +156,17 @@ def test_any_text_can_be_encoded_and_forms_of_replies_are_single_tokens(tokenize
     for form in FORMS:
         assert len(tokenizer.encode(form)) == 1
     assert tokenizer.model_max_length == CONTEXT_LIMIT
+
+
+def test_states_of_another_recipe_are_not_continued(tmp_path):
+    require_same_recipe(tmp_path, TINY)
+    require_same_recipe(tmp_path, TINY)
+    with pytest.raises(SystemExit, match="another recipe"):
+        require_same_recipe(tmp_path, replace(TINY, layers=2))
+
+
+def test_weights_of_another_shape_are_refused(tokenizer, tmp_path):
+    export(make_model(TINY, tokenizer), tokenizer, tmp_path / "solver")
+    for other in (replace(TINY, layers=2), replace(TINY, hidden_size=64)):
+        with pytest.raises(ValueError, match="another model"):
+            load_weights(make_model(other, tokenizer), tmp_path / "solver")
