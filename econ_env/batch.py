@@ -110,7 +110,10 @@ class BatchedEconEnv:
 
     @property
     def transcripts(self) -> list[Transcript]:
-        """What was said and sampled for every question that has been reset, in their order."""
+        """What was said and sampled for every question that has been reset, in their order.
+
+        Places that have never been reset are left out: the list is empty before the first reset.
+        """
         return self._episodes.transcripts()
 
     @property

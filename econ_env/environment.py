@@ -220,7 +220,7 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
     @property
     def transcript(self) -> Transcript:
         """What was said and sampled in the episode so far."""
-        return self._episodes.transcripts()[0]
+        return self._episodes.transcript(0)
 
     @property
     def usage(self) -> Usage:

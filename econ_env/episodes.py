@@ -156,13 +156,13 @@ class Episodes:
         self.usage += play(games, self._team)
         return self._after_round(rows, games)
 
-    def transcripts(self) -> list[Transcript]:
-        """The transcript of every question's episode.
+    def transcript(self, row: int) -> Transcript:
+        """The transcript of one question's episode; ``ResetNeeded`` if it never had one."""
+        return self._game(row).transcript
 
-        Raises:
-            ResetNeeded: a question has not been reset yet.
-        """
-        return [self._game(row).transcript for row in range(self.num_questions)]
+    def transcripts(self) -> list[Transcript]:
+        """The transcript of every question that has been reset, in their order."""
+        return [game.transcript for game in self._games if game is not None]
 
     def state(self) -> FloatArray:
         """The states, shape (B, state size): a fresh array; ``ResetNeeded`` before any reset."""

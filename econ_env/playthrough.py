@@ -21,7 +21,7 @@ def play_through(
 
     Args:
         env: its ``num_questions`` is the size of a batch.
-        questions: what is played.
+        questions: what is played; any number of them, also none or fewer than a batch.
         choose_actions: called before every step; for every agent an array
             ``(env.num_questions, 2)`` in [-1, 1].
     """
@@ -34,4 +34,5 @@ def play_through(
         env.reset(options={"question": padded}, mask=mask)
         while env.active.any():
             env.step(choose_actions())
+        # Places are filled from the first on, so the others may never have been reset.
         yield from env.transcripts[: len(part)]

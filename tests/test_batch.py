@@ -215,6 +215,14 @@ def test_masked_reset_with_a_seed_restarts_those_questions_only() -> None:
     assert again[1].episode == 1
 
 
+def test_places_that_were_never_reset_have_no_transcript() -> None:
+    source = load_questions("simulated")
+    env = make(3)
+    assert env.transcripts == []
+    env.reset(options={"question": 4}, mask=[False, True, False])
+    assert [transcript.question for transcript in env.transcripts] == [source[4]]
+
+
 @pytest.mark.parametrize("mask", [[True], [1, 0], np.ones((2, 1), dtype=bool), "all"])
 def test_a_malformed_mask_is_a_value_error(mask: Any) -> None:
     with pytest.raises(ValueError, match="mask must be 2 booleans"):

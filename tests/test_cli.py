@@ -14,6 +14,7 @@ from econ_env.llm import ChatRequest, Completion
 from econ_env.llm.simulated import SimulatedModel
 from econ_env.questions import load_questions
 from econ_env.transcript import Transcript
+from tests.support import RecordingModel
 
 PLAY = ["play", "--dataset", "simulated", "--llm", "simulated"]
 
@@ -86,6 +87,23 @@ def test_a_data_set_with_fewer_questions_is_played_once(
     assert f"only {pool} questions" in captured.err
     assert f"{pool} finished" in captured.out
     assert len({transcript.question.id for transcript in transcripts_in(out)}) == pool
+
+
+def test_a_file_smaller_than_a_batch_is_played_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = load_questions("simulated")
+    rows = [{"question": pool[i].text, "answer": pool[i].gold} for i in range(5)]
+    file = tmp_path / "five.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    # Any model will do; the simulated one reads these questions, but not from a file.
+    monkeypatch.setattr("econ_env.llm.team.shared_model", RecordingModel)
+    out = tmp_path / "played.jsonl"
+    assert main(["play", "--dataset", str(file), "--show", "0", "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert "only 5 questions" in captured.err
+    assert "5 finished, 0 failed" in captured.out
+    assert {t.question.text for t in transcripts_in(out)} == {row["question"] for row in rows}
 
 
 @pytest.mark.parametrize(
