@@ -23,7 +23,7 @@ MAX_VALUE = 2999
 """No intermediate value is larger, so that the difficulty lies in the story."""
 
 CHAIN_RATE = 0.35
-"""Share of chains among the problems."""
+"""Share of chains among the problems that have enough steps for one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +85,8 @@ class ArithmeticQuestions:
         size: the length that the source reports; any index below it can be asked for.
         chain_rate: share of the problems that are chains, "Ann has 3 fewer pens than Ben" and the
             like told in any order, so that one has to find where to begin.
+        shortest_chain: fewest relations of a chain. One relation is no chain, but it teaches
+            what relations mean.
 
     Raises:
         QuestionError: for an unknown split or an argument out of its range.
@@ -100,6 +102,7 @@ class ArithmeticQuestions:
         seed: int = 0,
         size: int = 100_000,
         chain_rate: float = CHAIN_RATE,
+        shortest_chain: int = 2,
     ) -> None:
         if split not in get_args(Split):
             raise QuestionError(
@@ -115,6 +118,7 @@ class ArithmeticQuestions:
             raise QuestionError(f"arithmetic: chain_rate={chain_rate}, but it is a share.")
         self.split = split
         self.chain_rate = chain_rate
+        self.shortest_chain = shortest_chain
         self.steps = tuple(steps)
         self.seed = seed
         self.size = size
@@ -138,7 +142,9 @@ class ArithmeticQuestions:
         rng = random.Random(derive_seed("arithmetic", self.split, self.seed, index))
         count = rng.choice(self.steps)
         while True:
-            plot = draw_plot(rng, count, chain_rate=self.chain_rate)
+            plot = draw_plot(
+                rng, count, chain_rate=self.chain_rate, shortest_chain=self.shortest_chain
+            )
             if structure_split(plot.structure) != self.split:
                 continue
             problem = _tell(rng, plot)

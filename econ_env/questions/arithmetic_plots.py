@@ -78,9 +78,12 @@ _CHAIN_OPENINGS = tuple(form for form in OPENINGS if form.effect == "set")
 _CHAIN_QUESTIONS = tuple(form for form in QUESTIONS if form.effect == "ask")
 
 
-def draw_plot(rng: random.Random, steps: int, *, chain_rate: float) -> Plot:
-    """A plot with exactly ``steps`` calculations; with ``chain_rate`` it is a chain."""
-    if chain_rate > 0 and rng.random() < chain_rate:
+def draw_plot(rng: random.Random, steps: int, *, chain_rate: float, shortest_chain: int) -> Plot:
+    """A plot with exactly ``steps`` calculations, a chain in ``chain_rate`` of those that can be.
+
+    A chain has at least ``shortest_chain`` relations.
+    """
+    if chain_rate > 0 and rng.random() < chain_rate and steps >= shortest_chain:
         return _draw_chain(rng, steps)
     forms = _draw_story(rng, steps)
     return Plot(forms=tuple(forms), told=tuple(range(len(forms))))

@@ -68,12 +68,23 @@ def test_training_shows_every_sentence_form_and_no_structure_of_the_test_split()
 
 
 def test_a_chain_is_told_in_any_order_and_solved_from_its_beginning():
-    source = ArithmeticQuestions(split="train", chain_rate=1.0)
+    source = ArithmeticQuestions(split="train", steps=(2, 3, 4), chain_rate=1.0)
     problems = [source.problem(index) for index in range(300)]
     relations = {form.id for form in RELATIONS}
     assert all(relations & set(problem.structure) for problem in problems)
     begins_with_number = [problem.structure[0] not in relations for problem in problems]
     assert 0.1 < sum(begins_with_number) / len(begins_with_number) < 0.7
+
+
+def test_one_step_is_no_chain_unless_asked_for():
+    relations_only = {form.id for form in RELATIONS if form.id.startswith("less_")}
+
+    def chains(**settings):
+        source = ArithmeticQuestions(split="train", steps=(1,), chain_rate=1.0, **settings)
+        return [bool(relations_only & set(source.problem(i).structure)) for i in range(50)]
+
+    assert not any(chains())
+    assert any(chains(shortest_chain=1))
 
 
 def test_without_chains_there_are_only_stories():

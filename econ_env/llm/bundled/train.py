@@ -136,6 +136,7 @@ def _problems(recipe: Recipe, stage: str) -> ArithmeticQuestions:
         seed=recipe.seed + SEED_OFFSETS[stage],
         size=10**9,
         chain_rate=0.0 if stage == "solve" else CHAIN_RATE,
+        shortest_chain=1,
     )
 
 
