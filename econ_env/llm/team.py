@@ -213,4 +213,6 @@ def _build(name: str) -> ChatModel:
     path = _BUNDLED_WEIGHTS / name.removeprefix("bundled:")
     if not path.is_dir():
         raise ModelError(f"{name!r}: its weights are missing from {path}: reinstall econ_env")
-    return LocalModel(str(path), name=name)
+    # On the CPU everywhere: they are too small to gain from a GPU, and another device rounds in
+    # another way, so the same seed would play another game there.
+    return LocalModel(str(path), name=name, device="cpu")

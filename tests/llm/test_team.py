@@ -111,3 +111,21 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: An
     close_shared_models()
     with pytest.raises(ModelError, match="reinstall econ_env"):
         shared_model("bundled:0")
+
+
+def test_bundled_models_run_on_the_cpu_so_that_every_machine_plays_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    built: list[dict[str, Any]] = []
+
+    def build(path: str, **settings: Any) -> RecordingModel:
+        built.append({"path": path, **settings})
+        return RecordingModel()
+
+    monkeypatch.setattr("econ_env.llm.team._BUNDLED_WEIGHTS", tmp_path)
+    monkeypatch.setattr("econ_env.llm.local.LocalModel", build)
+    (tmp_path / "1").mkdir()
+    close_shared_models()
+    shared_model("bundled:1")
+    close_shared_models()
+    assert built == [{"path": str(tmp_path / "1"), "name": "bundled:1", "device": "cpu"}]
