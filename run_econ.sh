@@ -13,7 +13,7 @@ installed, no network.
   --install-only   install and stop
   --help           show this and stop
   -- OPTIONS       pass OPTIONS to `econ-env play`, for example:
-                     ./run_econ.sh -- --questions 5 --bne-rounds 3
+                     ./run_econ.sh -- --questions 5 --bne-rounds 3 --actions random
                    `./run_econ.sh -- --help` lists them
 
 environment:

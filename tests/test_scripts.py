@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from econ_env.cli import main
+from econ_env.transcript import Transcript
 
 FAKE_PYTHON = """#!/bin/sh
 # Stands for .venv/bin/python: notes every pip call, fails where the test wants a failure.
@@ -109,6 +114,16 @@ def test_a_broken_venv_is_reported_and_kept(clone: Path) -> None:
     assert refused.returncode == 1
     assert "Remove the folder (rm -r .venv)" in refused.stderr
     assert (clone / ".venv").exists()
+
+
+def test_the_example_of_the_help_plays_several_rounds(clone: Path, tmp_path: Path) -> None:
+    shown = run(clone, "run_econ.sh", "--help").stdout
+    (options,) = re.findall(r"run_econ\.sh -- (--(?!help).*)", shown)
+    out = tmp_path / "played.jsonl"
+    simulated = ["--dataset", "simulated", "--llm", "simulated", "--out", str(out)]
+    assert main(["play", *options.split(), *simulated]) == 0
+    played = [Transcript.from_json(json.loads(line)) for line in out.read_text().splitlines()]
+    assert max(len(list(transcript.rounds())) for transcript in played) > 1
 
 
 def test_help_installs_nothing(clone: Path) -> None:
