@@ -1,9 +1,10 @@
 """Fitting prompts into the context limit of a model.
 
-A prompt that is too long is shortened part by part, the oldest part first; each part loses its
-beginning, because answers stand at the end of responses and what is asked at the end of
-questions. Several texts of one part (responses) are cut to one common length, so that a long one
-cannot push the others out.
+A prompt that is too long is shortened part by part, in the order that the writer of the prompt
+gives: what the team can best do without comes first. The game cuts responses, then the strategy,
+then the question. Each part loses its beginning, because answers stand at the end of responses and
+what is asked at the end of questions. Several texts of one part (responses) are cut to one common
+length, so that a long one cannot push the others out.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ MIN_QUESTION_CHARACTERS = 64
 class RequestWriter:
     """Writes every request of one game, each a function of its arguments and the game's seed.
 
-    A prompt that does not fit into its model's context is shortened: responses first, then the
-    strategy, the question last. Every cut is added to ``shortened``. ``PromptTooLong`` names
-    the model when nothing admissible helps.
+    A prompt that does not fit into its model's context is shortened: responses first, because
+    their answers stand at their end and survive; then the strategy, which is only advice; the
+    question last, because nothing can be answered without it. Every cut is added to
+    ``shortened``. ``PromptTooLong`` names the model when nothing admissible helps.
     """
 
     __slots__ = ("_config", "_episode", "_question", "_seed", "shortened")

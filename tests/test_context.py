@@ -1,4 +1,4 @@
-"""Prompts are cut to the context limit: as little as possible, the oldest first."""
+"""Prompts are cut to the context limit: as little as possible, part by part in order."""
 
 from __future__ import annotations
 
