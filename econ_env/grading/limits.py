@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 MAX_ANSWER_LENGTH = 500
 """Characters. The longest gold answer of MATH has about 160."""
 MAX_EXPONENT = 10_000
 MAX_FACTORIAL = 10_000
+_CAP = 1_000_000
+"""Stands for any value above the limits."""
 
-_FACTORIAL = re.compile(r"(\d+)\s*[)}]*\s*!")
-_EXPONENT = re.compile(r"(?:\^|\*\*)[\s{(+-]*(\d+)")
-_TOWER = re.compile(
-    r"\d[\s)}]*(?:\^|\*\*)[\s{(+-]*\d+[\s)}]*(?:\^|\*\*)[\s{(+-]*\d"  # 9^9^9, 5^(5^(5^...
-)
+_AROUND = re.compile(r"[{}()\[\]]|\\(?:[dt]?frac|sqrt(?:\s*\[[^\]]*\])?|left|right)")
+"""What may stand around a number without making it small."""
+_POWER = re.compile(r"(\d*)\s*!?((?:\s*(?:\^|\*\*)[\s+-]*\d+\s*!?)+)")  # 9^9^9, x^9!, (9^9)!
+_PART = re.compile(r"(\d+)\s*(!?)")
+_FACTORIAL = re.compile(r"(\d+)\s*!")
+_TWICE = re.compile(r"(\d+)\s*!\s*[)}]\s*!")
+_BINOMIAL = re.compile(r"\\[dt]?binom\s*\{((?:[^{}]|\{[^{}]*\})*)\}|([^{}]*)\\choose")
 _NO_FORMULA = re.compile(r"__|[\"`@#]|'\s*[A-Za-z)]")  # f'(x) is one, ('os') and it's are not
 
 
@@ -28,17 +33,52 @@ def is_no_formula(text: str) -> bool:
 def is_excessive(text: str) -> bool:
     """Whether ``text`` is too long, or holds a power or factorial that no answer needs.
 
-    Only literal numbers are looked at. What slips through meets the limits of the worker process,
-    where it costs a second; what is found here costs nothing.
+    Only literal numbers are looked at, through braces and roots: a root counts as its radicand.
+    What slips through meets the limits of the worker process, where it costs a second; what is
+    found here costs nothing.
     """
     if len(text) > MAX_ANSWER_LENGTH:
         return True
+    bare = _AROUND.sub(" ", text)
     return (
-        _exceeds(_FACTORIAL, text, MAX_FACTORIAL)
-        or _exceeds(_EXPONENT, text, MAX_EXPONENT)
-        or _TOWER.search(text) is not None
+        any(int(match[1]) > MAX_FACTORIAL for match in _FACTORIAL.finditer(bare))
+        or any(_factorial(int(match[1])) > MAX_FACTORIAL for match in _TWICE.finditer(text))
+        or any(_is_huge_power(match) for match in _POWER.finditer(bare))
+        or any(_is_huge_binomial(match[1] or match[2]) for match in _BINOMIAL.finditer(text))
     )
 
 
-def _exceeds(pattern: re.Pattern[str], text: str, limit: int) -> bool:
-    return any(int(match[1]) > limit for match in pattern.finditer(text))
+def _is_huge_power(match: re.Match[str]) -> bool:
+    exponents = [
+        _factorial(int(digits)) if mark else int(digits) for digits, mark in _PART.findall(match[2])
+    ]
+    if _tower(exponents) > MAX_EXPONENT:
+        return True
+    is_factorial = match[2].rstrip().endswith("!") and match[1] != ""
+    return (
+        is_factorial
+        and _tower([int(match[1]), *map(int, re.findall(r"\d+", match[2]))]) > MAX_FACTORIAL
+    )
+
+
+def _is_huge_binomial(arguments: str | None) -> bool:
+    """Whether a literal or a power of literals in the upper argument is too large."""
+    bare = _AROUND.sub(" ", arguments or "")
+    towers = re.findall(r"\d+(?:\s*(?:\^|\*\*)[\s+-]*\d+)*", bare)
+    return any(
+        _tower(list(map(int, re.findall(r"\d+", tower)))) > MAX_FACTORIAL for tower in towers
+    )
+
+
+def _tower(parts: list[int]) -> int:
+    """The value of a^(b^(c^...)), capped above all limits."""
+    value = 1
+    for base in reversed(parts):
+        is_small = base <= 1 or value * math.log(base) <= math.log(_CAP)
+        value = min(base**value, _CAP) if is_small else _CAP
+    return value
+
+
+def _factorial(number: int) -> int:
+    """``number!``, capped above all limits."""
+    return math.factorial(number) if number < 10 else _CAP
