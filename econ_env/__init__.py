@@ -18,6 +18,7 @@ from econ_env.environment import EconParallelEnv
 from econ_env.joint import JointEnv
 from econ_env.llm.types import ModelError
 from econ_env.registration import register_all
+from econ_env.wrappers import TextInfos
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ __all__ = [
     "EnvConfig",
     "JointEnv",
     "ModelError",
+    "TextInfos",
     "__version__",
     "batched_parallel_env",
     "parallel_env",
