@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from econ_env.grading.extraction import worked_steps
 from econ_env.hierarchy import Node, Tree, consensus
 from econ_env.llm.types import ChatRequest, Completion, Role, Usage
 from econ_env.reading import read_commitment
 from econ_env.request_writer import RequestWriter
 from econ_env.rules import GameConfig
 from econ_env.transcript import CommitmentRecord
-
-CONSENSUS_REASON = "all answers agree"
 
 
 class Coordination:
@@ -99,6 +98,12 @@ class Coordination:
             return [self._answers[child] for child in node.children]
         return [self._records[child].value for child in node.children]
 
+    def _members_reasons(self, node: Node) -> list[str]:
+        """What every member says for its answer, without the answer."""
+        if node.level == 0:
+            return [worked_steps(self._responses[child]) for child in node.children]
+        return [self._records[child].reason for child in node.children]
+
     def _request(self, node: Node) -> ChatRequest:
         if node.level == 0:
             strategy = self._group_strategies[node.index]
@@ -114,19 +119,24 @@ class Coordination:
         return "commit" if node is self._tree.nodes[-1] else "local_commit"
 
     def _agreement(self, node: Node, value: str) -> CommitmentRecord:
-        """What a coordinator would only repeat: no call, and the members' own value as text."""
+        """What a coordinator would only repeat: no call, and the first member's own words.
+
+        A commitment is compared with responses (AL and CC of the reward), so it must work the
+        question as they do: a mere statement that all agree would pay a team less for agreeing.
+        """
+        reason = self._members_reasons(node)[0]
         return CommitmentRecord(
             agent=node.agent,
             role=self._role(node),
             model=self._config.coordinator_model,
             members=node.members,
             value=value,
-            reason=CONSENSUS_REASON,
+            reason=reason,
             confidence=1.0,
             checklist={"agree": True},
             parse_method="consensus",
             novel=False,
-            text=self._config.prompts.conclusion(value, CONSENSUS_REASON),
+            text=self._config.prompts.conclusion(value, reason),
             called=False,
             seed=0,
             finish_reason="stop",

@@ -1,4 +1,4 @@
-r"""Find the answer in a response.
+r"""Find the answer in a response, and the worked steps in front of it.
 
 The order, first hit wins: the last balanced ``\boxed{...}``, the last ``#### answer`` line, the
 last phrase such as "the answer is", a response that is nothing but a value, the last number.
@@ -9,6 +9,7 @@ the response, whatever it holds.
 from __future__ import annotations
 
 import re
+from typing import Literal, NamedTuple
 
 from econ_env.grading.latex import clean, looks_mathematical
 from econ_env.grading.plain import Word, parse_plain
@@ -40,6 +41,24 @@ _LONGEST_VALUE = 300
 _LONGEST_BARE_RESPONSE = 200
 _MINUS = "-−–"
 _MONEY = "$€£¥₹"
+_OPENS_AN_ANSWER = " \t\r\n;*$\\(["
+
+Way = Literal["boxed", "hashes", "phrase", "value", "last_number"]
+"""How an answer was found, in the order in which the ways are tried; ``value``: the response is
+nothing but a value."""
+
+
+class Found(NamedTuple):
+    """An answer, as it is written, and how it was found."""
+
+    answer: str
+    way: Way
+
+
+class _Hit(NamedTuple):
+    answer: str
+    begins: int
+    """Where it is stated; steps end here."""
 
 
 def extract(response: str) -> str | None:
@@ -47,14 +66,53 @@ def extract(response: str) -> str | None:
 
     An empty last box means that there is no answer. Linear time in ``len(response)``.
     """
-    text = _outside_think(response)
+    found = find_answer(response)
+    return None if found is None else found.answer
+
+
+def find_answer(response: str) -> Found | None:
+    """The same as :func:`extract`, with the way in which the answer was found."""
+    found = _locate(outside_think(response))
+    if found is None or not found[0].answer:
+        return None
+    return Found(found[0].answer, found[1])
+
+
+def worked_steps(response: str) -> str:
+    """What ``response`` says before it states its final answer; thoughts do not count.
+
+    An answer that is only the last number of the text is part of the steps, so all of the text
+    is; so it is where there is no answer. A response that is nothing but a value has no steps.
+    """
+    text = outside_think(response)
+    found = _locate(text)
+    if found is None or found[1] == "last_number":
+        return text.strip()
+    return text[: found[0].begins].rstrip(_OPENS_AN_ANSWER).strip()
+
+
+def boxed_answer(text: str) -> str | None:
+    """The content of the last balanced box, "" if that is empty; None without a box."""
     box = _last_box(text)
-    if box is not None:
-        return clean(box) or None
-    return _after_hashes(text) or _after_phrase(text) or _bare_value(text) or _last_number(text)
+    return None if box is None else box.answer
 
 
-def _outside_think(response: str) -> str:
+def _locate(text: str) -> tuple[_Hit, Way] | None:
+    """The answer in a text without think blocks; "" where the last box is empty."""
+    if (hit := _last_box(text)) is not None:
+        return hit, "boxed"
+    if (hit := _after_hashes(text)) is not None:
+        return hit, "hashes"
+    if (hit := _after_phrase(text)) is not None:
+        return hit, "phrase"
+    if value := _bare_value(text):
+        return _Hit(value, 0), "value"
+    if (number := _last_number(text)) is not None:
+        return _Hit(number, len(text)), "last_number"
+    return None
+
+
+def outside_think(response: str) -> str:
     """``response`` without its think blocks, an open last one included.
 
     A closing tag without an opening one ends a block that the chat template had opened.
@@ -76,44 +134,50 @@ def _outside_think(response: str) -> str:
     return "\n".join(kept)
 
 
-def _last_box(text: str) -> str | None:
-    """Content of the box that opens last among the balanced ones."""
+def _last_box(text: str) -> _Hit | None:
+    """Content of the box that opens last among the balanced ones, "" if that is empty."""
     if "boxed" not in text and "fbox" not in text:
         return None
-    open_braces: list[int] = []  # where a box's content starts, -1 for another brace
-    last: tuple[int, int] | None = None
+    open_braces: list[re.Match[str] | None] = []  # the beginning of a box, None: another brace
+    last: tuple[re.Match[str], int] | None = None
     for token in _BOX.finditer(text):
         mark = token[0]
         if mark == "}":
-            start = open_braces.pop() if open_braces else -1
-            if start >= 0 and (last is None or start > last[0]):
-                last = (start, token.start())
+            box = open_braces.pop() if open_braces else None
+            if box is not None and (last is None or box.end() > last[0].end()):
+                last = (box, token.start())
         elif mark[-1] == "{" and (mark == "{" or len(mark) > 2):
-            open_braces.append(-1 if mark == "{" else token.end())
-    return None if last is None else text[last[0] : last[1]]
+            open_braces.append(None if mark == "{" else token)
+    if last is None:
+        return None
+    return _Hit(clean(text[last[0].end() : last[1]]), last[0].start())
 
 
-def _after_hashes(text: str) -> str | None:
+def _after_hashes(text: str) -> _Hit | None:
     """What stands behind the last ``####`` that does not open a Markdown heading."""
     if "####" not in text:
         return None
-    found = None
+    found, begins = None, 0
     for match in _HASHES.finditer(text):
         line = match[1][:_LONGEST_VALUE]
         if _HEADING.match(line) is None and (_VALUE_START.match(line) or _TRUTH.match(line)):
-            found = line
+            found, begins = line, match.start()
     if found is None:
         return None
     truth = _TRUTH.match(found)
-    return truth[0] if truth else clean(found) or None
+    answer = truth[0] if truth else clean(found)
+    return _Hit(answer, begins) if answer else None
 
 
-def _after_phrase(text: str) -> str | None:
+def _after_phrase(text: str) -> _Hit | None:
     """The value behind the last answer phrase."""
     end = None
     for match in _PHRASE.finditer(text):
         end = match.end()
-    return None if end is None else _value_at(text[end : end + _LONGEST_VALUE])
+    if end is None:
+        return None
+    value = _value_at(text[end : end + _LONGEST_VALUE])
+    return _Hit(value, end) if value else None
 
 
 def _value_at(text: str) -> str | None:

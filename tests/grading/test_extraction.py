@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econ_env.answers import extract
+from econ_env.grading.extraction import find_answer, worked_steps
 
 
 @pytest.mark.parametrize(
@@ -218,3 +219,38 @@ def test_any_text_gives_an_answer_or_none(text: str) -> None:
 def test_what_a_box_holds_is_found_behind_any_text(text: str, value: int) -> None:
     before = text.replace("<", "(")
     assert extract(f"{before} $\\boxed{{{value}}}$") == str(value) or before.endswith("\\")
+
+
+@pytest.mark.parametrize(
+    ("response", "way"),
+    [
+        (r"#### 4 or \boxed{5}", "boxed"),
+        ("#### 4", "hashes"),
+        ("The answer is 18. All 3 members agree.", "phrase"),
+        ("18", "value"),
+        ("3 + 4 = 7 apples", "last_number"),
+    ],
+)
+def test_the_way_in_which_an_answer_was_found_is_told(response: str, way: str) -> None:
+    found = find_answer(response)
+    assert found is not None
+    assert (found.answer, found.way) == (extract(response), way)
+
+
+@pytest.mark.parametrize(
+    ("response", "steps"),
+    [
+        (r"12 * 7 = 84 ; 84 + 15 = 99 ; \boxed{99}", "12 * 7 = 84 ; 84 + 15 = 99"),
+        (r"It is 3 + 4, so $\boxed{7}$. Done.", "It is 3 + 4, so"),
+        (r"hence \(\boxed{7}\)", "hence"),
+        ("12 eggs\n#### 12", "12 eggs"),
+        ("3 + 4 = 7. The answer is **7**.", "3 + 4 = 7. The answer is"),
+        ("3 + 4 = 7 apples", "3 + 4 = 7 apples"),
+        (r"<think>\boxed{5}</think> 3 + 4 ; \boxed{7}", "3 + 4"),
+        ("I cannot say. ", "I cannot say."),
+        ("7", ""),
+        (r"\boxed{7}", ""),
+    ],
+)
+def test_steps_are_what_precedes_the_statement_of_the_answer(response: str, steps: str) -> None:
+    assert worked_steps(response) == steps
