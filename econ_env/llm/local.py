@@ -29,8 +29,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from econ_env.llm.chat_template import PromptError
 from econ_env.llm.local_loading import DtypeName, load_checkpoint, torch_threads
-from econ_env.llm.local_prompt import PromptEncoder, PromptError
+from econ_env.llm.local_prompt import PromptEncoder
 from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usage
 
 if TYPE_CHECKING:

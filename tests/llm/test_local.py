@@ -43,7 +43,8 @@ from econ_env.llm.types import ChatModel, ChatRequest, Completion, Message, Mode
 END, USER, ASSISTANT, THINK = "<|end|>", "<|user|>", "<|assistant|>", "<think>"
 TEMPLATE = (
     "{% for m in messages %}"
-    "{% if m['role'] == 'system' %}{{ raise_exception('no system role here') }}{% endif %}"
+    "{% if loop.first and m['role'] == 'assistant' %}"
+    "{{ raise_exception('the user speaks first') }}{% endif %}"
     "{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|><think>' }}{% endif %}"
 )
@@ -520,8 +521,8 @@ def test_settings_out_of_range_fail_that_request_only(
 
 
 def test_messages_that_the_template_refuses_fail_that_request_only(llama: LocalModel) -> None:
-    system = ChatRequest(
-        messages=(Message(role="system", content="be brief"), Message(role="user", content="tom")),
+    answer_first = ChatRequest(
+        messages=(Message(role="assistant", content="7"), Message(role="user", content="tom")),
         temperature=1.0,
         max_tokens=3,
         seed=1,
@@ -531,9 +532,9 @@ def test_messages_that_the_template_refuses_fail_that_request_only(llama: LocalM
     nothing = ChatRequest(
         messages=(), temperature=1.0, max_tokens=3, seed=1, model="m", role="execute"
     )
-    refused, empty, fine = llama.generate([system, nothing, ask("tom")])
+    refused, empty, fine = llama.generate([answer_first, nothing, ask("tom")])
     assert refused.error is not None
-    assert "no system role here" in refused.error
+    assert "the user speaks first" in refused.error
     assert empty.error is not None
     assert "no messages" in empty.error
     assert fine.error is None
