@@ -107,7 +107,9 @@ class Play:
             out = stack.enter_context(self.out.open("a", encoding="utf-8")) if self.out else None
             bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
             try:
-                for transcript in play_through(env, chosen, choose_actions):
+                # A batch takes a while and ends as a whole: until then the bar says what is done.
+                show_phase = bar.set_postfix_str
+                for transcript in play_through(env, chosen, choose_actions, report=show_phase):
                     if out is not None:
                         _write_line(out, transcript)
                     if len(transcripts) < self.show:

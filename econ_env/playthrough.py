@@ -16,6 +16,8 @@ def play_through(
     env: BatchedEconEnv,
     questions: Sequence[Question],
     choose_actions: Callable[[], Mapping[str, ArrayLike]],
+    *,
+    report: Callable[[str], object] | None = None,
 ) -> Iterator[Transcript]:
     """Play every question once, batch by batch; yields the transcripts in the questions' order.
 
@@ -24,6 +26,8 @@ def play_through(
         questions: what is played; any number of them, also none or fewer than a batch.
         choose_actions: called before every step; for every agent an array
             ``(env.num_questions, 2)`` in [-1, 1].
+        report: told before every reset and step what comes next and for how many questions, such
+            as "answering 16"; None: nobody is told.
     """
     size = env.num_questions
     for start in range(0, len(questions), size):
@@ -31,8 +35,12 @@ def play_through(
         # The last batch may be smaller: its remaining places stay idle.
         mask = np.arange(size) < len(part)
         padded = [*part, *[part[0]] * (size - len(part))]
+        if report is not None:
+            report(f"planning {len(part)}")
         env.reset(options={"question": padded}, mask=mask)
         while env.active.any():
+            if report is not None:
+                report(f"answering {np.count_nonzero(env.active)}")
             env.step(choose_actions())
         # Places are filled from the first on, so the others may never have been reset.
         yield from env.transcripts[: len(part)]

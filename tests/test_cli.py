@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 from econ_env.cli import main
 from econ_env.llm import ChatRequest, Completion
@@ -191,3 +192,18 @@ def test_progress_and_results_go_to_different_streams(
     captured = capsys.readouterr()
     assert captured.err == "", "no progress bar where there is no terminal"
     assert captured.out.startswith("questions ")
+
+
+def test_the_progress_bar_says_what_a_batch_is_doing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_a_terminal(**settings: Any) -> Any:
+        return tqdm(**{**settings, "disable": False, "mininterval": 0})
+
+    monkeypatch.setattr("econ_env.play.tqdm", on_a_terminal)
+    assert main([*PLAY, "--questions", "18", "--show", "0"]) == 0
+    bar = capsys.readouterr().err
+    phases = ["planning 16", "answering 16", "16/18", "planning 2", "answering 2", "18/18"]
+    places = [bar.find(phase) for phase in phases]
+    assert -1 not in places
+    assert places == sorted(places)
