@@ -90,7 +90,12 @@ class Coordination:
         """Read the completions of the requests of :meth:`ask`, failed ones included."""
         for node, request, completion in zip(self._asked, requests, completions, strict=True):
             self._records[node.index] = read_commitment(
-                self._config, node, self._members_answers(node), request, completion
+                self._config,
+                node,
+                self._members_answers(node),
+                self._members_reasons(node),
+                request,
+                completion,
             )
 
     def _members_answers(self, node: Node) -> list[str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from econ_env.hierarchy import Node, stands
+from econ_env.hierarchy import Node, same, stands
 from econ_env.llm.types import ChatRequest, Completion
 from econ_env.parsing import encodable, guard_strategy, parse_commitment
 from econ_env.rules import GameConfig
@@ -53,23 +53,41 @@ def read_commitment(
     config: GameConfig,
     node: Node,
     answers: Sequence[str | None],
+    reasons: Sequence[str],
     request: ChatRequest,
     completion: Completion,
 ) -> CommitmentRecord:
-    """The conclusion of ``node`` from its members' ``answers``, under the commitment rule."""
+    """The conclusion of ``node`` under the commitment rule.
+
+    Where the rule replaces the coordinator's value, the reason is that of the first member that
+    gave the standing value, and there is no confidence: what the coordinator said was about
+    another value. ``text`` is the coordinator's reply all the same.
+
+    Args:
+        config: the rules.
+        node: the coordinator.
+        answers: of its members.
+        reasons: of its members for their answers.
+        request: the request that was made.
+        completion: what came back.
+    """
     text = encodable(completion.text)
     read = parse_commitment(text)
     value, novel = read.value, False
+    reason, confidence = read.reason, read.confidence
     if config.commitment_rule == "guarded":
         value, novel = stands(value, answers, config.equivalent)
+        if value != read.value:
+            giver = [same(value, answer, config.equivalent) for answer in answers].index(True)
+            reason, confidence = reasons[giver], None
     return CommitmentRecord(
         agent=node.agent,
         role=request.role,
         model=request.model,
         members=node.members,
         value=value,
-        reason=read.reason,
-        confidence=read.confidence,
+        reason=reason,
+        confidence=confidence,
         checklist=read.checklist,
         parse_method=read.parse_method,
         novel=novel,

@@ -72,8 +72,9 @@ class CommitmentRecord:
     value: str | None
     """The answer that stands; None where no value could be found."""
     reason: str
+    """Why ``value`` stands: the coordinator's reason if ``value`` is its own, else a member's."""
     confidence: float | None
-    """In [0, 1]; None where the coordinator gave none."""
+    """In [0, 1]; None where the coordinator gave none for ``value``."""
     checklist: dict[str, bool]
     parse_method: ParseMethod
     novel: bool

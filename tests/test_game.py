@@ -234,6 +234,20 @@ def test_a_value_that_no_executor_gave_falls_back_to_the_majority(
     assert (record.value, record.novel, record.called) == (stands, novel, True)
 
 
+@pytest.mark.parametrize("value", ["5", None])
+def test_a_value_that_was_replaced_takes_its_reason_along(value: str | None) -> None:
+    record = guarded(("8", "9", "9.0"), value).commitment
+    assert record is not None
+    assert (record.value, record.reason, record.confidence) == ("9", "3 + 4 = 9", None)
+    assert record.text == commitment(value)
+
+
+def test_a_value_that_stands_keeps_the_coordinators_reason() -> None:
+    for record in (guarded(("8", "9", "9.0"), "9").commitment, guarded((None,), "5").commitment):
+        assert record is not None
+        assert (record.reason, record.confidence) == ("3 + 4", 0.5)
+
+
 def test_by_default_the_coordinators_own_conclusion_stands() -> None:
     game = new_game()
     Script(["7"], ["5"]).play_round(game, *TEAM)
