@@ -8,6 +8,8 @@ or harm the run: a model that is trained against a grader finds every hole in it
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from functools import lru_cache
 
 from econ_env.grading.extraction import extract
@@ -25,10 +27,21 @@ __all__ = [
     "gold_answer",
     "grade",
     "grade_answer",
+    "is_correct",
+    "readable_gold",
     "warm_up",
 ]
 
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 2
+"""How often a comparison may run out of time: once may be the fault of a busy machine."""
+
 _worker = GradingWorker()
+
+
+class _OutOfTime(Exception):
+    """A comparison ran out of time. Raised, not returned, because no cache keeps exceptions."""
 
 
 def grade(response: str, gold: str) -> Verdict:
@@ -61,9 +74,34 @@ def grade_answer(answer: str | None, gold: str) -> Verdict:
     to at least six significant digits. A unit, a percent sign or a currency sign may be left out
     on one side; "50%" therefore equals both 50 and 0.5, which do not equal each other.
 
+    A comparison that runs out of time is tried once more before it is a ``TIMEOUT``. That verdict
+    is not remembered: asked again later, the pair is compared again.
+
     Raises:
         GradingError: if the grading process cannot start.
     """
+    for _ in range(ATTEMPTS):
+        with suppress(_OutOfTime):
+            return _compared(answer, gold)
+    return Verdict.TIMEOUT
+
+
+def is_correct(answer: str | None, gold: str) -> bool:
+    """Whether an extracted answer (None: there was none) equals the gold answer.
+
+    Args:
+        answer: as :func:`extract` or a commitment gives it.
+        gold: The gold answer, or a gold solution that gives it behind ``####`` or in a box.
+
+    Raises:
+        GradingError: if the grading process cannot start.
+    """
+    return grade_answer(answer, gold_answer(gold)) is Verdict.CORRECT
+
+
+# Executors of a team often give the same answers, and simulated ones know few.
+@lru_cache(maxsize=16_384)
+def _compared(answer: str | None, gold: str) -> Verdict:
     if answer is None or len(answer) > MAX_ANSWER_LENGTH or len(gold) > MAX_ANSWER_LENGTH:
         return Verdict.UNPARSEABLE
     answer, gold = clean(answer), clean(gold)
@@ -104,6 +142,23 @@ def gold_answer(gold: str) -> str:
     return clean(gold)
 
 
+@lru_cache(maxsize=4096)
+def readable_gold(gold: str, question_id: str) -> str:
+    """What :func:`gold_answer` finds; warns in the log where no answer can ever equal it.
+
+    Cached, so that every such question is warned of once and not in every episode.
+    """
+    expected = gold_answer(gold)
+    if not expected or len(expected) > MAX_ANSWER_LENGTH:
+        logger.warning(
+            "Question %r: its gold answer cannot be read (%s), so every answer to it is graded "
+            '"unparseable" and earns nothing. Correct the data set or leave the question out.',
+            question_id,
+            f"more than {MAX_ANSWER_LENGTH} characters" if expected else "it is empty",
+        )
+    return expected
+
+
 def warm_up() -> None:
     """Start the grading process now, so that the first formula is not slower than the others.
 
@@ -115,5 +170,8 @@ def warm_up() -> None:
 
 @lru_cache(maxsize=8192)
 def _judge(gold: str, answer: str) -> Verdict:
-    """Compare two formulas in the worker; a pair that ran out of time is not tried again."""
-    return _worker.judge(gold, answer)
+    """Compare two formulas in the worker; ``_OutOfTime`` if that takes too long."""
+    verdict = _worker.judge(gold, answer)
+    if verdict is Verdict.TIMEOUT:
+        raise _OutOfTime
+    return verdict

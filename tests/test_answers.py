@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from econ_env.answers import (
     gold_answer,
     grade,
     grade_answer,
+    is_correct,
+    readable_gold,
     warm_up,
 )
 
@@ -199,6 +202,60 @@ def test_what_cannot_be_computed_gets_a_verdict_and_the_next_answer_too(text: st
             Verdict.TIMEOUT,
         )
     assert grade_answer(r"2\sqrt{5}", r"\sqrt{20}") is Verdict.CORRECT
+
+
+class SlowWorker:
+    """A grading process that runs out of time so many times, and then finds everything equal."""
+
+    def __init__(self, timeouts: int) -> None:
+        self.timeouts = timeouts
+        self.asked = 0
+
+    def judge(self, gold: str, answer: str) -> Verdict:
+        self.asked += 1
+        return Verdict.TIMEOUT if self.asked <= self.timeouts else Verdict.CORRECT
+
+
+def test_a_comparison_that_ran_out_of_time_is_tried_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = SlowWorker(timeouts=1)
+    monkeypatch.setattr("econ_env.answers._worker", worker)
+    assert grade_answer(r"\sqrt{901}", r"\sqrt{902}") is Verdict.CORRECT
+    assert worker.asked == 2
+
+
+def test_running_out_of_time_is_not_remembered_and_other_verdicts_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = SlowWorker(timeouts=2)
+    monkeypatch.setattr("econ_env.answers._worker", worker)
+    assert grade_answer(r"\sqrt{903}", r"\sqrt{904}") is Verdict.TIMEOUT
+    assert worker.asked == 2
+    for _ in range(2):
+        assert grade_answer(r"\sqrt{903}", r"\sqrt{904}") is Verdict.CORRECT
+    assert worker.asked == 3
+
+
+@pytest.mark.parametrize("gold", ["42", "6 * 7 = <<6*7=42>>42\n#### 42", r"So \boxed{42}."])
+def test_correct_is_what_equals_the_answer_of_the_gold_text(gold: str) -> None:
+    assert is_correct("42.0", gold)
+    assert not is_correct("43", gold)
+    assert not is_correct(None, gold)
+
+
+def test_a_gold_answer_that_cannot_be_read_is_warned_of_once_and_by_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert readable_gold("#### 7", "fine:1") == "7"
+            assert readable_gold("He has seven. ####", "empty:17") == ""
+            readable_gold("9" * 501, "long:3")
+    empty, long = (record.getMessage() for record in caplog.records)
+    assert "'empty:17'" in empty
+    assert "it is empty" in empty
+    assert "'long:3'" in long
 
 
 def test_a_prime_is_no_quote() -> None:

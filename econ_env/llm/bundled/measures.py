@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from econ_env.answers import Verdict, equivalent, extract, grade_answer
+from econ_env.answers import equivalent, extract, is_correct
 from econ_env.hierarchy import consensus, majority, stands
 from econ_env.llm.bundled.examples import wrong_value
 from econ_env.llm.types import ChatModel, ChatRequest, Message, Role
@@ -92,7 +92,7 @@ class Exam:
     def right(self, answers: Sequence[str | None]) -> list[bool]:
         """Which answers are correct."""
         return [
-            answer is not None and grade_answer(answer, str(problem.answer)) is Verdict.CORRECT
+            is_correct(answer, str(problem.answer))
             for answer, problem in zip(answers, self.problems, strict=False)
         ]
 

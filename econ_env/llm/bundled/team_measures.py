@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from econ_env.answers import Verdict, equivalent, grade_answer
+from econ_env.answers import equivalent, is_correct
 from econ_env.batch import batched_parallel_env
 from econ_env.hierarchy import majority
 from econ_env.llm.bundled.measures import TEAM_TEMPERATURE, difference, share
@@ -45,10 +45,7 @@ def measure_team(reports: Sequence[dict[str, Any]], models: Sequence[ChatModel])
 
 
 def _right(source: ArithmeticQuestions, answers: Sequence[str | None]) -> list[bool]:
-    return [
-        answer is not None and grade_answer(answer, source[index].gold) is Verdict.CORRECT
-        for index, answer in enumerate(answers)
-    ]
+    return [is_correct(answer, source[index].gold) for index, answer in enumerate(answers)]
 
 
 def _vote(source: ArithmeticQuestions, columns: Sequence[Sequence[str | None]]) -> dict[str, Any]:
@@ -75,7 +72,11 @@ def _game(
     rule: str,
     greedy_answers: Sequence[str | None],
 ) -> dict[str, Any]:
-    """One round of the real game under one commitment rule, all executors at one temperature."""
+    """One round of the real game under one commitment rule, all executors at one temperature.
+
+    Raises:
+        RuntimeError: an episode failed; the message holds its error.
+    """
     env = batched_parallel_env(
         BATCH_SIZE,
         dataset=source,
@@ -91,6 +92,11 @@ def _game(
     actions = dict.fromkeys(env.possible_agents, np.broadcast_to(point, (BATCH_SIZE, 2)))
     questions = [source[index] for index in range(len(source))]
     transcripts = list(play_through(env, questions, lambda: actions))
+    errors = [transcript.failed for transcript in transcripts if transcript.failed is not None]
+    if errors:
+        raise RuntimeError(
+            f"{len(errors)} of {len(transcripts)} episodes failed, the first with: {errors[0]}"
+        )
     summary = summarise(transcripts)
     rounds = [list(transcript.rounds())[-1] for transcript in transcripts]
     team = _right(source, [played.commitments[-1].value for played in rounds])
