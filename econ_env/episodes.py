@@ -7,7 +7,7 @@ questions. Views deal them out to agents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -18,9 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from econ_env.answers import equivalent, extract
 from econ_env.config import EnvConfig
+from econ_env.context import tokens_per_message
 from econ_env.embeddings import load_embedder
 from econ_env.game import Game, GameConfig, ModelLimits, Phase
-from econ_env.infos import InfoBlock, Infos, team_report
+from econ_env.infos import InfoBlock, Infos, Outcome, team_report
+from econ_env.llm.team import Team
 from econ_env.llm.types import Usage
 from econ_env.lockstep import play
 from econ_env.observation import FloatArray, Spaces, ViewArrays, check_finite
@@ -189,8 +191,7 @@ class Episodes:
         rewards = np.zeros((size, self.num_questions))
         infos = InfoBlock(size, self.num_questions)
         rounds = [game.round for game in games]
-        team_rewards = dict.fromkeys(rows, 0.0)
-        correct = dict.fromkeys(rows, False)
+        outcomes: dict[int, Outcome] = {}
         played = [row for row, game in zip(rows, games, strict=True) if game.failed is None]
         closed = [row for row in played if self._game(row).phase is Phase.SETTLE]
         if played:
@@ -199,19 +200,11 @@ class Episodes:
             paid = self._pay(closed)
             rewards[:, closed] = paid.agents.T
             infos.write_agents(closed, paid.components)
-            team_rewards.update(zip(closed, paid.team.tolist(), strict=True))
-            correct.update(zip(closed, paid.correct.tolist(), strict=True))
-        just_closed = set(closed)
+            outcomes.update(zip(closed, paid.outcomes, strict=True))
         infos.write_team(
             rows,
             [
-                team_report(
-                    game,
-                    rounds=played_rounds,
-                    closed=row in just_closed,
-                    team_reward=team_rewards[row],
-                    correct=correct[row],
-                )
+                team_report(game, rounds=played_rounds, outcome=outcomes.get(row))
                 for row, game, played_rounds in zip(rows, games, rounds, strict=True)
             ],
         )
@@ -296,7 +289,9 @@ class Episodes:
                 coordinator_model=team.coordinator,
                 limits={
                     name: ModelLimits(
-                        context_limit=model.context_limit, count_tokens=model.count_tokens
+                        context_limit=model.context_limit,
+                        count_tokens=_counter(team, name),
+                        tokens_per_message=tokens_per_message(model),
                     )
                     for name, model in models.items()
                 },
@@ -304,3 +299,15 @@ class Episodes:
                 equivalent=equivalent,
             )
         return self._game_config
+
+
+def _counter(team: Team, name: str) -> Callable[[str], int]:
+    """Counts tokens with the model that has this name by then.
+
+    Not a method of the model of today: it may be closed, and loaded again, while games go on.
+    """
+
+    def count(text: str) -> int:
+        return team.model(name).count_tokens(text)
+
+    return count

@@ -7,6 +7,11 @@ ts, al, cc           the agent's own reward components, unweighted, where the st
                      decision
 team_reward          reward of the team, where the step closed a decision
 correct              1 if the step closed a decision and its commitment is correct
+unparseable          where the step closed a decision: how many of its graded values (one for every
+                     executor, one for the commitment) are missing or cannot be read, or all of
+                     them if the gold answer cannot
+timeout              the same for those that could not be compared in time, at two attempts: they
+                     earn what a wrong answer earns, and are none
 failed               1 if a request failed: the episode is truncated and is no result
 decision_closed      1 if the step closed a decision
 closed_by            why, as a number of :data:`CLOSED_BY_CODES`; 0 if it did not
@@ -23,6 +28,7 @@ completion_tokens    tokens written by all models in the episode so far
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -37,6 +43,8 @@ AGENT_KEYS = ("ts", "al", "cc")
 TEAM_KEYS = (
     "team_reward",
     "correct",
+    "unparseable",
+    "timeout",
     "failed",
     "decision_closed",
     "closed_by",
@@ -66,6 +74,18 @@ Infos: TypeAlias = dict[str, NDArray[np.float64]]
 """Every key with an array of shape (n executors, B questions)."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a decision came to when it closed."""
+
+    team_reward: float
+    correct: bool
+    """Whether its commitment is."""
+    unparseable: int
+    """Of the executors' answers and the commitment: how many have this verdict."""
+    timeouts: int
+
+
 class InfoBlock:
     """The infos of one step of n executors on B questions; zero until written."""
 
@@ -85,26 +105,26 @@ class InfoBlock:
         return dict(zip(INFO_KEYS, self._values, strict=True))
 
 
-def team_report(
-    game: Game, *, rounds: int, closed: bool, team_reward: float, correct: bool
-) -> tuple[float, ...]:
+def team_report(game: Game, *, rounds: int, outcome: Outcome | None) -> tuple[float, ...]:
     """The values of ``TEAM_KEYS`` for one question after one step.
 
     Args:
         game: after its decision, if one closed, was settled.
         rounds: rounds played of the decision that the step belongs to.
-        closed: whether the step closed a decision.
-        team_reward: what was paid to the team for it, else 0.
-        correct: whether its commitment is correct.
+        outcome: of the decision that the step closed; None if it closed none.
     """
     transcript = game.transcript
     failed = game.failed is not None
+    closed = outcome is not None
     reason = game.closed_by if closed or failed else None
     # No commitment is new after these two: nothing was asked, or it did not come to one.
     silent = reason in ("no_deviation", "failed")
     return (
-        team_reward,
-        correct,
+        *(
+            (0.0, 0, 0, 0)
+            if outcome is None
+            else (outcome.team_reward, outcome.correct, outcome.unparseable, outcome.timeouts)
+        ),
         failed,
         closed,
         0 if reason is None else CLOSED_BY_CODES[reason],

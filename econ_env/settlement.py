@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from econ_env.answers import Verdict, gold_answer, grade_answer
+from econ_env.answers import Verdict, grade_answer, readable_gold
 from econ_env.game import Game
+from econ_env.infos import Outcome
 from econ_env.observation import FloatArray
 from econ_env.rewards import RewardWeights, TeamRewards, score_decisions
 from econ_env.transcript import SettledRewards
 
-Flags = NDArray[np.bool_]
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Verdicts:
-    """What grading found in k closed decisions."""
-
-    answered: Flags
-    """Shape (k, n), as ``correct``."""
-    correct: Flags
-    committed: Flags
-    """Shape (k,), as ``commitment_correct``."""
-    commitment_correct: Flags
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -39,10 +26,8 @@ class Payment:
     """Rewards of the executors, shape (k, n)."""
     components: Values
     """TS, AL and CC of the executors, shape (3, k, n)."""
-    team: Values
-    """Shape (k,)."""
-    correct: Flags
-    """Whether the commitment is correct, shape (k,)."""
+    outcomes: tuple[Outcome, ...]
+    """What is reported of each decision."""
 
 
 def settle(
@@ -62,18 +47,22 @@ def settle(
         weights: reward weights of every game.
         fidelity_weight: share of fidelity in CC.
     """
-    verdicts = _grade(games)
+    executors, committed = _grade(games)
     count, size, _ = responses.shape
+    answered = np.array([[answer is not None for answer in game.answers] for game in games])
+    concluded = np.array([_value(game) is not None for game in games])
+    correct = np.array([[v is Verdict.CORRECT for v in row] for row in executors])
+    commitment_correct = np.array([v is Verdict.CORRECT for v in committed])
     agents, components, team = np.empty((count, size)), np.empty((3, count, size)), np.empty(count)
     for shared in dict.fromkeys(weights):
         index = [k for k, own in enumerate(weights) if own == shared]
         rewards = score_decisions(
             responses=responses[index],
             commitments=commitments[index],
-            answered=verdicts.answered[index],
-            committed=verdicts.committed[index],
-            correct=verdicts.correct[index],
-            commitment_correct=verdicts.commitment_correct[index],
+            answered=answered[index],
+            committed=concluded[index],
+            correct=correct[index],
+            commitment_correct=commitment_correct[index],
             weights=shared,
             fidelity_weight=fidelity_weight,
         )
@@ -81,33 +70,32 @@ def settle(
         components[:, index] = rewards.ts, rewards.al, rewards.cc
         for k, record in zip(index, _records(rewards), strict=True):
             games[k].settle(record)
-    return Payment(
-        agents=agents, components=components, team=team, correct=verdicts.commitment_correct
+    outcomes = tuple(
+        Outcome(
+            team_reward=reward,
+            correct=own is Verdict.CORRECT,
+            unparseable=[*row, own].count(Verdict.UNPARSEABLE),
+            timeouts=[*row, own].count(Verdict.TIMEOUT),
+        )
+        for reward, row, own in zip(team.tolist(), executors, committed, strict=True)
+    )
+    return Payment(agents=agents, components=components, outcomes=outcomes)
+
+
+def _grade(games: Sequence[Game]) -> tuple[list[list[Verdict]], list[Verdict]]:
+    """Verdicts on the answers of every game's executors, and on its commitment."""
+    golds = [readable_gold(game.question.gold, game.question.id) for game in games]
+    return (
+        [
+            [grade_answer(answer, gold) for answer in game.answers]
+            for game, gold in zip(games, golds, strict=True)
+        ],
+        [grade_answer(_value(game), gold) for game, gold in zip(games, golds, strict=True)],
     )
 
 
-def _grade(games: Sequence[Game]) -> _Verdicts:
-    answers = [game.answers for game in games]
-    values = [None if game.commitment is None else game.commitment.value for game in games]
-    golds = [gold_answer(game.question.gold) for game in games]
-    return _Verdicts(
-        answered=np.array([[answer is not None for answer in row] for row in answers]),
-        correct=np.array(
-            [
-                [_is_correct(answer, gold) for answer in row]
-                for row, gold in zip(answers, golds, strict=True)
-            ]
-        ),
-        committed=np.array([value is not None for value in values]),
-        commitment_correct=np.array(
-            [_is_correct(value, gold) for value, gold in zip(values, golds, strict=True)]
-        ),
-    )
-
-
-@lru_cache(maxsize=16_384)
-def _is_correct(answer: str | None, gold: str) -> bool:
-    return answer is not None and grade_answer(answer, gold) is Verdict.CORRECT
+def _value(game: Game) -> str | None:
+    return None if game.commitment is None else game.commitment.value
 
 
 def _records(rewards: TeamRewards) -> list[SettledRewards]:

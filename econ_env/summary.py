@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from econ_env.answers import Verdict, equivalent, gold_answer, grade_answer
+from econ_env.answers import Verdict, equivalent, gold_answer, grade_answer, is_correct
 from econ_env.hierarchy import majority
 from econ_env.statistics import wilson_interval
 from econ_env.transcript import RoundRecord, Transcript
@@ -23,6 +23,12 @@ class Summary:
     first_executor_correct: int
     majority_correct: int
     """Episodes in which the majority of the executors' last answers is correct."""
+    unparseable: int
+    """Of the last answers of all executors and the last commitments of the teams: how many are
+    missing or cannot be read. All of a question whose gold answer cannot be read."""
+    timeouts: int
+    """Of the same: how many could not be compared in time, so that they are not known to be wrong.
+    They are not counted as correct."""
     rounds: int
     """Rounds played in finished episodes."""
     commitments_asked: int
@@ -49,6 +55,7 @@ class Summary:
                 f"(95% interval {low:.1%} to {high:.1%})",
                 f"first executor       {self._share(self.first_executor_correct)}",
                 f"majority vote        {self._share(self.majority_correct)}",
+                *self._not_graded(),
                 f"rounds per question  {self.rounds / self.finished:.2f}",
                 f"tokens per question  {tokens / (self.finished + self.failed):.0f}  "
                 f"({self.prompt_tokens} prompt and {self.completion_tokens} completion in all)",
@@ -62,6 +69,17 @@ class Summary:
         ]
         return "\n".join(lines)
 
+    def _not_graded(self) -> list[str]:
+        """A line for each kind of value without a verdict on its correctness, if there are any."""
+        lines = []
+        if self.unparseable:
+            lines.append(f"unreadable values    {self.unparseable} missing or not readable")
+        if self.timeouts:
+            lines.append(
+                f"grading timed out    {self.timeouts} values, counted as not correct: play again"
+            )
+        return lines
+
     def _share(self, count: int) -> str:
         return f"{count / self.finished:.1%}  ({count}/{self.finished})"
 
@@ -70,20 +88,27 @@ def summarise(transcripts: Sequence[Transcript]) -> Summary:
     """Count over episodes that have ended."""
     finished = [transcript for transcript in transcripts if transcript.failed is None]
     last_rounds = [(t, _last_round(t)) for t in finished]
+    verdicts: Counter[Verdict] = Counter()
+    for transcript, played in last_rounds:
+        verdicts.update(_verdicts(transcript, played))
     methods: Counter[str] = Counter()
     for transcript in finished:
         methods.update(transcript.parse_methods)
     return Summary(
         finished=len(finished),
         failed=len(transcripts) - len(finished),
-        correct=sum(_is_correct(played.commitments[-1].value, t) for t, played in last_rounds),
+        correct=sum(
+            is_correct(played.commitments[-1].value, t.question.gold) for t, played in last_rounds
+        ),
         first_executor_correct=sum(
-            _is_correct(played.executors[0].answer, t) for t, played in last_rounds
+            is_correct(played.executors[0].answer, t.question.gold) for t, played in last_rounds
         ),
         majority_correct=sum(
-            _is_correct(majority([e.answer for e in played.executors], equivalent), t)
+            is_correct(majority([e.answer for e in played.executors], equivalent), t.question.gold)
             for t, played in last_rounds
         ),
+        unparseable=verdicts[Verdict.UNPARSEABLE],
+        timeouts=verdicts[Verdict.TIMEOUT],
         rounds=sum(len(list(t.rounds())) for t in finished),
         commitments_asked=sum(methods.values()) - methods["consensus"],
         commitments_json=methods["json"],
@@ -100,6 +125,8 @@ def _last_round(transcript: Transcript) -> RoundRecord:
     return last
 
 
-def _is_correct(answer: str | None, transcript: Transcript) -> bool:
+def _verdicts(transcript: Transcript, played: RoundRecord) -> list[Verdict]:
+    """On the executors' answers and the team's commitment of one round."""
     gold = gold_answer(transcript.question.gold)
-    return answer is not None and grade_answer(answer, gold) is Verdict.CORRECT
+    values = [*(record.answer for record in played.executors), played.commitments[-1].value]
+    return [grade_answer(value, gold) for value in values]

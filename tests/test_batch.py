@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
 
 from econ_env import BatchedEconEnv, EconParallelEnv, batched_parallel_env
+from econ_env.answers import Verdict
 from econ_env.infos import CLOSED_BY_CODES, INFO_KEYS
-from econ_env.llm import ChatRequest
+from econ_env.llm import ChatRequest, close_shared_models
 from econ_env.questions import load_questions
+from econ_env.summary import summarise
 from tests.support import FlakyModel, RecordingModel
 
 ROUNDS: dict[str, Any] = {"bne_rounds": 3, "max_rounds": 2}
@@ -257,6 +260,70 @@ def test_reward_weights_belong_to_the_episodes_they_came_with() -> None:
     for agent, info in infos.items():
         mixed = 0.4 * info["ts"] + 0.4 * info["al"] + 0.2 * info["cc"]
         np.testing.assert_allclose(rewards[agent], [info["ts"][0], mixed[1]])
+
+
+def test_values_that_could_not_be_graded_are_counted_in_the_infos(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = load_questions("simulated")
+    readable, hard = source[0], replace(source[1], gold=r"\sqrt{905}")
+    lost = replace(source[2], id="lost", gold="####")
+
+    class Stalled:
+        def judge(self, gold: str, answer: str) -> Verdict:
+            return Verdict.TIMEOUT
+
+    monkeypatch.setattr("econ_env.answers._worker", Stalled())
+    env = make(3)
+    _, infos = env.reset(options={"question": [readable, hard, lost]})
+    assert infos["executor_0"]["timeout"].tolist() == [0, 0, 0]
+    infos = env.step({agent: np.zeros((3, 2)) for agent in env.agents})[4]
+    for info in infos.values():
+        # Three executors and the coordinator.
+        assert info["timeout"].tolist() == [0, 4, 0]
+        assert info["unparseable"].tolist() == [0, 0, 4]
+        assert info["correct"].tolist()[1:] == [0, 0]
+    summary = summarise(env.transcripts)
+    assert (summary.unparseable, summary.timeouts) == (4, 4)
+
+
+def test_closing_the_shared_models_leaves_environments_able_to_play() -> None:
+    loaded: list[CountingModel] = []
+
+    def load(name: str) -> CountingModel:
+        loaded.append(CountingModel(name))
+        return loaded[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("econ_env.llm.team._build", load)
+        close_shared_models()
+        env = make(1)
+        for _ in range(2):
+            env.reset()
+            while env.agents:
+                env.step({agent: np.zeros((1, 2)) for agent in env.agents})
+            assert sum(model.counted for model in loaded) > 0
+            close_shared_models()
+    assert len(loaded) == 8, "four models, loaded twice"
+
+
+class CountingModel(RecordingModel):
+    """A model with little room, so that its tokens are counted; no use once it is closed."""
+
+    context_limit = 250
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.counted = 0
+        self.closed = False
+
+    def count_tokens(self, text: str) -> int:
+        assert not self.closed, "a closed model was asked"
+        self.counted += 1
+        return super().count_tokens(text)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def test_a_failure_of_one_question_leaves_the_others_alone() -> None:
