@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tqdm import tqdm
+
 from econ_env.answers import equivalent, extract, is_correct
 from econ_env.hierarchy import consensus, majority, stands
 from econ_env.llm.bundled.examples import wrong_value
@@ -30,6 +32,8 @@ class Exam:
     model: ChatModel
     problems: Sequence[Problem]
     seed: int
+    bar: tqdm[Any] | None = None
+    """Counts answered requests, where it is wanted."""
 
     def ask(
         self,
@@ -56,6 +60,8 @@ class Exam:
                 for index, messages in enumerate(prompts)
             ]
         )
+        if self.bar is not None:
+            self.bar.update(len(prompts))
         failed = [c.error for c in completions if c.error is not None]
         if failed:
             raise RuntimeError(f"{len(failed)} requests failed, the first with: {failed[0]}")
@@ -115,7 +121,12 @@ def examine(model: ChatModel, *, n_questions: int, seed: int) -> dict[str, Any]:
     """Every number of the model card for one model, as plain data."""
     source = ArithmeticQuestions(split="test", seed=seed, size=n_questions)
     problems = [source.problem(index) for index in range(n_questions)]
-    exam = Exam(model=model, problems=problems, seed=seed)
+    with tqdm(desc=f"examine {model.name}", unit="request") as bar:
+        return _examine(Exam(model=model, problems=problems, seed=seed, bar=bar))
+
+
+def _examine(exam: Exam) -> dict[str, Any]:
+    problems, n_questions = exam.problems, len(exam.problems)
     own = exam.plans()
     empty, correct = [""] * n_questions, [problem.plan for problem in problems]
     greedy_texts = exam.solve(own)
@@ -125,7 +136,7 @@ def examine(model: ChatModel, *, n_questions: int, seed: int) -> dict[str, Any]:
     planned = exam.right_responses(exam.solve(correct))
     report = {
         "n_questions": n_questions,
-        "seed": seed,
+        "seed": exam.seed,
         "greedy": share(greedy),
         "greedy_by_steps": _by_steps(problems, greedy),
         "greedy_no_plan": share(alone),
