@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from econ_env.llm.types import Message
 
@@ -19,6 +19,10 @@ PartName = Literal["responses", "strategy", "question"]
 
 CUT_MARK = "... "
 """Stands where the beginning of a text was cut."""
+
+TOKENS_PER_MESSAGE = 8
+"""What a chat template adds to one message where it is not known: enough for markers of turns, not
+for a template that writes sentences of its own."""
 
 
 class PromptTooLong(Exception):
@@ -33,8 +37,21 @@ class ModelLimits:
     """Tokens of prompt and completion together; None: not known, nothing is ever cut."""
     count_tokens: Callable[[str], int]
     """Number of tokens of a text, of its own tokenizer."""
-    tokens_per_message: int = 8
-    """What a chat template adds to one message, an upper estimate."""
+    tokens_per_message: int = TOKENS_PER_MESSAGE
+    """What a chat template adds to one message."""
+
+
+@runtime_checkable
+class MeasuresTemplate(Protocol):
+    """A model that knows what its chat template adds, besides being a ``ChatModel``."""
+
+    tokens_per_message: int
+    """Tokens that the template adds to one message at most."""
+
+
+def tokens_per_message(model: object) -> int:
+    """What the template of ``model`` adds to a message: as it says, else the usual amount."""
+    return model.tokens_per_message if isinstance(model, MeasuresTemplate) else TOKENS_PER_MESSAGE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

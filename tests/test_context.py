@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import econ_env
 from econ_env.context import ModelLimits, Part, PromptTooLong, Texts, fit, surely_fits
 from econ_env.llm.types import Message
+from tests.support import RecordingModel
 
 
 def render(texts: Texts) -> tuple[Message, ...]:
@@ -107,3 +109,20 @@ def test_what_surely_fits_does_fit_any_byte_level_tokenizer(text: str, room: int
 
 def test_without_a_known_limit_everything_fits() -> None:
     assert surely_fits((Message(role="user", content="a" * 10_000),), limits(None), 10)
+
+
+class WordyModel(RecordingModel):
+    """Its chat template writes a page around every message."""
+
+    context_limit = 1_000
+    tokens_per_message = 990
+
+
+@pytest.mark.parametrize(("model", "asked"), [(RecordingModel(), 1), (WordyModel(), 0)])
+def test_a_prompt_is_sent_only_where_the_models_own_template_leaves_room_for_it(
+    model: RecordingModel, asked: int
+) -> None:
+    env = econ_env.parallel_env(dataset="simulated", llm=model, embedder="hashing")
+    env.reset(seed=0)
+    assert len(model.log) == asked
+    env.close()

@@ -78,6 +78,8 @@ class LocalModel:
 
     name: str
     context_limit: int | None
+    tokens_per_message: int
+    """What the chat template adds to one message at most, measured when the model is loaded."""
 
     def __init__(
         self,
@@ -99,10 +101,9 @@ class LocalModel:
         self.name = name if name is not None else f"hf:{path}"
         checkpoint = load_checkpoint(path, dtype=dtype, device=device)
         self.context_limit = checkpoint.context_limit
-        self._session: _Session | None = _Session(
-            checkpoint=checkpoint,
-            encoder=PromptEncoder(checkpoint.tokenizer, source=path),
-        )
+        encoder = PromptEncoder(checkpoint.tokenizer, source=path)
+        self.tokens_per_message = encoder.tokens_per_message
+        self._session: _Session | None = _Session(checkpoint=checkpoint, encoder=encoder)
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
         """Answer every request, in the order given.

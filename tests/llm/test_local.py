@@ -439,6 +439,7 @@ def test_a_local_model_is_a_chat_model_that_counts_tokens(llama: LocalModel) -> 
     assert llama.name == "bundled:0"
     assert llama.context_limit == 640
     assert llama.count_tokens("") == 0
+    assert llama.tokens_per_message >= 4  # before and after the message, and two to answer
     assert llama.count_tokens("tom has 12") < llama.count_tokens("tom has 12 apples and more")
 
 
