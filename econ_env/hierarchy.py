@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 COORDINATOR = "coordinator"
 """Name of the coordinator of the whole team, the root of the tree."""
@@ -126,10 +127,14 @@ def same(first: str | None, second: str | None, equivalent: Equivalent) -> bool:
 
 
 def consensus(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
-    """The first answer, if all members answered and all mean the same; else None."""
-    first = answers[0]
-    agree = first is not None and all(same(first, other, equivalent) for other in answers[1:])
-    return first if agree else None
+    """The first answer, if all members answered and any two mean the same; else None.
+
+    All pairs are asked, since "50%" may equal both 50 and 0.5, which do not equal each other.
+    """
+    if None in answers:
+        return None
+    pairs = combinations(dict.fromkeys(answers), 2)
+    return answers[0] if all(same(*pair, equivalent) for pair in pairs) else None
 
 
 def majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:

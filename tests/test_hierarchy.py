@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from econ_env.answers import equivalent as answers_equivalent
 from econ_env.hierarchy import build_tree, consensus, majority, same, stands
 from econ_env.llm.types import ChatRequest
 from econ_env.prompts import COMPACT, DEFAULT, PromptSet
@@ -75,6 +77,13 @@ def test_a_consensus_is_an_answer_that_everybody_gave(given_answers: list[str | 
     agreed = consensus(given_answers, equivalent)
     expected = all(same(given_answers[0], answer, equivalent) for answer in given_answers)
     assert agreed == (given_answers[0] if expected else None)
+
+
+@pytest.mark.parametrize("order", list(permutations(["50%", "50", "0.5"])))
+def test_answers_that_agree_only_by_way_of_a_third_are_no_consensus(order: tuple[str, ...]) -> None:
+    assert consensus(order, answers_equivalent) is None
+    assert consensus(order[:1] * 3, answers_equivalent) == order[0]
+    assert consensus(["50", "50%", "50.0"], answers_equivalent) == "50"
 
 
 @given(answers)
