@@ -28,13 +28,14 @@ NUM_SIMULATED = 3
 SIMULATED_COORDINATOR = "simulated:coordinator"
 
 ACCEPTED_NAMES = """\
-  "bundled"        three small models that ship with this package, dealt out in turn
-  "bundled:K"      one of them for everybody, K = 0, 1 or 2
-  "simulated"      simulated skill profiles, dealt out in turn
-  "simulated:K"    one of them for everybody, K = 0, 1 or 2
+  "bundled"        three small models that ship with this package, dealt out in turn:
+                   executor i gets number i mod 3
+  "bundled:K"      one of them, K = 0, 1 or 2
+  "simulated"      simulated skill profiles, dealt out in the same way
+  "simulated:K"    one of them, K = 0, 1 or 2
   "hf:PATH_OR_ID"  a causal language model with a chat template, run in this process
   a ChatModel      any object with name, context_limit, generate, count_tokens and close
-  a list of these  one per executor"""
+  a list of these  one per executor; any other names one model for everybody"""
 
 _BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "weights"
 _NUMBERED = re.compile(r"(bundled|simulated):([0-9]+)")
@@ -84,7 +85,8 @@ def resolve_models(
 
     Args:
         llm: a model for everybody, ``"bundled"`` or ``"simulated"`` to deal out that family in
-            turn, or a list with one model per executor.
+            turn, or a list with one model per executor, in which these two words stand for the
+            model that the executor at their position is dealt.
         n_agents: number of executors, at least 1.
         coordinator: the coordinator's model. None: ``simulated:coordinator`` where the first
             executor is simulated, else the first executor's model.
@@ -94,9 +96,9 @@ def resolve_models(
             one name.
     """
     if isinstance(llm, (str, ChatModel)):
-        specs = _deal(llm, n_agents)
+        specs = [_dealt(llm, index) for index in range(n_agents)]
     elif isinstance(llm, Sequence):
-        specs = list(llm)
+        specs = [_dealt(spec, index) for index, spec in enumerate(llm)]
         if len(specs) != n_agents:
             raise ModelError(
                 f"llm lists {len(specs)} models for {n_agents} executors: "
@@ -154,13 +156,13 @@ def close_shared_models() -> None:
         _shared.pop(key).close()
 
 
-def _deal(llm: ModelSpec, n_agents: int) -> list[ModelSpec]:
-    """A whole family in turn, or one model for everybody."""
-    if llm == "bundled":
-        return [f"bundled:{i % NUM_BUNDLED}" for i in range(n_agents)]
-    if llm == "simulated":
-        return [f"simulated:{i % NUM_SIMULATED}" for i in range(n_agents)]
-    return [llm] * n_agents
+def _dealt(spec: ModelSpec, index: int) -> ModelSpec:
+    """What executor ``index`` gets of a whole family, or the one model that ``spec`` is."""
+    if spec == "bundled":
+        return f"bundled:{index % NUM_BUNDLED}"
+    if spec == "simulated":
+        return f"simulated:{index % NUM_SIMULATED}"
+    return spec
 
 
 def _is_simulated(spec: ModelSpec) -> bool:

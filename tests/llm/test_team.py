@@ -21,6 +21,9 @@ from tests.support import RecordingModel
         ("simulated:2", 2, "simulated:2 simulated:2", None),
         ("hf:some/model", 2, "hf:some/model hf:some/model", "hf:some/model"),
         (["bundled:2", "hf:x"], 2, "bundled:2 hf:x", "bundled:2"),
+        (["bundled"] * 4, 4, "bundled:0 bundled:1 bundled:2 bundled:0", "bundled:0"),
+        (["simulated"] * 3, 3, "simulated:0 simulated:1 simulated:2", None),
+        (["hf:x", "bundled", "simulated"], 3, "hf:x bundled:1 simulated:2", "hf:x"),
         (("simulated:1", "bundled:0"), 2, "simulated:1 bundled:0", None),
     ],
 )
