@@ -30,20 +30,20 @@ decoding here, only the coldest setting; ``top_p`` has no effect.
 **The game this makes.** Executors are mostly more accurate when cold, but cold errors are shared,
 and two shared errors outvote an answer that is right. Somebody has to explore, and whoever does
 pays for it with accuracy of its own. For every kind of question one executor does not mind: its
-accuracy peaks at T = 1.15. Exact values for three executors (``solve()``, default weights,
-``hashing`` embedder; team reward and P(commit correct))::
+accuracy peaks at T = 1.15. Exact values for three executors (``solve()``: default weights,
+``hashing`` embedder, split ``test``; team reward and P(commit correct))::
 
     actions drawn uniformly                      0.640   0.43
     equilibrium, same action for every kind      0.698   0.49    all cold: nobody explores
     middle of the box                            0.717   0.62
-    optimum with one temperature for all         0.744   0.67
+    optimum with one temperature for all         0.743   0.67
     optimum, same action for every kind          0.761   0.71    one explores, two stay cold
     optimum with one temperature per kind        0.759   0.70
     equilibrium of policies that see the kind    0.846   0.88
     optimum of policies that see the kind        0.846   0.88
 
 Three executors of equal skill (``solve((0, 0, 0))``) show coordination by itself: 0.753 with
-different temperatures, in any order; 0.741 at the best common one; 0.705 in equilibrium.
+different temperatures, in any order; 0.741 at the best common one; 0.706 in equilibrium.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ class SimulatedGame:
         weights: of the reward's components.
         fidelity_weight: share w of fidelity in CC.
         embedder: name or object, as in the environment.
-        questions: of the simulated kinds; None: ``SimulatedQuestions()``.
+        questions: of the simulated kinds; None: ``SimulatedQuestions()``, the default pool of
+            ``dataset="simulated"``.
         bounds: the box of actions.
 
     Raises:

@@ -96,7 +96,8 @@ def solve(
         weights: of the reward's components.
         fidelity_weight: share w of fidelity in CC.
         embedder: name or object, as in the environment.
-        questions: of the simulated kinds; None: ``SimulatedQuestions()``.
+        questions: of the simulated kinds; None: ``SimulatedQuestions()``, the default pool of
+            ``dataset="simulated"``.
         bounds: the box of actions.
         starts: profiles that the searches start from; the first is the midpoint.
 

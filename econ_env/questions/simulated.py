@@ -187,7 +187,7 @@ class SimulatedQuestions:
     other, whatever the seeds: the sum of its numbers decides where it belongs.
 
     Args:
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"`` or ``"test"``, which is what environments play by default.
         size: number of questions, 1 to MAX_SIZE.
         seed: decides which questions are drawn.
 
@@ -195,7 +195,7 @@ class SimulatedQuestions:
         ValueError: the split is unknown or the size is out of range.
     """
 
-    def __init__(self, split: Split = "train", *, size: int = 450, seed: int = 0) -> None:
+    def __init__(self, split: Split = "test", *, size: int = 450, seed: int = 0) -> None:
         if split not in ("train", "test"):
             raise ValueError(f"split must be 'train' or 'test', not {split!r}")
         if not 1 <= size <= MAX_SIZE:

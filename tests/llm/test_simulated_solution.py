@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from econ_env.config import EnvConfig
 from econ_env.embeddings import load_embedder
 from econ_env.llm import simulated
 from econ_env.llm.simulated import (
@@ -27,6 +28,7 @@ from econ_env.llm.simulated_skill import Array
 from econ_env.llm.types import ChatRequest, Message, Role
 from econ_env.parsing import parse_commitment
 from econ_env.prompts import COMPACT
+from econ_env.questions import load_questions
 from econ_env.questions.base import Question
 from econ_env.questions.simulated import KINDS, SimulatedQuestions
 from econ_env.rewards import RewardWeights, score_decisions
@@ -72,6 +74,14 @@ def test_expected_rewards_are_the_averages_of_played_rounds(profile: list[list[f
         error = sample.std(axis=0, ddof=1) / np.sqrt(len(sample))
         # Four standard errors in 16 comparisons: a false alarm once in a thousand seeds.
         assert np.all(np.abs(sample.mean(axis=0) - exact) < 4 * error), name
+
+
+def test_the_game_that_is_solved_is_the_one_that_environments_play_by_default() -> None:
+    played = load_questions(EnvConfig(dataset="simulated", llm="simulated").dataset)
+    profile = np.full((3, 2), 0.9)
+    solved = SimulatedGame().expected_rewards(profile)
+    assert solved == SimulatedGame(questions=played).expected_rewards(profile)
+    assert solved != SimulatedGame(questions=SimulatedQuestions("train")).expected_rewards(profile)
 
 
 def test_expected_rewards_follow_the_weights() -> None:
