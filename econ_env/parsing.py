@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from econ_env.grading.extraction import boxed_answer, find_answer, outside_think
 from econ_env.loose_json import loose_objects, restore_latex
 
 MAX_CHARACTERS = 50_000
@@ -24,16 +25,11 @@ MAX_ANSWER_CHARACTERS = 1_000
 MAX_STRATEGY_CHARACTERS = 2_000
 """50 tokens are shorter than this, unless a server ignored the limit on tokens."""
 _MAX_CHECKS = 16
-_MAX_BOXES = 32
 
 Method = Literal["json", "repaired", "boxed", "last_number", "none"]
 
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=lambda name: None)
 """Numbers stay the text that was written: 0.10 is not 0.1, and no digit of a long one is lost."""
-
-_BOX = re.compile(r"\\boxed\s*\{")
-_BRACE = re.compile(r"[{}]")
-_NUMBER = re.compile(r"(?:(?<![\w.)\]])[-−+])?\d+(?:,\d{3})*(?!\d)(?:\.\d+)?(?:/\d+)?%?")
 
 _NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
@@ -83,14 +79,16 @@ def parse_commitment(text: str) -> Commitment:
 
     * ``json``: the whole reply is one JSON object with a ``value``. Of equal keys the last counts.
     * ``repaired``: an object can be read with tolerance; of several objects the last counts.
-    * ``boxed``: the last balanced ``\boxed{...}``.
-    * ``last_number``: the last number.
+    * ``boxed``: the last balanced ``\boxed{...}``. Where that is empty, there is no value.
+    * ``last_number``: any other way in which an executor's answer is found
+      (:func:`econ_env.grading.extraction.find_answer`): behind ``####``, behind an answer phrase,
+      a reply that is nothing but a value, or else the last number.
     * ``none``: no value at all.
 
     The last three look only into the reason where an object has one, since the number that comes
     last in a broken object is its confidence. What stands in a ``<think>`` block is never read.
     """
-    text = without_thinking(text).strip()
+    text = outside_think(text).strip()
     entries = _strict_object(text)
     if entries is not None and (value := _value_text(raw := entries.get("value"))) is not None:
         damaged = isinstance(raw, str) and restore_latex(raw) != raw
@@ -107,11 +105,11 @@ def parse_commitment(text: str) -> Commitment:
 
     reason = found.get("reason", "" if found else text)
     source = reason if isinstance(reason, str) else ""
-    if (value := last_boxed(source)) is not None:
-        return _commitment(value, found, "boxed")
-    if (value := _last_number(source)) is not None:
-        return _commitment(value, found, "last_number")
-    return _commitment(None, found, "none")
+    answer = find_answer(source)
+    if answer is None or len(answer.answer) > MAX_ANSWER_CHARACTERS:
+        return _commitment(None, found, "none")
+    method: Method = "boxed" if answer.way == "boxed" else "last_number"
+    return _commitment(encodable(answer.answer), found, method)
 
 
 def guard_strategy(text: str) -> tuple[str, bool]:
@@ -122,38 +120,10 @@ def guard_strategy(text: str) -> tuple[str, bool]:
     that only speaks about the answer ("the answer is the sum of both") stays. So does at most the
     length that 50 tokens can have.
     """
-    text = without_thinking(text)[:MAX_STRATEGY_CHARACTERS]
+    text = outside_think(text)[:MAX_STRATEGY_CHARACTERS]
     lowered = text.lower()
     leak = _LEAK.search(text) if any(sign in lowered for sign in _LEAK_SIGNS) else None
     return (text if leak is None else text[: leak.start()]).strip(), leak is not None
-
-
-def without_thinking(text: str) -> str:
-    """What follows the last ``</think>``; without one, what precedes an unclosed ``<think>``."""
-    if "think>" not in text:
-        return text
-    return text.rpartition("</think>")[2].partition("<think>")[0]
-
-
-def last_boxed(text: str) -> str | None:
-    r"""The content of the last ``\boxed{...}`` with balanced braces, or None."""
-    end = len(text)
-    for _ in range(_MAX_BOXES):
-        start = text.rfind(r"\boxed", 0, end)
-        if start < 0:
-            return None
-        if opening := _BOX.match(text, start, end):
-            depth = 1
-            for brace in _BRACE.finditer(text, opening.end(), end):
-                depth += 1 if brace[0] == "{" else -1
-                if depth == 0:
-                    content = text[opening.end() : brace.start()].strip()
-                    if 0 < len(content) <= MAX_ANSWER_CHARACTERS:
-                        return content
-                    break
-        # Each box is read up to the next one only: a text of open boxes takes linear time.
-        end = start
-    return None
 
 
 def _commitment(
@@ -196,15 +166,8 @@ def _scalar_text(value: object) -> str | None:
     if not isinstance(value, str) or len(value) > MAX_ANSWER_CHARACTERS:
         return None
     value = restore_latex(encodable(value)).strip()
-    boxed = last_boxed(value) if r"\boxed" in value else None
-    return boxed or value or None
-
-
-def _last_number(text: str) -> str | None:
-    number = None
-    for match in _NUMBER.finditer(text):
-        number = match[0]
-    return number if number and len(number) <= MAX_ANSWER_CHARACTERS else None
+    boxed = boxed_answer(value)
+    return (value if boxed is None else boxed) or None
 
 
 def encodable(text: str) -> str:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from econ_env.answers import extract
 from econ_env.game import Game, GameConfig, ModelLimits, Phase
 from econ_env.llm.types import ChatRequest, Completion, Usage
-from econ_env.parsing import last_boxed
 from econ_env.prompts import COMPACT
 from econ_env.questions.base import Question
 from econ_env.sampling import SamplingAction
@@ -34,7 +34,7 @@ def config(**changes: Any) -> GameConfig:
         "executor_models": ("m",) * n_agents,
         "coordinator_model": "m",
         "limits": {"m": ModelLimits(context_limit=None, count_tokens=len)},
-        "extract": last_boxed,
+        "extract": extract,
         "equivalent": equivalent,
     }
     return GameConfig(**(settings | changes))

@@ -13,9 +13,7 @@ from econ_env.parsing import (
     MAX_ANSWER_CHARACTERS,
     MAX_STRATEGY_CHARACTERS,
     guard_strategy,
-    last_boxed,
     parse_commitment,
-    without_thinking,
 )
 
 CLEAN = (
@@ -164,7 +162,7 @@ def test_a_repaired_object_keeps_its_other_entries() -> None:
         (r"\boxed{84} and \boxed{broken", "84", "boxed"),
         ("It costs $1,234.50 in 3 shops: 5 - 2 = 1,200.", "1,200", "last_number"),
         ("about -3/4", "-3/4", "last_number"),
-        ("5-3", "3", "last_number"),
+        ("5-3", "5-3", "last_number"),
         # In a broken object the reason is read, never the confidence behind it.
         ('{"reason": "3 + 4 = 7", "confidence": 0.9}', "7", "last_number"),
         ('{"reason": "so 3 + 4 = 7 and', "7", "last_number"),
@@ -174,7 +172,16 @@ def test_a_repaired_object_keeps_its_other_entries() -> None:
         ('{"value": "", "confidence": 0.9}', None, "none"),
         ("I cannot say.", None, "none"),
         ("", None, "none"),
-        ("[1]", "1", "last_number"),
+        ("The final answer is 18. All 3 members agree.", "18", "last_number"),
+        ("The answer is **18**. I am 95% confident.", "18", "last_number"),
+        ("The answer is yes, say 2 of 3.", "yes", "last_number"),
+        ("3 say 9.\n#### 18\nThat took 2 steps.", "18", "last_number"),
+        ('{"reason": "the answer is 7, as 2 say", "confidence": 0.9}', "7", "last_number"),
+        (r"\fbox{84} after 3 checks", "84", "boxed"),
+        (r"84, or \boxed{}", None, "none"),
+        (r'{"reason": "it is 84", "value": "\\boxed{}"}', "84", "last_number"),
+        ("1" * (MAX_ANSWER_CHARACTERS + 1), None, "none"),
+        ("[1]", "[1]", "last_number"),
         ("null", None, "none"),
     ],
 )
@@ -187,8 +194,10 @@ def test_without_a_readable_object_a_box_or_the_last_number_is_taken(
 def test_thinking_is_never_read() -> None:
     assert read(f'<think>{{"value": "1"}}</think>\n{CLEAN}') == ("84", "json")
     assert read(f"<think>is it {CLEAN}") == (None, "none")
-    assert without_thinking("a <think>b</think> c") == " c"
-    assert without_thinking("a <think>b") == "a "
+    assert read("<thinking>1</thinking> The answer is 7.") == ("7", "last_number")
+    assert read(r"<THINK>\boxed{1}</THINK> \boxed{7}") == ("7", "boxed")
+    assert read(r"opened by the template \boxed{1}</think> \boxed{7}") == ("7", "boxed")
+    assert guard_strategy("<Thinking>the answer is 3</Thinking>Add.") == ("Add.", False)
 
 
 def test_values_can_always_be_encoded() -> None:
@@ -240,23 +249,6 @@ def test_hostile_sizes_are_read_without_recursion_or_delay(prefix: str, unit: st
     assert len(commitment.value or "") <= MAX_ANSWER_CHARACTERS
     strategy, _ = guard_strategy(text)
     assert len(strategy) <= MAX_STRATEGY_CHARACTERS
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (r"\boxed{7}", "7"),
-        (r"\boxed {7}", "7"),
-        (r"\boxed{a{b}c}", "a{b}c"),
-        (r"\boxed{\boxed{7}}", "7"),
-        (r"\boxed{}", None),
-        (r"\boxed{7", None),
-        (r"\boxed 7", None),
-        ("7", None),
-    ],
-)
-def test_the_last_balanced_box(text: str, expected: str | None) -> None:
-    assert last_boxed(text) == expected
 
 
 # --- the strategy guard -------------------------------------------------------------------------
