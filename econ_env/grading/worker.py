@@ -1,164 +1,144 @@
-"""The parent's side of the grading process: start it, ask it, end it, replace it."""
+"""The grading process in use and the one that replaces it when it has to be killed."""
 
 from __future__ import annotations
 
 import atexit
-import json
 import logging
+import math
 import os
-import select
-import subprocess
 import sys
 import threading
 import time
 import weakref
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any
 
+from econ_env.grading.process import GradingError, JudgeProcess, WorkerLimits
 from econ_env.grading.verdict import Verdict
+
+__all__ = ["GradingError", "GradingWorker", "WorkerLimits"]
 
 logger = logging.getLogger(__name__)
 
-_JUDGE = Path(__file__).with_name("judge.py")
-
-
-class GradingError(Exception):
-    """The grading process cannot run at all. One pair that is too hard never raises this."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkerLimits:
-    """What one comparison may use."""
-
-    cpu_seconds: float = 1.0
-    """Processor time after which the worker gives up and lives on; a fair answer takes 0.02."""
-    wall_seconds: float = 1.8
-    """Time after which it is killed: one operation on huge numbers hears no timer."""
-    memory_bytes: int = 1 << 30
-    """Address space of the worker; it needs about 100 MB itself."""
-    start_seconds: float = 60.0
-    """Time for starting, which takes about half a second on an idle machine."""
-
 
 class GradingWorker:
-    """One process that compares formulas, started when first asked and replaced when it dies.
+    """A process that compares formulas, started when first asked and replaced when it dies.
 
-    Any thread may call it; calls are answered one after the other. A forked child starts a worker
-    of its own. The process ends with this one, also when that is killed. POSIX systems only.
+    A second process waits as its replacement, because a start takes half a second, and many times
+    that on a busy machine: a hostile answer that kills the first one delays nobody after it.
+
+    Any thread may call it; calls are answered one after the other. A forked child starts processes
+    of its own. The processes end with this one, also when that is killed. POSIX systems only.
     """
 
     def __init__(self, limits: WorkerLimits | None = None) -> None:
         self.limits = limits or WorkerLimits()
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._is_ready = False
+        self._process: JudgeProcess | None = None
+        self._standby: JudgeProcess | None = None
+        self._has_been_ready = False
         _workers.add(self)
 
     @property
     def pid(self) -> int | None:
-        """Process id of the worker; None while there is none."""
+        """Process id of the process in use; None while there is none."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def standby_pid(self) -> int | None:
+        """Process id of the replacement, which may still be starting; None while there is none."""
+        return None if self._standby is None else self._standby.pid
+
     def warm_up(self) -> None:
-        """Start the process now and wait until it is ready.
+        """Start the process now and wait until it is ready. Its replacement starts after that.
 
         Raises:
             GradingError: if it cannot start.
         """
         with self._lock:
-            self._ready_process()
+            self._ready_process(deadline=math.inf)  # bounded by start_seconds
 
     def judge(self, gold: str, answer: str) -> Verdict:
         """Compare two LaTeX formulas within the limits.
 
-        Takes at most ``wall_seconds``, and the time of a start if there is no worker yet. A
-        comparison that kills the worker is a ``TIMEOUT``.
+        Takes at most ``wall_seconds``; only the first call also waits for the first start, which
+        may take ``start_seconds`` more. A comparison that kills its process is a ``TIMEOUT``. So
+        is one that finds none, since several were killed just before, and a replacement is not
+        ready after half of ``wall_seconds``; that is logged. The other half is kept for comparing,
+        so that no healthy process is killed for being late.
 
         Raises:
             GradingError: if the process cannot start.
         """
-        line = json.dumps({"gold": gold, "answer": answer}).encode() + b"\n"
         with self._lock:
-            process = self._ready_process()
-            try:
-                _stream(process.stdin).write(line)
-                reply = _read_line(process, time.monotonic() + self.limits.wall_seconds)
-            except BrokenPipeError:
-                reply = None
-            except BaseException:  # Ctrl-C: the late reply must not meet the next question
-                self._end()
-                raise
-            if reply is None:
-                self._end()
-                self._start()  # without waiting: it gets ready while the caller goes on
+            if not self._has_been_ready:
+                self._ready_process(deadline=math.inf)  # bounded by start_seconds
+            begin, wall = time.monotonic(), self.limits.wall_seconds
+            process = self._ready_process(begin + wall / 2)
+            if process is None:
+                logger.warning(
+                    "A pair was not compared: the grading process still starts, after others were "
+                    "killed. If this comes often, run fewer programs at a time."
+                )
                 return Verdict.TIMEOUT
-            return Verdict(json.loads(reply)["verdict"])
+            try:
+                verdict = process.ask(gold, answer, begin + wall)
+            except BaseException:  # Ctrl-C: the late reply must not meet the next question
+                self._replace(process)
+                raise
+            if verdict is not None:
+                return verdict
+            self._replace(process)
+            return Verdict.TIMEOUT
 
     def close(self) -> None:
-        """End the process. It starts again when it is needed. May be called twice."""
+        """End both processes. They start again when they are needed. May be called twice."""
         with self._lock:
             self._end()
 
-    def _ready_process(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is not None:
-            self._end()
-        process = self._process or self._start()
-        if self._is_ready:
-            return process
+    def _ready_process(self, deadline: float) -> JudgeProcess | None:
+        """The process in use, with its replacement on the way; None if not ready in time."""
+        if self._process is not None and self._process.has_ended():
+            self._replace(self._process)
+        process = self._process = self._process or self._start()
         try:
-            line = _read_line(process, time.monotonic() + self.limits.start_seconds)
+            is_ready = process.wait_until_ready(deadline)
         except BaseException:
             self._end()
             raise
-        hello: dict[str, Any] = {} if line is None else json.loads(line)
-        if "ready" not in hello:
-            self._end()
-            raise GradingError(
-                hello.get("error", "The grading process ended or hung while it started.")
-                + f" To see why, run: {sys.executable} {_JUDGE} '{{\"memory_bytes\": 1000000000}}'"
-            )
-        for sentence in hello["missing_limits"]:
-            logger.warning("Grading runs with a weaker limit. %s", sentence)
-        self._is_ready = True
+        if not is_ready:
+            return None
+        self._has_been_ready = True
+        # Not sooner: two starts at once would take twice as long.
+        self._standby = self._standby or self._start()
         return process
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        if sys.platform == "win32":
-            raise GradingError(
-                "Formulas are compared in a process with POSIX resource limits, which Windows does "
-                "not have. Run econ_env under Linux, macOS or WSL; plain numbers need no process."
-            )
+    def _replace(self, process: JudgeProcess) -> None:
+        """End ``process``; the replacement takes its place, and gets a replacement if ready."""
+        process.end()
+        self._process, self._standby = self._standby or self._start(), None
+        if self._process.wait_until_ready(deadline=0.0):
+            self._standby = self._start()
+
+    def _start(self) -> JudgeProcess:
+        atexit.unregister(self.close)
         atexit.register(self.close)
-        self._is_ready = False
-        self._process = subprocess.Popen(
-            [sys.executable, str(_JUDGE), json.dumps(asdict(self.limits))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-        )
-        return self._process
+        return JudgeProcess(self.limits)
 
     def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
+        for process in (self._process, self._standby):
+            if process is not None:
+                process.end()
         atexit.unregister(self.close)
-        process.kill()
-        process.wait()  # leaves no zombie
-        _stream(process.stdin).close()
-        _stream(process.stdout).close()
+        self._process = self._standby = None
+        self._has_been_ready = False
 
     def _forget_in_child(self) -> None:
-        """Let go of the parent's worker after a fork, without touching the process itself."""
+        """Let go of the parent's processes after a fork, without touching the processes."""
         self._lock = threading.Lock()  # another thread of the parent may have held the old one
-        process, self._process = self._process, None
-        if process is not None:
-            # With its end of the pipe open here, the worker would outlive the parent.
-            _stream(process.stdin).close()
-            _stream(process.stdout).close()
-            process.returncode = 0  # it is no child of this process: nothing to wait for
+        for process in (self._process, self._standby):
+            if process is not None:
+                process.forget()
+        self._process = self._standby = None
+        self._has_been_ready = False
 
 
 _workers: weakref.WeakSet[GradingWorker] = weakref.WeakSet()
@@ -171,26 +151,3 @@ def _forget_all_in_child() -> None:
 
 if sys.platform != "win32":
     os.register_at_fork(after_in_child=_forget_all_in_child)
-
-
-def _stream(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:
-        raise GradingError("The grading process has no pipe; it was not started by its owner.")
-    return stream
-
-
-def _read_line(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-    """One line from the worker; None if it ends or ``deadline`` (monotonic seconds) passes."""
-    descriptor = _stream(process.stdout).fileno()
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    line = b""
-    while not line.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            return None
-        chunk = os.read(descriptor, 4096)
-        if not chunk:
-            return None
-        line += chunk
-    return line

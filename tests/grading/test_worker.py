@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from econ_env.answers import Verdict
-from econ_env.grading import worker as worker_module
+from econ_env.grading import process as process_module
+from econ_env.grading.process import JudgeProcess
 from econ_env.grading.worker import GradingError, GradingWorker, WorkerLimits
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the worker needs POSIX")
@@ -34,7 +35,7 @@ def shared() -> Iterator[GradingWorker]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[GradingWorker]:
-    worker = GradingWorker(WorkerLimits(cpu_seconds=0.3, wall_seconds=3.0))
+    worker = GradingWorker(WorkerLimits(cpu_seconds=2.0, wall_seconds=5.0))
     yield worker
     worker.close()
 
@@ -49,6 +50,12 @@ def patient() -> Iterator[GradingWorker]:
 
 def process_of(worker: GradingWorker) -> int:
     pid = worker.pid
+    assert pid is not None
+    return pid
+
+
+def standby_of(worker: GradingWorker) -> int:
+    pid = worker.standby_pid
     assert pid is not None
     return pid
 
@@ -102,11 +109,13 @@ def test_it_starts_when_first_asked_and_again_after_close() -> None:
     worker = GradingWorker()
     assert worker.pid is None
     worker.warm_up()
-    first = process_of(worker)
+    first, second = process_of(worker), standby_of(worker)
     worker.close()
     worker.close()
     assert worker.pid is None
+    assert worker.standby_pid is None
     assert has_ended(first)
+    assert has_ended(second)
     assert worker.judge("x+1", "1+x") is Verdict.CORRECT
     worker.close()
 
@@ -127,8 +136,49 @@ def test_a_worker_that_does_not_reply_is_killed_and_replaced(hasty: GradingWorke
     os.kill(before, signal.SIGSTOP)  # hears no timer, like one long operation on huge numbers
     assert hasty.judge("5", "x") is Verdict.TIMEOUT
     assert has_ended(before)
+    hasty.warm_up()  # on a busy machine, too, the replacement is ready
     assert hasty.judge("x", "x") is Verdict.CORRECT
     assert process_of(hasty) != before
+
+
+def test_the_process_that_waits_takes_the_place_of_one_that_is_killed(
+    hasty: GradingWorker,
+) -> None:
+    hasty.warm_up()
+    in_use, waiting = process_of(hasty), standby_of(hasty)
+    os.kill(in_use, signal.SIGSTOP)
+    assert hasty.judge("5", "x") is Verdict.TIMEOUT
+    assert process_of(hasty) == waiting
+    hasty.warm_up()
+    assert standby_of(hasty) not in (in_use, waiting)
+
+
+def test_an_answer_behind_hostile_ones_waits_for_no_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    worker = GradingWorker(WorkerLimits(wall_seconds=0.6))
+    worker.warm_up()
+    slow = tmp_path / "slow_judge.py"
+    slow.write_text("import time; time.sleep(60)")  # as if the machine were very busy
+    monkeypatch.setattr(process_module, "_JUDGE", slow)
+    for _ in range(2):  # the second time, the replacement is one that starts slowly
+        worker.warm_up()
+        os.kill(process_of(worker), signal.SIGSTOP)
+        assert worker.judge("5", "x") is Verdict.TIMEOUT
+    assert not caplog.text
+    assert worker.judge("x", "x") is Verdict.TIMEOUT  # and not after the 60 seconds
+    assert "not compared" in caplog.text
+    starting = process_of(worker)
+    assert worker.judge("x", "x") is Verdict.TIMEOUT
+    assert process_of(worker) == starting  # its start goes on meanwhile
+    worker.close()
+
+
+def test_only_the_first_start_may_take_long() -> None:
+    worker = GradingWorker(WorkerLimits(wall_seconds=20.0, start_seconds=1e-3))
+    with pytest.raises(GradingError, match="hung while it started"):
+        worker.judge("x", "x")
+    assert worker.pid is None
 
 
 def test_a_worker_that_died_between_two_questions_is_replaced(hasty: GradingWorker) -> None:
@@ -136,6 +186,8 @@ def test_a_worker_that_died_between_two_questions_is_replaced(hasty: GradingWork
     before = process_of(hasty)
     os.kill(before, signal.SIGKILL)
     assert wait_until(lambda: has_ended(before))
+    hasty.warm_up()
+    assert process_of(hasty) != before
     assert hasty.judge("x", "x") is Verdict.CORRECT
 
 
@@ -177,7 +229,7 @@ def test_an_interrupted_question_leaves_no_late_reply_behind(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker_module, "_read_line", interrupted)
+        patch.setattr(JudgeProcess, "_read_line", interrupted)
         with pytest.raises(KeyboardInterrupt):
             shared.judge("x", "x")
     assert shared.judge("x", "y") is Verdict.INCORRECT
@@ -185,25 +237,26 @@ def test_an_interrupted_question_leaves_no_late_reply_behind(
 
 def _ask_in_child(worker: GradingWorker, replies: Any) -> None:
     inherited = worker.pid
+    inherited = inherited or worker.standby_pid
     verdict = worker.judge("x+1", "1+x")
-    replies.put((inherited, verdict.value, worker.pid))
+    replies.put((inherited, verdict.value, worker.pid, worker.standby_pid))
     worker.close()
 
 
 def test_a_forked_child_starts_a_worker_of_its_own(shared: GradingWorker) -> None:
     shared.warm_up()
-    before = process_of(shared)
+    before, waiting = process_of(shared), standby_of(shared)
     context = multiprocessing.get_context("fork")
     replies = context.Queue()
     child = context.Process(target=_ask_in_child, args=(shared, replies))
     with shared._lock, warnings.catch_warnings():  # held by another thread at the fork, say
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking next to threads, 3.12+
         child.start()
-    inherited, verdict, own = replies.get(timeout=60)
+    inherited, verdict, *own = replies.get(timeout=60)
     child.join()
     assert (inherited, verdict) == (None, "correct")
-    assert own not in (None, before)
-    assert process_of(shared) == before
+    assert not {None, before, waiting} & set(own)
+    assert (process_of(shared), standby_of(shared)) == (before, waiting)
     assert shared.judge("x+1", "1+x") is Verdict.CORRECT
 
 
@@ -211,7 +264,7 @@ def test_a_forked_child_starts_a_worker_of_its_own(shared: GradingWorker) -> Non
 def test_the_process_ends_with_its_owner(end: str, repository: Path) -> None:
     code = (
         "import os; from econ_env.grading.worker import GradingWorker; w = GradingWorker(); "
-        f"w.warm_up(); print(w.pid, flush=True); {end}"
+        f"w.warm_up(); print(w.pid, w.standby_pid, flush=True); {end}"
     )
     owner = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -221,7 +274,9 @@ def test_the_process_ends_with_its_owner(end: str, repository: Path) -> None:
         cwd=repository,
     )
     assert owner.stderr == ""
-    assert wait_until(lambda: has_ended(int(owner.stdout)))
+    pids = [int(pid) for pid in owner.stdout.split()]
+    assert len(pids) == 2
+    assert wait_until(lambda: all(map(has_ended, pids)))
 
 
 def test_a_worker_that_cannot_start_says_how_to_see_why(
@@ -229,6 +284,6 @@ def test_a_worker_that_cannot_start_says_how_to_see_why(
 ) -> None:
     broken = tmp_path / "broken judge.py"
     broken.write_text("raise SystemExit(3)")
-    monkeypatch.setattr(worker_module, "_JUDGE", broken)
+    monkeypatch.setattr(process_module, "_JUDGE", broken)
     with pytest.raises(GradingError, match="To see why, run"):
         GradingWorker().judge("x", "x")

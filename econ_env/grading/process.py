@@ -1,0 +1,155 @@
+"""One grading process as its parent sees it: pipes, a first line, questions with deadlines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from econ_env.grading.verdict import Verdict
+
+logger = logging.getLogger(__name__)
+
+_JUDGE = Path(__file__).with_name("judge.py")
+
+
+class GradingError(Exception):
+    """The grading process cannot run at all. One pair that is too hard never raises this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerLimits:
+    """What one comparison may use."""
+
+    cpu_seconds: float = 1.0
+    """Processor time after which the process gives up and lives on; a fair answer takes 0.02."""
+    wall_seconds: float = 1.8
+    """Time after which it is killed: one operation on huge numbers hears no timer. Up to half of
+    it may pass while a replacement starts."""
+    memory_bytes: int = 1 << 30
+    """Address space of the process; it needs about 100 MB itself."""
+    start_seconds: float = 60.0
+    """Time for starting, which takes about half a second on an idle machine."""
+
+
+class JudgeProcess:
+    """A process that runs :mod:`.judge`. Making one starts it and does not wait for it.
+
+    Deadlines are monotonic seconds.
+
+    Raises:
+        GradingError: where the system has no resource limits.
+    """
+
+    def __init__(self, limits: WorkerLimits) -> None:
+        if sys.platform == "win32":
+            raise GradingError(
+                "Formulas are compared in a process with POSIX resource limits, which Windows does "
+                "not have. Run econ_env under Linux, macOS or WSL; plain numbers need no process."
+            )
+        self._start_deadline = time.monotonic() + limits.start_seconds
+        self._is_ready = False
+        self._received = b""
+        self._process = subprocess.Popen(
+            [sys.executable, str(_JUDGE), json.dumps(asdict(limits))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        """Whether a process that had been ready is gone; one that fails to start raises later."""
+        return self._is_ready and self._process.poll() is not None
+
+    def wait_until_ready(self, deadline: float) -> bool:
+        """Wait for the start, at most until ``deadline``; whether the process takes questions.
+
+        Raises:
+            GradingError: the process ended, or took longer than ``start_seconds``.
+        """
+        if self._is_ready:
+            return True
+        try:
+            hello: dict[str, Any] = json.loads(self._read_line(min(deadline, self._start_deadline)))
+        except TimeoutError:
+            if time.monotonic() < self._start_deadline:
+                return False
+            hello = {}
+        except EOFError:
+            hello = {}
+        if "ready" not in hello:
+            raise GradingError(
+                hello.get("error", "The grading process ended or hung while it started.")
+                + f" To see why, run: {sys.executable} {_JUDGE} '{{\"memory_bytes\": 1000000000}}'"
+            )
+        for sentence in hello["missing_limits"]:
+            logger.warning("Grading runs with a weaker limit. %s", sentence)
+        self._is_ready = True
+        return True
+
+    def ask(self, gold: str, answer: str, deadline: float) -> Verdict | None:
+        """Compare two LaTeX formulas; None if the process ends or ``deadline`` passes.
+
+        Only a process that is ready may be asked, and none again that gave None.
+        """
+        line = json.dumps({"gold": gold, "answer": answer}).encode() + b"\n"
+        try:
+            _stream(self._process.stdin).write(line)
+            return Verdict(json.loads(self._read_line(deadline))["verdict"])
+        except (BrokenPipeError, EOFError, TimeoutError):
+            return None
+
+    def end(self) -> None:
+        """Kill the process and wait for its end, so that no zombie stays. May be called twice."""
+        self._process.kill()
+        self._process.wait()
+        self._close_pipes()
+
+    def forget(self) -> None:
+        """Let go of a process that belongs to the parent of this forked one, without ending it."""
+        # With its end of the pipe open here, the process would outlive the parent.
+        self._close_pipes()
+        self._process.returncode = 0  # it is no child of this process: nothing to wait for
+
+    def _close_pipes(self) -> None:
+        _stream(self._process.stdin).close()
+        _stream(self._process.stdout).close()
+
+    def _read_line(self, deadline: float) -> bytes:
+        """One line; what has arrived by now is read even if ``deadline`` is over.
+
+        Raises:
+            EOFError: the process has ended.
+            TimeoutError: ``deadline`` passed; the part that was read is kept for the next call.
+        """
+        descriptor = _stream(self._process.stdout).fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        while not self._received.endswith(b"\n"):
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError
+            chunk = os.read(descriptor, 4096)
+            if not chunk:
+                raise EOFError
+            self._received += chunk
+        line, self._received = self._received, b""
+        return line
+
+
+def _stream(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise GradingError("The grading process has no pipe; it was not started by its owner.")
+    return stream
