@@ -13,6 +13,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from math import isfinite
 
+from econ_env.parsing import encodable
 from econ_env.questions.base import Question, QuestionError
 
 
@@ -81,6 +82,8 @@ def read_row(
 ) -> Question:
     """The question in ``row``. ``where`` (file and row) begins every error message.
 
+    Lone surrogates, which JSON can spell but no file can hold, become question marks.
+
     Raises:
         QuestionError: a field is missing or empty, or its value has no plain text.
     """
@@ -91,7 +94,7 @@ def read_row(
         id=question_id,
         text=" ".join(texts),
         gold=gold,
-        kind="" if kind is None else str(kind).strip(),
+        kind="" if kind is None else encodable(str(kind)).strip(),
     )
 
 
@@ -102,7 +105,7 @@ def _text(row: Mapping[str, object], name: str, where: str) -> str:
         raise QuestionError(f"{where}: no field {name!r}; fields there: {_listed(row)}.{hint}")
     value = row[name]
     if isinstance(value, str):
-        text = value.strip()
+        text = encodable(value).strip()
     elif isinstance(value, bool):
         text = "yes" if value else "no"
     elif isinstance(value, int):

@@ -298,3 +298,14 @@ def test_real_data_sets_load_without_naming_fields(
 def test_real_boolean_answers_are_yes_or_no(data_dir: Path) -> None:
     questions = everything(LocalQuestions(data_dir / "strategyqa" / "test.jsonl"))
     assert {question.gold for question in questions} == {"yes", "no"}
+
+
+def test_lone_surrogates_become_question_marks_so_that_questions_can_be_written(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "surrogates.jsonl"
+    file.write_text(r'{"question": "How many \ud800 \ud83c\udf4e?", "answer": "7\udfff"}')
+    question = LocalQuestions(file)[0]
+    assert question.text == "How many ? \N{RED APPLE}?"
+    assert question.gold == "7?"
+    question.text.encode("utf-8")
