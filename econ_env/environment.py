@@ -78,13 +78,16 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
 
     Infos are numbers under the same keys (:data:`~econ_env.infos.INFO_KEYS`) at every reset and
     step, zero at reset. ``prompt_tokens`` and ``completion_tokens`` count the whole team in the
-    episode so far; :attr:`usage` counts over the life of the environment.
+    episode so far, a kept strategy as if it had been asked for; :attr:`usage` counts what was
+    really spent over the life of the environment.
 
     ## Starting State
-    The next question in the order of the seed, and the strategy for it (one short call of the
-    coordinator). ``reset(seed=s)`` starts the sequence of episodes of seed s; ``reset()`` goes on
-    with the next one. ``reset(options={"question": 7})`` asks question 7 of the data set and
-    leaves the order where it is. Other options are ignored. Two environments with equal settings
+    The next question in the order of the seed, and the strategy for it: one short call of the
+    coordinator, or none where the environment has it from an earlier episode (the last 4096 are
+    kept; a model must answer a request of temperature 0 in one way). ``reset(seed=s)`` starts the
+    sequence of episodes of seed s; ``reset()`` goes on with the next one.
+    ``reset(options={"question": 7})`` asks question 7 of the data set and leaves the order where
+    it is. Other options are ignored. Two environments with equal settings
     and seed send byte-equal requests.
 
     ## Episode End
@@ -224,7 +227,7 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
 
     @property
     def usage(self) -> Usage:
-        """Tokens and requests spent since this environment was made."""
+        """Tokens and requests spent since this environment was made; kept strategies cost none."""
         return self._episodes.usage
 
     def render(self) -> str | None:

@@ -30,6 +30,7 @@ from econ_env.questions import load_questions
 from econ_env.rewards import RewardWeights
 from econ_env.schedule import Schedule
 from econ_env.settlement import Payment, settle
+from econ_env.strategy_cache import StrategyCache
 from econ_env.transcript import Transcript
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -94,11 +95,12 @@ class Episodes:
         self._bounds = config.bounds()
         self._prompts = config.prompt_set()
         self._team = config.team()
+        self._strategies = StrategyCache()
         self._game_config: GameConfig | None = None
         self._games: list[Game | None] = [None] * num_questions
         self._weights = [config.weights()] * num_questions
         self.usage = Usage()
-        """Tokens and requests of all episodes so far."""
+        """Tokens and requests that models were asked for; a cached strategy costs nothing."""
 
     def reset(
         self,
@@ -155,7 +157,7 @@ class Episodes:
             # A game whose strategy failed has ended before the first action.
             if game.awaiting_actions:
                 game.act(sampling[index * size : (index + 1) * size])
-        self.usage += play(games, self._team)
+        self.usage += play(games, self._team, self._strategies)
         return self._after_round(rows, games)
 
     def transcript(self, row: int) -> Transcript:
@@ -175,7 +177,7 @@ class Episodes:
     def _begin(self, rows: list[int], games: list[Game]) -> None:
         """Ask for the strategies of new games, and observe question and strategy."""
         self.active[rows] = False
-        self.usage += play(games, self._team)
+        self.usage += play(games, self._team, self._strategies)
         texts = [game.question.text for game in games] + [game.strategy for game in games]
         embedded = self._embedder.embed(texts)
         self._arrays.question[rows] = embedded[: len(rows)]

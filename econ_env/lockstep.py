@@ -7,24 +7,33 @@ from collections.abc import Sequence
 from econ_env.game import Game
 from econ_env.llm.team import Team
 from econ_env.llm.types import ChatRequest, Completion, ModelError, Usage
+from econ_env.strategy_cache import StrategyCache
 
 
-def play(games: Sequence[Game], team: Team) -> Usage:
+def play(games: Sequence[Game], team: Team, strategies: StrategyCache) -> Usage:
     """Feed the games until each of them waits for actions, for its rewards, or has ended.
 
     Games go through their phases together: all requests of a phase, over all games, reach their
     model in one ``generate``. A game that skips a phase joins the next one that it has.
+    Strategies that ``strategies`` holds are not asked for again, new ones are added to it.
 
     Returns:
-        What was spent.
+        What was spent: nothing for a strategy that was held.
     """
     spent = Usage()
     while True:
         asking = [(game, requests) for game in games if (requests := game.pending())]
         if not asking:
             return spent
-        completions = ask([request for _, requests in asking for request in requests], team)
-        spent += _total(completions)
+        wanted = [request for _, requests in asking for request in requests]
+        held = [strategies.get(request) for request in wanted]
+        unknown = [request for request, known in zip(wanted, held, strict=True) if known is None]
+        answers = ask(unknown, team)
+        spent += _total(answers)
+        for request, answer in zip(unknown, answers, strict=True):
+            strategies.put(request, answer)
+        fresh = iter(answers)
+        completions = [next(fresh) if known is None else known for known in held]
         start = 0
         for game, requests in asking:
             game.feed(completions[start : start + len(requests)])

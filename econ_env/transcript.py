@@ -150,7 +150,7 @@ class Transcript:
     failed: str | None
     """Why the episode was abandoned; None where it was not."""
     usage: Usage
-    """Everything spent, failed requests included."""
+    """Everything spent, failed requests included; a kept strategy counts like a new one."""
 
     def rounds(self) -> Iterator[RoundRecord]:
         """All rounds of all decisions, in the order they were played."""
