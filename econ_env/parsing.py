@@ -10,7 +10,6 @@ linear in the length of the text.
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -67,7 +66,8 @@ class Commitment:
     """The final answer as text, numbers exactly as written; None where there is none."""
     reason: str = ""
     confidence: float | None = None
-    """Clipped to [0, 1]; None where it is missing or not a number."""
+    """In [0, 1]; a number above 1 is read as a percentage. None where it is missing, no number,
+    negative or above 100 %."""
     checklist: dict[str, bool] = field(default_factory=dict)
     parse_method: Method
 
@@ -176,6 +176,10 @@ def encodable(text: str) -> str:
 
 
 def _confidence(value: object) -> float | None:
+    """A number in [0, 1], or a percentage: marked as one, or above 1 and at most 100.
+
+    What is neither (negative, above 100, no number) says nothing that could be relied on: None.
+    """
     if not isinstance(value, str) or len(value) > 40:
         return None
     percent = value.endswith("%")
@@ -183,8 +187,9 @@ def _confidence(value: object) -> float | None:
         number = float(value.rstrip("% "))
     except ValueError:
         return None
-    number = number / 100 if percent else number
-    return None if math.isnan(number) else max(0.0, min(1.0, number))
+    if percent or number > 1:
+        number /= 100
+    return number if 0 <= number <= 1 else None
 
 
 def _checklist(value: object) -> dict[str, bool]:
