@@ -17,7 +17,9 @@ DESCRIPTION = "Teams of language models that answer questions together (ECON)."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0, 2 after a mistake of the user, 130 after Ctrl-C.
+    """Run a command and return its exit code.
+
+    0; 1 if no question finished and some failed; 2 after a mistake of the user; 130 after Ctrl-C.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.

@@ -92,7 +92,7 @@ class Play:
     """File to which every finished episode is appended, one JSON object per line."""
 
     def run(self) -> int:
-        """Play; the exit code is 0, or 130 after Ctrl-C."""
+        """Play; the exit code is 0, 1 if nothing finished but some failed, or 130 after Ctrl-C."""
         try:
             env = BatchedEconEnv(self.config(), num_questions=min(BATCH_SIZE, self.questions))
             point = self._fixed_point()
@@ -123,10 +123,13 @@ class Play:
                 f"interrupted: {len(transcripts)} of {len(chosen)} questions were played",
                 file=sys.stderr,
             )
-        print(summarise(transcripts))
+        summary = summarise(transcripts)
+        print(summary)
         if self.out is not None:
             print(f"transcripts          {len(transcripts)} appended to {self.out}")
-        return 130 if interrupted else 0
+        if interrupted:
+            return 130
+        return 1 if summary.failed and not summary.finished else 0
 
     def config(self) -> EnvConfig:
         """The settings of the environment; ``ValueError`` or ``ModelError`` if they are wrong."""

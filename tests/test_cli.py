@@ -178,7 +178,7 @@ def test_failed_episodes_are_counted_apart(
         return [Completion.failure("out of order") for _ in requests]
 
     monkeypatch.setattr(SimulatedModel, "generate", nothing)
-    assert main([*PLAY, "--questions", "2", "--show", "1"]) == 0
+    assert main([*PLAY, "--questions", "2", "--show", "1"]) == 1
     out = capsys.readouterr().out
     assert "0 finished, 2 failed" in out
     assert "out of order" in out
