@@ -37,7 +37,8 @@ class BatchedEconEnv:
     ``EconParallelEnv`` with seed s + b would play it: the same questions, requests, observations
     and rewards, whatever B is. Places thus draw from the data set independently of each other,
     and with ``order="sequential"`` all of them play the same questions: to go through a data set
-    once, name the questions with the option ``"question"``.
+    once, name the questions with the option ``"question"``. The seeds s to s + B - 1 are in use:
+    space the seeds of several runs by at least ``num_questions``, or they share places.
 
     ## Action Space
     For every agent an array (B, 2) in [-1, 1]; ``action_spaces`` describe one row. Rows of

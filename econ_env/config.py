@@ -43,7 +43,8 @@ class EnvConfig:
     max_rounds: int = 1
     """Decisions of one episode, >= 1. An episode has at most max_rounds · bne_rounds steps."""
     max_cycles: int | None = None
-    """PettingZoo's name for ``max_rounds``; the larger name wins only where the other is 1."""
+    """PettingZoo's name for ``max_rounds``: sets it. Both may be given only if they are equal, or
+    if ``max_rounds`` has its default 1."""
     group_size: int | None = None
     """Most executors per local coordinator, >= 2. None: one flat team without local ones."""
     commitment_rule: CommitmentRule | None = None
@@ -73,7 +74,9 @@ class EnvConfig:
     ~50 µs a text (MiniLM hardly sees numbers and would cost more time than the bundled model
     itself), ``"BAAI/bge-large-en-v1.5"`` for all others."""
     split: str = "test"
-    """Part of the data set, ``"train"`` or ``"test"``."""
+    """Part of the data set: ``"train"``, ``"validation"`` or ``"test"`` of ``"arithmetic"``,
+    ``"train"`` or ``"test"`` of ``"simulated"``, the name of a file in a folder. The default is
+    for measuring: learn on ``split="train"``, or nothing is left that was not learned on."""
     question_field_name: str | None = None
     """Field of the question in a file. None: found by its usual names."""
     answer_field_name: str | None = None

@@ -55,3 +55,18 @@ def test_reward_weights_come_as_object_mapping_or_default() -> None:
     assert EnvConfig(reward_weights=weights).weights() == weights
     mapping = {"al": 0.1, "ts": 0.9, "cc": 0.0}
     assert EnvConfig(reward_weights=mapping).weights() == weights
+
+
+@pytest.mark.parametrize("settings", [{"max_rounds": 1}, {"max_rounds": 3}, {}])
+def test_max_cycles_sets_max_rounds(settings: dict[str, Any]) -> None:
+    assert EnvConfig(max_cycles=3, **settings).max_rounds == 3
+
+
+def test_max_cycles_and_another_max_rounds_are_refused() -> None:
+    with pytest.raises(ValueError, match="two names of one setting"):
+        EnvConfig(max_cycles=3, max_rounds=2)
+
+
+def test_groups_of_one_are_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(ValueError, match="groups of one would never become fewer"):
+        EnvConfig(group_size=1)
