@@ -20,8 +20,6 @@ environment:
   PYTHON           the Python (3.10 or newer) that makes .venv; python3 where unset
   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
                    the small CPU build of torch instead of the CUDA build that PyPI gives Linux
-API keys are read from the environment only, never from the command line, where every user of the
-machine could read them.
 TEXT
 }
 

@@ -142,8 +142,7 @@ def new_cache(model: PreTrainedModel, *, source: str) -> Cache:
         else:
             raise ModelError(
                 f"{source!r} ({type(model).__name__}) keeps a {type(layer).__name__} state, which "
-                "this loop cannot batch. Use a model with plain attention layers, or serve this "
-                "one with vLLM and name it as openai:MODEL@http://host:port/v1."
+                "this loop cannot batch. Use a model with plain attention layers."
             )
     cache.layers = layers
     return cache
