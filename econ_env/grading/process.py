@@ -26,11 +26,11 @@ class GradingError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerLimits:
-    """What one comparison may use."""
+    """What one comparison may use. Two attempts at a hostile answer take less than two seconds."""
 
-    cpu_seconds: float = 1.0
+    cpu_seconds: float = 0.8
     """Processor time after which the process gives up and lives on; a fair answer takes 0.02."""
-    wall_seconds: float = 1.8
+    wall_seconds: float = 0.95
     """Time after which it is killed: one operation on huge numbers hears no timer. Up to half of
     it may pass while a replacement starts."""
     memory_bytes: int = 1 << 30

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from econ_env.answers import Verdict
+from econ_env.answers import ATTEMPTS, Verdict
 from econ_env.grading import process as process_module
 from econ_env.grading.process import JudgeProcess
 from econ_env.grading.worker import GradingError, GradingWorker, WorkerLimits
@@ -287,3 +287,7 @@ def test_a_worker_that_cannot_start_says_how_to_see_why(
     monkeypatch.setattr(process_module, "_JUDGE", broken)
     with pytest.raises(GradingError, match="To see why, run"):
         GradingWorker().judge("x", "x")
+
+
+def test_all_attempts_at_a_hostile_answer_take_less_than_two_seconds() -> None:
+    assert ATTEMPTS * WorkerLimits().wall_seconds < 2
