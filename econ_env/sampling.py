@@ -12,7 +12,6 @@ interval has no width. Points outside the box are clipped to its border.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +57,12 @@ class SamplingBounds:
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
 
-    def to_sampling(self, action: ArrayLike, *, agents: Sequence[str] = ()) -> list[SamplingAction]:
+    def to_sampling(self, action: ArrayLike) -> list[SamplingAction]:
         """The sampling actions of a batch of points of the box.
 
         Args:
             action: array (..., 2) of finite numbers, ``[..., 0]`` for the temperature and
                 ``[..., 1]`` for the repetition penalty; values beyond [-1, 1] are clipped.
-            agents: names of the rows, in order, for error messages only.
 
         Returns:
             One ``SamplingAction`` per row, in C order of the leading axes; a single point of
@@ -77,7 +75,7 @@ class SamplingBounds:
         if points.ndim == 0 or points.shape[-1] != 2:
             raise ValueError(
                 f"an action must have shape (2,) or (..., 2): temperature and repetition "
-                f"penalty in [-1, 1]; got shape {points.shape}{_of(agents)}"
+                f"penalty in [-1, 1]; got shape {points.shape}"
             )
         rows: list[list[float]] = points.reshape(-1, 2).tolist()
         t_min, t_max = self.temperature_min, self.temperature_max
@@ -86,8 +84,7 @@ class SamplingBounds:
         sampling = []
         for index, (a, b) in enumerate(rows):
             if not (math.isfinite(a) and math.isfinite(b)):
-                who = agents[index] if index < len(agents) else f"row {index}"
-                raise ValueError(f"the action of {who} must be finite, got ({a}, {b})")
+                raise ValueError(f"the action of row {index} must be finite, got ({a}, {b})")
             # min and max remove what rounding puts beyond the bounds at a = 1.
             temperature = min(t_max, t_min + (max(-1.0, min(1.0, a)) + 1.0) * half_t)
             penalty = min(p_max, p_min + (max(-1.0, min(1.0, b)) + 1.0) * half_p)
@@ -110,7 +107,3 @@ class SamplingBounds:
 
 def _unit(value: float, low: float, high: float) -> float:
     return 0.0 if high == low else 2.0 * (value - low) / (high - low) - 1.0
-
-
-def _of(agents: Sequence[str]) -> str:
-    return f" for {', '.join(agents)}" if agents else ""

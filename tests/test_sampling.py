@@ -51,9 +51,9 @@ def test_an_interval_without_width_is_the_centre() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_number_that_is_not_finite_names_its_agent(bad: float) -> None:
-    with pytest.raises(ValueError, match="executor_1"):
-        BOUNDS.to_sampling([[0.0, 0.0], [0.0, bad]], agents=["executor_0", "executor_1"])
+def test_a_number_that_is_not_finite_names_its_row(bad: float) -> None:
+    with pytest.raises(ValueError, match="row 1"):
+        BOUNDS.to_sampling([[0.0, 0.0], [0.0, bad]])
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1), (2, 3)])
