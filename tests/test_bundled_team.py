@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,6 @@ import pytest
 
 import econ_env
 from econ_env.cli import main
-from econ_env.llm import team
-
-pytestmark = pytest.mark.skipif(
-    not team._BUNDLED_WEIGHTS.is_dir(), reason="the bundled weights are not trained yet"
-)
 
 
 def play(num_questions: int, seed: int) -> list[Any]:
@@ -65,3 +61,13 @@ def test_the_command_without_flags_plays_it(capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert "2 finished, 0 failed" in out
     assert "bundled:1" in out
+
+
+def test_the_same_game_plays_rows_of_gsm8k_from_a_file(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = str(data_dir / "gsm8k" / "test.jsonl")
+    assert main(["play", "--dataset", rows, "--questions", "4", "--show", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "4 finished, 0 failed" in out
+    assert "gold answer:" in out
