@@ -87,8 +87,8 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
     kept; a model must answer a request of temperature 0 in one way). ``reset(seed=s)`` starts the
     sequence of episodes of seed s; ``reset()`` goes on with the next one.
     ``reset(options={"question": 7})`` asks question 7 of the data set and leaves the order where
-    it is. Other options are ignored. Two environments with equal settings
-    and seed send byte-equal requests.
+    it is. Other options are ignored. Two environments with equal settings and seed write byte-equal
+    requests.
 
     ## Episode End
     All agents terminate together when the last decision closes. If a request fails after the
