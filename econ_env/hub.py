@@ -1,0 +1,51 @@
+"""Where models of the Hugging Face hub are: on this machine, within reach, or neither."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+PATIENCE = 3.0
+"""Seconds to wait for a sign of life of the hub."""
+
+# The rules of the hub's client, which raises an error of its own for other names.
+_PART = r"\b[\w.-]{1,96}\b"
+_ID = re.compile(rf"(?!.*(?:--|\.\.|\.git$))(?:{_PART}/)?{_PART}", re.ASCII)
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether ``name`` can be the id of a repository, as ``Qwen/Qwen2.5-0.5B-Instruct`` can."""
+    return _ID.fullmatch(name) is not None
+
+
+def in_cache(name: str) -> bool:
+    """Whether a copy of the repository was begun on this machine. It need not be complete."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
+def within_reach() -> bool:
+    """Whether the hub answers at all within :data:`PATIENCE`; never where HF_HUB_OFFLINE is set.
+
+    The hub's own client would retry for minutes. The question is asked in a thread of its own,
+    because looking up a host name knows no time limit.
+    """
+    import requests
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            requests.head(constants.ENDPOINT, timeout=PATIENCE, allow_redirects=False)
+        except requests.RequestException:
+            return
+        answered.set()
+
+    thread = threading.Thread(target=ask, daemon=True, name="econ-env-hub-probe")
+    thread.start()
+    thread.join(PATIENCE)
+    return answered.is_set()
