@@ -1,13 +1,22 @@
-"""constraints.txt pins everything that an installation takes, on every supported Python."""
+"""All that is imported is declared, and all that is declared is pinned, on every Python."""
 
 from __future__ import annotations
 
-from importlib.metadata import requires
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
@@ -37,8 +46,53 @@ def test_nothing_is_pinned_twice(repository: Path, python: str) -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_requirement_has_a_pin_that_it_accepts(repository: Path, python: str) -> None:
     pinned = dict(pins(repository, python))
-    declared = [Requirement(text) for text in requires("econ-env") or []]
+    project = read_project(repository)
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = [Requirement(text) for group in groups for text in group]
     assert {"torch", "gymnasium", "pytest", "ruff"} <= {each.name for each in declared}
     for each in declared:
-        if each.name != "econ-env":  # an extra that contains another
+        holds = each.marker is None or each.marker.evaluate({"python_version": python})
+        if holds and each.name != "econ-env":  # an extra that contains another
             assert each.specifier.contains(pinned[canonicalize_name(each.name)]), each
+
+
+def test_every_library_that_the_package_imports_is_declared(repository: Path) -> None:
+    declared = {
+        canonicalize_name(Requirement(text).name)
+        for text in read_project(repository)["dependencies"]
+    }
+    owners = packages_distributions()
+    modules = set(imports(repository / "econ_env")) - set(sys.stdlib_module_names) - {"econ_env"}
+    undeclared = {
+        module
+        for module in modules
+        if not declared.intersection(map(canonicalize_name, owners[module]))
+    }
+    assert not undeclared
+
+
+def test_the_oldest_torch_allowed_has_the_optimiser_of_the_training(repository: Path) -> None:
+    (torch,) = (
+        requirement
+        for requirement in map(Requirement, read_project(repository)["dependencies"])
+        if requirement.name == "torch"
+    )
+    assert not torch.specifier.contains("2.8.0")  # torch.optim.Muon came with 2.9
+    assert torch.specifier.contains("2.9.0")
+
+
+def read_project(repository: Path) -> dict[str, Any]:
+    """The table ``project`` of pyproject.toml."""
+    with (repository / "pyproject.toml").open("rb") as file:
+        project: dict[str, Any] = tomllib.load(file)["project"]
+    return project
+
+
+def imports(folder: Path) -> Iterator[str]:
+    """Top-level modules that the sources in ``folder`` import anywhere."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from (name.name.partition(".")[0] for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module.partition(".")[0]
