@@ -36,25 +36,36 @@ _NUMBER_WORDS = (
     "ninety hundred thousand"
 )
 _FILLERS = (
-    "about approximately around roughly exactly simply just equal to probably likely be the a an "
-    "number total of value"
+    r"number(?!\s+of\b) about approximately around roughly exactly simply just equal to probably "
+    "likely be the a an therefore thus hence then so minus negative total of value"
 )
-_ABOUT_THE_ANSWER = "found given positive negative correct wrong rounded reasonable unknown asked"
+_ABOUT_THE_ANSWER = (
+    "found given positive negative correct wrong rounded reasonable unknown asked add subtract "
+    "multiply divide count compare sum"
+)
 _LEAK = re.compile(
     r"\\boxed|\\fbox|#{4}"
     r"|(?:=>|⇒|→|->)\s*[$€£]?[-−]?\d"
+    # A conclusion without the word answer.
+    r"|\b(?:it\s+(?:equals|comes\s+to)|(?:total|final)\s*[:=])\s*[$€£]?[-−]?\d"
+    r"|\d[\d\s.+*/×÷()-]{0,60}=\s*[$€£]?[-−]?\d"
     r"|(?:\b(?:so|thus|hence|therefore|then)\b,?\s*)?(?:\b(?:the|our|my)\s+)?"
     r"(?:\b(?:final|correct|overall)\s+)?"
     # A number or number word, after "is", a colon or nothing at all ("final answer 42") ...
-    r"(?:\b(?:answer|result|solution)\b[\s*_]*(?:is|are|equals|(?:will|would|must|should)\s+be)?"
+    r"(?:\b(?:answer|result|solution|(?:final|correct)\s+(?:value|number|choice|option))\b"
+    r"(?:,\s*(?:then|therefore|thus|hence|so),)?[\s*_]*"
+    r"(?:is|are|equals|comes\s+(?:out\s+)?to|(?:will|would|must|should)\s+be)?"
     rf"(?:[^\w\n.;]|_|\b(?:{'|'.join(_FILLERS.split())})\b){{0,12}}"
-    rf"(?:\d|\b(?:{'|'.join(_NUMBER_WORDS.split())})\b)"
+    rf"(?:\d(?![\d.,]*-[a-z])|\([A-H]\)|\b(?:{'|'.join(_NUMBER_WORDS.split())})\b)"
     # ... or a single word that ends the sentence ("Answer: Paris").
-    r"|\banswer\b[\s*_]*(?:is\b|[:：=])[\s*_:]*"
+    r"|\banswer\b[\s*_]*(?:is\b|(?:will|would|must)\s+be\b|[:：=])[\s*_:]*"
     rf"(?!(?:{'|'.join(_ABOUT_THE_ANSWER.split())})\b)[^\s.,;]+[*_]*\s*(?:[.,;!\n]|\Z))",
     re.IGNORECASE,
 )
-_LEAK_SIGNS = ("answer", "result", "solution", "boxed", "fbox", "####", "=>", "⇒", "→", "->")
+_LEAK_SIGNS = (
+    *("answer", "result", "solution", "final", "correct", "total", "equals", "comes"),
+    *("boxed", "fbox", "####", "=", "⇒", "→", "->"),
+)
 """No leak without one of these: most strategies need no closer look."""
 
 
@@ -83,7 +94,7 @@ def parse_commitment(text: str) -> Commitment:
     * ``last_number``: any other way in which an executor's answer is found
       (:func:`econ_env.grading.extraction.find_answer`): behind ``####``, behind an answer phrase,
       a reply that is nothing but a value, or else the last number.
-    * ``none``: no value at all.
+    * ``none``: no value at all, or a whole object that says ``"value": null``.
 
     The last three look only into the reason where an object has one, since the number that comes
     last in a broken object is its confidence. What stands in a ``<think>`` block is never read.
@@ -93,6 +104,8 @@ def parse_commitment(text: str) -> Commitment:
     if entries is not None and (value := _value_text(raw := entries.get("value"))) is not None:
         damaged = isinstance(raw, str) and restore_latex(raw) != raw
         return _commitment(value, entries, "repaired" if damaged else "json")
+    if entries is not None and "value" in entries and entries["value"] is None:
+        return _commitment(None, entries, "none")  # said so: no number of the reason replaces it
 
     text = text[-MAX_CHARACTERS:]
     found: dict[str, Any] = {}
@@ -116,9 +129,10 @@ def guard_strategy(text: str) -> tuple[str, bool]:
     """The strategy without an answer that it gives away, and whether it gave one away.
 
     A strategy is cut before a box, before ``####``, before an arrow to a number (``=> 42``) and
-    before an answer phrase that a value follows ("the answer is 42", "Answer: Paris"). A phrase
-    that only speaks about the answer ("the answer is the sum of both") stays. So does at most the
-    length that 50 tokens can have.
+    before a calculation with its value (``6*7 = 42``) or a phrase that a value follows ("the answer
+    is 42", "Answer: Paris", "the correct choice is (B)"). A phrase that only speaks about the
+    answer ("the answer is the sum of both") stays. So does at most the length that 50 tokens can
+    have.
     """
     text = outside_think(text)[:MAX_STRATEGY_CHARACTERS]
     lowered = text.lower()
