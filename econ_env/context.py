@@ -160,9 +160,12 @@ def _longest_that_fits(fits: Callable[[int], bool], shortest: int, longest: int)
 
 
 def _tail(text: str, kept: int) -> str:
-    if len(text) <= kept:
+    if kept == 0:
+        return ""
+    # The mark must not make a text longer than it was.
+    if len(text) <= kept + len(CUT_MARK):
         return text
-    return CUT_MARK + text[len(text) - kept :] if kept else ""
+    return CUT_MARK + text[len(text) - kept :]
 
 
 def _count(messages: Sequence[Message], limits: ModelLimits) -> int:

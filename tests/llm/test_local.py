@@ -314,7 +314,8 @@ def test_greedy_texts_equal_those_of_transformers_generate(
     seed=st.integers(0, 2**31 - 1),
     temperature=st.floats(0.1, 2.0),
     penalty=st.floats(0.8, 1.5),
-    top_p=st.floats(0.05, 1.0),
+    # Not within rounding of 1, where both sides keep or drop a tail that has no weight.
+    top_p=st.floats(0.05, 0.999) | st.just(1.0),
 )
 def test_warping_equals_the_logits_processors_of_transformers(
     seed: int, temperature: float, penalty: float, top_p: float
