@@ -16,7 +16,7 @@ import random
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +47,12 @@ UNANIMOUS_SHARE = 0.2
 """Of the commitments, over responses that all agree; the game mostly asks about the others."""
 
 
+def can_compile() -> bool:
+    """Whether torch.compile can work here: it hands paths to a compiler without quoting them."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    return compiler is not None and " " not in torch.__file__
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """Train one of the bundled models. Run it again to go on after an interruption."""
@@ -62,9 +68,10 @@ class TrainOptions:
     compile: Annotated[
         bool,
         tyro.conf.arg(
-            help="Use torch.compile, twice as fast; needs a C++ compiler, on if there is one."
+            help="Use torch.compile, twice as fast. Needs a C++ compiler and an installation in a "
+            "path without spaces; on where both are there."
         ),
-    ] = shutil.which("g++") is not None or shutil.which("clang++") is not None
+    ] = field(default_factory=can_compile)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from econ_env.llm.bundled import optimisation
+from econ_env.llm.bundled import train as train_module
 from econ_env.llm.bundled.examples import execute_example
 from econ_env.llm.bundled.optimisation import (
     BATCH_TOKENS,
@@ -25,6 +26,7 @@ from econ_env.llm.bundled.recipe import CONTEXT_LIMIT, RECIPES
 from econ_env.llm.bundled.sampling import load_samples, sample_questions
 from econ_env.llm.bundled.tokenizer import FORMS, render_prompt
 from econ_env.llm.bundled.train import (
+    can_compile,
     export,
     load_weights,
     make_model,
@@ -170,3 +172,11 @@ def test_weights_of_another_shape_are_refused(tokenizer, tmp_path):
     for other in (replace(TINY, layers=2), replace(TINY, hidden_size=64)):
         with pytest.raises(ValueError, match="another model"):
             load_weights(make_model(other, tokenizer), tmp_path / "solver")
+
+
+def test_nothing_is_compiled_where_a_path_has_spaces(monkeypatch):
+    monkeypatch.setattr(train_module.shutil, "which", lambda name: "/usr/bin/g++")
+    monkeypatch.setattr(torch, "__file__", "/home/me/.venv/torch/__init__.py")
+    assert can_compile()
+    monkeypatch.setattr(torch, "__file__", "/home/my clone/.venv/torch/__init__.py")
+    assert not can_compile()
