@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import replace
 from unittest import mock
 
@@ -10,7 +11,6 @@ import pytest
 import torch
 
 from econ_env.llm.bundled import optimisation
-from econ_env.llm.bundled import train as train_module
 from econ_env.llm.bundled.examples import execute_example
 from econ_env.llm.bundled.optimisation import (
     BATCH_TOKENS,
@@ -175,7 +175,7 @@ def test_weights_of_another_shape_are_refused(tokenizer, tmp_path):
 
 
 def test_nothing_is_compiled_where_a_path_has_spaces(monkeypatch):
-    monkeypatch.setattr(train_module.shutil, "which", lambda name: "/usr/bin/g++")
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
     monkeypatch.setattr(torch, "__file__", "/home/me/.venv/torch/__init__.py")
     assert can_compile()
     monkeypatch.setattr(torch, "__file__", "/home/my clone/.venv/torch/__init__.py")
