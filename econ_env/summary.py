@@ -44,12 +44,17 @@ class Summary:
     prompt_tokens: int
     completion_tokens: int
 
+    @property
+    def tokens_per_question(self) -> float:
+        """Tokens of prompts and completions together, over all episodes; 0 without any."""
+        tokens = self.prompt_tokens + self.completion_tokens
+        return tokens / max(self.finished + self.failed, 1)
+
     def __str__(self) -> str:
         """The summary as lines for people."""
         lines = [f"questions            {self.finished} finished, {self.failed} failed"]
         if self.finished:
             low, high = wilson_interval(self.correct, self.finished)
-            tokens = self.prompt_tokens + self.completion_tokens
             lines += [
                 f"team accuracy        {self._share(self.correct)}  "
                 f"(95% interval {low:.1%} to {high:.1%})",
@@ -57,7 +62,7 @@ class Summary:
                 f"majority vote        {self._share(self.majority_correct)}",
                 *self._not_graded(),
                 f"rounds per question  {self.rounds / self.finished:.2f}",
-                f"tokens per question  {tokens / (self.finished + self.failed):.0f}  "
+                f"tokens per question  {self.tokens_per_question:.0f}  "
                 f"({self.prompt_tokens} prompt and {self.completion_tokens} completion in all)",
             ]
         asked = self.commitments_asked

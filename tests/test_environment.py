@@ -545,6 +545,7 @@ def test_close_may_be_called_twice_and_at_any_time() -> None:
     env.reset(seed=0)
     env.close()
     env.close()
+    assert env.agents == env.possible_agents
 
 
 # --- invariants -----------------------------------------------------------------------------------

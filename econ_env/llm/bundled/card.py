@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from econ_env.statistics import Difference
+
 START, END = "<!-- measured: start -->", "<!-- measured: end -->"
 
 Report = dict[str, Any]
@@ -34,7 +36,7 @@ def _percent(value: float) -> str:
 
 
 def _interval(value: dict[str, float]) -> str:
-    return f"{100 * value['mean']:+.1f} ({100 * value['low']:+.1f} to {100 * value['high']:+.1f})"
+    return str(Difference(**value))
 
 
 def _cost(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -168,7 +169,7 @@ def _sweeps(exam: Exam, plans: Sequence[str], greedy: Sequence[bool]) -> dict[st
     }
     few = plans[:SWEEP_QUESTIONS]
     wrong = [
-        wrong_value(_rng(exam.seed, index), problem)
+        wrong_value(random.Random(derive_seed("wrong", exam.seed, index)), problem)
         for index, problem in enumerate(exam.problems[: len(few)])
     ]
     right = [str(problem.answer) for problem in exam.problems[: len(few)]]
@@ -189,12 +190,6 @@ def _sweeps(exam: Exam, plans: Sequence[str], greedy: Sequence[bool]) -> dict[st
             "wrong": share(exam.right_responses(exam.solve(few, last=wrong))),
         },
     }
-
-
-def _rng(seed: int, index: int) -> Any:
-    import random
-
-    return random.Random(derive_seed("wrong", seed, index))
 
 
 def _commitments(exam: Exam, plans: Sequence[str], greedy: Sequence[bool]) -> dict[str, Any]:

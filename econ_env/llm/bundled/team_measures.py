@@ -111,9 +111,7 @@ def _game(
         "majority": share(vote),
         "over_majority": difference(team, vote),
         "over_best_single_greedy": difference(team, _right(source, greedy_answers)),
-        "tokens_per_question": round(
-            (summary.prompt_tokens + summary.completion_tokens) / len(transcripts), 1
-        ),
+        "tokens_per_question": round(summary.tokens_per_question, 1),
         "commitments_asked": summary.commitments_asked,
         "json_rate": round(summary.commitments_json / max(summary.commitments_asked, 1), 4),
         "consensus": summary.consensus,

@@ -149,25 +149,22 @@ def _problems(recipe: Recipe, stage: str) -> ArithmeticQuestions:
 
 def solve_stage(recipe: Recipe) -> Stage:
     """Stage 1: worked solutions of stories."""
-    problems = _problems(recipe, "solve")
-    return Stage(
-        name="solve",
-        n_examples=recipe.solve_examples,
-        learning_rate=recipe.solve_learning_rate,
-        seed=recipe.seed,
-        example=lambda i: execute_example(_rng(recipe, "solve", i), problems.problem(i)),
-    )
+    return _solution_stage(recipe, "solve", recipe.solve_examples, recipe.solve_learning_rate)
 
 
 def chain_stage(recipe: Recipe) -> Stage:
     """Stage 2: worked solutions of all kinds of problems."""
-    problems = _problems(recipe, "chains")
+    return _solution_stage(recipe, "chains", recipe.chain_examples, recipe.chain_learning_rate)
+
+
+def _solution_stage(recipe: Recipe, name: str, n_examples: int, learning_rate: float) -> Stage:
+    problems = _problems(recipe, name)
     return Stage(
-        name="chains",
-        n_examples=recipe.chain_examples,
-        learning_rate=recipe.chain_learning_rate,
+        name=name,
+        n_examples=n_examples,
+        learning_rate=learning_rate,
         seed=recipe.seed,
-        example=lambda i: execute_example(_rng(recipe, "chains", i), problems.problem(i)),
+        example=lambda i: execute_example(_rng(recipe, name, i), problems.problem(i)),
     )
 
 
