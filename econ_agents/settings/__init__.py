@@ -1,0 +1,1 @@
+"""The sections of the configuration; :class:`econ_agents.config.Config` puts them together."""

@@ -1,0 +1,75 @@
+"""Settings that know their range: the bound stands in the type, and is checked at construction.
+
+>>> Count = Annotated[int, Interval(low=1)]
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """The values that a number may take."""
+
+    low: float = -math.inf
+    """Least value; itself allowed unless ``above``."""
+    high: float = math.inf
+    """Greatest value, itself allowed."""
+    above: bool = False
+    """Only what is greater than ``low``."""
+
+    def __contains__(self, value: float) -> bool:
+        """Whether ``value`` is finite and within the bounds."""
+        reaches_low = value > self.low if self.above else value >= self.low
+        return math.isfinite(value) and reaches_low and value <= self.high
+
+    def __str__(self) -> str:
+        """The bounds in words, after "must be"."""
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            return f"in {'(' if self.above else '['}{self.low:g}, {self.high:g}]"
+        if math.isfinite(self.low):
+            return f"{'>' if self.above else '>='} {self.low:g}"
+        return f"<= {self.high:g}" if math.isfinite(self.high) else "finite"
+
+
+Count = Annotated[int, Interval(low=1)]
+"""A whole number of things, at least one."""
+CountOrZero = Annotated[int, Interval(low=0)]
+Positive = Annotated[float, Interval(low=0, above=True)]
+NonNegative = Annotated[float, Interval(low=0)]
+Fraction = Annotated[float, Interval(low=0, high=1)]
+PositiveFraction = Annotated[float, Interval(low=0, high=1, above=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A section of the configuration. Numbers are checked against the interval in their type.
+
+    Raises:
+        ValueError: a number is out of its range; the message names the key as files and flags do.
+    """
+
+    SECTION: ClassVar[str] = ""
+    """Where the section stands in the configuration, dots between the names."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self), include_extras=True)
+        for field in fields(self):
+            value, interval = getattr(self, field.name), interval_of(hints[field.name])
+            if interval is not None and value is not None and value not in interval:
+                raise ValueError(f"{self.key(field.name)} must be {interval}, got {value!r}")
+
+    @classmethod
+    def key(cls, name: str) -> str:
+        """The full key of a field: ``train.episodes`` for ``episodes``."""
+        return f"{cls.SECTION}.{name}" if cls.SECTION else name
+
+
+def interval_of(hint: Any) -> Interval | None:
+    """The interval in a type such as ``Count`` or ``Count | None``; None where there is none."""
+    if get_origin(hint) is Annotated:
+        return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Interval)), None)
+    return next(filter(None, map(interval_of, get_args(hint))), None)
