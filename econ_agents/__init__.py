@@ -1,0 +1,6 @@
+"""Learning agents that bring a team to equilibrium, on any PettingZoo parallel environment.
+
+The package never imports an environment: it is given one by name (``"package.module:callable"``)
+and reads spaces, observations, rewards and numbers in infos, nothing else. Importing it loads no
+heavy library: they load with the modules that use them.
+"""
