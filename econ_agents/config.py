@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from econ_agents.settings.base import (
+    ConfigError,
     Count,
     CountOrZero,
     Interval,
@@ -38,6 +39,7 @@ Phase = Literal["train", "test"]
 __all__ = [
     "BneSettings",
     "Config",
+    "ConfigError",
     "EarlyStoppingSettings",
     "EnvArgs",
     "EnvSettings",
@@ -92,7 +94,7 @@ class Config(Settings):
     """Everything that a run depends on. Defaults: the paper, LLaMA 3.1 8B on GSM8K.
 
     Raises:
-        ValueError: a value is out of its range, or two do not fit together.
+        ConfigError: a value is out of its range, or two do not fit together.
     """
 
     experiment_name: str = "econ"

@@ -10,6 +10,10 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 
+class ConfigError(ValueError):
+    """A setting is wrong; the message is for the user."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """The values that a number may take."""
@@ -49,7 +53,7 @@ class Settings:
     """A section of the configuration. Numbers are checked against the interval in their type.
 
     Raises:
-        ValueError: a number is out of its range; the message names the key as files and flags do.
+        ConfigError: a number is out of its range; the message names the key as files and flags do.
     """
 
     SECTION: ClassVar[str] = ""
@@ -60,7 +64,7 @@ class Settings:
         for field in fields(self):
             value, interval = getattr(self, field.name), interval_of(hints[field.name])
             if interval is not None and value is not None and value not in interval:
-                raise ValueError(f"{self.key(field.name)} must be {interval}, got {value!r}")
+                raise ConfigError(f"{self.key(field.name)} must be {interval}, got {value!r}")
 
     @classmethod
     def key(cls, name: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from econ_agents.settings.base import (
+    ConfigError,
     Count,
     Fraction,
     NonNegative,
@@ -44,7 +45,7 @@ class EnvSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if _FACTORY.fullmatch(self.factory) is None:
-            raise ValueError(
+            raise ConfigError(
                 f'env.factory must have the form "package.module:callable", got {self.factory!r}'
             )
 
@@ -92,9 +93,9 @@ class SamplingSettings(Settings):
         super().__post_init__()
         for low, high in (("temperature_min", "temperature_max"), ("p_min", "p_max")):
             least, most = getattr(self, low), getattr(self, high)
-            if least is not None and most is not None and least >= most:
-                raise ValueError(
-                    f"{self.key(low)} must be less than {self.key(high)}, got {least} and {most}"
+            if least is not None and most is not None and least > most:
+                raise ConfigError(
+                    f"{self.key(low)} must be at most {self.key(high)}, got {least} and {most}"
                 )
 
 
@@ -115,7 +116,7 @@ class InitialWeights(Settings):
         super().__post_init__()
         weights = [weight for weight in (self.ts, self.al, self.cc) if weight is not None]
         if weights and (len(weights) < 3 or abs(sum(weights) - 1) > _TOLERANCE):
-            raise ValueError(
+            raise ConfigError(
                 f"{self.SECTION} needs ts, al and cc, with the sum 1, or none of them, "
                 f"got ts={self.ts}, al={self.al}, cc={self.cc}"
             )
@@ -150,7 +151,7 @@ class RewardSettings(Settings):
         super().__post_init__()
         ts = self.initial_weights.start()["ts"]
         if self.dynamic and ts < self.ts_floor:
-            raise ValueError(
+            raise ConfigError(
                 f"reward.ts_floor must be at most reward.initial_weights.ts = {ts}, "
                 f"got {self.ts_floor}"
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from econ_agents.settings.base import (
+    ConfigError,
     Count,
     CountOrZero,
     Fraction,
@@ -141,7 +142,7 @@ class EarlyStoppingSettings(Settings):
         super().__post_init__()
         thresholds = (self.epsilon_c, self.epsilon_l, self.reward_threshold)
         if 0 < thresholds.count(None) < len(thresholds):
-            raise ValueError(
+            raise ConfigError(
                 "early_stopping needs epsilon_c, epsilon_l and reward_threshold, or none of them "
                 f"(all null), got {self.epsilon_c}, {self.epsilon_l} and {self.reward_threshold}"
             )
@@ -201,12 +202,12 @@ class TrainSettings(Settings):
         super().__post_init__()
         kept = "replay_size" if self.use_replay else "on_policy_size"
         if getattr(self, kept) < self.batch_size:
-            raise ValueError(
+            raise ConfigError(
                 f"train.{kept} must be at least train.batch_size = {self.batch_size}, "
                 f"got {getattr(self, kept)}"
             )
         if self.exploration_std_end > self.exploration_std_start:
-            raise ValueError(
+            raise ConfigError(
                 "train.exploration_std_end must be at most train.exploration_std_start = "
                 f"{self.exploration_std_start}, got {self.exploration_std_end}"
             )
