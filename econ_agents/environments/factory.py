@@ -130,7 +130,12 @@ def _check_arguments(name: str, make: Factory, kwargs: Mapping[str, Any]) -> Non
 
 
 def _parameters(make: Factory) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(make).parameters
+    try:
+        return inspect.signature(make).parameters
+    except ValueError as error:
+        raise EnvironmentMisfit(
+            f"{make!r} does not tell its parameters: name a class or a function written in Python"
+        ) from error
 
 
 def _nearest(name: str, known: list[str]) -> str:

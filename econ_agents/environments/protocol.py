@@ -132,8 +132,8 @@ def endings(terminations: Flags, truncations: Flags, space: TeamSpace) -> tuple[
         EnvironmentMisfit: in a place, some agents left and others stayed.
     """
     left = terminations | truncations
-    ended: Flags = left.all(axis=1)
-    torn: Flags = left.any(axis=1) & ~ended
+    ended: Flags = np.asarray(left.all(axis=1))
+    torn: Flags = np.asarray(left.any(axis=1)) & ~ended
     if torn.any():
         gone = space.agents[int(np.argmax(left[np.argmax(torn)]))]
         raise EnvironmentMisfit(
@@ -141,5 +141,5 @@ def endings(terminations: Flags, truncations: Flags, space: TeamSpace) -> tuple[
             "the environment so that all agents stay to the end, with supersuit.black_death_v3 "
             "for example"
         )
-    terminated: Flags = terminations.all(axis=1)
+    terminated: Flags = np.asarray(terminations.all(axis=1))
     return terminated, ended & ~terminated
