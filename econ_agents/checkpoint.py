@@ -82,7 +82,7 @@ def save_checkpoint(folder: Path, name: str, arrays: Arrays, state: Mapping[str,
     """Write the checkpoint ``<folder>/<name>``; one of this name is replaced.
 
     Args:
-        folder: made where it does not exist. It holds checkpoints and nothing else.
+        folder: made where it does not exist.
         name: small letters, digits and ``_``, as in ``best``, ``final`` or ``episode_000200``.
         arrays: group to name to tensor or array; a group becomes the file ``<group>.safetensors``.
         state: plain JSON data with finite numbers.
@@ -247,12 +247,15 @@ def _attempt(read: Callable[[Path], Result], path: Path) -> Result | None:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of ``folder``, by name, those that lie aside under the name they had."""
+    """The checkpoints of ``folder``, by name, those that lie aside under the name they had.
+
+    A folder without ``state.json`` is none: no save ever puts one in place.
+    """
     if not folder.is_dir():
         return []
     names = (entry.name.removeprefix(".").removesuffix(".old") for entry in folder.iterdir())
     found = (folder / name for name in sorted(set(names)) if _NAME.fullmatch(name))
-    return [path for path in found if _place(path).is_dir()]
+    return [path for path in found if (_place(path) / STATE_FILE).is_file()]
 
 
 def _place(path: Path) -> Path:

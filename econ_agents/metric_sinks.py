@@ -75,7 +75,7 @@ class WandB:
         wandb = _imported(
             "wandb",
             "Logs for Weights & Biases need wandb: install it with pip install wandb, or set "
-            "logging.wandb=off",
+            "logging.wandb=false",
         )
         name = log_dir.resolve().name
         self._run: Any = wandb.init(

@@ -169,6 +169,18 @@ def test_a_checkpoint_that_may_be_the_latest_is_not_skipped(tmp_path: Path) -> N
         latest_checkpoint(tmp_path)
 
 
+def test_other_folders_there_are_no_checkpoints_and_stay(tmp_path: Path) -> None:
+    (tmp_path / "tensorboard").mkdir()
+    (tmp_path / ".hidden.old").mkdir()
+    (tmp_path / ".hidden.old" / "file").touch()
+    (tmp_path / ".metrics.jsonl.new").touch()
+    assert latest_checkpoint(tmp_path) is None
+    save(tmp_path, "final", 1)
+    assert latest_of(tmp_path) == 1
+    assert (tmp_path / "tensorboard").is_dir()
+    assert (tmp_path / ".metrics.jsonl.new").exists()
+
+
 def test_without_any_other_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"No checkpoint in {tmp_path} is whole"):
         load_checkpoint(tmp_path / "final")
