@@ -58,11 +58,8 @@ def restore_optimizer(
         restored.setdefault(int(index), {})[name] = tensor.clone()
     for index, values in state["values"].items():
         restored.setdefault(int(index), {}).update(values)
-    groups = [
-        {name: _as_tuple(name, value) for name, value in group.items()} for group in state["groups"]
-    ]
     try:
-        optimizer.load_state_dict({"state": restored, "param_groups": groups})
+        optimizer.load_state_dict({"state": restored, "param_groups": state["groups"]})
     except ValueError as error:
         raise CheckpointError(f"the optimizer of the checkpoint is another one: {error}") from error
 
@@ -165,8 +162,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def _as_tuple(name: str, value: Any) -> Any:
-    """JSON made the tuples of a group, Adam's betas for example, into lists."""
-    return tuple(value) if isinstance(value, list) and name != "params" else value

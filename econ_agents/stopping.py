@@ -1,0 +1,184 @@
+"""When training has nothing left to learn: the paper's three criteria, or a reward that stalls.
+
+Both stoppers count measurements, not seconds or episodes: feed them one for every update of the
+networks. Between two updates the loss does not change, which would pass for convergence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What is known after one update of the networks.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+
+    reward_mean: float
+    """Mean reward of the executors over the episodes since the update before."""
+    loss: float
+    """L_tot, the sum of all losses."""
+    commitment_change: float | None
+    """||C' - C||, how far the commitment moved; None where the environment has no commitments."""
+
+    def __post_init__(self) -> None:
+        for name in ("reward_mean", "loss", "commitment_change"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}: nothing can be decided on that")
+
+
+class Stopping(Protocol):
+    """Decides after every update whether training ends."""
+
+    @property
+    def reason(self) -> str:
+        """Why training ends, in words; empty while it does not."""
+
+    def update(self, measured: Measurement) -> bool:
+        """Take the next measurement; True where training ends with it."""
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, as plain JSON data."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where the one of :meth:`state` was."""
+
+
+class EarlyStopping:
+    """Stops when three criteria hold together (paper, 3.6).
+
+    (i) ||C' - C|| <= epsilon_c, (ii) mean reward >= reward_threshold, (iii) |L_tot' - L_tot| <=
+    epsilon_l, for ``patience`` measurements in a row, none of which is one of the first ``warmup``.
+
+    Args:
+        epsilon_c: >= 0.
+        reward_threshold: R_threshold.
+        epsilon_l: >= 0.
+        patience: measurements, >= 1.
+        warmup: measurements, >= 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        epsilon_c: float,
+        reward_threshold: float,
+        epsilon_l: float,
+        patience: int,
+        warmup: int,
+    ) -> None:
+        _check(patience, warmup)
+        self._epsilon_c = epsilon_c
+        self._reward_threshold = reward_threshold
+        self._epsilon_l = epsilon_l
+        self._patience = patience
+        self._warmup = warmup
+        self._seen = 0
+        self._in_a_row = 0
+        self._loss: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why training ends, in words; empty while it does not."""
+        if self._in_a_row < self._patience:
+            return ""
+        return (
+            f"for {self._in_a_row} updates in a row the commitment moved by at most "
+            f"{self._epsilon_c:g}, the mean reward was at least {self._reward_threshold:g} and the "
+            f"loss changed by at most {self._epsilon_l:g}"
+        )
+
+    def update(self, measured: Measurement) -> bool:
+        """Take the next measurement; True where training ends with it.
+
+        Raises:
+            ValueError: there is no commitment to judge.
+        """
+        if measured.commitment_change is None:
+            raise ValueError(
+                "early stopping by epsilon_c needs an environment with commitments: set "
+                "early_stopping.epsilon_c, epsilon_l and reward_threshold to null to stop when "
+                "the mean reward stalls"
+            )
+        converged = (
+            measured.commitment_change <= self._epsilon_c
+            and measured.reward_mean >= self._reward_threshold
+            and self._loss is not None
+            and abs(measured.loss - self._loss) <= self._epsilon_l
+        )
+        self._loss = measured.loss
+        self._seen += 1
+        self._in_a_row = self._in_a_row + 1 if converged and self._seen > self._warmup else 0
+        return self._in_a_row >= self._patience
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, as plain JSON data."""
+        return {"seen": self._seen, "in_a_row": self._in_a_row, "loss": self._loss}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where the one of :meth:`state` was."""
+        self._seen, self._in_a_row = state["seen"], state["in_a_row"]
+        self._loss = state["loss"]
+
+
+class PlateauStopping:
+    """Stops when the mean reward has not grown for ``patience`` measurements.
+
+    Growth is a mean reward above the best one so far by more than ``min_delta``. The first
+    ``warmup`` measurements count for nothing, not even as the best: actions are random there.
+
+    Args:
+        min_delta: >= 0.
+        patience: measurements, >= 1.
+        warmup: measurements, >= 0.
+    """
+
+    def __init__(self, *, min_delta: float, patience: int, warmup: int) -> None:
+        _check(patience, warmup)
+        self._min_delta = min_delta
+        self._patience = patience
+        self._warmup = warmup
+        self._seen = 0
+        self._stale = 0
+        self._best: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why training ends, in words; empty while it does not."""
+        if self._stale < self._patience:
+            return ""
+        return (
+            f"for {self._stale} updates the mean reward has not grown by more than "
+            f"{self._min_delta:g} above {self._best:g}"
+        )
+
+    def update(self, measured: Measurement) -> bool:
+        """Take the next measurement; True where training ends with it."""
+        self._seen += 1
+        if self._seen <= self._warmup:
+            return False
+        if self._best is None or measured.reward_mean > self._best + self._min_delta:
+            self._best, self._stale = measured.reward_mean, 0
+        else:
+            self._stale += 1
+        return self._stale >= self._patience
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, as plain JSON data."""
+        return {"seen": self._seen, "stale": self._stale, "best": self._best}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where the one of :meth:`state` was."""
+        self._seen, self._stale, self._best = state["seen"], state["stale"], state["best"]
+
+
+def _check(patience: int, warmup: int) -> None:
+    if patience < 1 or warmup < 0:
+        raise ValueError(f"patience must be >= 1 and warmup >= 0, not {patience} and {warmup}")
