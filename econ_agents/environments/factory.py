@@ -50,7 +50,7 @@ def make_teams(factory: str, kwargs: Mapping[str, Any], num_places: int) -> Team
     envs = [_call(factory, make, kwargs) for _ in range(num_places)]
     if isinstance(envs[0], AECEnv):
         raise EnvironmentMisfit(
-            f"{factory} makes {describe(envs[0]).removeprefix('the ')}, in which agents take turns:"
+            f"{factory} makes {describe(envs[0])}, in which agents take turns:"
             " name the parallel one, mostly parallel_env of the same module, or convert it with "
             "pettingzoo.utils.conversions.aec_to_parallel"
         )

@@ -62,7 +62,8 @@ class BatchedParallelEnv(Protocol):
         """Start the episodes in ``mask`` (B booleans), with their entry of ``seed`` (B).
 
         Returns:
-            Observations (B, *shape) and infos (every key with an array (B,)) by agent.
+            By agent: observations (B, *shape), and infos, numbers (B,) under keys that are the same
+            for all agents.
         """
 
     def step(
@@ -80,8 +81,9 @@ class BatchedParallelEnv(Protocol):
             actions: by agent, shape (B, *shape); rows of other episodes are not read.
 
         Returns:
-            By agent: observations (B, *shape), rewards, terminations and truncations (B,), which
-            stay true after the end, and infos as after a reset.
+            By agent: observations (B, *shape), rewards (B,), terminations and truncations (B,),
+            and infos as after a reset. Of an episode that is not running, observations stay as
+            they were, rewards and infos are zero, and how it ended may be repeated.
         """
 
     def state(self) -> ArrayLike:
@@ -141,8 +143,7 @@ class NativeBatch:
             self._column(cut, np.bool_) & running,
             self.space,
         )
-        rewards = np.where(running, self._column(paid, np.float64), 0.0)
-        return self._moment(seen, rewards, terminated, truncated, infos)
+        return self._moment(seen, self._column(paid, np.float64), terminated, truncated, infos)
 
     def close(self) -> None:
         """Close the environment."""

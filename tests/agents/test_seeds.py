@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from econ_agents.seeds import derive_seed, numpy_generator, torch_generator
 
-parts = st.lists(st.integers() | st.text(st.characters(exclude_characters="\x1f")), min_size=1)
+parts = st.lists(st.integers() | st.text("abz:/-. äλ0"), min_size=1)
 
 
 @given(parts)

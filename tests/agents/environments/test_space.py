@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from econ_agents.environments import EnvironmentMisfit
@@ -76,6 +76,8 @@ numbers = st.floats(-1e6, 1e6, width=32)
     bounds=st.lists(st.tuples(numbers, numbers).map(sorted), min_size=2, max_size=2),
     action=st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=2),
 )
+# Where rounding leaves the box: halves of 1 lie nearer to 0 than its lower end does.
+@example(bounds=[[1e-20, 1.0], [-1.0, -1e-20]], action=[-1.0, 1.0])
 def test_every_action_lies_in_the_box_and_moves_with_the_learners(
     bounds: list[list[float]], action: list[float]
 ):

@@ -112,12 +112,13 @@ def test_an_environment_without_infos_has_none():
     assert teams.step(STILL).infos == {}
 
 
-def test_rows_of_idle_places_are_not_read():
+@pytest.mark.parametrize("rest", [np.nan, np.inf, 1e300])
+def test_rows_of_idle_places_are_not_read(rest: float):
     envs = [Counter(), Counter()]
     teams = SyncBatch(envs)
     teams.reset({1: 0})
-    actions = STILL.copy()
-    actions[0] = np.nan
+    actions = STILL.astype(np.float64)
+    actions[0] = rest
     teams.step(actions)
     assert envs[0].actions == []
     assert len(envs[1].actions) == 1
