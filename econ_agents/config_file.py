@@ -16,6 +16,8 @@ from econ_agents.settings.values import MismatchError, convert, show
 
 _AnySettings = TypeVar("_AnySettings", bound=Settings)
 
+CONFIG_FILE = "config.yaml"
+"""Name of the file with every key, in the folder of a run."""
 PRESETS = Path(__file__).parent / "configs"
 """Folder of the presets that come with this package."""
 _WHERE_KEYS_ARE = (
@@ -51,25 +53,28 @@ def find_config(name: str | Path) -> Path:
     )
 
 
-def read_config(source: str | Path | None, assignments: Sequence[str] = ()) -> Config:
+def read_config(
+    source: str | Path | None, assignments: Sequence[str] = (), *, base: Config | None = None
+) -> Config:
     """The configuration of a preset or file, with assignments on top.
 
     Args:
-        source: as :func:`find_config` takes it; None: the defaults.
+        source: as :func:`find_config` takes it; None: no file.
         assignments: ``KEY=VALUE`` with the full key and a value in YAML, as in
             ``train.episodes=200`` or ``env.kwargs.data_path=rows.jsonl``. Later ones win.
+        base: what holds for keys that neither names. None: the defaults.
 
     Raises:
         ConfigError: a file can not be read, a key is unknown, or a value has another type or is
             out of range. The message names the file or the assignment, the key, and for an
             unknown key the nearest one.
     """
-    merged: dict[str, Any] = {}
+    merged = config_values(config_mapping(base), origin="base") if base is not None else {}
     origins: list[str] = []
     if source is not None:
         path = find_config(source)
         origins.append(str(path))
-        merged = config_values(_read_mapping(path), origin=str(path))
+        merged = _merge(merged, config_values(_read_mapping(path), origin=str(path)))
     for assignment in assignments:
         key, values = _read_assignment(assignment)
         origins.append(f"--set {key}")
@@ -136,12 +141,10 @@ def nearest_key(key: str, keys: Sequence[str]) -> str:
     return max(keys, key=likeness)
 
 
-def unknown_key(key: str) -> str:
-    """The end of a message about a key that does not exist: the nearest one, and a hint."""
-    keys = config_keys()
-    sections = dict.fromkeys(known.rpartition(".")[0] for known in keys if "." in known)
+def did_you_mean(key: str, keys: Sequence[str]) -> str:
+    """The end of a message about a key that does not exist: the nearest of those that do."""
     hint = _WHERE_KEYS_ARE if "api" in key.lower() and "key" in key.lower() else ""
-    return f"did you mean {nearest_key(key, [*keys, *sections])!r}?{hint}"
+    return f"did you mean {nearest_key(key, keys)!r}?{hint}"
 
 
 def _read_mapping(path: Path) -> Mapping[Any, Any]:
@@ -179,7 +182,10 @@ def _check_section(cls: type[Settings], values: Mapping[Any, Any], origin: str) 
     for name, value in values.items():
         key = cls.key(str(name))
         if name not in hints:
-            raise ConfigError(f"{origin}: unknown key {key!r}; {unknown_key(key)}")
+            keys = config_keys()
+            sections = dict.fromkeys(known.rpartition(".")[0] for known in keys if "." in known)
+            hint = did_you_mean(key, [*keys, *sections])
+            raise ConfigError(f"{origin}: unknown key {key!r}; {hint}")
         section = _section(hints[name])
         if section is None:
             try:
