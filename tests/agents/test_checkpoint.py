@@ -323,7 +323,7 @@ from tests.agents.test_checkpoint import latest_of, save
 folder = Path(sys.argv[1])
 moments = random.Random(0)
 save(folder, "final", 0)
-for trial in range(15):
+for trial in range(12):
     before = latest_of(folder)
     child = os.fork()
     if child == 0:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econ_agents.metrics import (
@@ -45,15 +45,19 @@ def test_a_line_is_on_disk_as_soon_as_it_is_written(tmp_path: Path) -> None:
         assert read_metrics(tmp_path)[1] == {"step": 1, "eval/nash_conv": 0.25}
 
 
-@given(value=st.floats(allow_nan=False, allow_infinity=False))
-def test_numbers_are_kept_exactly(tmp_path_factory: pytest.TempPathFactory, value: float) -> None:
+@settings(max_examples=20)
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_numbers_are_kept_exactly(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
     folder = tmp_path_factory.mktemp("log")
     with open_log(folder) as log:
-        log.write(1, {"train/loss_td": value})
-    read = read_metrics(folder)[0]["train/loss_td"]
-    assert read.hex() == float(value).hex()
+        for step, value in enumerate(values):
+            log.write(step, {"train/loss_td": value})
     with (folder / CSV).open(newline="") as file:
-        assert float(next(iter(csv.DictReader(file)))["train/loss_td"]).hex() == read.hex()
+        table = [float(row["train/loss_td"]) for row in csv.DictReader(file)]
+    read = [line["train/loss_td"] for line in read_metrics(folder)]
+    assert [x.hex() for x in read] == [x.hex() for x in table] == [x.hex() for x in values]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float64("nan")])
@@ -98,6 +102,7 @@ def values_at(step: int) -> dict[str, float]:
     return values | ({"eval/nash_conv": 1 / step} if step % 3 == 0 else {})
 
 
+@settings(max_examples=30)
 @given(killed_at=st.integers(0, 12), checkpoint=st.integers(0, 12), torn=st.integers(0, 40))
 def test_a_resumed_log_equals_an_uninterrupted_one(
     tmp_path_factory: pytest.TempPathFactory, killed_at: int, checkpoint: int, torn: int
