@@ -72,12 +72,14 @@ class LossSettings(Settings):
     """lambda_m, of the squared distance of Q_i and Q_tot (paper, 3.4)."""
     commitment_similarity: NonNegative = 0.1
     """lambda_b, of L_SD: the features F_i point where the commitment does (paper, 3.4)."""
-    encoder: NonNegative = 0.1
+    encoder: NonNegative = 1.0
+    """Of L_e, the encoder's loss (paper, 3.3 and 3.6)."""
+    lambda_e: NonNegative = 0.1
     """lambda_e, of the local TD errors in the encoder's loss (paper, 3.3)."""
     policy: NonNegative = 1.0
     """Of -Q_tot(pi(b)), by whose gradient the policies learn."""
     action_regulariser: NonNegative = 0.001
-    """Of the squared action before it is bounded: keeps policies off the box's walls."""
+    """Of the squared actions: keeps policies off the walls of their box."""
     equilibrium: NonNegative = 0.1
     """Of the estimated gain of the best unilateral deviation."""
     commitment_improvement: NonNegative = 0.1
@@ -162,15 +164,15 @@ class TrainSettings(Settings):
     episodes: Count = 100
     """Episodes, >= 1 (paper: 100)."""
     batch_size: Count = 16
-    """Episodes of one update, >= 1 (paper: 16)."""
+    """Decisions of one update, >= 1 (paper: 16)."""
     updates_per_interval: Count = 1
     """Updates after every update_interval episodes, >= 1."""
     use_replay: bool = False
-    """Learn from the last replay_size episodes; off: from the last on_policy_size."""
+    """Learn from the last replay_size decisions; off: from the last on_policy_size."""
     replay_size: Count = 2000
-    """Episodes kept with use_replay, >= batch_size (the authors' code: 2000)."""
+    """Decisions kept with use_replay, >= batch_size (the authors' code: 2000)."""
     on_policy_size: Count = 32
-    """Episodes kept without it, >= batch_size (paper: 32)."""
+    """Decisions kept without it, >= batch_size (paper: 32)."""
     gamma: Fraction = 0.99
     """Discount of one step, in [0, 1] (paper: 0.99)."""
     learning_rate: Positive = 1e-3

@@ -1,0 +1,45 @@
+"""Which actions are tried: uniform ones at first, then the policy's with shrinking noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from econ_agents.seeds import derive_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploration:
+    """A schedule over episodes; all units are those of the action box, [-1, 1].
+
+    Every draw is a function of the run's seed, the episode and the step alone, so that neither
+    the number of questions in flight nor an interruption changes it.
+    """
+
+    seed: int
+    warmup_episodes: int
+    """Episodes with uniform actions before the policy is followed."""
+    std_start: float
+    """Standard deviation of the Gaussian noise of the first episode after the warm-up."""
+    std_end: float
+    """The same from the end of the decay on."""
+    decay_episodes: int
+    """Episodes over which it falls, linearly."""
+
+    def std(self, episode: int) -> float:
+        """Standard deviation of the noise in an episode; infinite while actions are uniform."""
+        if episode < self.warmup_episodes:
+            return float("inf")
+        progress = min(1.0, (episode - self.warmup_episodes) / max(1, self.decay_episodes))
+        return self.std_start + progress * (self.std_end - self.std_start)
+
+    def explore(self, actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
+        """What is played instead of the policy's ``actions`` (n_agents, action_size)."""
+        rng = np.random.default_rng(derive_seed(self.seed, "exploration", episode, step))
+        std = self.std(episode)
+        if std == float("inf"):
+            return rng.uniform(-1, 1, actions.shape).astype(np.float32)
+        noisy = actions + std * rng.standard_normal(actions.shape)
+        return noisy.clip(-1, 1).astype(np.float32)

@@ -1,0 +1,99 @@
+"""The losses of the paper's section 3, one function each; the learner adds them up.
+
+Shapes: local values and rewards are ``(n_agents, batch)``, team values and rewards ``(batch,)``.
+Every function returns a scalar, the mean over the batch of what its equation says of one decision.
+Targets carry no gradient.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+
+def td_target(rewards: Tensor, discount: Tensor, next_values: Tensor) -> Tensor:
+    """R + gamma max_e' Q'(tau', e'): the maximum is taken at the target policy's action.
+
+    Args:
+        rewards: r_i or r_tot.
+        discount: gamma, or 0 where the episode ended there, ``(batch,)``.
+        next_values: Q' of the target networks at the next moment.
+    """
+    return (rewards + discount * next_values).detach()
+
+
+def local_td_loss(values: Tensor, targets: Tensor) -> Tensor:
+    """Sum_i L_TD^i = Sum_i (r_i + gamma max Q_i' - Q_i)^2  (section 3.2)."""
+    return (targets - values).square().sum(dim=0).mean()
+
+
+def global_td_loss(total: Tensor, targets: Tensor) -> Tensor:
+    """L_TD^tot = (r_tot + gamma max Q_tot' - Q_tot)^2  (section 3.4)."""
+    return (targets - total).square().mean()
+
+
+def encoder_loss(global_td: Tensor, local_td: Tensor, lambda_e: float) -> Tensor:
+    """L_e = L_TD^tot + lambda_e Sum_i L_TD^i  (section 3.3)."""
+    return global_td + lambda_e * local_td
+
+
+def consistency_loss(values: Tensor, total: Tensor) -> Tensor:
+    """Sum_i (Q_i - Q_tot)^2  (section 3.4, weighted by lambda_m)."""
+    return (values - total).square().sum(dim=0).mean()
+
+
+def commitment_similarity_loss(features: Tensor, commitments: Tensor) -> Tensor:
+    """L_SD = Sum_i (1 - cos(F_i, C))^2  (section 3.4, weighted by lambda_b).
+
+    Args:
+        features: F_i projected to the size of C, ``(batch, n_agents, size)``.
+        commitments: embeddings C of the commitments, ``(batch, size)``. An all-zero row says that
+            nothing was committed to, and counts nothing.
+    """
+    similarity = cosine_similarity(features, commitments.unsqueeze(1), dim=-1)
+    committed = (commitments != 0).any(dim=-1).to(features.dtype)
+    per_decision = (1 - similarity).square().sum(dim=1)
+    return (per_decision * committed).sum() / committed.sum().clamp(min=1)
+
+
+def policy_loss(total: Tensor) -> Tensor:
+    """- Q_tot(pi(b)), differentiated through the actions (FACMAC, Peng et al. 2021)."""
+    return -total.mean()
+
+
+def action_regulariser(actions: Tensor) -> Tensor:
+    """Sum_i |e_i|^2: keeps actions off the walls of their box, where the sigmoid has no slope.
+
+    Args:
+        actions: ``(n_agents, batch, action_size)`` in [-1, 1].
+    """
+    return actions.square().sum(dim=(0, 2)).mean()
+
+
+def equilibrium_loss(best_deviations: Tensor, total: Tensor) -> Tensor:
+    """Sum_i max(0, max_{e_i'} Q_tot(e_i', e_{-i}) - Q_tot(e)): what deviating is believed to gain.
+
+    Zero in a profile that no executor can better alone: the Nash condition of section 2.2, as the
+    networks see it.
+
+    Args:
+        best_deviations: Q_tot at every executor's best deviation that was found,
+            ``(n_agents, batch)``; no gradient flows through it.
+        total: Q_tot(e).
+    """
+    return (best_deviations.detach() - total).clamp(min=0).sum(dim=0).mean()
+
+
+def commitment_improvement_loss(refined: Tensor, before: Tensor) -> Tensor:
+    """- (Q_tot after refinement - Q_tot before): refinement has to be worth its tokens."""
+    return (before.detach() - refined).mean()
+
+
+def reward_weighting_loss(actual: Tensor, expected: Tensor) -> Tensor:
+    """L_dr = Sum_i (r_actual - r_expected)^2  (section 3.5), r_expected = Q_i.
+
+    Args:
+        actual: Sum_k alpha_k component_k, with gradient to the weights alpha.
+        expected: local values Q_i; no gradient flows through them.
+    """
+    return (actual - expected.detach()).square().sum(dim=0).mean()

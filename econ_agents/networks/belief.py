@@ -1,0 +1,122 @@
+"""Belief networks (paper, section 3.2): from what an executor saw to b_i, e_i and Q_i."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from econ_agents.networks.stacked import StackedGRUCell, StackedLinear, StackedNorm
+
+IDENTITY_SIZE = 16
+"""Values that tell executors apart where they share their parameters."""
+
+
+class BeliefNetworks(nn.Module):
+    """One belief network per executor, all evaluated together.
+
+    A network reads the *moments* of its executor, oldest first: what it remembers and, last, the
+    observation it has to act on. A moment is (observation | action taken there | whether one was).
+    An MLP reads each, a GRU goes through them, and its last state is the belief b_i. Heads::
+
+        e_i = 2 sigmoid(W b_i + c) - 1        in the units of the action box, [-1, 1]
+        Q_i = MLP(b_i, e_i)                   so the policy gets a gradient through its action
+
+    e_i is the paper's T_min + (T_max - T_min) sigmoid(W_T b_i + b_T), and the same for p, with
+    T_min and T_max at -1 and 1. An untrained network acts in the middle of the box.
+
+    Args:
+        n_agents: executors, each with its own parameters.
+        moment_size: values of one moment.
+        action_size: values of one action.
+        belief_dim: size d of b_i.
+        entity_dim: size of a moment after the MLP.
+        hidden: width of the MLPs.
+        dropout: share of the value head's units that is dropped while training. With the
+            normalisation it keeps the values of few, noisy rewards smooth (Hiraoka et al. 2022).
+        layer_norm_eps: of the normalisations inside the MLPs.
+        share_parameters: one network for all executors, told apart by a code of their number: the
+            number of executors may then differ between training and use.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_agents: int,
+        moment_size: int,
+        action_size: int,
+        belief_dim: int,
+        entity_dim: int,
+        hidden: int,
+        dropout: float,
+        layer_norm_eps: float,
+        share_parameters: bool,
+    ) -> None:
+        super().__init__()
+        copies = 1 if share_parameters else n_agents
+        self.belief_dim = belief_dim
+        self.identity_size = IDENTITY_SIZE if share_parameters else 0
+        self.read = nn.Sequential(
+            StackedLinear(copies, moment_size + self.identity_size, hidden),
+            StackedNorm(copies, hidden, layer_norm_eps),
+            nn.SiLU(),
+            StackedLinear(copies, hidden, entity_dim),
+            nn.SiLU(),
+        )
+        self.remember = StackedGRUCell(copies, entity_dim, belief_dim)
+        self.action_head = StackedLinear(copies, belief_dim, action_size)
+        with torch.no_grad():
+            self.action_head.weight.mul_(0.1)
+            self.action_head.bias.zero_()
+        self.value_head = nn.Sequential(
+            StackedLinear(copies, belief_dim + action_size, hidden),
+            nn.Dropout(dropout),
+            StackedNorm(copies, hidden, layer_norm_eps),
+            nn.SiLU(),
+            StackedLinear(copies, hidden, hidden),
+            nn.Dropout(dropout),
+            StackedNorm(copies, hidden, layer_norm_eps),
+            nn.SiLU(),
+            StackedLinear(copies, hidden, 1),
+        )
+
+    def forward(self, moments: Tensor, known: Tensor) -> Tensor:
+        """Beliefs ``(n_agents, batch, belief_dim)``.
+
+        Args:
+            moments: ``(n_agents, batch, length, moment_size)``, oldest first, the present last.
+            known: ``(batch, length)``, False for places of the memory that are still empty.
+        """
+        n_agents, batch, length, _ = moments.shape
+        if self.identity_size:
+            codes = agent_codes(n_agents, self.identity_size, moments)
+            codes = codes[:, None, None].expand(-1, batch, length, -1)
+            moments = torch.cat([moments, codes], dim=-1)
+        entities = self.read(moments.flatten(1, 2)).unflatten(1, (batch, length))
+        belief = moments.new_zeros(n_agents, batch, self.belief_dim)
+        for step in range(length):
+            seen = self.remember(entities[:, :, step], belief)
+            belief = torch.where(known[None, :, step, None], seen, belief)
+        return belief
+
+    def actions(self, beliefs: Tensor) -> Tensor:
+        """e_i in [-1, 1]: ``(n_agents, batch, action_size)``."""
+        return 2 * torch.sigmoid(self.action_head(beliefs)) - 1
+
+    def values(self, beliefs: Tensor, actions: Tensor) -> Tensor:
+        """Q_i(b_i, e_i): ``(n_agents, batch)``."""
+        value: Tensor = self.value_head(torch.cat([beliefs, actions], dim=-1))
+        return value.squeeze(-1)
+
+
+def agent_codes(n_agents: int, size: int, like: Tensor) -> Tensor:
+    """A code of every agent's number, defined for any number of agents: ``(n_agents, size)``.
+
+    Sines and cosines of the number at several frequencies (Vaswani et al. 2017, section 3.5).
+    """
+    number = torch.arange(n_agents, dtype=like.dtype, device=like.device)[:, None]
+    frequency = torch.exp(
+        torch.arange(0, size, 2, dtype=like.dtype, device=like.device) * (-math.log(100.0) / size)
+    )
+    return torch.cat([torch.sin(number * frequency), torch.cos(number * frequency)], dim=-1)

@@ -1,0 +1,112 @@
+"""The mixing network (paper, section 3.4): the executors' values to the value of the team."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import elu, softplus
+
+from econ_agents.networks.attention import AttentionBlock
+
+
+class Mixed(NamedTuple):
+    """What the mixer makes of a team."""
+
+    total: Tensor
+    """Q_tot, ``(batch,)``."""
+    features: Tensor
+    """F_i, ``(batch, n_agents, size)``."""
+
+
+class Mixer(nn.Module):
+    """Q_tot from {Q_i}, {e_i}, E and the state; monotone in every Q_i.
+
+    ::
+
+        {w_i} = self-attention over {e_i}          F_i = MLP(w_i | E)
+        h     = elu( mean_i |K(F_i)| Q_i + c(mean_i F_i) )
+        Q_tot = mean( |L(mean_i F_i)| h ) + V(E | state)
+
+    |.| is a softplus, so that dQ_tot/dQ_i >= 0 (proposition B.9): no executor's value can rise
+    while the team's falls. The features decide *how much* everyone counts, and may do so freely.
+    Nothing depends on the order of the executors or on their number.
+
+    Args:
+        action_size: values of an action.
+        team_size: size of E.
+        state_size: of the state of the environment.
+        size: of F_i and of the tokens.
+        hidden: width of the MLPs.
+        mixing_units: size of h.
+        target_size: size of what F_i is projected to for L_SD; 0: there is nothing to compare with.
+        heads, key_dim, feed_forward, dropout, layer_norm_eps: of the attention.
+    """
+
+    def __init__(
+        self,
+        *,
+        action_size: int,
+        team_size: int,
+        state_size: int,
+        size: int,
+        hidden: int,
+        mixing_units: int,
+        target_size: int,
+        heads: int,
+        key_dim: int,
+        feed_forward: int,
+        dropout: float,
+        layer_norm_eps: float,
+    ) -> None:
+        super().__init__()
+        self.embed_action = nn.Linear(action_size, size)
+        self.attention = AttentionBlock(
+            size=size,
+            heads=heads,
+            key_dim=key_dim,
+            feed_forward=feed_forward,
+            dropout=dropout,
+            layer_norm_eps=layer_norm_eps,
+        )
+        self.transform = nn.Sequential(
+            nn.Linear(size + team_size, hidden), nn.SiLU(), nn.Linear(hidden, size)
+        )
+        self.weight_of_value = nn.Linear(size, mixing_units)
+        self.offset = nn.Linear(size, mixing_units)
+        self.weight_of_unit = nn.Linear(size, mixing_units)
+        base = nn.Linear(hidden, 1)
+        self.base_value = nn.Sequential(nn.Linear(team_size + state_size, hidden), nn.SiLU(), base)
+        self.project = nn.Linear(size, target_size) if target_size else None
+        with torch.no_grad():
+            # Untrained, Q_tot is close to the mean of the Q_i (softplus(0.54) = 1).
+            for layer in (self.weight_of_value, self.weight_of_unit):
+                layer.weight.mul_(0.1)
+                layer.bias.fill_(0.54)
+            base.weight.mul_(0.1)
+            base.bias.zero_()
+
+    def forward(self, values: Tensor, actions: Tensor, team: Tensor, state: Tensor) -> Mixed:
+        """Mix.
+
+        Args:
+            values: Q_i, ``(n_agents, batch)``.
+            actions: e_i, ``(n_agents, batch, action_size)``.
+            team: E, ``(batch, team_size)``.
+            state: ``(batch, state_size)``.
+        """
+        features = self.features(actions, team)
+        pooled = features.mean(dim=1)
+        shares = softplus(self.weight_of_value(features))
+        hidden = elu((shares * values.T.unsqueeze(-1)).mean(dim=1) + self.offset(pooled))
+        mixed = (softplus(self.weight_of_unit(pooled)) * hidden).mean(dim=-1)
+        base = self.base_value(torch.cat([team, state], dim=-1)).squeeze(-1)
+        return Mixed(mixed + base, features)
+
+    def features(self, actions: Tensor, team: Tensor) -> Tensor:
+        """F_i, ``(batch, n_agents, size)``."""
+        attended = self.attention(self.embed_action(actions.transpose(0, 1)))
+        teams = team.unsqueeze(1).expand(-1, attended.shape[1], -1)
+        features: Tensor = self.transform(torch.cat([attended, teams], dim=-1))
+        return features
