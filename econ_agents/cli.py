@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _use_one_thread() -> None:
-    """Networks this small are slower on several threads, and then no two runs are the same."""
+    """Networks this small gain nothing from more, and the last bits of a sum depend on how many."""
     import torch
 
     torch.set_num_threads(1)

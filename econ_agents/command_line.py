@@ -33,8 +33,8 @@ Assignments = Annotated[
 ]
 """``--set a=1 b=2 --set c=3``."""
 
-_FLAG = re.compile(r"--[A-Za-z][\w.-]*")
-_NEGATION = re.compile(r"(?<=[.-])no_")
+_FLAG = re.compile(r"--([A-Za-z][\w.-]*)")
+_NEGATION = re.compile(r"(?<=\.)no_")
 _registry = ConstructorRegistry()
 
 
@@ -124,9 +124,9 @@ def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
 
 
 def _flags_of(command: Any) -> list[str]:
+    """The flags of a command, without dashes in front."""
     own = [item.name for item in fields(command) if not is_dataclass(getattr(command, item.name))]
-    keys = config_keys() if isinstance(command, Configured) else []
-    return [f"--{name}" for name in ("help", *own, *keys)]
+    return ["help", *own, *(config_keys() if isinstance(command, Configured) else ())]
 
 
 def _refuse_unknown(arguments: Sequence[str], known: Sequence[str]) -> None:
@@ -134,11 +134,10 @@ def _refuse_unknown(arguments: Sequence[str], known: Sequence[str]) -> None:
 
     The parser's own message would repeat the whole argument.
     """
-    for argument in arguments:
-        match = _FLAG.match(argument)
-        flag = "" if match is None else match.group().replace("-", "_").replace("__", "--", 1)
-        if flag and flag not in known and _NEGATION.sub("", flag) not in known:
-            raise ConfigError(f"unknown flag {flag}; {did_you_mean(flag, known)}")
+    for flag in filter(None, map(_FLAG.match, arguments)):
+        name = flag[1].replace("-", "_")
+        if name not in known and _NEGATION.sub("", name) not in known:
+            raise ConfigError(f"unknown flag --{name}; {did_you_mean(name, known, prefix='--')}")
 
 
 @_registry.primitive_rule

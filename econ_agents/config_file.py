@@ -40,13 +40,13 @@ def find_config(name: str | Path) -> Path:
     Raises:
         ConfigError: there is no such preset or file.
     """
-    path = Path(name)
-    bare = str(path) == path.stem
+    text, path = str(name), Path(name)
+    bare = text == path.stem
     if not bare and path.is_file():
         return path
-    if str(path) == path.name and path.stem in preset_names() and path.suffix in ("", ".yaml"):
+    if text.removesuffix(".yaml") in preset_names():
         return PRESETS / f"{path.stem}.yaml"
-    what = f"there is no preset {path.name!r}" if bare else f"there is no file {str(path)!r}"
+    what = f"there is no preset {text!r}" if bare else f"there is no file {text!r}"
     raise ConfigError(
         f"--config: {what}; presets are {', '.join(preset_names())}, "
         "and a file is named with its suffix, as in my.yaml"
@@ -130,21 +130,28 @@ def config_keys() -> list[str]:
     return list(_keys(Config))
 
 
-def nearest_key(key: str, keys: Sequence[str]) -> str:
-    """The one of ``keys`` that is most like ``key``, in full or by its last part."""
+def nearest_keys(key: str, keys: Sequence[str]) -> list[str]:
+    """Those of ``keys`` that are most like ``key``: mostly one.
 
-    def likeness(candidate: str) -> float:
+    A key without its section is compared with last parts: ``episodes`` is that of several.
+    """
+
+    def likeness(candidate: str) -> tuple[float, float]:
         tails = key.rpartition(".")[2], candidate.rpartition(".")[2]
+        tail = difflib.SequenceMatcher(None, *tails).ratio()
         whole = difflib.SequenceMatcher(None, key, candidate).ratio()
-        return max(whole, 0.95 * difflib.SequenceMatcher(None, *tails).ratio())
+        return (max(whole, 0.95 * tail), whole) if "." in key else (tail, 0.0)
 
-    return max(keys, key=likeness)
+    scores = {candidate: likeness(candidate) for candidate in keys}
+    best = max(scores.values())
+    return [candidate for candidate, score in scores.items() if score == best]
 
 
-def did_you_mean(key: str, keys: Sequence[str]) -> str:
+def did_you_mean(key: str, keys: Sequence[str], *, prefix: str = "") -> str:
     """The end of a message about a key that does not exist: the nearest of those that do."""
+    nearest = " or ".join(f"'{prefix}{name}'" for name in nearest_keys(key, keys))
     hint = _WHERE_KEYS_ARE if "api" in key.lower() and "key" in key.lower() else ""
-    return f"did you mean {nearest_key(key, keys)!r}?{hint}"
+    return f"did you mean {nearest}?{hint}"
 
 
 def _read_mapping(path: Path) -> Mapping[Any, Any]:
@@ -157,7 +164,7 @@ def _read_mapping(path: Path) -> Mapping[Any, Any]:
     except NotationError as error:
         raise ConfigError(f"{path}: {error}") from error
     if values is not None and not isinstance(values, Mapping):
-        raise ConfigError(f"{path} must hold keys and values, as in 'seed: 0'")
+        raise ConfigError(f"{path}: must hold keys and values, as in 'seed: 0'")
     return values or {}
 
 

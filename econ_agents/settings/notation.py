@@ -46,7 +46,8 @@ def read_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise NotationError(f"{where}{error.problem or error.context}") from error
+        what = " ".join(filter(None, (error.context, error.problem)))
+        raise NotationError(f"{where}{what}") from error
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise NotationError("it holds characters that YAML does not allow") from error
 
