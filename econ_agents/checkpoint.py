@@ -12,7 +12,6 @@ read, except the very checkpoint that is being replaced.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -28,6 +27,7 @@ import torch
 from safetensors import SafetensorError
 
 from econ_agents.durable import sync_folder, write_durably
+from econ_agents.sealed_json import seal, sha256, unseal
 
 FORMAT_VERSION = 1
 """Of the folder's layout. Another one is refused."""
@@ -41,10 +41,8 @@ Arrays: TypeAlias = Mapping[str, Mapping[str, torch.Tensor | npt.NDArray[Any]]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _FILE = re.compile(r"([a-z][a-z0-9_]{0,63})\.safetensors")
-_PERIODIC = re.compile(r"episode_(\d+)")
-_HEAD = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",\n')
+_PERIODIC = re.compile(r"episode_\d+")
 _LEFTOVER = re.compile(r"\.[a-z][a-z0-9_]{0,63}(\.old)?\.(new|old|gone)")
-_ZEROS = "0" * 64
 
 Result = TypeVar("Result")
 
@@ -85,7 +83,7 @@ def save_checkpoint(folder: Path, name: str, arrays: Arrays, state: Mapping[str,
         folder: made where it does not exist.
         name: small letters, digits and ``_``, as in ``best``, ``final`` or ``episode_000200``.
         arrays: group to name to tensor or array; a group becomes the file ``<group>.safetensors``.
-        state: plain JSON data with finite numbers.
+        state: plain JSON data with text as keys and finite numbers.
 
     Returns:
         The folder of the checkpoint.
@@ -112,11 +110,10 @@ def save_checkpoint(folder: Path, name: str, arrays: Arrays, state: Mapping[str,
     for group, tensors in arrays.items():
         data = safetensors.torch.save({key: _stored(value) for key, value in tensors.items()})
         _write(new / f"{group}.safetensors", data, MAX_FILE_BYTES)
-        files[f"{group}.safetensors"] = {"sha256": _digest(data), "bytes": len(data)}
-    heads = (_attempt(_read_head, path) for path in _checkpoints(folder))
-    serial = 1 + max((head.serial for head in heads if head), default=0)
+        files[f"{group}.safetensors"] = {"sha256": sha256(data), "bytes": len(data)}
+    serial = 1 + max(map(_serial, _checkpoints(folder)), default=0)
     document = {"version": FORMAT_VERSION, "serial": serial, "files": files, "state": state}
-    _write(new / STATE_FILE, _sealed(document), MAX_STATE_BYTES)
+    _write(new / STATE_FILE, seal(document), MAX_STATE_BYTES)
     sync_folder(new)
     if target.exists():
         target.rename(old)
@@ -135,9 +132,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             and the latest other checkpoint of the same folder that is whole.
     """
     try:
-        return _load(path)
+        return _load(path.absolute())
     except CheckpointError as error:
-        raise CheckpointError(f"{error}. {_offer(path.parent)}") from error
+        raise CheckpointError(f"{error}. {_offer(path.absolute().parent)}") from error
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -155,19 +152,18 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def keep_last(folder: Path, k: int) -> list[str]:
-    """Remove all periodic checkpoints (``episode_…``) but the ``k`` of the most episodes.
+    """Remove all periodic checkpoints (``episode_…``) but the ``k`` that were saved last.
+
+    Saved last, not of the most episodes: a run that went back to an earlier checkpoint would
+    otherwise lose what it saves. One whose ``state.json`` is damaged counts as the oldest.
 
     Returns:
         The names of those that were removed. ``best`` and ``final`` are never among them.
     """
     if k < 1:
         raise ValueError(f"at least one checkpoint must be kept, not {k}")
-    numbered = [
-        (int(match.group(1)), path)
-        for path in _checkpoints(folder)
-        if (match := _PERIODIC.fullmatch(path.name))
-    ]
-    removed = [path for _, path in sorted(numbered)[:-k]]
+    periodic = [path for path in _checkpoints(folder) if _PERIODIC.fullmatch(path.name)]
+    removed = sorted(periodic, key=_serial)[:-k]
     for path in removed:
         _discard(_place(path))
     return [path.name for path in removed]
@@ -182,11 +178,11 @@ def _load(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path / STATE_FILE} names a file {file_name!r}: not allowed")
         file = _place(path) / file_name
         data = _read(file, min(size, MAX_FILE_BYTES))
-        if len(data) != size or _digest(data) != checksum:
+        if len(data) != size or sha256(data) != checksum:
             raise CheckpointError(f"{file} is damaged: its size or checksum is not as saved")
         try:
             arrays[match.group(1)] = safetensors.torch.load(data)
-        except SafetensorError as error:
+        except (SafetensorError, KeyError, ValueError) as error:
             raise CheckpointError(f"{file} is no safetensors file: {error}") from error
     return Checkpoint(arrays=arrays, state=head.state)
 
@@ -194,12 +190,11 @@ def _load(path: Path) -> Checkpoint:
 def _read_head(path: Path) -> _Head:
     file = _place(path) / STATE_FILE
     raw = _read(file, MAX_STATE_BYTES)
-    match = _HEAD.match(raw)
-    checksum = match.group(1) if match else b""
-    if not checksum or _digest(raw.replace(checksum, _ZEROS.encode(), 1)).encode() != checksum:
-        raise CheckpointError(f"{file} is damaged: its checksum is not as saved")
     try:
-        document = json.loads(raw)
+        document = unseal(raw)
+    except ValueError as error:
+        raise CheckpointError(f"{file} is damaged: {error}") from error
+    try:
         if document["version"] != FORMAT_VERSION:
             raise CheckpointError(
                 f"{file} has the format version {document['version']!r}, and this program reads "
@@ -210,7 +205,7 @@ def _read_head(path: Path) -> _Head:
             for name, entry in document["files"].items()
         }
         return _Head(serial=int(document["serial"]), files=files, state=dict(document["state"]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{file} is not laid out as a checkpoint: {error!r}") from error
 
 
@@ -232,11 +227,16 @@ def _write(file: Path, data: bytes, limit: int) -> None:
 
 def _offer(folder: Path) -> str:
     """The latest checkpoint of ``folder`` that is whole, as a sentence."""
-    heads = [(_attempt(_read_head, path), path) for path in _checkpoints(folder)]
-    for _, path in sorted(((head.serial, path) for head, path in heads if head), reverse=True):
+    for path in sorted(_checkpoints(folder), key=_serial, reverse=True):
         if _attempt(_load, path):
             return f"The latest checkpoint in this folder that is whole: {path}"
     return f"No checkpoint in {folder} is whole"
+
+
+def _serial(path: Path) -> int:
+    """The place of ``path`` in the order of saving, from 1; 0 where that cannot be read."""
+    head = _attempt(_read_head, path)
+    return head.serial if head else 0
 
 
 def _attempt(read: Callable[[Path], Result], path: Path) -> Result | None:
@@ -285,17 +285,7 @@ def _discard(place: Path) -> None:
     shutil.rmtree(gone)
 
 
-def _sealed(document: Mapping[str, Any]) -> bytes:
-    """``document`` as JSON that begins with the checksum of its bytes (itself read as zeros)."""
-    text = json.dumps({"sha256": _ZEROS, **document}, indent=1, allow_nan=False)
-    return text.replace(_ZEROS, _digest(text.encode()), 1).encode()
-
-
 def _stored(value: torch.Tensor | npt.NDArray[Any]) -> torch.Tensor:
     # A copy, because safetensors refuses tensors that share their memory.
     tensor = torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
     return tensor.detach().cpu().contiguous().clone()
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

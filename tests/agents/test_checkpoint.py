@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from econ_agents.checkpoint import (
     periodic_name,
     save_checkpoint,
 )
+from econ_agents.sealed_json import seal, unseal
 
 
 def save(folder: Path, name: str, value: int) -> Path:
@@ -56,10 +56,9 @@ def latest_of(folder: Path) -> int:
 def reseal(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Edit ``state.json`` so that its checksum is right again, as only a program would."""
     file = path / "state.json"
-    document = json.loads(file.read_text())
-    del document["sha256"]
+    document = unseal(file.read_bytes())
     change(document)
-    file.write_bytes(module._sealed(document))
+    file.write_bytes(seal(document))
 
 
 def test_what_is_loaded_equals_what_was_saved_bit_for_bit(tmp_path: Path) -> None:
@@ -101,7 +100,7 @@ def test_the_latest_is_the_one_saved_last_whatever_its_name(tmp_path: Path) -> N
 
 
 def test_only_old_periodic_checkpoints_are_removed(tmp_path: Path) -> None:
-    for episode in (999_998, 5, 1_000_000):
+    for episode in (5, 999_998, 1_000_000):
         save(tmp_path, periodic_name(episode), 1)
     save(tmp_path, "best", 1)
     save(tmp_path, "final", 1)
@@ -112,6 +111,21 @@ def test_only_old_periodic_checkpoints_are_removed(tmp_path: Path) -> None:
     assert names == ["best", "episode_1000000", "final"]
     with pytest.raises(ValueError, match="at least one"):
         keep_last(tmp_path, 0)
+
+
+def test_what_a_run_saves_after_going_back_outlives_what_lay_ahead(tmp_path: Path) -> None:
+    for episode in (100, 200, 300):
+        save(tmp_path, periodic_name(episode), episode)
+    damaged = save(tmp_path, periodic_name(400), 400)
+    (damaged / "state.json").write_bytes(b"")
+    save(tmp_path, periodic_name(150), 150)
+    assert keep_last(tmp_path, 1) == [
+        "episode_000400",
+        "episode_000100",
+        "episode_000200",
+        "episode_000300",
+    ]
+    assert latest_of(tmp_path) == 150
 
 
 def test_a_flipped_bit_anywhere_is_found(tmp_path: Path) -> None:
@@ -186,6 +200,11 @@ def test_without_any_other_the_error_says_so(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "final")
 
 
+def test_a_checkpoint_is_found_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(save(tmp_path, "final", 1))
+    assert value_of(Path()) == 1
+
+
 def test_another_format_version_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path, "final", 1)
     reseal(path, lambda document: document.update(version=2))
@@ -206,9 +225,12 @@ def test_no_file_outside_the_checkpoint_is_read(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("part", ["version", "serial", "files", "state"])
-def test_a_state_file_of_another_layout_is_refused(tmp_path: Path, part: str) -> None:
+@pytest.mark.parametrize("other", [[1], None, "x"])
+def test_a_state_file_of_another_layout_is_refused(
+    tmp_path: Path, part: str, other: object
+) -> None:
     path = save(tmp_path, "final", 1)
-    reseal(path, lambda document: document.update({part: [1]}))
+    reseal(path, lambda document: document.update({part: other}))
     with pytest.raises(CheckpointError, match=r"state\.json"):
         load_checkpoint(path)
 
