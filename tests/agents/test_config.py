@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -78,6 +81,20 @@ def test_defaults_are_those_of_the_paper_for_a_small_model_on_gsm8k() -> None:
     )
     assert (config.target_update_tau, config.target_update_interval) == (0.01, 8)
     assert config.reward.initial_weights.start() == {"ts": 0.4, "al": 0.4, "cc": 0.2}
+
+
+@pytest.mark.parametrize("cls", [pytest.param(cls, id=cls.__name__) for _, cls in sections(Config)])
+def test_every_key_says_what_it_means(cls: type[Settings]) -> None:
+    [definition] = ast.parse(inspect.getsource(cls)).body
+    assert isinstance(definition, ast.ClassDef)
+    explained = {
+        ast.unparse(statement.target)
+        for statement, after in pairwise(definition.body)
+        if isinstance(statement, ast.AnnAssign) and isinstance(after, ast.Expr)
+    }
+    sections_within = {part.SECTION.rpartition(".")[2] for _, part in sections(cls)}
+    keys = {field.name for field in fields(cls)} - sections_within
+    assert keys <= explained
 
 
 def test_a_section_knows_where_it_stands() -> None:
