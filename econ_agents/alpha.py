@@ -24,7 +24,7 @@ class RewardWeighting(nn.Module):
         ts_floor: smallest weight of ``ts``, in [0, 1).
 
     Raises:
-        ValueError: a weight is missing, negative or unknown, or ``ts`` starts at or below its floor.
+        ValueError: a weight is missing, negative or unknown, or ``ts`` starts below its floor.
     """
 
     def __init__(self, initial: Mapping[str, float], ts_floor: float) -> None:
@@ -64,4 +64,4 @@ class RewardWeighting(nn.Module):
 
     def as_options(self) -> dict[str, float]:
         """The weights as ``reset(options={"reward_weights": ...})`` takes them."""
-        return {name: float(value) for name, value in zip(COMPONENTS, self(), strict=True)}
+        return dict(zip(COMPONENTS, self().tolist(), strict=True))

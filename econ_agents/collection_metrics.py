@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from econ_agents.alpha import COMPONENTS
+from econ_agents.environments import TeamSpace
 from econ_agents.episode import Episode
 
 CORRECT, CLOSED = "correct", "decision_closed"
@@ -14,12 +15,13 @@ TOKENS = ("prompt_tokens", "completion_tokens")
 """Infos of environments of language models; see ``econ_env.infos``."""
 
 
-def describe_episodes(episodes: Sequence[Episode], agents: Sequence[str]) -> dict[str, float]:
+def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str, float]:
     """Means over the episodes that came to a result, by metric without namespace; {} for none.
 
     ``reward_mean`` and ``team_reward`` are sums over the steps of an episode; reward components
-    and ``accuracy`` are means over decisions; ``tokens`` is per episode; ``action_<k>/<agent>`` is
-    the mean of an action's coordinate k in [-1, 1].
+    and ``accuracy`` are means over decisions; ``tokens`` is per episode. ``<part>/<agent>``
+    is the mean of one coordinate of an action, ``temperature/executor_0`` for example, in the
+    environment's own units; where it names none, ``action_<k>/<agent>`` in [-1, 1].
     """
     finished = [episode for episode in episodes if not episode.failed]
     if not finished:
@@ -38,9 +40,13 @@ def describe_episodes(episodes: Sequence[Episode], agents: Sequence[str]) -> dic
     if set(TOKENS) <= set(infos):
         found["tokens"] = _mean([tokens_of(episode) for episode in finished])
     actions = np.concatenate([episode.actions for episode in finished])
-    for index, agent in enumerate(agents):
-        for axis in range(actions.shape[-1]):
-            found[f"action_{axis}/{agent}"] = float(actions[:, index, axis].mean())
+    for index, agent in enumerate(space.agents):
+        for axis, mean in enumerate(actions[:, index].mean(axis=0).tolist()):
+            if space.action_parts is None:
+                found[f"action_{axis}/{agent}"] = mean
+            else:
+                part = space.action_parts[axis]
+                found[f"{part.name}/{agent}"] = part.value_of(mean)
     return found
 
 

@@ -1,4 +1,4 @@
-"""One update: a batch of decisions to the losses of the paper, and their gradients to parameters."""
+"""One update: from a batch of decisions to the losses of the paper and a step down their slope."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class Trainer:
         return derive_seed(self.config.seed, "episode", episode)
 
     def _metrics(self, finished: list[Episode], losses: list[dict[str, float]]) -> dict[str, float]:
-        described = describe_episodes(finished, self.teams.space.agents)
+        described = describe_episodes(finished, self.teams.space)
         metrics = {f"collection/{name}": value for name, value in described.items()}
         std = self.exploration.std(self.episodes - 1)
         if np.isfinite(std):

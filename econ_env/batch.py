@@ -14,7 +14,13 @@ from econ_env.episodes import Episodes
 from econ_env.infos import Infos
 from econ_env.llm.limits import Spending
 from econ_env.llm.types import Usage
-from econ_env.observation import ACTION_SIZE, FloatArray, layout_as_json, stack_actions
+from econ_env.observation import (
+    ACTION_SIZE,
+    FloatArray,
+    action_parts_as_json,
+    layout_as_json,
+    stack_actions,
+)
 from econ_env.questions import QuestionSource
 from econ_env.transcript import Transcript
 
@@ -90,6 +96,7 @@ class BatchedEconEnv:
         self.metadata: dict[str, Any] = {
             "name": "econ_batch_v0",
             "observation_layout": layout_as_json(self.observation_layout),
+            "action_parts": action_parts_as_json(self.config.bounds()),
         }
 
     def observation_space(self, agent: str) -> Space[Any]:

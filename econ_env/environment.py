@@ -21,7 +21,13 @@ from econ_env.llm.api import SecondAction
 from econ_env.llm.limits import Spending
 from econ_env.llm.recording import CacheMode
 from econ_env.llm.types import ChatModel, Usage
-from econ_env.observation import ACTION_SIZE, FloatArray, layout_as_json, stack_actions
+from econ_env.observation import (
+    ACTION_SIZE,
+    FloatArray,
+    action_parts_as_json,
+    layout_as_json,
+    stack_actions,
+)
 from econ_env.prompts import PromptSet
 from econ_env.questions.base import OrderName, QuestionSource
 from econ_env.render import RENDER_MODES, RenderMode, Screen, check_render_mode, render_transcript
@@ -184,6 +190,7 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
         self.metadata = {
             **type(self).metadata,
             "observation_layout": layout_as_json(self.observation_layout),
+            "action_parts": action_parts_as_json(self.config.bounds()),
         }
 
     def observation_space(self, agent: str) -> Space[Any]:

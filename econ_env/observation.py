@@ -24,6 +24,8 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 from numpy.typing import ArrayLike, NDArray
 
+from econ_env.sampling import SamplingBounds
+
 FloatArray: TypeAlias = NDArray[np.float32]
 Layout: TypeAlias = dict[str, slice]
 
@@ -73,6 +75,18 @@ def layout_size(layout: Layout) -> int:
 def layout_as_json(layout: Layout) -> dict[str, list[int]]:
     """The layout as ``name -> [start, stop]``, which JSON can hold."""
     return {name: [part.start, part.stop] for name, part in layout.items()}
+
+
+def action_parts_as_json(bounds: SamplingBounds) -> list[dict[str, Any]]:
+    """What the coordinates of an action mean: name, and the values that -1 and 1 stand for."""
+    return [
+        {"name": "temperature", "low": bounds.temperature_min, "high": bounds.temperature_max},
+        {
+            "name": "repetition_penalty",
+            "low": bounds.repetition_penalty_min,
+            "high": bounds.repetition_penalty_max,
+        },
+    ]
 
 
 def unit_box(size: int) -> Space[Any]:

@@ -8,10 +8,11 @@ other (:class:`SyncBatch`).
 from econ_agents.environments.factory import load_factory, make_teams
 from econ_agents.environments.native import BatchedParallelEnv, NativeBatch
 from econ_agents.environments.protocol import Moment, Teams
-from econ_agents.environments.space import EnvironmentMisfit, TeamSpace
+from econ_agents.environments.space import ActionPart, EnvironmentMisfit, TeamSpace
 from econ_agents.environments.sync import SyncBatch
 
 __all__ = [
+    "ActionPart",
     "BatchedParallelEnv",
     "EnvironmentMisfit",
     "Moment",

@@ -145,6 +145,14 @@ class NativeBatch:
         )
         return self._moment(seen, self._column(paid, np.float64), terminated, truncated, infos)
 
+    def trace(self, place: int) -> dict[str, Any] | None:
+        """A place's transcript; see :class:`~econ_agents.environments.Teams`."""
+        env: Any = self._env
+        if not hasattr(env, "transcript"):
+            return None
+        trace: dict[str, Any] = env.transcript(place).to_json()
+        return trace
+
     def close(self) -> None:
         """Close the environment."""
         self._env.close()

@@ -83,6 +83,13 @@ class Teams(Protocol):
             ValueError: an action of a running episode is outside of [-1, 1] or no number.
         """
 
+    def trace(self, place: int) -> dict[str, Any] | None:
+        """The record that the environment keeps of a place's latest episode, as plain JSON data.
+
+        It is asked for where there is a ``transcript`` with a method ``to_json``, as environments
+        of language models have it. None: there is none. Learners never see it.
+        """
+
     def close(self) -> None:
         """Let go of what the environment holds."""
 

@@ -14,6 +14,8 @@ FloatArray: TypeAlias = NDArray[np.float32]
 
 LAYOUT_KEY = "observation_layout"
 """Where ``metadata`` names the parts of an observation: name -> [start, stop]."""
+ACTION_PARTS_KEY = "action_parts"
+"""Where ``metadata`` says what an action's coordinates mean: a list of {name, low, high}."""
 
 _PADDING = {
     "observation": "supersuit.pad_observations_v0",
@@ -39,6 +41,21 @@ class HasSpaces(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActionPart:
+    """One coordinate of an action, in the units of whoever plays."""
+
+    name: str
+    low: float
+    """What -1 stands for."""
+    high: float
+    """What 1 stands for."""
+
+    def value_of(self, coordinate: float) -> float:
+        """The value that a coordinate in [-1, 1] stands for."""
+        return self.low + (coordinate + 1) / 2 * (self.high - self.low)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TeamSpace:
     """The sizes of what a team of n agents sees and does, equal for all of them."""
 
@@ -52,6 +69,8 @@ class TeamSpace:
     """Numbers in ``state()`` where the environment has it, else n · observation_size."""
     layout: Mapping[str, slice] | None
     """The parts of an observation by name; None where the environment does not tell."""
+    action_parts: tuple[ActionPart, ...] | None = None
+    """What the coordinates of an action mean; None where the environment does not tell."""
 
 
 class ActionBoxes:
@@ -95,6 +114,7 @@ def read_space(env: HasSpaces) -> TeamSpace:
         action_size=_common_size("action", actions),
         state_size=_state_size(env) if has_state(env) else len(agents) * observation_size,
         layout=_read_layout(env.metadata, observation_size),
+        action_parts=_read_action_parts(env.metadata, _common_size("action", actions)),
     )
 
 
@@ -165,6 +185,22 @@ def _common_size(what: str, spaces: Mapping[str, Space[Any]]) -> int:
             f"evaluated as one stack; pad them, with {_PADDING[what]} for example"
         )
     return int(np.prod(next(iter(shapes.values()))))
+
+
+def _read_action_parts(metadata: Any, size: int) -> tuple[ActionPart, ...] | None:
+    """The meaning of an action's coordinates, where the environment tells it."""
+    if ACTION_PARTS_KEY not in metadata:
+        return None
+    parts = tuple(
+        ActionPart(name=str(part["name"]), low=float(part["low"]), high=float(part["high"]))
+        for part in metadata[ACTION_PARTS_KEY]
+    )
+    if len(parts) != size:
+        raise EnvironmentMisfit(
+            f"metadata[{ACTION_PARTS_KEY!r}] names {len(parts)} coordinates of an action, which "
+            f"has {size}; correct the environment, or take the entry out"
+        )
+    return parts
 
 
 def _read_layout(metadata: Any, size: int) -> dict[str, slice] | None:

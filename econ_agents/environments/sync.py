@@ -95,6 +95,14 @@ class SyncBatch:
         self._active &= ~(terminated | truncated)
         return self._moment(rewards, terminated, truncated, infos)
 
+    def trace(self, place: int) -> dict[str, Any] | None:
+        """A place's transcript; see :class:`~econ_agents.environments.Teams`."""
+        env: Any = self._envs[place].unwrapped
+        if not hasattr(env, "transcript"):
+            return None
+        trace: dict[str, Any] = env.transcript.to_json()
+        return trace
+
     def close(self) -> None:
         """Close all environments."""
         for env in self._envs:

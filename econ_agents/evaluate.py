@@ -1,0 +1,149 @@
+"""Testing a trained team: one round against several, on unseen questions and the same seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from econ_agents.assembly import build_networks, build_policy, build_teams, build_weighting
+from econ_agents.checkpoint import load_checkpoint
+from econ_agents.config import Config
+from econ_agents.config_file import config_mapping
+from econ_agents.environments import Teams, TeamSpace
+from econ_agents.episode import Episode
+from econ_agents.networks import TeamNetworks
+from econ_agents.policy import TeamPolicy
+from econ_agents.rollout import Explore, play_episodes
+from econ_agents.seeds import derive_seed
+from econ_agents.test_report import TestReport, compare
+from econ_agents.training_state import check_shapes
+
+Traces = list[dict[str, Any]]
+
+
+def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
+    """Test a checkpoint, print the report and keep it with its traces; the exit code is 0.
+
+    Args:
+        config: of the checkpoint, with changes; its phase "test" is played.
+        checkpoint: folder of the trained team.
+        log_dir: where the report and ``llm_traces_test_bne_<rounds>rounds.json`` go.
+
+    Raises:
+        CheckpointError: it is damaged, or of other networks than the environment needs.
+    """
+    rounds = config.bne_rounds("test")
+    report, traces = test_team(config, checkpoint)
+    for line in report.lines():
+        print(line)
+    path = report.save(log_dir)
+    print(f"report: {path}")
+    if traces:
+        path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"
+        path.write_text(json.dumps(traces, ensure_ascii=False, indent=1), encoding="utf-8")
+        print(f"traces: {path}")
+    return 0
+
+
+def test_team(config: Config, checkpoint: Path) -> tuple[TestReport, Traces]:
+    """Play ``test.episodes`` unseen questions in one round each, and again with refinement.
+
+    Returns:
+        The report, and the traces of the refined episodes where the environment keeps any.
+    """
+    seeds = [derive_seed(config.seed, "test", k) for k in range(config.test.episodes)]
+    arms: dict[bool, list[Episode]] = {}
+    traces: Traces = []
+    for bne in (False, True):
+        teams = build_teams(config, "test", bne=bne)
+        try:
+            networks = load_networks(config, checkpoint, teams.space)
+            arms[bne] = play_test(
+                config,
+                networks,
+                teams,
+                seeds,
+                options=live_options(config, checkpoint),
+                traces=traces if bne else None,
+                description="with refinement" if bne else "baseline",
+            )
+        finally:
+            teams.close()
+    rounds = config.bne_rounds("test")
+    return compare(arms[False], arms[True], rounds=rounds, seed=config.seed), traces
+
+
+test_team.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...
+
+
+def play_test(
+    config: Config,
+    networks: TeamNetworks,
+    teams: Teams,
+    seeds: Sequence[int],
+    *,
+    explore: Explore | None = None,
+    options: dict[str, Any] | None = None,
+    traces: Traces | None = None,
+    description: str | None = None,
+) -> list[Episode]:
+    """Play one episode per seed with the policy as it is, its memory empty at first.
+
+    Args:
+        config: the configuration.
+        networks: of the team.
+        teams: the environment.
+        seeds: of the episodes.
+        explore: changes the actions: a deviation, or another policy altogether.
+        options: for every reset.
+        traces: what the environment recorded is appended here; None: it is not asked.
+        description: of the progress bar; None: no bar.
+    """
+    policy: TeamPolicy = build_policy(config, networks, teams.space, "test")
+
+    def watch(place: int, episode: Episode) -> None:
+        trace = None if traces is None else teams.trace(place)
+        if traces is not None and trace is not None:
+            traces.append({"episode": episode.number, "seed": episode.seed, **trace})
+
+    episodes: list[Episode] = []
+    quiet = None if description else True  # None: a bar where stderr is a terminal
+    with tqdm(total=len(seeds), desc=description, unit="question", disable=quiet) as bar:
+        for start in range(0, len(seeds), policy.streams):
+            part = seeds[start : start + policy.streams]
+            episodes += play_episodes(
+                teams, policy, part, first=start, explore=explore, options=options, watch=watch
+            )
+            bar.update(len(part))
+    return episodes
+
+
+def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNetworks:
+    """The trained networks, ready to act.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or its networks have other shapes.
+    """
+    saved = load_checkpoint(checkpoint)
+    networks = build_networks(config, space)
+    check_shapes(
+        saved.arrays["networks"],
+        networks.state_dict(),
+        saved_config=saved.state["config"],
+        config=config_mapping(config),
+    )
+    networks.load_state_dict(saved.arrays["networks"])
+    return networks.eval()
+
+
+def live_options(config: Config, checkpoint: Path) -> dict[str, Any] | None:
+    """Options of every reset: the weights of the reward that training ended with, if learned."""
+    if not config.reward.dynamic:
+        return None
+    weighting = build_weighting(config)
+    weighting.load_state_dict(load_checkpoint(checkpoint).arrays["weighting"])
+    return {"reward_weights": weighting.as_options()}
