@@ -76,6 +76,7 @@ def test_a_file_goes_before_a_preset_of_its_name(
     assert find_config("p0.yaml") == PRESETS / "p0.yaml"
     Path("p0.yaml").write_text("seed: 7", encoding="utf-8")
     assert read_config("p0.yaml").seed == 7
+    Path("p0").write_text("seed: 8", encoding="utf-8")
     assert find_config("p0") == PRESETS / "p0.yaml"
 
 
@@ -163,7 +164,7 @@ def test_an_assignment_adds_one_argument_of_the_environment() -> None:
 
 @pytest.mark.parametrize(
     ("assignment", "value"),
-    [("=1e-4", 1e-4), ("=.5", 0.5), ("=2", 2.0), ("=+1.5E-2", 0.015)],
+    [("=1e-4", 1e-4), ("=.5", 0.5), ("=2", 2.0), ("=1e0", 1.0), ("=+1.5E-2", 0.015)],
 )
 def test_a_number_is_read_as_a_person_would(assignment: str, value: float) -> None:
     rate = read_config(None, [f"train.learning_rate{assignment}"]).train.learning_rate
