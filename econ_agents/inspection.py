@@ -65,16 +65,16 @@ def describe_checkpoint(checkpoint: Path) -> str:
     lines = [str(checkpoint), "", "state"]
     for name, value in loaded.state.items():
         if isinstance(value, (bool, int, float, str)):
-            lines.append(f"  {name:<28} {value}")
+            lines.append(f"  {name:<34} {value}")
     lines += ["", "arrays"]
     for group, tensors in loaded.arrays.items():
         numbers = sum(tensor.numel() for tensor in tensors.values())
-        lines.append(f"  {group:<28} {len(tensors):,} tensors, {numbers:,} numbers")
+        lines.append(f"  {group:<34} {len(tensors):,} tensors, {numbers:,} numbers")
     lines += ["", "configuration, where it is not the default"]
     defaults = _flat(config_mapping(Config()))
     for key, value in _flat(config_mapping(stored_config(checkpoint))).items():
         if value != defaults.get(key):
-            lines.append(f"  {key:<28} {value}")
+            lines.append(f"  {key:<34} {value}")
     return "\n".join(lines)
 
 
