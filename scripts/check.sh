@@ -19,6 +19,7 @@ case $check in
         scripts/install.sh minilm test dev
         run ruff check .
         run ruff format --check .
+        .venv/bin/lint-imports
         ;;
     types)
         scripts/install.sh minilm test dev
