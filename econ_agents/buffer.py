@@ -83,6 +83,11 @@ class EpisodeBuffer:
         """Decisions that are kept."""
         return self._decisions
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.episodes.clear()
+        self._decisions = 0
+
     def extend(self, episodes: Iterable[Episode]) -> None:
         """Keep further episodes; failed ones are no result and are refused.
 
@@ -110,7 +115,7 @@ class EpisodeBuffer:
         pairs = list(zip(episodes, steps, strict=True))
         now = [_window(episode, t, self.memory_length) for episode, t in pairs]
         then = [_window(episode, t + 1, self.memory_length) for episode, t in pairs]
-        has_components = set(COMPONENTS) <= set(episodes[0].infos)
+        has_components = all(set(COMPONENTS) <= set(episode.infos) for episode in episodes)
         return Batch(
             now=_stack(now),
             actions=_agents_first([episode.actions[t] for episode, t in pairs]),

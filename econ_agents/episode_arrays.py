@@ -18,7 +18,8 @@ _SCALARS = ("number", "stream", "seed", "terminated", "failed")
 def to_arrays(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
     """All episodes, one after the other, in one array per field; {} for none.
 
-    Infos become ``info.<name>``. All episodes are of one environment, so they have the same infos.
+    Infos become ``info.<name>``, the rows of those episodes that ``has.<name>`` marks: environments
+    may report something in some episodes only.
     """
     if not episodes:
         return {}
@@ -31,8 +32,10 @@ def to_arrays(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
         arrays[name] = np.array([getattr(episode, name) for episode in episodes], dtype=np.int64)
     for name in (*_LONG, *_STEPS):
         arrays[name] = np.concatenate([getattr(episode, name) for episode in episodes])
-    for name in episodes[0].infos:
-        arrays[f"info.{name}"] = np.concatenate([episode.infos[name] for episode in episodes])
+    for name in dict.fromkeys(name for episode in episodes for name in episode.infos):
+        having = [episode for episode in episodes if name in episode.infos]
+        arrays[f"info.{name}"] = np.concatenate([episode.infos[name] for episode in having])
+        arrays[f"has.{name}"] = np.array([name in episode.infos for episode in episodes], np.int64)
     return arrays
 
 
@@ -45,7 +48,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
     if not arrays:
         return []
     ends, memory_ends = arrays["steps"].cumsum(), arrays["remembered"].cumsum()
-    infos = [name for name in arrays if name.startswith("info.")]
+    infos = _read_infos(arrays)
     episodes = []
     for k, (steps, remembered) in enumerate(
         zip(arrays["steps"].tolist(), arrays["remembered"].tolist(), strict=True)
@@ -62,7 +65,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
                 terminated=bool(arrays["terminated"][k]),
                 failed=bool(arrays["failed"][k]),
                 memory=arrays["memory"][memory_end - remembered : memory_end].copy(),
-                infos={name.removeprefix("info."): arrays[name][rows].copy() for name in infos},
+                infos=infos[k],
                 observations=arrays["observations"][long_rows].copy(),
                 states=arrays["states"][long_rows].copy(),
                 actions=arrays["actions"][rows].copy(),
@@ -71,3 +74,16 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
             )
         )
     return episodes
+
+
+def _read_infos(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """The infos of every episode."""
+    steps = arrays["steps"].tolist()
+    infos: list[dict[str, NDArray[Any]]] = [{} for _ in steps]
+    for key in arrays:
+        if key.startswith("info."):
+            name, start = key.removeprefix("info."), 0
+            for k in np.flatnonzero(arrays[f"has.{name}"]).tolist():
+                infos[k][name] = arrays[key][start : start + steps[k]].copy()
+                start += steps[k]
+    return infos

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,6 +46,10 @@ def play_episodes(
         explore: changes what the policy chose; None plays it as it is.
         options: for every reset.
         watch: told of every episode when its wave has ended.
+
+    Returns:
+        The episodes in order, all with the same infos: zeros where one did not report something
+        that another one did.
     """
     episodes: list[Episode] = []
     for start in range(0, len(seeds), teams.num_places):
@@ -54,7 +59,7 @@ def play_episodes(
             for place, episode in enumerate(wave):
                 watch(place, episode)
         episodes += wave
-    return episodes
+    return _with_equal_infos(episodes)
 
 
 def _play_wave(
@@ -142,6 +147,18 @@ class _Record:
             failed=failed,
             memory=memory,
         )
+
+
+def _with_equal_infos(episodes: list[Episode]) -> list[Episode]:
+    """The episodes, each with the infos of all: which it has must not depend on the places."""
+    keys = dict.fromkeys(key for episode in episodes for key in episode.infos)
+    return [
+        replace(
+            episode,
+            infos={key: episode.infos.get(key, np.zeros_like(episode.rewards)) for key in keys},
+        )
+        for episode in episodes
+    ]
 
 
 def _stack(rows: list[Any]) -> FloatArray:

@@ -103,6 +103,7 @@ class Trainer:
         self.episodes += len(played)
         self.failed += len(played) - len(finished)
         losses: list[dict[str, float]] = []
+        self.learner.set_pace(self._pace())
         if self.episodes >= train.warmup_episodes and len(self.buffer) >= train.batch_size:
             for _ in range(train.updates_per_interval):
                 rng = numpy_generator(self.config.seed, "batch", self.learner.updates)
@@ -173,12 +174,20 @@ class Trainer:
         training_state.restore_optimizer(learner.optimiser, arrays["optimiser"], state["optimiser"])
         learner.updates = state["updates"]
         self.episodes, self.failed = state["episodes"], state["failed"]
-        self.buffer.episodes.clear()
+        self.buffer.clear()
         self.buffer.extend(from_arrays(_as_numpy(arrays["buffer"])))
         memory = _as_numpy(arrays["memory"])
-        self.policy.memory.moments = memory["moments"]
+        # A copy, because the memory writes into it.
+        self.policy.memory.moments = memory["moments"].copy()
         self.policy.memory.filled = memory["filled"].astype(np.bool_)
         self._last_commitments = memory.get("last_commitments")
+
+    def _pace(self) -> float:
+        """Share of the learning rates: falls linearly from the warm-up to the last episode."""
+        train = self.config.train
+        length = max(1, train.episodes - train.warmup_episodes)
+        progress = min(1.0, max(0.0, (self.episodes - train.warmup_episodes) / length))
+        return 1.0 - progress * (1.0 - train.learning_rate_end)
 
     def _seed(self, episode: int) -> int:
         return derive_seed(self.config.seed, "episode", episode)
