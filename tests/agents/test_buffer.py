@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from econ_agents.buffer import Batch, EpisodeBuffer
-from econ_agents.memory import FloatArray, Flags
+from econ_agents.memory import Flags, FloatArray
 from econ_agents.policy import TeamPolicy
 from econ_agents.rollout import play_episodes
 from tests.agents.builders import a_policy, an_episode, toy_teams
