@@ -110,6 +110,12 @@ class Learner:
         )
         self.alpha_optimiser = torch.optim.SGD(weighting.parameters(), lr=settings.eta_alpha)
 
+    def set_pace(self, share: float) -> None:
+        """Let the networks learn at a share of their learning rates, in (0, 1]."""
+        rates = (self.settings.learning_rate, self.settings.mixer_learning_rate)
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = share * rate
+
     def update(self, batch: Batch) -> dict[str, float]:
         """One step of gradient descent; returns every loss by its name.
 

@@ -105,8 +105,13 @@ class TeamPolicy:
         """Remember what one stream saw and did: ``(n_agents, size)`` each."""
         self._last[stream] = actions
         self.memory.append(stream, moments_of(observations, actions))
-        if self._commitment is not None:
+        if self._round is None or self._commitment is None:
+            return
+        if observations[0, self._round].max() > 0:
             self._commitments[stream].append(observations[0, self._commitment].copy())
+        else:
+            # A new decision: what an earlier one came to settles nothing.
+            self._commitments[stream] = []
 
     def ended(self, stream: int, observations: FloatArray) -> None:
         """Remember the last observation of an episode, on which nobody acts."""
