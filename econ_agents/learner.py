@@ -127,7 +127,11 @@ class Learner:
         found |= self._policy_losses(batch, beliefs)
         weights = {item.name: getattr(settings.weights, item.name) for item in fields(LossWeights)}
         total = torch.stack([weight * found[name] for name, weight in weights.items()]).sum()
-        report = {name: float(value.detach()) for name, value in {**found, "total": total}.items()}
+        reported = {**found, "total": total}
+        weighting = self._weighting_loss(batch, values)
+        if weighting is not None:
+            reported["reward_weighting"] = weighting
+        report = {name: float(value.detach()) for name, value in reported.items()}
         for name, value in report.items():
             if not torch.isfinite(torch.tensor(value)):
                 raise NonFiniteLoss(name, batch, report)
@@ -139,8 +143,10 @@ class Learner:
         if not torch.isfinite(norm):
             raise NonFiniteLoss("gradient_norm", batch, report)
         self.optimiser.step()
-        if settings.learn_alpha and batch.components is not None:
-            self._update_alpha(batch.components, values)
+        if weighting is not None:
+            self.alpha_optimiser.zero_grad(set_to_none=True)
+            weighting.backward()
+            self.alpha_optimiser.step()
         self.updates += 1
         if self.updates % settings.target_interval == 0:
             follow(self.targets, self.networks, settings.target_tau)
@@ -226,12 +232,11 @@ class Learner:
         total = networks.mix(beliefs, refined, team, batch.states).total
         return losses.commitment_improvement_loss(total, before)
 
-    def _update_alpha(self, components: Tensor, values: Tensor) -> None:
-        actual = self.weighting.rewards(components)
-        loss = losses.reward_weighting_loss(actual, values)
-        self.alpha_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.alpha_optimiser.step()
+    def _weighting_loss(self, batch: Batch, values: Tensor) -> Tensor | None:
+        """L_dr, whose weight is eta_alpha; None where alpha is not learned."""
+        if not self.settings.learn_alpha or batch.components is None:
+            return None
+        return losses.reward_weighting_loss(self.weighting.rewards(batch.components), values)
 
 
 @contextmanager
