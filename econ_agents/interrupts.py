@@ -10,10 +10,12 @@ from types import FrameType
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Keep a Ctrl-C that comes inside until the end, and raise ``KeyboardInterrupt`` there.
+    """Keep a Ctrl-C that comes inside until the end, and let it do there what it would have done.
 
-    What is inside should take seconds at most. Only the main thread may use it, since only that
-    one gets signals.
+    That is to raise ``KeyboardInterrupt``, or nothing in a process that ignores it, as one in the
+    background may. If what is inside raises, that comes first, and the Ctrl-C is dropped: the
+    program is ending anyway. What is inside should take seconds at most. Only the main thread may
+    use it, since only that one gets signals.
     """
     pressed = False
 
@@ -26,5 +28,5 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if pressed:
-            raise KeyboardInterrupt
+    if pressed:
+        signal.raise_signal(signal.SIGINT)

@@ -24,7 +24,7 @@ from econ_agents.config_file import config_mapping
 from econ_agents.environments import Teams
 from econ_agents.episode import Episode
 from econ_agents.episode_arrays import from_arrays, to_arrays
-from econ_agents.memory import FloatArray
+from econ_agents.memory import Flags, FloatArray
 from econ_agents.rollout import play_episodes
 from econ_agents.seeds import derive_seed, numpy_generator
 from econ_agents.stopping import Measurement
@@ -69,27 +69,26 @@ class Trainer:
         """Those of them that came to no result, and were dropped."""
         self._commitment = commitment_columns(teams.space)
         self._last_commitments: FloatArray | None = None
+        self._remembered: tuple[FloatArray, Flags] = self._memories()
 
     def collect(self) -> list[Episode]:
         """Play the episodes of the next interval; the last interval may be shorter.
 
-        If this raises, the trainer is as it was before.
+        Until :meth:`learn` is told of them they have not happened: if this raises, or if it is
+        called again, it begins from the same memories.
         """
         count = min(self.config.update_interval, self.config.train.episodes - self.episodes)
         memory = self.policy.memory
-        before = memory.moments.copy(), memory.filled.copy()
-        try:
-            return play_episodes(
-                self.teams,
-                self.policy,
-                [self._seed(self.episodes + k) for k in range(count)],
-                first=self.episodes,
-                explore=self.exploration.explore,
-                options=self.options(),
-            )
-        except BaseException:
-            memory.moments, memory.filled = before
-            raise
+        moments, filled = self._remembered
+        memory.moments, memory.filled = moments.copy(), filled.copy()
+        return play_episodes(
+            self.teams,
+            self.policy,
+            [self._seed(self.episodes + k) for k in range(count)],
+            first=self.episodes,
+            explore=self.exploration.explore,
+            options=self.options(),
+        )
 
     def learn(self, played: list[Episode]) -> Interval:
         """Learn from what :meth:`collect` returned.
@@ -102,6 +101,7 @@ class Trainer:
         self.buffer.extend(finished)
         self.episodes += len(played)
         self.failed += len(played) - len(finished)
+        self._remembered = self._memories()
         losses: list[dict[str, float]] = []
         self.learner.set_pace(self._pace())
         if self.episodes >= train.warmup_episodes and len(self.buffer) >= train.batch_size:
@@ -130,7 +130,8 @@ class Trainer:
     def arrays(self) -> dict[str, dict[str, Any]]:
         """All tensors and arrays of a checkpoint, by group."""
         learner = self.learner
-        memory = {"moments": self.policy.memory.moments, "filled": self.policy.memory.filled}
+        moments, filled = self._remembered
+        memory = {"moments": moments, "filled": filled}
         if self._last_commitments is not None:
             memory["last_commitments"] = self._last_commitments
         return {
@@ -177,10 +178,13 @@ class Trainer:
         self.buffer.clear()
         self.buffer.extend(from_arrays(_as_numpy(arrays["buffer"])))
         memory = _as_numpy(arrays["memory"])
-        # A copy, because the memory writes into it.
-        self.policy.memory.moments = memory["moments"].copy()
-        self.policy.memory.filled = memory["filled"].astype(np.bool_)
+        self._remembered = memory["moments"], memory["filled"].astype(np.bool_)
         self._last_commitments = memory.get("last_commitments")
+
+    def _memories(self) -> tuple[FloatArray, Flags]:
+        """What the executors remember now."""
+        memory = self.policy.memory
+        return memory.moments.copy(), memory.filled.copy()
 
     def _pace(self) -> float:
         """Share of the learning rates: falls linearly from the warm-up to the last episode."""
