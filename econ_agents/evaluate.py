@@ -35,6 +35,7 @@ def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
 
     Raises:
         CheckpointError: it is damaged, or of other networks than the environment needs.
+        TooFewResults: hardly an episode came to a result.
     """
     rounds = config.bne_rounds("test")
     report, traces = test_team(config, checkpoint)

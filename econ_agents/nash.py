@@ -33,7 +33,7 @@ import numpy.typing as npt
 from econ_agents.moves import Deviation, Move, Search
 from econ_agents.payoffs import Payoffs, Play
 from econ_agents.seeds import derive_seed, numpy_generator
-from econ_agents.statistics import Interval, mean_interval
+from econ_agents.statistics import Interval, TooFewResults, mean_interval
 
 Values: TypeAlias = npt.NDArray[np.float64]
 
@@ -94,15 +94,16 @@ def estimate_nash_conv(
         seed: of the split into halves and of the bootstrap.
 
     Raises:
-        ValueError: fewer than ``FEWEST_QUESTIONS`` seeds, a repeated one, payoffs that do not fit,
-            or hardly an episode that did not fail.
+        ValueError: fewer than ``FEWEST_QUESTIONS`` seeds, a repeated one, or payoffs that do not
+            fit.
+        TooFewResults: hardly an episode came to a result.
     """
     halves = [_Half(play, part, n_agents) for part in _split(seeds, seed)]
     found = [_deviate(agent, halves, search) for agent in range(n_agents)]
     gains = np.column_stack([choice.gains for choice in found])
     gains = gains[np.isfinite(gains).all(axis=1)]
     if len(gains) < 2:
-        raise ValueError(
+        raise TooFewResults(
             f"{len(seeds) - len(gains)} of {len(seeds)} questions came to no result: nothing can "
             "be measured; see why episodes fail, or play more questions"
         )

@@ -10,12 +10,12 @@ from typing import Any
 from tqdm import tqdm
 
 from econ_agents.assembly import build_teams
-from econ_agents.config import Config
+from econ_agents.config import Config, ConfigError
 from econ_agents.environments import Teams
 from econ_agents.episode import Episode
 from econ_agents.evaluate import live_options, load_networks, play_test
 from econ_agents.moves import Deviation, Search, grid_candidates, shift_candidates
-from econ_agents.nash import NashConv, estimate_nash_conv
+from econ_agents.nash import FEWEST_QUESTIONS, NashConv, estimate_nash_conv
 from econ_agents.networks import TeamNetworks
 from econ_agents.payoffs import Payoffs, Play, play_recorded
 from econ_agents.rollout import Explore
@@ -41,7 +41,17 @@ def run_nash(
         log_dir: where ``nash.json`` goes.
         questions: on which every deviation is played.
         seeds: one measurement each.
+
+    Raises:
+        ConfigError: there are too few questions for two halves.
+        CheckpointError: the checkpoint is damaged, or its networks have other shapes.
+        TooFewResults: hardly an episode came to a result.
     """
+    if questions < FEWEST_QUESTIONS:
+        raise ConfigError(
+            f"--questions must be at least {FEWEST_QUESTIONS}, got {questions}: one half of them "
+            "chooses deviations, the other half measures these"
+        )
     found: list[dict[str, Any]] = []
     teams = build_teams(config, "test", bne=False)
     try:

@@ -18,6 +18,10 @@ _NUMBERS_AT_ONCE = 1_000_000
 """Numbers that a bootstrap holds in memory: 8 MB."""
 
 
+class TooFewResults(ValueError):
+    """Hardly an episode came to a result, so that nothing can be measured."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
     """A measured value with the bounds of its 95% interval."""

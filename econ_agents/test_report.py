@@ -10,7 +10,13 @@ from pathlib import Path
 
 from econ_agents.collection_metrics import CORRECT, TOKENS, tokens_of
 from econ_agents.episode import Episode
-from econ_agents.statistics import Interval, mean_interval, paired_difference, proportion_interval
+from econ_agents.statistics import (
+    Interval,
+    TooFewResults,
+    mean_interval,
+    paired_difference,
+    proportion_interval,
+)
 
 CLOSED_BY = {
     1: "bne_rounds",
@@ -106,7 +112,8 @@ def compare(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: the lists differ in length, or hardly an episode came to a result.
+        ValueError: the lists differ in length.
+        TooFewResults: hardly an episode came to a result.
     """
     both = [
         (one, other)
@@ -131,14 +138,14 @@ def describe_arm(episodes: Sequence[Episode], *, seed: int) -> Arm:
     """What one way of playing came to.
 
     Raises:
-        ValueError: fewer than two episodes came to a result.
+        TooFewResults: fewer than two episodes came to a result.
     """
     finished = [episode for episode in episodes if not episode.failed]
     failed = len(episodes) - len(finished)
     if len(finished) < 2:
-        raise ValueError(
-            f"{failed} of {len(episodes)} episodes failed: too few are left for a result; see why "
-            "they fail, or play more"
+        raise TooFewResults(
+            f"{len(finished)} of {len(episodes)} episodes came to a result, and an interval needs "
+            "two: play more episodes, and see why they fail if they do"
         )
     infos = finished[0].infos
     correct = sum(int(_correct(episode)) for episode in finished) if CORRECT in infos else None
