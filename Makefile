@@ -8,7 +8,7 @@ help: ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 install: ## make .venv and install everything that developing needs
-	@scripts/install.sh minilm test dev
+	@scripts/install.sh minilm train test dev
 
 test: ## run the tests (PYTEST_ARGS="-k game -x" are passed on)
 	@scripts/check.sh test $(PYTEST_ARGS)

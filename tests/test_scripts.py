@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from econ_env.cli import main
-from econ_env.transcript import Transcript
+from econ_agents.cli import main as econ_agents_main
+from econ_agents.command_line import parse
+from econ_agents.commands import Train
+from econ_agents.config_file import preset_names
 
 FAKE_PYTHON = """#!/bin/sh
 # Stands for .venv/bin/python: notes every pip call, fails where the test wants a failure.
 case "$*" in
-    *"-m pip"*) printf '%s\\n' "$*" >>pip.log; test ! -e pip.fails ;;
+    *"-m pip"*) printf '%s\\n' "$TOGETHER_API_KEY$*" >>pip.log; test ! -e pip.fails ;;
+esac
+"""
+
+FAKE_AGENTS = """#!/bin/sh
+# Stands for .venv/bin/econ-agents: notes every call, leaves what the script looks for, and ends
+# with the code that the test wants.
+notes=$(dirname "$0")
+(IFS='|'; printf '%s\\n' "$*" >>"$notes/calls"; printf '%s\\n' "$TOGETHER_API_KEY" >>"$notes/keys")
+for each in "$@"; do
+    test "$last" = --log_dir && folder=$each
+    last=$each
+done
+case $1 in resume) name=train ;; *) name=$1 ;; esac
+test -n "$folder" || exit 0
+if test -e "$notes/waits"; then
+    trap 'echo saved; exit 130' INT
+    echo is waiting
+    sleep 60
+fi
+code=$(cat "$notes/code of $name" 2>/dev/null || echo 0)
+mkdir -p "$folder/checkpoints"
+touch "$folder/config.yaml"
+test "$code" = 0 || exit "$code"
+case $name in
+    train) mkdir -p "$folder/checkpoints/final" ;;
+    test) touch "$folder/test_report.json"; echo "the test's own lines" ;;
 esac
 """
 
@@ -35,12 +65,50 @@ def clone(repository: Path, tmp_path: Path) -> Path:
     return root
 
 
-def run(clone: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True, kw_only=True)
+class Agents:
+    """What stands for ``econ-agents`` in a clone."""
+
+    notes: Path
+
+    @property
+    def calls(self) -> list[str]:
+        """The arguments of every call, with ``|`` between them."""
+        calls = self.notes / "calls"
+        return calls.read_text().splitlines() if calls.exists() else []
+
+    @property
+    def keys(self) -> list[str]:
+        """The key that every call found in its environment."""
+        return (self.notes / "keys").read_text().splitlines()
+
+    def ends(self, command: str, code: int) -> None:
+        """From now on the command ends with this code."""
+        (self.notes / f"code of {command}").write_text(str(code))
+
+    def waits(self) -> None:
+        """From now on every command waits for Ctrl-C."""
+        (self.notes / "waits").touch()
+
+
+@pytest.fixture
+def agents(clone: Path) -> Agents:
+    """A fake ``econ-agents`` in the clone."""
+    command = clone / ".venv/bin/econ-agents"
+    command.write_text(FAKE_AGENTS)
+    command.chmod(0o755)
+    return Agents(notes=command.parent)
+
+
+def run(
+    clone: Path, *command: str, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a script of the clone from another folder."""
     return subprocess.run(
         [str(clone / command[0]), *command[1:]],
         cwd=clone.parent,
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", **environment},
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -116,16 +184,6 @@ def test_a_broken_venv_is_reported_and_kept(clone: Path) -> None:
     assert (clone / ".venv").exists()
 
 
-def test_the_example_of_the_help_plays_several_rounds(clone: Path, tmp_path: Path) -> None:
-    shown = run(clone, "run_econ.sh", "--help").stdout
-    (options,) = re.findall(r"run_econ\.sh -- (--(?!help).*)", shown)
-    out = tmp_path / "played.jsonl"
-    simulated = ["--dataset", "simulated", "--llm", "simulated", "--out", str(out)]
-    assert main(["play", *options.split(), *simulated]) == 0
-    played = [Transcript.from_json(json.loads(line)) for line in out.read_text().splitlines()]
-    assert max(len(list(transcript.rounds())) for transcript in played) > 1
-
-
 def test_help_installs_nothing(clone: Path) -> None:
     shown = run(clone, "run_econ.sh", "--help")
     assert shown.returncode == 0
@@ -133,21 +191,174 @@ def test_help_installs_nothing(clone: Path) -> None:
     assert installs(clone) == []
 
 
-@pytest.mark.parametrize("argument", ["--questions", "--api-key=secret", "play"])
-def test_an_unknown_argument_is_an_error_with_the_usage(clone: Path, argument: str) -> None:
-    refused = run(clone, "run_econ.sh", argument)
+def test_the_help_names_every_preset_and_an_example_that_is_understood(clone: Path) -> None:
+    shown = run(clone, "run_econ.sh", "--help").stdout
+    (listed,) = re.findall(r"a preset \((.*?)\)", shown)
+    assert sorted(listed.split(", ")) == preset_names()
+    (options,) = re.findall(r"run_econ\.sh .* -- (--(?!help).*)", shown)
+    assert isinstance(parse(Train(), "train", options.split()), Train)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--questions"],
+        ["--api-keys=sk-31"],
+        ["sk-31"],
+        ["-sk=sk-31"],
+        ["--api-key"],
+        ["--api-key="],
+        ["--api-key", "--config"],
+        ["--agents", "sk-31"],
+        ["--agents=0"],
+        ["--experiment-name", "../sk-31"],
+        ["--", "--log_dir=sk-31"],
+        ["--", "--config", "sk-31"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_told_with_the_usage_and_without_its_value(
+    clone: Path, arguments: list[str]
+) -> None:
+    refused = run(clone, "run_econ.sh", *arguments)
     assert refused.returncode == 2
-    assert "unknown option" in refused.stderr
-    assert "secret" not in refused.stderr
+    assert refused.stderr.startswith("error: ")
     assert "usage: ./run_econ.sh" in refused.stderr
+    assert "31" not in refused.stdout + refused.stderr
     assert installs(clone) == []
 
 
-def test_run_econ_installs_and_plays_with_the_options_after_two_dashes(clone: Path) -> None:
-    play = clone / ".venv/bin/econ-env"
-    play.write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 130\n')
-    play.chmod(0o755)
-    played = run(clone, "run_econ.sh", "--", "--out", "a file.jsonl")
-    assert played.stdout.endswith("play|--out|a file.jsonl|")
-    assert played.returncode == 130  # the game's own exit code, here that of Ctrl-C
-    assert installs(clone) == ["."]
+def test_install_only_installs_what_training_needs_and_stops(clone: Path, agents: Agents) -> None:
+    assert run(clone, "run_econ.sh", "--install-only").returncode == 0
+    assert installs(clone) == [".[train]"]
+    assert agents.calls == []
+
+
+def test_a_run_is_trained_and_tested_in_its_folder(clone: Path, agents: Agents) -> None:
+    done = run(clone, "run_econ.sh")
+    assert done.returncode == 0, done.stderr
+    assert agents.calls == [
+        "train|--config|quickstart|--experiment_name|quickstart|--log_dir|runs/quickstart",
+        "test|--model_dir|runs/quickstart|--log_dir|runs/quickstart",
+    ]
+    assert "the test's own lines" in done.stdout
+    assert "econ-agents nash --model_dir runs/quickstart " in done.stdout
+    assert "tensorboard --logdir runs/quickstart " in done.stdout
+
+
+def test_options_reach_the_training_with_spaces_and_all(clone: Path, agents: Agents) -> None:
+    run(
+        clone,
+        "run_econ.sh",
+        *("--config=a folder/mine.yaml", "--agents", "5", "--experiment-name", "five"),
+        *("--", "--set", "env.kwargs.data_path=my rows.jsonl"),
+    )
+    assert agents.calls[0] == (
+        "train|--config|a folder/mine.yaml|--experiment_name|five|--log_dir|runs/five|"
+        "--n_agents|5|--set|env.kwargs.data_path=my rows.jsonl"
+    )
+
+
+def test_a_run_takes_its_name_from_the_configuration(clone: Path, agents: Agents) -> None:
+    run(clone, "run_econ.sh", "--config", "a folder/mine.yaml")
+    assert agents.calls[-1].startswith("test|--model_dir|runs/mine|")
+
+
+def test_the_help_of_training_is_shown_and_nothing_is_trained(clone: Path, agents: Agents) -> None:
+    assert run(clone, "run_econ.sh", "--config", "p0", "--", "--help").returncode == 0
+    assert agents.calls == ["train|--config|p0|--help"]
+
+
+def test_an_interrupted_run_goes_on_and_a_finished_one_is_kept(clone: Path, agents: Agents) -> None:
+    agents.ends("train", 130)
+    stopped = run(clone, "run_econ.sh")
+    assert stopped.returncode == 130
+    assert "The same command goes on from there" in stopped.stderr
+    agents.ends("train", 0)
+    agents.ends("test", 130)
+    stopped = run(clone, "run_econ.sh")
+    assert stopped.returncode == 130
+    assert "settings of runs/quickstart/config.yaml" in stopped.stdout
+    agents.ends("test", 0)
+    assert run(clone, "run_econ.sh").returncode == 0
+    assert run(clone, "run_econ.sh").returncode == 0
+    assert [call.split("|")[0] for call in agents.calls] == [
+        *("train", "resume", "test"),  # interrupted twice
+        *("test",),
+        *("train", "test"),
+    ]
+    assert agents.calls[1] == "resume|--log_dir|runs/quickstart"
+    assert agents.calls[4].endswith("--log_dir|runs/quickstart-2")
+
+
+def test_ctrl_c_lets_the_training_save_and_says_how_to_go_on(clone: Path, agents: Agents) -> None:
+    agents.waits()
+    with subprocess.Popen(
+        [str(clone / "run_econ.sh")],
+        cwd=clone.parent,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        while "is waiting" not in process.stdout.readline():
+            pass
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        out, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "saved" in out
+    assert error.count("The same command goes on from there") == 1
+
+
+def test_a_failed_training_is_not_tested(clone: Path, agents: Agents) -> None:
+    agents.ends("train", 2)
+    assert run(clone, "run_econ.sh").returncode == 2
+    assert len(agents.calls) == 1
+
+
+@pytest.mark.parametrize("form", ["two words", "one word", "standard input"])
+def test_a_key_reaches_the_commands_by_the_environment_only(
+    clone: Path, agents: Agents, form: str
+) -> None:
+    arguments = {
+        "two words": ["--api-key", "sk-3141"],
+        "one word": ["--api-key=sk-3141"],
+        "standard input": ["--api-key", "-"],
+    }[form]
+    done = run(clone, "run_econ.sh", *arguments, stdin="sk-3141")
+    assert done.returncode == 0
+    assert agents.keys == ["sk-3141", "sk-3141"]
+    assert "3141" not in done.stdout + done.stderr + "".join(agents.calls)
+    assert ("export TOGETHER_API_KEY" in done.stderr) == (form != "standard input")
+    assert "sk-3141" not in (clone / "pip.log").read_text()  # installing needs no key
+
+
+def test_a_key_of_the_environment_is_used_without_a_word(clone: Path, agents: Agents) -> None:
+    done = run(clone, "run_econ.sh", TOGETHER_API_KEY="sk-3141")
+    assert agents.keys == ["sk-3141", "sk-3141"]
+    assert done.stderr == ""
+
+
+def test_the_commands_of_the_script_train_and_test_in_earnest(
+    clone: Path,
+    agents: Agents,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    few = "train.episodes=20 train.warmup_episodes=10 train.batch_size=8 test.episodes=10".split()
+    small = ["belief_dim=8", "network.entity_dim=8", "network.hidden=8", "network.ffn=8"]
+    options = ["--set", *few, *small, "logging.plots=false", "logging.tensorboard=false"]
+    run(clone, "run_econ.sh", "--config", "simulated", "--agents", "2", "--", *options)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert [econ_agents_main(call.split("|")) for call in agents.calls] == [0, 0]
+    for name in ("config.yaml", "checkpoints/final", "test_report.json", "metrics.csv"):
+        assert (elsewhere / "runs/simulated" / name).exists(), name
+    lines = capsys.readouterr().out
+    assert re.search(r"^Baseline \(no BNE\): \d+/10 = [\d.]+%", lines, re.MULTILINE)
+    assert re.search(r"^P0 BNE \(3 rounds\): \d+/10 = [\d.]+%", lines, re.MULTILINE)
+    assert re.search(r"^P0 Metadata: JSON=\d+%$", lines, re.MULTILINE)
