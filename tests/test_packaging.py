@@ -1,8 +1,11 @@
-"""All that is imported is declared, and all that is declared is pinned, on every Python."""
+"""All that is imported is declared, all that is declared is pinned, and all is shipped."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -13,11 +16,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from econ_agents.config_file import PRESETS, preset_names
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+PACKAGES = ("econ_env", "econ_agents")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -56,13 +62,15 @@ def test_every_requirement_has_a_pin_that_it_accepts(repository: Path, python: s
             assert each.specifier.contains(pinned[canonicalize_name(each.name)]), each
 
 
-def test_every_library_that_the_package_imports_is_declared(repository: Path) -> None:
-    declared = {
-        canonicalize_name(Requirement(text).name)
-        for text in read_project(repository)["dependencies"]
-    }
+@pytest.mark.parametrize(("package", "extras"), [("econ_env", []), ("econ_agents", ["train"])])
+def test_every_library_that_a_package_imports_is_declared(
+    repository: Path, package: str, extras: list[str]
+) -> None:
+    project = read_project(repository)
+    groups = [project["dependencies"], *(project["optional-dependencies"][name] for name in extras)]
+    declared = {canonicalize_name(Requirement(text).name) for group in groups for text in group}
     owners = packages_distributions()
-    modules = set(imports(repository / "econ_env")) - set(sys.stdlib_module_names) - {"econ_env"}
+    modules = set(imports(repository / package)) - set(sys.stdlib_module_names) - {package}
     undeclared = {
         module
         for module in modules
@@ -79,6 +87,56 @@ def test_the_oldest_torch_allowed_has_the_optimiser_of_the_training(repository: 
     )
     assert not torch.specifier.contains("2.8.0")  # torch.optim.Muon came with 2.9
     assert torch.specifier.contains("2.9.0")
+
+
+def test_what_the_packages_read_at_run_time_is_shipped_with_them(repository: Path) -> None:
+    with (repository / "pyproject.toml").open("rb") as file:
+        build = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]
+    assert set(PACKAGES) <= set(build["wheel"]["packages"])
+    assert {f"/{package}" for package in PACKAGES} <= set(build["sdist"]["include"])
+    data = [repository / package / "py.typed" for package in PACKAGES]
+    data += [PRESETS / f"{name}.yaml" for name in preset_names()]
+    for path in data:
+        assert path.is_file()
+        assert repository / path.relative_to(repository).parts[0] in path.parents
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git knows what is ignored")
+def test_git_ignores_nothing_of_the_packages(repository: Path) -> None:
+    """The build leaves out what git ignores, silently."""
+    if not (repository / ".git").exists():
+        pytest.skip("this is no clone")
+    files = [
+        str(path.relative_to(repository))
+        for package in PACKAGES
+        for path in (repository / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--stdin"],  # noqa: S607 - whichever git there is
+        cwd=repository,
+        input="\n".join(files),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(files) > len(PACKAGES)
+    assert ignored.stdout.splitlines() == []
+
+
+def test_every_command_that_is_installed_shows_its_help(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripts = read_project(repository)["scripts"]
+    assert set(scripts) == {"econ-env", "econ-agents"}
+    for command, target in scripts.items():
+        module, _, function = target.partition(":")
+        try:
+            code = getattr(importlib.import_module(module), function)(["--help"])
+        except SystemExit as stop:  # as the script that pip writes would end
+            code = stop.code
+        assert code == 0
+        assert capsys.readouterr().out.startswith(f"usage: {command} ")
 
 
 def read_project(repository: Path) -> dict[str, Any]:
