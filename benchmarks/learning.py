@@ -1,0 +1,119 @@
+"""What ECON learns: figures over several seeds, each with its interval.
+
+    python benchmarks/learning.py simulated                    # exact, on the simulator
+    python benchmarks/learning.py bundled                      # the bundled language models
+    python benchmarks/learning.py bundled --seeds 0 1          # in parallel: a process for some
+    python benchmarks/learning.py simulated --episodes 500 --out /tmp/learning.json --fresh
+
+Hyperparameters are those of the presets in econ_agents/configs. Results go to
+benchmarks/results/learning_<what>.json after every finished part; parts that are finished are
+skipped, so that an interrupted benchmark goes on and several processes may share a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+# Run as a script, Python looks for modules beside this file only.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.learning_parts.bundled import measure_bundled
+from benchmarks.learning_parts.results import RESULTS, WORK, Result, SettingsDiffer
+from benchmarks.learning_parts.simulated import measure_simulated
+
+
+def simulated(chosen: argparse.Namespace) -> Result:
+    """ECON on the simulator."""
+    return measure_simulated(
+        seeds=chosen.seeds,
+        episodes=chosen.episodes,
+        sampled_questions=chosen.sampled_questions,
+        out=chosen.out,
+    )
+
+
+def bundled(chosen: argparse.Namespace) -> Result:
+    """ECON on the bundled language models."""
+    return measure_bundled(
+        seeds=chosen.seeds,
+        questions=chosen.questions,
+        references=chosen.references,
+        assignments=chosen.set,
+        work=chosen.work,
+        out=chosen.out,
+        fresh=chosen.fresh,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write the file, print the summary; the exit code."""
+    chosen = _parser().parse_args(arguments)
+    torch.set_num_threads(1)  # networks this small are slower on several
+    chosen.out = chosen.out or RESULTS / f"learning_{chosen.what}.json"
+    if chosen.fresh:
+        chosen.out.unlink(missing_ok=True)
+    measure: Callable[[argparse.Namespace], Result] = chosen.measure
+    try:
+        summary = measure(chosen)
+    except SettingsDiffer as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted: what is finished is in {chosen.out}; the same command goes on")
+        return 130
+    print(json.dumps(summary, indent=1))
+    print(f"written to {chosen.out}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = parser.add_subparsers(dest="what", required=True)
+
+    def part(name: str, measure: Callable[[argparse.Namespace], Result]) -> argparse.ArgumentParser:
+        found = parts.add_parser(name, help=measure.__doc__)
+        found.set_defaults(measure=measure)
+        found.add_argument("--out", type=Path, help="file of the results")
+        found.add_argument(
+            "--fresh",
+            action="store_true",
+            help="drop all results that are there; in the first process only",
+        )
+        return found
+
+    def add_seeds(found: argparse.ArgumentParser) -> None:
+        found.add_argument(
+            "--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4], help="one run for each"
+        )
+
+    found = part("simulated", simulated)
+    add_seeds(found)
+    found.add_argument("--episodes", type=int, default=1500, help="of training")
+    found.add_argument(
+        "--sampled-questions", type=int, default=1000, help="of the sampled NashConv; 0: none"
+    )
+    found = part("bundled", bundled)
+    add_seeds(found)
+    found.add_argument("--questions", type=int, default=500, help="unseen test questions")
+    found.add_argument(
+        "--references",
+        choices=["with", "without", "only"],
+        default="with",
+        help="untrained policy and best fixed profile: with the seeds, without, or alone",
+    )
+    found.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
+    )
+    found.add_argument("--work", type=Path, default=WORK, help="folder of the runs")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
