@@ -19,7 +19,7 @@ from econ_agents.stopping import EarlyStopping, PlateauStopping, Stopping
 
 
 def build_teams(config: Config, phase: Phase, *, bne: bool = True) -> Teams:
-    """The environment of a phase, with ``train.in_flight`` places at most.
+    """The environment of a phase, with a place per stream, or ``train.in_flight`` if that is less.
 
     Args:
         config: the configuration.
@@ -27,8 +27,13 @@ def build_teams(config: Config, phase: Phase, *, bne: bool = True) -> Teams:
         bne: whether decisions take several rounds; False plays the baseline.
     """
     kwargs = environment_kwargs(config, phase, bne=bne)
-    places = min(config.train.in_flight, config.update_interval)
+    places = min(config.train.in_flight, streams_of(config, phase))
     return make_teams(config.env.factory, kwargs, places)
+
+
+def streams_of(config: Config, phase: Phase) -> int:
+    """Sequences of episodes that are played with one policy: one episode of each per update."""
+    return config.update_interval if phase == "train" else config.test.streams
 
 
 def network_sizes(config: Config, space: TeamSpace) -> NetworkSizes:
@@ -97,7 +102,7 @@ def build_learner(config: Config, space: TeamSpace) -> Learner:
 def build_policy(
     config: Config, networks: TeamNetworks, space: TeamSpace, phase: Phase
 ) -> TeamPolicy:
-    """The executors' policies, with an empty memory for each of ``update_interval`` streams."""
+    """The executors' policies, with an empty memory for each stream."""
     bne = config.bne
     refines = bne.train_refine if phase == "train" else bne.refine_at_infer
     return TeamPolicy(
@@ -110,7 +115,7 @@ def build_policy(
             match_threshold=bne.commitment_match_threshold,
             detect_oscillation=bne.detect_oscillation,
         ),
-        streams=config.update_interval,
+        streams=streams_of(config, phase),
         memory_length=config.memory.length,
         memory_scope=config.memory.scope,
     )

@@ -192,8 +192,9 @@ class TrainSettings(Settings):
     """The same at the end of its decay, >= 0."""
     exploration_decay_episodes: Count = 80
     """Episodes after the warm-up over which the noise decays, >= 1."""
-    in_flight: Count = 16
-    """Episodes played side by side, >= 1. The figures do not depend on it."""
+    in_flight: Count = 64
+    """Most episodes played side by side, >= 1; in training, no more than update_interval. The
+    figures do not depend on it."""
     eval_interval: CountOrZero = 0
     """Episodes between evaluations; 0: none."""
     eval_episodes: Count = 32
