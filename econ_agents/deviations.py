@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from econ_agents.networks import TeamNetworks
+from econ_agents.networks import Mixed, TeamNetworks
 
 
 def best_deviations(
@@ -32,15 +32,27 @@ def best_deviations(
     """
     count, n_agents, batch, size = candidates.shape
     with torch.no_grad():
-        # Row (d, k, b) of the profiles: executor d plays its candidate k in decision b.
-        profiles = actions.expand(n_agents, count, *actions.shape).clone()
-        for deviator in range(n_agents):
-            profiles[deviator, :, deviator] = candidates[:, deviator]
-        flat = profiles.permute(2, 0, 1, 3, 4).reshape(n_agents, -1, size)
+        own = candidates.transpose(0, 1).reshape(n_agents, -1, size)
+        own_values = networks.beliefs.values(beliefs.repeat(1, count, 1), own)
+        kept_values = networks.beliefs.values(beliefs, actions)
+        # Axes (executor, deviator, candidate, decision): a deviator changes its own entry only.
+        deviates = torch.eye(n_agents, dtype=torch.bool, device=actions.device)[..., None, None]
+        values = torch.where(
+            deviates,
+            own_values.view(n_agents, 1, count, batch),
+            kept_values.view(n_agents, 1, 1, batch),
+        )
+        profiles = torch.where(
+            deviates[..., None],
+            own.view(n_agents, 1, count, batch, size),
+            actions.view(n_agents, 1, 1, batch, size),
+        )
         copies = n_agents * count
-        totals = networks.mix(
-            beliefs.repeat(1, copies, 1), flat, team.repeat(copies, 1), state.repeat(copies, 1)
-        ).total.view(n_agents, count, batch)
+        mixer = networks.mixer
+        features = mixer.features(profiles.reshape(n_agents, -1, size), team.repeat(copies, 1))
+        base = mixer.base(team, state).repeat(copies)
+        mixed: Mixed = mixer.mix(values.reshape(n_agents, -1), features, base)
+        totals = mixed.total.view(n_agents, count, batch)
         best, which = totals.max(dim=1)
         index = which[None, :, :, None].expand(1, -1, -1, size)
         chosen = candidates.gather(0, index).squeeze(0)

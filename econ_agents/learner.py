@@ -107,6 +107,7 @@ class Learner:
                 {"params": others, "lr": settings.mixer_learning_rate},
             ],
             weight_decay=settings.weight_decay,
+            fused=True,
         )
         self.alpha_optimiser = torch.optim.SGD(weighting.parameters(), lr=settings.eta_alpha)
 
@@ -255,5 +256,5 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
 def follow(targets: nn.Module, networks: nn.Module, tau: float) -> None:
     """Phi' <- tau phi + (1 - tau) phi'."""
     with torch.no_grad():
-        for target, source in zip(targets.parameters(), networks.parameters(), strict=True):
-            target.lerp_(source, tau)
+        sources = [parameter.detach() for parameter in networks.parameters()]
+        torch._foreach_lerp_(list(targets.parameters()), sources, tau)

@@ -96,13 +96,20 @@ class Mixer(nn.Module):
             team: E, ``(batch, team_size)``.
             state: ``(batch, state_size)``.
         """
-        features = self.features(actions, team)
+        return self.mix(values, self.features(actions, team), self.base(team, state))
+
+    def mix(self, values: Tensor, features: Tensor, base: Tensor) -> Mixed:
+        """The same from F_i and the part that no action changes, ``(batch,)``."""
         pooled = features.mean(dim=1)
         shares = softplus(self.weight_of_value(features))
         hidden = elu((shares * values.T.unsqueeze(-1)).mean(dim=1) + self.offset(pooled))
         mixed = (softplus(self.weight_of_unit(pooled)) * hidden).mean(dim=-1)
-        base = self.base_value(torch.cat([team, state], dim=-1)).squeeze(-1)
         return Mixed(mixed + base, features)
+
+    def base(self, team: Tensor, state: Tensor) -> Tensor:
+        """V(E, state), ``(batch,)``."""
+        value: Tensor = self.base_value(torch.cat([team, state], dim=-1))
+        return value.squeeze(-1)
 
     def features(self, actions: Tensor, team: Tensor) -> Tensor:
         """F_i, ``(batch, n_agents, size)``."""
