@@ -3,6 +3,8 @@
     python benchmarks/learning.py simulated                    # exact, on the simulator
     python benchmarks/learning.py bundled                      # the bundled language models
     python benchmarks/learning.py bundled --seeds 0 1          # in parallel: a process for some
+    python benchmarks/learning.py sb3                          # PPO and SAC on the simulator
+    python benchmarks/learning.py update                       # what an update costs
     python benchmarks/learning.py simulated --episodes 500 --out /tmp/learning.json --fresh
 
 Hyperparameters are those of the presets in econ_agents/configs. Results go to
@@ -24,7 +26,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.learning_parts.bundled import measure_bundled
 from benchmarks.learning_parts.results import RESULTS, WORK, Result, SettingsDiffer
+from benchmarks.learning_parts.sb3 import measure_sb3
 from benchmarks.learning_parts.simulated import measure_simulated
+from benchmarks.learning_parts.update import measure_update
 
 
 def simulated(chosen: argparse.Namespace) -> Result:
@@ -47,6 +51,18 @@ def bundled(chosen: argparse.Namespace) -> Result:
         work=chosen.work,
         out=chosen.out,
         fresh=chosen.fresh,
+    )
+
+
+def update(chosen: argparse.Namespace) -> Result:
+    """What an update costs, against a loop over the executors."""
+    return measure_update(repeats=chosen.repeats, episodes=chosen.episodes, out=chosen.out)
+
+
+def sb3(chosen: argparse.Namespace) -> Result:
+    """Stable-baselines3's PPO and SAC on the simulator, beside the results of "simulated"."""
+    return measure_sb3(
+        seeds=chosen.seeds, episodes=chosen.episodes, econ=chosen.econ, out=chosen.out
     )
 
 
@@ -112,6 +128,20 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
     )
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs")
+    found = part("sb3", sb3)
+    add_seeds(found)
+    found.add_argument("--episodes", type=int, default=1500, help="of training")
+    found.add_argument(
+        "--econ",
+        type=Path,
+        default=RESULTS / "learning_simulated.json",
+        help="results of ECON to compare with",
+    )
+    found = part("update", update)
+    found.add_argument("--repeats", type=int, default=50, help="updates; the fastest counts")
+    found.add_argument(
+        "--episodes", type=int, nargs=2, default=[300, 100], help="of the short runs, of each team"
+    )
     return parser
 
 

@@ -249,7 +249,7 @@ test_seeds.__test__ = False  # type: ignore[attr-defined] # pytest collects what
 
 def _wide(config: Config) -> Config:
     train = replace(config.train, in_flight=IN_FLIGHT)
-    return replace(config, train=train, update_interval=IN_FLIGHT)
+    return replace(config, train=train, test=replace(config.test, streams=IN_FLIGHT))
 
 
 def _key(point: Sequence[float]) -> str:
