@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from tqdm import tqdm
 
 from econ_agents.assembly import build_networks, build_policy, build_teams, build_weighting
@@ -126,19 +127,28 @@ def play_test(
 def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNetworks:
     """The trained networks, ready to act.
 
+    Nobody needs the mixer to act, and its shape depends on the size of the state, which may depend
+    on the number of executors: it stays untrained, so that a team whose executors share their
+    parameters can be tested at another size.
+
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks have other shapes.
     """
     saved = load_checkpoint(checkpoint)
     networks = build_networks(config, space)
+    acting = _without_mixer(saved.arrays["networks"])
     check_shapes(
-        saved.arrays["networks"],
-        networks.state_dict(),
+        acting,
+        _without_mixer(networks.state_dict()),
         saved_config=saved.state["config"],
         config=config_mapping(config),
     )
-    networks.load_state_dict(saved.arrays["networks"])
+    networks.load_state_dict(acting, strict=False)
     return networks.eval()
+
+
+def _without_mixer(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in parameters.items() if not name.startswith("mixer.")}
 
 
 def live_options(config: Config, checkpoint: Path) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from econ_agents.buffer import Batch, Window
 from econ_agents.checkpoint import Checkpoint, keep_last, periodic_name, save_checkpoint
 from econ_agents.collection_metrics import describe_episodes
 from econ_agents.config import Config
+from econ_agents.equilibrium import measure_nash_conv
 from econ_agents.inspection import FINAL
 from econ_agents.interrupts import uninterrupted
 from econ_agents.learner import NonFiniteLoss
@@ -67,14 +68,16 @@ class TrainingRun:
         self._best: float | None = None
         self._pending: dict[str, float] | None = None
         """Metrics of an interval that may lack its evaluation, and are not in the log yet."""
-        self._evaluated = self._saved = 0
-        """Episodes that had been played at the last evaluation, and periodic checkpoint."""
+        self._evaluated = self._deviated = self._saved = 0
+        """Episodes that had been played at the last evaluation, measurement of NashConv, and
+        periodic checkpoint."""
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on where the run was that saved this checkpoint."""
         state = checkpoint.state
         self._best, self._pending = state["best"], state["pending"]
-        self._evaluated, self._saved = state["evaluated"], self._trainer.episodes
+        self._evaluated, self._deviated = state["evaluated"], state["deviated"]
+        self._saved = self._trainer.episodes
 
     def loop(self) -> int:
         """Train to the last episode, or until training stops early, or until Ctrl-C."""
@@ -127,6 +130,7 @@ class TrainingRun:
             "best": self._best,
             "pending": self._pending,
             "evaluated": self._evaluated,
+            "deviated": self._deviated,
         }
         save_checkpoint(folder, name, trainer.arrays(), {**trainer.state(), **own})
         keep_last(folder, self._config.train.keep_checkpoints)
@@ -163,8 +167,13 @@ class TrainingRun:
         """Evaluate, log and save what is due after an interval."""
         config, trainer = self._config, self._trainer
         evaluates = self._is_due(config.train.eval_interval, self._evaluated)
+        deviates = self._is_due(config.train.nash_interval, self._deviated)
         # It may take long: a Ctrl-C is welcome here, and the evaluation begins anew after it.
-        metrics = {**pending, **(self._evaluate() if evaluates else {})}
+        metrics = {
+            **pending,
+            **(self._evaluate() if evaluates else {}),
+            **(self._measure_nash_conv() if deviates else {}),
+        }
         with uninterrupted():
             self._log.write(trainer.episodes, metrics)
             if self._progress is not None:
@@ -172,6 +181,8 @@ class TrainingRun:
             self._pending = None
             if evaluates:
                 self._evaluated = trainer.episodes
+            if deviates:
+                self._deviated = trainer.episodes
             reward = metrics.get("eval/team_reward")
             if reward is not None and (self._best is None or reward > self._best):
                 self._best = reward
@@ -193,6 +204,25 @@ class TrainingRun:
         found = describe_episodes(episodes, trainer.teams.space)
         metrics = {f"eval/{name}": value for name, value in found.items()}
         return {**metrics, "timers/evaluate_s": time.perf_counter() - start}
+
+    def _measure_nash_conv(self) -> dict[str, float]:
+        """How far the policy is from equilibrium, on fixed questions of the training split."""
+        config, trainer = self._config, self._trainer
+        start = time.perf_counter()
+        found = measure_nash_conv(
+            config,
+            trainer.learner.networks,
+            trainer.teams,
+            questions=config.train.nash_questions,
+            seed=config.seed,
+            options=trainer.options(),
+        )
+        return {
+            "eval/nash_conv": found.value,
+            "eval/nash_conv_low": found.interval.low,
+            "eval/nash_conv_high": found.interval.high,
+            "timers/nash_conv_s": time.perf_counter() - start,
+        }
 
     def _is_due(self, every: int, last: int) -> bool:
         """Whether a multiple of ``every`` episodes was passed since ``last``; never where it is 0.

@@ -14,7 +14,7 @@ from benchmarks.learning_parts.results import Result, ResultFile, over_seeds
 from econ_agents.assembly import build_teams
 from econ_agents.config import Config
 from econ_agents.config_file import config_mapping, read_config
-from econ_agents.nash_command import measure_nash_conv
+from econ_agents.equilibrium import measure_nash_conv
 from econ_agents.regret import cumulative_regret
 from econ_agents.statistics import Interval
 from econ_agents.trainer import Trainer

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from econ_agents.settings.base import (
     ConfigError,
     Count,
     CountOrZero,
     Fraction,
+    Interval,
     NonNegative,
     Positive,
     PositiveFraction,
@@ -134,9 +135,10 @@ class EarlyStoppingSettings(Settings):
     reward_threshold: float | None = 0.7
     """R_threshold, the least mean reward (paper: 0.7)."""
     patience: Count = 5
-    """Episodes in a row for which this must hold, >= 1 (paper: 5)."""
+    """Updates (once every update_interval episodes) in a row for which this must hold, >= 1 (paper:
+    5)."""
     warmup: CountOrZero = 20
-    """Episodes before which nothing stops, >= 0 (the authors' code: 20)."""
+    """First updates, after which nothing stops, >= 0 (the authors' code: 20)."""
     min_delta: NonNegative = 0.001
     """Without thresholds: the least growth of reward_mean that is one, >= 0."""
 
@@ -199,6 +201,11 @@ class TrainSettings(Settings):
     """Episodes between evaluations; 0: none."""
     eval_episodes: Count = 32
     """Episodes of one evaluation, >= 1."""
+    nash_interval: CountOrZero = 0
+    """Episodes between measurements of NashConv; 0: none. One plays every question of
+    nash_questions some hundred times: right for simulated models, dear for others."""
+    nash_questions: Annotated[int, Interval(low=4)] = 100
+    """Questions of the training split on which NashConv is measured, >= 4."""
     checkpoint_interval: Count = 50
     """Episodes between checkpoints, >= 1."""
     keep_checkpoints: Count = 3
