@@ -54,13 +54,16 @@ def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
 def test_team(config: Config, checkpoint: Path) -> tuple[TestReport, Traces]:
     """Play ``test.episodes`` unseen questions in one round each, and again with refinement.
 
+    They are played once where refinement is off, or has one round: that is the baseline.
+
     Returns:
         The report, and the traces of the refined episodes where the environment keeps any.
     """
     seeds = [derive_seed(config.seed, "test", k) for k in range(config.test.episodes)]
+    rounds = config.bne_rounds("test")
     arms: dict[bool, list[Episode]] = {}
     traces: Traces = []
-    for bne in (False, True):
+    for bne in (False, True) if rounds > 1 else (True,):
         teams = build_teams(config, "test", bne=bne)
         try:
             networks = load_networks(config, checkpoint, teams.space)
@@ -75,8 +78,8 @@ def test_team(config: Config, checkpoint: Path) -> tuple[TestReport, Traces]:
             )
         finally:
             teams.close()
-    rounds = config.bne_rounds("test")
-    return compare(arms[False], arms[True], rounds=rounds, seed=config.seed), traces
+    report = compare(arms.get(False, arms[True]), arms[True], rounds=rounds, seed=config.seed)
+    return report, traces
 
 
 test_team.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...

@@ -35,6 +35,10 @@ class RefinementRules:
     """Commitments A, B, A settle a decision as well."""
 
 
+class NonFiniteAction(Exception):
+    """The networks have diverged: an action is NaN or infinite."""
+
+
 class TeamPolicy:
     """The executors' policies on several streams of episodes at once.
 
@@ -89,9 +93,17 @@ class TeamPolicy:
         Args:
             observations: ``(streams, n_agents, observation_size)``; any finite values where a
                 stream is not playing.
+
+        Raises:
+            NonFiniteAction: the networks give no actions any more.
         """
         with torch.no_grad():
             proposed = self._propose(observations)
+        if not np.isfinite(proposed).all():
+            raise NonFiniteAction(
+                "the policy's actions are NaN or infinite: its networks have diverged. Train with "
+                "a smaller train.learning_rate, or take an earlier checkpoint"
+            )
         if self._round is None:
             return proposed
         # Refinement looks at later rounds only: the first round of a decision is the policy's.

@@ -58,7 +58,7 @@ class TestReport:
     __test__ = False  # pytest collects classes that are named Test...
 
     rounds: int
-    """Most rounds of a decision with refinement."""
+    """Most rounds of a decision with refinement; 1: there was none, and both arms are one."""
     baseline: Arm
     bne: Arm
     difference: Interval | None
@@ -70,19 +70,22 @@ class TestReport:
     def lines(self) -> list[str]:
         """The report for people; the first lines keep the form of the specification."""
         bne = f"P0 BNE ({self.rounds} rounds)"
-        lines = [f"Baseline (no BNE): {_score(self.baseline)}", f"{bne}: {_score(self.bne)}"]
-        rates = [arm.json_rate for arm in (self.baseline, self.bne) if arm.json_rate is not None]
+        arms = {"Baseline (no BNE)": self.baseline, bne: self.bne}
+        if self.rounds == 1:
+            del arms[bne]
+        lines = [f"{name}: {_score(arm)}" for name, arm in arms.items()]
+        rates = [arm.json_rate for arm in arms.values() if arm.json_rate is not None]
         if rates:
             lines.append(f"P0 Metadata: JSON={100 * rates[-1]:.0f}%")
-        if self.difference is not None:
+        if self.difference is not None and bne in arms:
             what = "team reward" if self.baseline.accuracy is None else "accuracy"
             lines.append(f"{bne} minus baseline, {what}: {self.difference}")
-        if self.right_to_wrong is not None:
+        if self.right_to_wrong is not None and bne in arms:
             lines.append(
                 f"answers that flipped: {self.right_to_wrong} right to wrong, "
                 f"{self.wrong_to_right} wrong to right"
             )
-        for name, arm in (("baseline", self.baseline), (bne, self.bne)):
+        for name, arm in arms.items():
             parts = [f"rounds {arm.rounds_per_question:.2f}"]
             if arm.tokens_per_question is not None:
                 parts.append(f"tokens {arm.tokens_per_question:.0f} per question")

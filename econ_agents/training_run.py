@@ -15,6 +15,7 @@ from econ_agents.buffer import Batch, Window
 from econ_agents.checkpoint import Checkpoint, keep_last, periodic_name, save_checkpoint
 from econ_agents.collection_metrics import describe_episodes
 from econ_agents.config import Config
+from econ_agents.config_file import CONFIG_FILE
 from econ_agents.equilibrium import measure_nash_conv
 from econ_agents.inspection import FINAL
 from econ_agents.interrupts import uninterrupted
@@ -235,8 +236,9 @@ class TrainingRun:
         path = self._log_dir / BAD_BATCH
         save_file(_tensors(error.batch), path)
         return (
-            f"{error} after {self._trainer.learner.updates} updates: training stopped before it "
-            f"spoiled the networks. The batch is in {path}; the latest checkpoint is whole"
+            f"{error} after {self._trainer.learner.updates} updates, and was not learned from. The "
+            f"batch is in {path}. A resumed run would end here again, unless you first change "
+            f"{self._log_dir / CONFIG_FILE}: try a smaller train.learning_rate"
         )
 
     def _say(self, text: str) -> None:
