@@ -128,7 +128,7 @@ class Yardstick:
         """The configuration with a place and a stream for every question."""
         config = self._config
         train = replace(config.train, in_flight=self.count)
-        return replace(config, train=train, update_interval=self.count)
+        return replace(config, train=train, test=replace(config.test, streams=self.count))
 
     def _game(self, split: Split) -> SimulatedGame:
         return SimulatedGame(
