@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from econ_agents.commands import COMMANDS
+from econ_agents.config_file import config_keys, preset_names
+from scripts.configuration_table import DOCUMENT, with_tables
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+DOTTED = re.compile(r"[`\s](?:--)?([a-z_]+(?:\.[a-z_]+)+)\b")
 MAKE_TARGET = re.compile(r"\bmake ([a-z]+)\b")
 
 
@@ -84,3 +89,29 @@ def test_every_make_target_that_is_named_exists() -> None:
     shown = "".join(block.text for block in ALL_BLOCKS if block.language == "bash")
     for target in {*MAKE_TARGET.findall(shown)}:
         assert f"\n{target}:" in makefile
+
+
+def test_the_tables_of_the_configuration_are_those_of_the_declarations() -> None:
+    written = DOCUMENT.read_text(encoding="utf-8")
+    assert with_tables(written) == written, "run: .venv/bin/python scripts/configuration_table.py"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/configuration.md"])
+def test_every_preset_and_command_of_the_learner_is_named(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    missing = [preset for preset in preset_names() if f"`{preset}`" not in text]
+    assert missing == []
+    if name == "README.md":
+        assert [each for each in COMMANDS if f"| `{each} --" not in text] == []
+
+
+@pytest.mark.parametrize("name", ["learning", "configuration", "equilibrium", "your_environment"])
+def test_every_key_of_the_configuration_that_is_named_exists(name: str) -> None:
+    keys = config_keys()
+    sections = {key.partition(".")[0] for key in keys if "." in key} - {"env"}
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    dotted = {each.replace(".no_", ".") for each in DOTTED.findall(text)}  # --train.no_use_replay
+    named = {each for each in dotted if each.partition(".")[0] in sections}
+    known = {*keys, *(key.rpartition(".")[0] for key in keys)}
+    assert named - known == set()
+    assert named
