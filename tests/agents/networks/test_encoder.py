@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import scaled_dot_product_attention
 
 from econ_agents.networks import BeliefEncoder
+from econ_agents.networks.attention import AttentionBlock
 from tests.agents.builders import normal, shaken
 
 BELIEF, SIZE, BATCH = 8, 6, 4
@@ -53,6 +55,18 @@ def test_executors_attend_to_each_other():
     before = network.each(beliefs)
     beliefs[2] += 1
     assert (network.each(beliefs)[:, :2] - before[:, :2]).abs().max() > 1e-3
+
+
+def test_attention_is_the_one_of_torch():
+    block = shaken(encoder().blocks[0], 0, scale=0.5)
+    assert isinstance(block, AttentionBlock)
+    tokens = normal(0, BATCH, 3, SIZE)
+    projected = block.query_key_value(block.before_attention(tokens))
+    query, key, value = projected.unflatten(-1, (3, 2, 4)).permute(2, 0, 3, 1, 4)
+    attended = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
+    after = tokens + block.out(attended)
+    expected = after + block.feed_forward(block.before_feed_forward(after))
+    torch.testing.assert_close(block(tokens), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_decisions_of_a_batch_do_not_touch_each_other():
