@@ -113,7 +113,8 @@ def play_test(
     def watch(place: int, episode: Episode) -> None:
         trace = None if traces is None else teams.trace(place)
         if traces is not None and trace is not None:
-            traces.append({"episode": episode.number, "seed": episode.seed, **trace})
+            # Beside the transcript, not within: what is in there is the environment's own.
+            traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})
 
     episodes: list[Episode] = []
     quiet = None if description else True  # None: a bar where stderr is a terminal

@@ -26,6 +26,7 @@ from econ_agents.progress import Progress
 from econ_agents.rollout import play_episodes
 from econ_agents.run_folder import model_dir
 from econ_agents.seeds import derive_seed
+from econ_agents.statistics import TooFewResults
 from econ_agents.stopping import Stopping
 from econ_agents.trainer import Trainer
 
@@ -210,14 +211,19 @@ class TrainingRun:
         """How far the policy is from equilibrium, on fixed questions of the training split."""
         config, trainer = self._config, self._trainer
         start = time.perf_counter()
-        found = measure_nash_conv(
-            config,
-            trainer.learner.networks,
-            trainer.teams,
-            questions=config.train.nash_questions,
-            seed=config.seed,
-            options=trainer.options(),
-        )
+        try:
+            found = measure_nash_conv(
+                config,
+                trainer.learner.networks,
+                trainer.teams,
+                questions=config.train.nash_questions,
+                seed=config.seed,
+                options=trainer.options(),
+            )
+        except TooFewResults as error:
+            # As where all episodes of an interval failed: training goes on.
+            self._say(f"NashConv was not measured: {error}")
+            return {}
         return {
             "eval/nash_conv": found.value,
             "eval/nash_conv_low": found.interval.low,

@@ -10,6 +10,7 @@ from tests.agents.small_runs import assert_same_team, numbers, train
 
 SEVERAL_ROUNDS = (
     "bne.max_iterations_train=3 bne.convergence_threshold=0.05 memory.scope=stream "
+    "memory.length=2 "
     "reward.dynamic=true"
 ).split()
 """Episodes of different lengths, whose memories go on, in an environment that is told weights."""

@@ -27,7 +27,9 @@ from tests.agents.small_runs import (
     train,
 )
 
-SETTINGS = "memory.scope=stream train.eval_interval=20 train.eval_episodes=3".split()
+SETTINGS = (
+    "memory.scope=stream memory.length=2 train.eval_interval=20 train.eval_episodes=3".split()
+)
 
 
 @pytest.fixture(scope="module")

@@ -81,8 +81,14 @@ def test_failed_episodes_are_dropped_and_counted(
     assert set(buffer["number"].tolist()) < set(range(40))
 
 
-def test_training_goes_on_where_everything_fails(tmp_path: Path) -> None:
-    train(tmp_path, *FLAKY, "env.kwargs.share=1.0", "train.eval_interval=20")
+def test_training_goes_on_where_everything_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = "train.eval_interval=20 train.nash_interval=40 train.nash_questions=4".split()
+    train(tmp_path, *FLAKY, "env.kwargs.share=1.0", "n_agents=1", *looks)
+    assert (
+        "NashConv was not measured: 4 of 4 questions came to no result" in capsys.readouterr().err
+    )
     lines = numbers(tmp_path)
     assert [line["counters/failed"] for line in lines] == [10, 20, 30, 40]
     assert not any(name.endswith("reward") for line in lines for name in line)
