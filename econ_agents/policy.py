@@ -84,7 +84,6 @@ class TeamPolicy:
 
     def begin(self, stream: int) -> FloatArray:
         """Start an episode; what is remembered of before, ``(known, n_agents, moment_size)``."""
-        self._commitments[stream] = []
         return self.memory.begin(stream)
 
     def act(self, observations: FloatArray) -> FloatArray:
