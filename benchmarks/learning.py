@@ -4,6 +4,7 @@
     python benchmarks/learning.py bundled                      # the bundled language models
     python benchmarks/learning.py bundled --seeds 0 1          # in parallel: a process for some
     python benchmarks/learning.py sb3                          # PPO and SAC on the simulator
+    python benchmarks/learning.py mpe                          # mpe2's simple_spread
     python benchmarks/learning.py update                       # what an update costs
     python benchmarks/learning.py simulated --episodes 500 --out /tmp/learning.json --fresh
 
@@ -25,6 +26,7 @@ import torch
 # Run as a script, Python looks for modules beside this file only.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.learning_parts.bundled import measure_bundled
+from benchmarks.learning_parts.mpe import measure_mpe
 from benchmarks.learning_parts.results import RESULTS, WORK, Result, SettingsDiffer
 from benchmarks.learning_parts.sb3 import measure_sb3
 from benchmarks.learning_parts.simulated import measure_simulated
@@ -51,6 +53,13 @@ def bundled(chosen: argparse.Namespace) -> Result:
         work=chosen.work,
         out=chosen.out,
         fresh=chosen.fresh,
+    )
+
+
+def mpe(chosen: argparse.Namespace) -> Result:
+    """ECON on mpe2's simple_spread."""
+    return measure_mpe(
+        seeds=chosen.seeds, episodes=chosen.episodes, assignments=chosen.set, out=chosen.out
     )
 
 
@@ -109,6 +118,11 @@ def _parser() -> argparse.ArgumentParser:
             "--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4], help="one run for each"
         )
 
+    def add_set(found: argparse.ArgumentParser) -> None:
+        found.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
+        )
+
     found = part("simulated", simulated)
     add_seeds(found)
     found.add_argument("--episodes", type=int, default=1500, help="of training")
@@ -124,9 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         default="with",
         help="untrained policy and best fixed profile: with the seeds, without, or alone",
     )
-    found.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
-    )
+    add_set(found)
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs")
     found = part("sb3", sb3)
     add_seeds(found)
@@ -137,6 +149,10 @@ def _parser() -> argparse.ArgumentParser:
         default=RESULTS / "learning_simulated.json",
         help="results of ECON to compare with",
     )
+    found = part("mpe", mpe)
+    add_seeds(found)
+    found.add_argument("--episodes", type=int, default=100, help="fresh ones, of each policy")
+    add_set(found)
     found = part("update", update)
     found.add_argument("--repeats", type=int, default=50, help="updates; the fastest counts")
     found.add_argument(

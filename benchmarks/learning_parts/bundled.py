@@ -30,6 +30,8 @@ from econ_agents.test_report import compare
 from econ_agents.train import resume_training, run_training
 
 PRESET = "quickstart"
+VALIDATION = "validation"
+"""Split on which fixed actions are chosen."""
 TEMPERATURES = (-1.0, -0.8, -0.6, -0.2, 0.2, 0.6)
 PENALTIES = (-0.8, -0.4, 0.0, 0.4, 0.8)
 """The grid of fixed actions, in units of the box [-1, 1]; small models answer best when cold."""
@@ -196,7 +198,7 @@ def _search(
     for point in points:
         if _key(point) in found:
             continue
-        found[_key(point)] = _fixed(config, "validation", point, seeds)["accuracy"]
+        found[_key(point)] = _fixed(config, VALIDATION, point, seeds)["accuracy"]
         file.put(name, {"questions": len(seeds), "accuracy": found})
         print(f"{name}: (T, p) = {_key(point)} in the box: {found[_key(point)]:.3f}", flush=True)
     return found
@@ -228,7 +230,7 @@ def _estimate(config: Config, runs: int, questions: int) -> None:
         return
     probe = 2 * IN_FLIGHT
     start = time.monotonic()
-    _fixed(config, "validation", (0.0, 0.0), test_seeds(probe))
+    _fixed(config, VALIDATION, (0.0, 0.0), test_seeds(probe))
     rate = probe / (time.monotonic() - start)
     # Refined answers take up to three rounds.
     plays = runs * (config.train.episodes + questions * (1 + config.bne_rounds("test")))

@@ -19,7 +19,7 @@ from econ_agents.config import Config
 from econ_agents.environments import Teams
 from econ_agents.networks import TeamNetworks
 from econ_env.llm.simulated import SimulatedGame, nash_conv, optimum
-from econ_env.llm.simulated_solution import solve
+from econ_env.llm.simulated_skill import outcome_probabilities
 from econ_env.questions.simulated import KINDS, SimulatedQuestions, Split
 from econ_env.rewards import RewardWeights
 from econ_env.sampling import SamplingBounds
@@ -50,12 +50,15 @@ class Yardstick:
     Args:
         config: plays ``simulated`` with one round a decision and fixed weights of the reward.
         questions_per_kind: of the test split.
+        starts: of the searches for optima.
 
     Raises:
         ValueError: the configuration plays something else.
     """
 
-    def __init__(self, config: Config, questions_per_kind: int = QUESTIONS_PER_KIND) -> None:
+    def __init__(
+        self, config: Config, questions_per_kind: int = QUESTIONS_PER_KIND, *, starts: int = 16
+    ) -> None:
         if (config.env_args.hf_dataset_path, config.executor_model) != ("simulated",) * 2:
             raise ValueError("exact values are known of the simulated models and questions only")
         if config.reward.dynamic or config.env.kwargs:
@@ -66,6 +69,7 @@ class Yardstick:
         self.count = questions_per_kind * len(KINDS)
         self.n_agents = config.n_agents or 3
         self._config = config
+        self._starts = starts
         self._weights = RewardWeights(**(config.reward.initial_weights.given() or {}))
         self._bounds = SamplingBounds()
         self.game = self._game("test")
@@ -73,13 +77,16 @@ class Yardstick:
     @cached_property
     def landmarks(self) -> dict[str, float]:
         """Team rewards of what policies are compared with."""
-        solution = solve(range(self.n_agents), weights=self._weights, bounds=self._bounds, starts=8)
+        starts = self._starts
+        middle = np.zeros((self.count, self.n_agents, 2))
         return {
-            "optimum_type_aware": solution.type_aware.optimum.rewards.team,
-            "optimum_type_blind": solution.type_blind.optimum.rewards.team,
-            "best_fixed_on_training_questions": optimum(self._game("train"), starts=8).rewards.team,
-            "uniform_random": solution.uniform.team,
-            "midpoint": solution.midpoint.team,
+            "optimum_type_aware": optimum(self.game, type_aware=True, starts=starts).rewards.team,
+            "optimum_type_blind": optimum(self.game, starts=starts).rewards.team,
+            "best_fixed_on_training_questions": optimum(
+                self._game("train"), starts=starts
+            ).rewards.team,
+            "uniform_random": self._uniform(),
+            "midpoint": self.game.expected_rewards(self._in_units(middle)[0]).team,
         }
 
     @cached_property
@@ -114,6 +121,19 @@ class Yardstick:
             accuracy=float(np.mean([reward.accuracy for reward in rewards])),
             nash_conv=float(np.mean([nash_conv(self.game, profile) for profile in profiles])),
         )
+
+    def _uniform(self) -> float:
+        """Team reward where everybody draws its actions uniformly: means over a fine grid."""
+        axis = (np.arange(200) + 0.5) / 100 - 1
+        points = self._in_units(np.stack(np.meshgrid(axis, axis), axis=-1))
+        probabilities = [
+            [
+                outcome_probabilities(skill, kind, *np.moveaxis(points, -1, 0)).mean(axis=(0, 1))
+                for skill in self.game.skills
+            ]
+            for kind in range(len(KINDS))
+        ]
+        return self.game.expected_rewards_of(np.array(probabilities)).team
 
     def _in_units(self, actions: NDArray[np.floating[Any]]) -> Array:
         bounds = self._bounds

@@ -1,23 +1,31 @@
 """The same learner with a Python loop over the executors, as one would first write it.
 
 Every executor has a belief network of its own and is asked by itself: for its belief, its action,
-its value, and for each deviation that it might make. Nothing else differs, so that
+its value, its losses, and for each deviation that it might make. Nothing else differs, so that
 losses and steps come out equal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
-from econ_agents import losses
+from econ_agents import learner, losses
 from econ_agents.buffer import Batch
-from econ_agents.learner import Learner, frozen
+from econ_agents.learner import Learner
 from econ_agents.networks import TeamNetworks
 from econ_agents.networks.belief import BeliefNetworks
-from econ_agents.seeds import torch_generator
+
+LOSSES_OF_EXECUTORS = (
+    *("local_td_loss", "consistency_loss", "action_regulariser", "equilibrium_loss"),
+    "best_response_loss",
+)
+"""Losses that are sums over the executors."""
 
 
 class LoopedBeliefs(nn.Module):
@@ -67,47 +75,50 @@ def looped_networks(networks: TeamNetworks) -> TeamNetworks:
 
 
 class LoopedLearner(Learner):
-    """A learner that goes through the executors one by one."""
+    """A learner that goes through the executors one by one; its networks are looped ones."""
 
-    def _policy_losses(self, batch: Batch, beliefs: Tensor) -> dict[str, Tensor]:
-        networks = self.networks
-        with frozen(networks.beliefs.value_head, networks.encoder, networks.mixer):
-            fixed = beliefs.detach()
-            team = networks.encoder(fixed)
-            actions = networks.beliefs.actions(beliefs)
-            chosen = networks.mix(fixed, actions, team, batch.states).total
-            generator = torch_generator(self.settings.seed, "deviations", self.updates)
-            shape = (self.settings.deviation_candidates, *actions.shape)
-            candidates = 2 * torch.rand(shape, generator=generator) - 1
-            best = torch.stack(
-                [
-                    self._best_deviation(agent, batch, fixed, actions.detach(), team, candidates)
-                    for agent in range(len(beliefs))
-                ]
-            )
-            gains = [losses.equilibrium_loss(best[[i]], chosen) for i in range(len(beliefs))]
-            sizes = [losses.action_regulariser(actions[[i]]) for i in range(len(beliefs))]
-            return {
-                "policy": losses.policy_loss(chosen),
-                "action_regulariser": torch.stack(sizes).sum(),
-                "equilibrium": torch.stack(gains).sum(),
-                "commitment_improvement": self._improvement(batch, fixed, team),
-            }
+    def update(self, batch: Batch) -> dict[str, float]:
+        """One step, as the learner's."""
+        with ExitStack() as changed:
+            changed.enter_context(patch.object(learner, "best_deviations", looped_deviations))
+            for name in LOSSES_OF_EXECUTORS:
+                looped = _one_by_one(getattr(losses, name))
+                changed.enter_context(patch.object(losses, name, looped))
+            return super().update(batch)
 
-    def _best_deviation(
-        self,
-        agent: int,
-        batch: Batch,
-        beliefs: Tensor,
-        actions: Tensor,
-        team: Tensor,
-        candidates: Tensor,
-    ) -> Tensor:
-        """Q_tot at the best of the candidates of one executor, ``(batch,)``."""
-        totals = []
-        with torch.no_grad():
+
+def looped_deviations(
+    networks: TeamNetworks,
+    beliefs: Tensor,
+    actions: Tensor,
+    team: Tensor,
+    state: Tensor,
+    candidates: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """:func:`econ_agents.deviations.best_deviations`, each deviation of each executor by itself."""
+    best, chosen = [], []
+    with torch.no_grad():
+        for agent in range(len(actions)):
+            totals = []
             for candidate in candidates:
                 profile = actions.clone()
                 profile[agent] = candidate[agent]
-                totals.append(self.networks.mix(beliefs, profile, team, batch.states).total)
-        return torch.stack(totals).amax(dim=0)
+                totals.append(networks.mix(beliefs, profile, team, state).total)
+            total, which = torch.stack(totals).max(dim=0)
+            best.append(total)
+            chosen.append(candidates[which, agent, torch.arange(len(which))])
+    return torch.stack(best), torch.stack(chosen)
+
+
+def _one_by_one(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The sum of a loss over the executors, taken for each by itself."""
+
+    def summed(*parts: Tensor) -> Tensor:
+        # What has no axis of executors is (batch,).
+        each = [
+            loss(*(part[[agent]] if part.ndim > 1 else part for part in parts))
+            for agent in range(len(parts[0]))
+        ]
+        return torch.stack(each).sum()
+
+    return summed

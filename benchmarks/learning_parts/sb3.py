@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from benchmarks.learning_parts.exact import Yardstick
+from benchmarks.learning_parts.exact import QUESTIONS_PER_KIND, Yardstick
 from benchmarks.learning_parts.results import Result, ResultFile, over_seeds
 from benchmarks.learning_parts.simulated import marks, preset
 from econ_agents.config_file import config_mapping
@@ -72,7 +72,7 @@ def measure_sb3(
     econ: Path,
     out: Path,
     rivals: Sequence[str] = tuple(RIVALS),
-    questions_per_kind: int = 24,
+    questions_per_kind: int = QUESTIONS_PER_KIND,
 ) -> Result:
     """Train every rival once per seed; the summary compares with ECON's results.
 

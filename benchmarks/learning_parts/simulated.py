@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.learning_parts.exact import Yardstick
+from benchmarks.learning_parts.exact import QUESTIONS_PER_KIND, Yardstick
 from benchmarks.learning_parts.results import Result, ResultFile, over_seeds
 from econ_agents.assembly import build_teams
 from econ_agents.config import Config
@@ -27,7 +27,13 @@ SHARE_OF_NASH_CONV = 0.2
 
 
 def measure_simulated(
-    *, seeds: Sequence[int], episodes: int, sampled_questions: int, out: Path
+    *,
+    seeds: Sequence[int],
+    episodes: int,
+    sampled_questions: int,
+    out: Path,
+    questions_per_kind: int = QUESTIONS_PER_KIND,
+    starts: int = 16,
 ) -> Result:
     """Train once per seed that is not finished yet; the summary of all that are.
 
@@ -36,12 +42,14 @@ def measure_simulated(
         episodes: of training.
         sampled_questions: of the sampled NashConv, measured for the first seed; 0: not at all.
         out: file of the results.
+        questions_per_kind: unseen questions of every kind.
+        starts: of the searches for exact optima.
     """
     config = preset(episodes)
-    yardstick = Yardstick(config)
+    yardstick = Yardstick(config, questions_per_kind, starts=starts)
     settings = {
         "config": config_mapping(config),
-        "questions_per_kind": yardstick.count // 3,
+        "questions_per_kind": questions_per_kind,
         "exact": "mean over unseen test questions of the exact expectation given the question's "
         "kind and actions; best responses may differ for every question",
     }

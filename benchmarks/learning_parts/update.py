@@ -41,7 +41,7 @@ def measure_update(*, repeats: int, episodes: Sequence[int], out: Path) -> Resul
     settings = {name: config_mapping(config) for name, config in teams.items()}
     file = ResultFile(out, {"configs": settings, "repeats": repeats})
     for name, config in teams.items():
-        file.put(name, _ratio(config, repeats))
+        file.put(name, compare_updates(config, repeats))
         print(f"{name}: {file.parts()[name]['ratio']:.2f} times as fast as the loop", flush=True)
     for preset, count in zip(("simulated", "quickstart"), episodes, strict=True):
         file.put(f"run of {preset}", _shares(read_config(preset), count))
@@ -60,10 +60,11 @@ def measure_update(*, repeats: int, episodes: Sequence[int], out: Path) -> Resul
     return summary
 
 
-def _ratio(config: Config, repeats: int) -> Result:
+def compare_updates(config: Config, repeats: int) -> Result:
     """Time per update with the paper's sizes, stacked and looped, in turn."""
     batch = _batch(config)
-    equal = _largest_difference(replace(config, network=replace(config.network, dropout=0)), batch)
+    still = replace(config.network, dropout=0, observation_dropout=0)
+    equal = _largest_difference(replace(config, network=still), batch)
     stacked, looped = _learners(config)
     fastest = {"stacked": float("inf"), "looped": float("inf")}
     for _ in range(repeats):

@@ -1,0 +1,244 @@
+"""The learning benchmark runs at a tiny size, goes on where it stopped, and measures what is so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import learning
+from benchmarks.learning_parts import bundled, looped, update
+from benchmarks.learning_parts.answers import accuracy_difference
+from benchmarks.learning_parts.exact import Yardstick
+from benchmarks.learning_parts.mpe import measure_mpe
+from benchmarks.learning_parts.results import Result, ResultFile, SettingsDiffer, over_seeds
+from benchmarks.learning_parts.sb3 import difference_of_means, measure_sb3, summarise
+from benchmarks.learning_parts.simulated import marks, measure_simulated, preset
+from econ_agents.config_file import read_config
+from econ_env.llm.simulated import equilibria
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def yardstick() -> Yardstick:
+    return Yardstick(preset(10), 2, starts=1)
+
+
+def test_finished_parts_stay_and_carry_where_they_were_made(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    one, other = ResultFile(path, {"n": 1}), ResultFile(path, {"n": 1})
+    one.put("a", {"x": 1})
+    other.put("b", {"x": 2})
+    other.summarise({"sum": 3})
+    parts = ResultFile(path, {"n": 1}).parts()
+    assert {name: part["x"] for name, part in parts.items()} == {"a": 1, "b": 2}
+    assert {"date", "machine", "versions"} <= parts["a"].keys()
+    assert json.loads(path.read_text(encoding="utf-8"))["summary"] == {"sum": 3}
+
+
+def test_results_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
+    ResultFile(tmp_path / "out.json", {"n": 1}).put("a", {})
+    with pytest.raises(SettingsDiffer, match=r"\(n differ\).*--fresh"):
+        ResultFile(tmp_path / "out.json", {"n": 2})
+
+
+def test_one_seed_has_no_interval() -> None:
+    assert over_seeds([1.0]) == {"mean": 1.0, "values": [1.0]}
+    assert over_seeds([1.0, 3.0])["low"] <= 2.0 <= over_seeds([1.0, 3.0])["high"]
+
+
+def test_an_exact_equilibrium_measures_as_one(yardstick: Yardstick) -> None:
+    [best, *_] = equilibria(yardstick.game, type_aware=True, starts=1)
+    low, high = np.array([0.1, 0.8]), np.array([2.0, 1.5])
+    by_kind = 2 * (best.profile - low) / (high - low) - 1
+    worth = yardstick.worth(np.concatenate([by_kind, by_kind]))
+    assert worth.team_reward == pytest.approx(best.rewards.team)
+    assert worth.accuracy == pytest.approx(best.rewards.accuracy)
+    assert worth.nash_conv < 1e-5
+    # Another kind's actions on every question: worse, and worth deviating from.
+    confused = yardstick.worth(np.roll(np.concatenate([by_kind, by_kind]), 1, axis=0))
+    assert confused.team_reward < worth.team_reward
+    assert confused.nash_conv > 0.01
+
+
+def test_exact_values_need_the_simulated_team() -> None:
+    with pytest.raises(ValueError, match="simulated"):
+        Yardstick(read_config("quickstart"))
+
+
+def test_a_run_is_measured_at_its_marks_and_its_end() -> None:
+    assert marks(1500) == [100, 250, 500, 750, 1000, 1250, 1500]
+    assert marks(300) == [100, 250, 300]
+
+
+def test_the_simulator_part_trains_once_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+
+    def measure(seeds: list[int]) -> Result:
+        return measure_simulated(
+            seeds=seeds,
+            episodes=20,
+            sampled_questions=0,
+            out=out,
+            questions_per_kind=2,
+            starts=1,
+        )
+
+    measure([0])
+    summary = measure([0, 1])
+    assert "seed 0: finished before" in capsys.readouterr().out
+    assert summary["seeds"] == 2
+    parts = json.loads(out.read_text(encoding="utf-8"))["parts"]
+    # 20 episodes of uniform actions teach nothing: the policy is as it was.
+    [point] = parts["seed 0"]["curve"]
+    assert point == {"episodes": 20, **parts["seed 0"]["untrained"]}
+    assert parts["seed 0"]["untrained"] != parts["seed 1"]["untrained"]
+    assert not summary["promises"]["team reward >= 95% of the optimum"]
+    landmarks = summary["landmarks"]
+    # As the simulator's own documentation has them.
+    assert landmarks["uniform_random"] == pytest.approx(0.640, abs=6e-4)
+    assert landmarks["midpoint"] == pytest.approx(0.717, abs=6e-4)
+    assert landmarks["uniform_random"] < landmarks["midpoint"] < landmarks["optimum_type_aware"]
+
+
+def test_the_bundled_part_goes_from_training_to_the_best_fixed_action(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The simulated team in place of the bundled one, which takes seconds to load.
+    monkeypatch.setattr(bundled, "PRESET", "simulated")
+    monkeypatch.setattr(bundled, "VALIDATION", "train")
+    out = tmp_path / "out.json"
+
+    def measure() -> Result:
+        return bundled.measure_bundled(
+            seeds=[3],
+            questions=20,
+            references="with",
+            assignments=["train.episodes=10", "logging.progress=false"],
+            work=tmp_path,
+            out=out,
+            grid=[(-0.6, -0.4), (1.0, 1.0)],
+            screened=20,
+            final=20,
+        )
+
+    summary = measure()
+    assert summary["seeds"] == 1
+    # Hot and penalised, nobody is right; the grid has to find that.
+    assert summary["fixed, test"]["action"] == [-0.6, -0.4]
+    untrained = json.loads(out.read_text(encoding="utf-8"))["parts"]["untrained"]
+    assert len(untrained["answers"]) == 20
+    assert set(untrained["answers"]) <= set("01")
+    assert untrained["accuracy"] == untrained["answers"].count("1") / 20
+    capsys.readouterr()
+    assert measure() == summary
+    assert capsys.readouterr().out == "seed 3: finished before\n"
+    # A finished run is not played again, and one of other settings is not taken for it.
+    out.unlink()
+    monkeypatch.setattr(bundled, "IN_FLIGHT", 10)
+    with pytest.raises(SettingsDiffer, match="other settings"):
+        bundled.measure_bundled(
+            seeds=[3],
+            questions=2,
+            references="without",
+            assignments=["train.episodes=20"],
+            work=tmp_path,
+            out=out,
+        )
+
+
+def test_answers_are_paired_by_question_and_failures_left_out() -> None:
+    difference = accuracy_difference({"answers": "111x0"}, {"answers": "1001x"})
+    assert difference["mean"] == pytest.approx(2 / 3)
+
+
+def test_the_loop_does_what_the_stack_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = update.compare_updates(read_config("simulated"), 1)
+    assert found["losses_apart"] < 1e-4
+    assert found["ratio"] == pytest.approx(found["looped_ms"] / found["stacked_ms"])
+    monkeypatch.setattr(looped, "LOSSES_OF_EXECUTORS", ("policy_loss",))
+    with pytest.raises(ValueError, match="something else"):
+        update.compare_updates(read_config("simulated"), 1)
+
+
+def test_a_rival_is_measured_after_the_same_episodes(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3", reason="stable-baselines3 is not installed")
+    summary = measure_sb3(
+        seeds=[0],
+        episodes=20,
+        econ=tmp_path / "none.json",
+        out=tmp_path / "out.json",
+        rivals=["PPO default", "SAC tuned, 16 teams"],
+        questions_per_kind=1,
+    )
+    curves = summary["curves"]
+    assert curves.keys() == {"PPO default", "SAC tuned, 16 teams"}
+    for curve in curves.values():
+        assert [point["episodes"] for point in curve["curve"]] == [0, 20]
+
+
+def test_the_best_rival_is_compared_at_each_budget() -> None:
+    def run(*rewards: float) -> Result:
+        points = zip((0, 500, 1500), rewards, strict=True)
+        return {"curve": [{"episodes": k, "team_reward": r} for k, r in points]}
+
+    rivals = {
+        "quick, seed 0": run(0.0, 0.6, 0.7),
+        "quick, seed 1": run(0.0, 0.6, 0.7),
+        "slow, seed 0": run(0.0, 0.2, 0.9),
+        "slow, seed 1": run(0.0, 0.2, 0.9),
+    }
+    ours = run(0.0, 0.5, 1.0)["curve"]
+    part = {"untrained": {"team_reward": 0.0}, "curve": ours[1:]}
+    found = summarise(rivals, {"seed 0": part, "seed 1": part})["econ_minus_best_rival"]
+    after = found["after 500 episodes"], found["after 1500 episodes"]
+    assert [entry["best_rival"] for entry in after] == ["quick", "slow"]
+    assert [entry["econ_at_least_as_good"] for entry in after] == [False, True]
+    # (500 * 0.25 + 1000 * 0.75) / 1500 against (500 * 0.3 + 1000 * 0.65) / 1500
+    area = found["area up to 1500 episodes"]
+    assert area["mean"] == pytest.approx((875 - 800) / 1500)
+
+
+def test_a_difference_of_groups_lies_in_its_interval() -> None:
+    found = difference_of_means([1.0, 2.0, 3.0], [0.0, 1.0])
+    assert found["mean"] == pytest.approx(1.5)
+    assert found["low"] <= found["mean"] <= found["high"]
+
+
+def test_mpe_is_compared_on_the_same_episodes(tmp_path: Path) -> None:
+    pytest.importorskip("mpe2", reason="mpe2 is not installed")
+    out = tmp_path / "out.json"
+    assignments = ["train.episodes=10", "train.warmup_episodes=10", "train.updates_per_interval=1"]
+    summary = measure_mpe(seeds=[0], episodes=3, assignments=assignments, out=out)
+    part = json.loads(out.read_text(encoding="utf-8"))["parts"]["seed 0"]
+    returns = part["returns"]
+    assert returns.keys() == {"trained", "random", "still"}
+    assert part["trained_minus_random"]["mean"] == pytest.approx(
+        returns["trained"] - returns["random"]
+    )
+    assert summary["returns"]["random"]["mean"] == returns["random"]
+
+
+def test_the_command_says_what_to_do_about_other_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    ResultFile(out, {"config": None})
+    ResultFile(out, {}).summarise({})
+    assert learning.main(["mpe", "--seeds", "--out", str(out)]) == 2
+    assert "--fresh" in capsys.readouterr().err
+    assert learning.main(["mpe", "--seeds", "--out", str(out), "--fresh"]) == 0
+    assert f"written to {out}" in capsys.readouterr().out
