@@ -54,6 +54,7 @@ def network_sizes(config: Config, space: TeamSpace) -> NetworkSizes:
         blocks=network.blocks,
         feed_forward=network.ffn,
         dropout=network.dropout,
+        observation_dropout=network.observation_dropout,
         layer_norm_eps=network.layer_norm_eps,
         share_parameters=network.share_parameters,
         max_delta=config.bne.max_delta,

@@ -30,6 +30,7 @@ class LossWeights:
     policy: float = 1.0
     action_regulariser: float = 1e-3
     equilibrium: float = 0.1
+    best_response: float = 0.1
     commitment_improvement: float = 0.1
 
 
@@ -127,7 +128,9 @@ class Learner:
         beliefs, values, found = self._value_losses(batch)
         found |= self._policy_losses(batch, beliefs)
         weights = {item.name: getattr(settings.weights, item.name) for item in fields(LossWeights)}
-        total = torch.stack([weight * found[name] for name, weight in weights.items()]).sum()
+        counted = [weight * found[name] for name, weight in weights.items() if weight]
+        # With everything off there is still a gradient, which is zero.
+        total = torch.stack(counted).sum() if counted else 0 * beliefs.sum()
         reported = {**found, "total": total}
         weighting = self._weighting_loss(batch, values)
         if weighting is not None:
@@ -188,13 +191,14 @@ class Learner:
             generator = torch_generator(self.settings.seed, "deviations", self.updates)
             shape = (self.settings.deviation_candidates, *actions.shape)
             candidates = 2 * torch.rand(shape, generator=generator).to(actions.device) - 1
-            best, _ = best_deviations(
+            best, deviations = best_deviations(
                 networks, fixed, actions.detach(), team, batch.states, candidates
             )
             return {
                 "policy": losses.policy_loss(chosen),
                 "action_regulariser": losses.action_regulariser(actions),
                 "equilibrium": losses.equilibrium_loss(best, chosen),
+                "best_response": losses.best_response_loss(actions, deviations, best, chosen),
                 "commitment_improvement": self._improvement(batch, fixed, team),
             }
 

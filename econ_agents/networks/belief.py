@@ -35,6 +35,9 @@ class BeliefNetworks(nn.Module):
         hidden: width of the MLPs.
         dropout: share of the value head's units that is dropped while training. With the
             normalisation it keeps the values of few, noisy rewards smooth (Hiraoka et al. 2022).
+        observation_dropout: share of the numbers of a moment that is overlooked while training:
+            an embedding holds what is particular to one question in single numbers, and what its
+            kind has in common in many.
         layer_norm_eps: of the normalisations inside the MLPs.
         share_parameters: one network for all executors, told apart by a code of their number: the
             number of executors may then differ between training and use.
@@ -50,6 +53,7 @@ class BeliefNetworks(nn.Module):
         entity_dim: int,
         hidden: int,
         dropout: float,
+        observation_dropout: float,
         layer_norm_eps: float,
         share_parameters: bool,
     ) -> None:
@@ -57,6 +61,7 @@ class BeliefNetworks(nn.Module):
         copies = 1 if share_parameters else n_agents
         self.belief_dim = belief_dim
         self.identity_size = IDENTITY_SIZE if share_parameters else 0
+        self.overlook = nn.Dropout(observation_dropout)
         self.read = nn.Sequential(
             StackedLinear(copies, moment_size + self.identity_size, hidden),
             StackedNorm(copies, hidden, layer_norm_eps),
@@ -93,7 +98,7 @@ class BeliefNetworks(nn.Module):
             codes = agent_codes(n_agents, self.identity_size, moments)
             codes = codes[:, None, None].expand(-1, batch, length, -1)
             moments = torch.cat([moments, codes], dim=-1)
-        entities = self.read(moments.flatten(1, 2)).unflatten(1, (batch, length))
+        entities = self.read(self.overlook(moments).flatten(1, 2)).unflatten(1, (batch, length))
         belief = moments.new_zeros(n_agents, batch, self.belief_dim)
         for step in range(length):
             seen = self.remember(entities[:, :, step], belief)

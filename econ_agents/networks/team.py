@@ -34,6 +34,7 @@ class NetworkSizes:
     feed_forward: int = 1024
     mixing_units: int = 32
     dropout: float = 0.1
+    observation_dropout: float = 0.0
     layer_norm_eps: float = 1e-5
     share_parameters: bool = False
     max_delta: float = 0.2
@@ -67,6 +68,7 @@ class TeamNetworks(nn.Module):
             entity_dim=sizes.entity_dim,
             hidden=sizes.hidden,
             dropout=sizes.dropout,
+            observation_dropout=sizes.observation_dropout,
             layer_norm_eps=sizes.layer_norm_eps,
             share_parameters=sizes.share_parameters,
         )

@@ -41,6 +41,9 @@ class NetworkSettings(Settings):
     """Hidden units of a block's feed-forward part, >= 1."""
     dropout: Fraction = 0.1
     """Share of activations that is dropped while learning, in [0, 1]."""
+    observation_dropout: Fraction = 0.0
+    """Share of the numbers of an observation that is overlooked while learning, in [0, 1]: keeps
+    policies from learning single questions by heart."""
     layer_norm_eps: Positive = 1e-5
     """Added to the variance in layer normalisation, > 0."""
     share_parameters: bool = False
@@ -83,6 +86,9 @@ class LossSettings(Settings):
     """Of the squared actions: keeps policies off the walls of their box."""
     equilibrium: NonNegative = 0.1
     """Of the estimated gain of the best unilateral deviation."""
+    best_response: NonNegative = 0.1
+    """Of the distance to the best deviation found: it leads from a local optimum of Q_tot to a
+    better one, where the slope cannot."""
     commitment_improvement: NonNegative = 0.1
     """Of Q_tot before a refinement minus after it."""
 

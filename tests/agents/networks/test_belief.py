@@ -24,6 +24,7 @@ def belief_networks(**changes: Any) -> BeliefNetworks:
         "entity_dim": 6,
         "hidden": 16,
         "dropout": 0.1,
+        "observation_dropout": 0.1,
         "layer_norm_eps": 1e-5,
         "share_parameters": False,
     }
@@ -123,6 +124,7 @@ def test_untrained_networks_act_near_the_middle_of_the_box():
             entity_dim=6,
             hidden=16,
             dropout=0.0,
+            observation_dropout=0.0,
             layer_norm_eps=1e-5,
             share_parameters=False,
         )
