@@ -170,16 +170,31 @@ def test_collecting_again_before_learning_is_the_same_again():
     assert same_episodes(trainer.collect(), trainer.collect())
 
 
-def test_nothing_is_learned_before_the_warm_up_or_without_a_batch():
-    trainer = a_trainer(a_config(train=training(warmup_episodes=8, batch_size=12)))
-    first, second, third = (trainer.learn(trainer.collect()) for _ in range(3))
-    assert [each.metrics["counters/updates"] for each in (first, second, third)] == [0, 0, 2]
-    assert first.measurement is second.measurement is None
-    assert third.measurement is not None
-    assert "train/loss_total" not in second.metrics
-    assert third.measurement.loss == third.metrics["train/loss_total"]
-    assert third.measurement.reward_mean == third.metrics["collection/reward_mean"]
-    assert third.measurement.commitment_change == 2.0
+@pytest.mark.parametrize(
+    ("limits", "updates"),
+    [
+        ({"warmup_episodes": 8, "batch_size": 4}, [0, 2, 4]),
+        ({"warmup_episodes": 4, "batch_size": 12}, [0, 0, 2]),
+    ],
+)
+def test_nothing_is_learned_before_the_warm_up_or_without_a_batch(
+    limits: dict[str, int], updates: list[int]
+):
+    trainer = a_trainer(a_config(train=training(**limits)))
+    played = [trainer.learn(trainer.collect()) for _ in range(3)]
+    assert [each.metrics["counters/updates"] for each in played] == updates
+    for interval, count in zip(played, updates, strict=True):
+        assert ("train/loss_total" in interval.metrics) == (count > 0)
+        assert (interval.measurement is not None) == (count > 0)
+
+
+def test_what_is_measured_for_early_stopping_is_what_is_reported():
+    trainer = a_trainer()
+    interval = trainer.learn(trainer.collect())
+    assert interval.measurement is not None
+    assert interval.measurement.loss == interval.metrics["train/loss_total"]
+    assert interval.measurement.reward_mean == interval.metrics["collection/reward_mean"]
+    assert interval.measurement.commitment_change == 2.0
 
 
 def test_the_commitments_change_is_that_of_their_mean():
