@@ -91,6 +91,7 @@ JUDGES = {*BODY, "value_head", "encoder", "mixer"}
         ("policy", {*BODY, "action_head"}),
         ("action_regulariser", {*BODY, "action_head"}),
         ("equilibrium", {*BODY, "action_head"}),
+        ("best_response", {*BODY, "action_head"}),
         ("commitment_improvement", {"refine"}),
     ],
 )
@@ -102,12 +103,12 @@ def test_every_loss_moves_what_it_is_about_and_nothing_else(name: str, moves: se
     assert changed(before, learner) == moves
 
 
-def test_a_weight_of_zero_turns_a_loss_off():
-    learner = a_learner(weights=LossWeights(**OFF))
+def test_weights_of_zero_turn_losses_off():
+    learner = a_learner(weights=LossWeights(**{**OFF, "commitment_improvement": 1.0}))
     before = everything(learner)
     report = learner.update(batch())
-    assert changed(before, learner) == set()
-    assert report["total"] == 0
+    assert changed(before, learner) == {"refine"}
+    assert report["total"] == report["commitment_improvement"]
     assert all(report[name] != 0 for name in NAMES), "it is off, not unknown"
 
 
@@ -259,6 +260,16 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_generator_alone
     same = after_three(0, disturb=True)
     assert all(torch.equal(value, same[key]) for key, value in one.items())
     assert not all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+def test_every_update_drops_other_units_and_tries_other_deviations():
+    only_refinement = LossWeights(**{**OFF, "commitment_improvement": 1.0})
+    learner = a_learner(weights=only_refinement, sizes={"dropout": 0.3})
+    one, other = learner.update(batch()), learner.update(batch())
+    assert one["local_td"] != other["local_td"]
+    assert one["equilibrium"] != other["equilibrium"]
+    # The policy is judged without dropout.
+    assert one["policy"] == other["policy"]
 
 
 def test_nothing_is_dropped_where_the_policy_acts():

@@ -95,6 +95,21 @@ def test_the_gain_of_deviating_is_shrunk_by_raising_the_profile_not_by_lowering_
     assert total.grad.tolist() == [-1.0, -0.5]
 
 
+def test_a_better_response_draws_the_policy_to_itself_the_more_it_gains():
+    total = torch.tensor([0.0, 5.0], requires_grad=True)
+    best = torch.tensor([[0.01, 4.0], [0.03, 5.0]], requires_grad=True)
+    actions = torch.zeros(2, 2, 2, requires_grad=True)
+    better = torch.tensor([[[1.0, 0.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]], requires_grad=True)
+    loss = losses.best_response_loss(actions, better, best, total)
+    # Decision 0: a half of 1² and three quarters of 1² + 1²; decision 1: nothing is gained.
+    assert float(loss.detach()) == pytest.approx(1.0)
+    loss.backward()
+    assert total.grad is best.grad is better.grad is None
+    assert actions.grad is not None
+    torch.testing.assert_close(actions.grad[:, 0], torch.tensor([[-0.5, 0.0], [-0.75, -0.75]]))
+    assert actions.grad[:, 1].abs().max() == 0
+
+
 def test_the_improvement_loss_is_what_refinement_gained():
     refined, before = TOTAL.clone().requires_grad_(), torch.tensor([1.0, 5.0], requires_grad=True)
     loss = losses.commitment_improvement_loss(refined, before)
@@ -126,6 +141,9 @@ def test_every_squared_or_clipped_loss_is_a_non_negative_scalar(seed: int, agent
         losses.commitment_similarity_loss(normal(seed, batch, agents, 4), normal(seed, batch, 4)),
         losses.action_regulariser(normal(seed, agents, batch, 2)),
         losses.equilibrium_loss(values, total),
+        losses.best_response_loss(
+            normal(seed, agents, batch, 2), normal(seed + 1, agents, batch, 2), values, total
+        ),
         losses.reward_weighting_loss(values, targets),
     ]
     for loss in found:
