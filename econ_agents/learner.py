@@ -26,7 +26,7 @@ class LossWeights:
     global_td: float = 1.0
     consistency: float = 0.1
     commitment_similarity: float = 0.1
-    encoder: float = 0.1
+    encoder: float = 1.0
     policy: float = 1.0
     action_regulariser: float = 1e-3
     equilibrium: float = 0.1

@@ -150,6 +150,7 @@ class TrainingRun:
 
     def _interval(self) -> None:
         """Play and learn once."""
+        first = self._trainer.episodes == 0
         start = time.perf_counter()
         played = self._trainer.collect()
         collected = time.perf_counter()
@@ -158,6 +159,11 @@ class TrainingRun:
             learned = time.perf_counter()
             if self._stopping is not None and interval.measurement is not None:
                 self._stopping.update(interval.measurement)
+            if first and self._config.reward.dynamic and "collection/ts" not in interval.metrics:
+                self._say(
+                    "the environment reports no components of the reward (infos ts, al, cc): its "
+                    "weights stay as they are"
+                )
             self._pending = {
                 **interval.metrics,
                 "timers/collect_s": collected - start,

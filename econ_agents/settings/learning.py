@@ -184,9 +184,9 @@ class TrainSettings(Settings):
     gamma: Fraction = 0.99
     """Discount of one step, in [0, 1] (paper: 0.99)."""
     learning_rate: Positive = 1e-3
-    """Adam's, of belief networks and encoder, > 0 (paper: 1e-3)."""
+    """Adam's, of the belief networks, > 0 (paper: 1e-3)."""
     mixer_learning_rate: Positive = 5e-4
-    """Adam's, of the mixer, > 0 (paper: 5e-4, the coordinator's)."""
+    """Adam's, of encoder, mixer and refinement, > 0 (paper: 5e-4, the coordinator's)."""
     learning_rate_end: PositiveFraction = 1.0
     """Share of both learning rates that is left at the last episode, reached linearly, in (0, 1]:
     below 1 the networks come to rest instead of following every noisy reward."""
