@@ -115,3 +115,9 @@ def test_every_key_of_the_configuration_that_is_named_exists(name: str) -> None:
     known = {*keys, *(key.rpartition(".")[0] for key in keys)}
     assert named - known == set()
     assert named
+
+
+def test_every_loss_is_explained() -> None:
+    text = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+    losses = [key for key in config_keys() if key.startswith("losses.")]
+    assert [key for key in losses if f"`{key}`" not in text] == []
