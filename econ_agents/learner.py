@@ -28,6 +28,7 @@ class LossWeights:
     commitment_similarity: float = 0.1
     encoder: float = 1.0
     policy: float = 1.0
+    local_policy: float = 0.0
     action_regulariser: float = 1e-3
     equilibrium: float = 0.1
     best_response: float = 0.1
@@ -187,7 +188,8 @@ class Learner:
             fixed = beliefs.detach()
             team = networks.encoder(fixed)
             actions = networks.beliefs.actions(beliefs)
-            chosen = networks.mix(fixed, actions, team, batch.states).total
+            own_values = networks.beliefs.values(fixed, actions)
+            chosen = networks.mixer(own_values, actions, team, batch.states).total
             generator = torch_generator(self.settings.seed, "deviations", self.updates)
             shape = (self.settings.deviation_candidates, *actions.shape)
             candidates = 2 * torch.rand(shape, generator=generator).to(actions.device) - 1
@@ -196,6 +198,7 @@ class Learner:
             )
             return {
                 "policy": losses.policy_loss(chosen),
+                "local_policy": losses.local_policy_loss(own_values),
                 "action_regulariser": losses.action_regulariser(actions),
                 "equilibrium": losses.equilibrium_loss(best, chosen),
                 "best_response": losses.best_response_loss(actions, deviations, best, chosen),

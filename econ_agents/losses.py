@@ -61,6 +61,15 @@ def policy_loss(total: Tensor) -> Tensor:
     return -total.mean()
 
 
+def local_policy_loss(values: Tensor) -> Tensor:
+    """- Sum_i Q_i(b_i, pi_i(b_i)): every executor's own utility, differentiated through its action.
+
+    In an equilibrium each executor does what is best for itself (section 2.2), and what an
+    executor's own action does shows in its own reward with less noise than in the team's.
+    """
+    return -values.sum(dim=0).mean()
+
+
 def action_regulariser(actions: Tensor) -> Tensor:
     """Sum_i |e_i|^2: keeps actions off the walls of their box, where the sigmoid has no slope.
 

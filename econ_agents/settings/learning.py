@@ -82,6 +82,8 @@ class LossSettings(Settings):
     """lambda_e, of the local TD errors in the encoder's loss (paper, 3.3)."""
     policy: NonNegative = 1.0
     """Of -Q_tot(pi(b)), by whose gradient the policies learn."""
+    local_policy: NonNegative = 0.0
+    """Of -sum_i Q_i(pi_i(b)): every executor also follows its own utility, as in an equilibrium."""
     action_regulariser: NonNegative = 0.001
     """Of the squared actions: keeps policies off the walls of their box."""
     equilibrium: NonNegative = 0.1
