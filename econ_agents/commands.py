@@ -89,7 +89,7 @@ class Nash(Tested):
     """
 
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 200
-    """Episodes on which every deviation is played, >= 2: half to choose it, half to measure it."""
+    """Episodes on which every deviation is played, >= 4: half to choose it, half to measure it."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")] = (0,)
     """One measurement for each, >= 0: which questions are played, and by which chances."""
 

@@ -65,6 +65,8 @@ class TestSettings(Settings):
 
     episodes: Count = 200
     """Episodes of a test, without and with refinement each, >= 1."""
+    untrained: bool = False
+    """Play the untrained team as well, and say what training changed."""
     streams: Count = 40
     """Sequences of episodes with a memory of their own, >= 1; at most this many are in flight."""
 

@@ -16,6 +16,7 @@ from econ_agents.config import Config
 from econ_agents.config_file import config_mapping
 from econ_agents.environments import Teams, TeamSpace
 from econ_agents.episode import Episode
+from econ_agents.learned import Learned, what_was_learned
 from econ_agents.networks import TeamNetworks
 from econ_agents.policy import TeamPolicy
 from econ_agents.rollout import Explore, play_episodes
@@ -39,10 +40,10 @@ def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
         TooFewResults: hardly an episode came to a result.
     """
     rounds = config.bne_rounds("test")
-    report, traces = test_team(config, checkpoint)
-    for line in report.lines():
+    report, learned, traces = test_team(config, checkpoint)
+    for line in [*report.lines(), *(learned.lines() if learned is not None else ())]:
         print(line)
-    path = report.save(log_dir)
+    path = report.save(log_dir, learned=learned)
     print(f"report: {path}")
     if traces:
         path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"
@@ -51,35 +52,45 @@ def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
     return 0
 
 
-def test_team(config: Config, checkpoint: Path) -> tuple[TestReport, Traces]:
+def test_team(config: Config, checkpoint: Path) -> tuple[TestReport, Learned | None, Traces]:
     """Play ``test.episodes`` unseen questions in one round each, and again with refinement.
 
     They are played once where refinement is off, or has one round: that is the baseline.
 
     Returns:
-        The report, and the traces of the refined episodes where the environment keeps any.
+        The report; what training changed, with ``test.untrained``; and the traces of the refined
+        episodes where the environment keeps any.
     """
     seeds = [derive_seed(config.seed, "test", k) for k in range(config.test.episodes)]
     rounds = config.bne_rounds("test")
     arms: dict[bool, list[Episode]] = {}
+    learned: Learned | None = None
     traces: Traces = []
     for bne in (False, True) if rounds > 1 else (True,):
         teams = build_teams(config, "test", bne=bne)
         try:
             networks = load_networks(config, checkpoint, teams.space)
+            options = live_options(config, checkpoint)
             arms[bne] = play_test(
                 config,
                 networks,
                 teams,
                 seeds,
-                options=live_options(config, checkpoint),
+                options=options,
                 traces=traces if bne else None,
                 description="with refinement" if bne else "baseline",
             )
+            if config.test.untrained and learned is None:
+                # The networks that training began with: they are drawn from the same seed.
+                before = build_networks(config, teams.space).eval()
+                untrained = play_test(
+                    config, before, teams, seeds, options=options, description="untrained"
+                )
+                learned = what_was_learned(untrained, arms[bne], teams.space, seed=config.seed)
         finally:
             teams.close()
     report = compare(arms.get(False, arms[True]), arms[True], rounds=rounds, seed=config.seed)
-    return report, traces
+    return report, learned, traces
 
 
 test_team.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...

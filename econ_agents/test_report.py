@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from econ_agents.collection_metrics import CORRECT, TOKENS, tokens_of
 from econ_agents.episode import Episode
@@ -17,6 +18,9 @@ from econ_agents.statistics import (
     paired_difference,
     proportion_interval,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CLOSED_BY = {
     1: "bne_rounds",
@@ -73,7 +77,7 @@ class TestReport:
         arms = {"Baseline (no BNE)": self.baseline, bne: self.bne}
         if self.rounds == 1:
             del arms[bne]
-        lines = [f"{name}: {_score(arm)}" for name, arm in arms.items()]
+        lines = [f"{name}: {score_of(arm)}" for name, arm in arms.items()]
         rates = [arm.json_rate for arm in arms.values() if arm.json_rate is not None]
         if rates:
             lines.append(f"P0 Metadata: JSON={100 * rates[-1]:.0f}%")
@@ -95,11 +99,12 @@ class TestReport:
             lines.append(f"{name}: {', '.join(parts)}")
         return lines
 
-    def save(self, log_dir: Path) -> Path:
-        """Write everything as JSON into a folder."""
+    def save(self, log_dir: Path, learned: DataclassInstance | None = None) -> Path:
+        """Write everything as JSON into a folder, with what was learned."""
         log_dir.mkdir(parents=True, exist_ok=True)
         path = log_dir / REPORT_FILE
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        report = asdict(self) | {"learned": None if learned is None else asdict(learned)}
+        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         return path
 
 
@@ -179,7 +184,8 @@ def _reasons(episodes: Sequence[Episode]) -> dict[str, int]:
     return {reason: counts[reason] for reason in CLOSED_BY.values() if counts[reason]}
 
 
-def _score(arm: Arm) -> str:
+def score_of(arm: Arm) -> str:
+    """How an arm did, in the form of the specification."""
     if arm.correct is None or arm.accuracy is None:
         return f"mean team reward {arm.team_reward}"
     low, high = 100 * arm.accuracy.low, 100 * arm.accuracy.high

@@ -13,7 +13,8 @@ shift || true
 case $check in
     test)
         scripts/install.sh minilm train test
-        run pytest --durations=10 "$@"
+        # A worker per core of a small machine: half of the tests wait for models or processes.
+        run pytest -n 2 --dist loadfile --durations=10 "$@"
         ;;
     lint)
         scripts/install.sh minilm train test dev

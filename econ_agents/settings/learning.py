@@ -146,7 +146,7 @@ class EarlyStoppingSettings(Settings):
     """Updates (once every update_interval episodes) in a row for which this must hold, >= 1 (paper:
     5)."""
     warmup: CountOrZero = 20
-    """First updates, after which nothing stops, >= 0 (the authors' code: 20)."""
+    """First updates, in which nothing stops, >= 0 (the authors' code: 20)."""
     min_delta: NonNegative = 0.001
     """Without thresholds: the least growth of reward_mean that is one, >= 0."""
 

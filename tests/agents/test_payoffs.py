@@ -67,6 +67,9 @@ class Countdown:
         rewards = np.where(running[:, None], self._seeds[:, None] + actions[..., 0], 0.0)
         return self._moment(rewards, running & ~self._active)
 
+    def trace(self, place: int) -> None:
+        """There is none."""
+
     def close(self) -> None:
         pass
 
