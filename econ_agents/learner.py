@@ -31,7 +31,7 @@ class LossWeights:
     local_policy: float = 0.0
     action_regulariser: float = 1e-3
     equilibrium: float = 0.1
-    best_response: float = 0.1
+    best_response: float = 0.0
     commitment_improvement: float = 0.1
 
 

@@ -88,7 +88,7 @@ class LossSettings(Settings):
     """Of the squared actions: keeps policies off the walls of their box."""
     equilibrium: NonNegative = 0.1
     """Of the estimated gain of the best unilateral deviation."""
-    best_response: NonNegative = 0.1
+    best_response: NonNegative = 0.0
     """Of the distance to the best deviation found: it leads from a local optimum of Q_tot to a
     better one, where the slope cannot."""
     commitment_improvement: NonNegative = 0.1
