@@ -151,7 +151,8 @@ def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNet
     """
     saved = load_checkpoint(checkpoint)
     networks = build_networks(config, space)
-    acting = _without_mixer(saved.arrays["networks"])
+    group = "targets" if config.train.averaged_policy else "networks"
+    acting = _without_mixer(saved.arrays[group])
     check_shapes(
         acting,
         _without_mixer(networks.state_dict()),

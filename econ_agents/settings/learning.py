@@ -192,6 +192,9 @@ class TrainSettings(Settings):
     learning_rate_end: PositiveFraction = 1.0
     """Share of both learning rates that is left at the last episode, reached linearly, in (0, 1]:
     below 1 the networks come to rest instead of following every noisy reward."""
+    averaged_policy: bool = False
+    """Evaluate and test with the target networks, the slow average of the networks, which do not
+    follow the noise of the last updates; off: with the networks themselves."""
     gradient_clip: Positive = 10.0
     """Largest norm of a gradient, > 0."""
     warmup_episodes: CountOrZero = 16
