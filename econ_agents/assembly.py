@@ -55,6 +55,7 @@ def network_sizes(config: Config, space: TeamSpace) -> NetworkSizes:
         feed_forward=network.ffn,
         dropout=network.dropout,
         observation_dropout=network.observation_dropout,
+        action_frequencies=network.action_frequencies,
         layer_norm_eps=network.layer_norm_eps,
         share_parameters=network.share_parameters,
         max_delta=config.bne.max_delta,

@@ -151,8 +151,7 @@ def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNet
     """
     saved = load_checkpoint(checkpoint)
     networks = build_networks(config, space)
-    group = "targets" if config.train.averaged_policy else "networks"
-    acting = _without_mixer(saved.arrays[group])
+    acting = _without_mixer(saved.arrays["networks"])
     check_shapes(
         acting,
         _without_mixer(networks.state_dict()),

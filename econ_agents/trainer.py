@@ -25,7 +25,6 @@ from econ_agents.environments import Teams
 from econ_agents.episode import Episode
 from econ_agents.episode_arrays import from_arrays, to_arrays
 from econ_agents.memory import Flags, FloatArray
-from econ_agents.networks import TeamNetworks
 from econ_agents.rollout import play_episodes
 from econ_agents.seeds import derive_seed, numpy_generator
 from econ_agents.stopping import Measurement
@@ -127,12 +126,6 @@ class Trainer:
         if not self.config.reward.dynamic:
             return None
         return {"reward_weights": self.learner.weighting.as_options()}
-
-    @property
-    def acting(self) -> TeamNetworks:
-        """The networks that evaluations and tests play with."""
-        learner = self.learner
-        return learner.targets if self.config.train.averaged_policy else learner.networks
 
     def arrays(self) -> dict[str, dict[str, Any]]:
         """All tensors and arrays of a checkpoint, by group."""

@@ -203,7 +203,7 @@ class TrainingRun:
         """How the policy does without exploration, on fixed questions of the training split."""
         config, trainer = self._config, self._trainer
         start = time.perf_counter()
-        policy = build_policy(config, trainer.acting, trainer.teams.space, "train")
+        policy = build_policy(config, trainer.learner.networks, trainer.teams.space, "train")
         seeds = [derive_seed(config.seed, "eval", k) for k in range(config.train.eval_episodes)]
         episodes = []
         for first in range(0, len(seeds), policy.streams):
@@ -220,7 +220,7 @@ class TrainingRun:
         try:
             found = measure_nash_conv(
                 config,
-                trainer.acting,
+                trainer.learner.networks,
                 trainer.teams,
                 questions=config.train.nash_questions,
                 seed=config.seed,

@@ -69,7 +69,7 @@ def _one_seed(config: Config, count: int) -> Result:
                 ("random", _uniform(config.seed)),
                 ("still", _still),
             ):
-                networks = trainer.acting
+                networks = trainer.learner.networks
                 played = play_test(config, networks, teams, seeds, explore=explore)
                 returns[name] = [_return(episode) for episode in played]
         finally:

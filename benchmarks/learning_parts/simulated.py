@@ -105,7 +105,7 @@ def _one_seed(config: Config, yardstick: Yardstick, sampled_questions: int) -> R
     curve: list[Result] = []
 
     def visit(trainer: Trainer) -> None:
-        actions = yardstick.act(trainer.acting, trainer.teams.space)
+        actions = yardstick.act(trainer.learner.networks, trainer.teams.space)
         worth = yardstick.worth(actions)
         curve.append({"episodes": trainer.episodes, **worth.to_json()})
         print(
@@ -124,7 +124,7 @@ def _one_seed(config: Config, yardstick: Yardstick, sampled_questions: int) -> R
     teams = build_teams(config, "train")
     untrained = Trainer(config, teams)
     teams.close()
-    before = yardstick.worth(yardstick.act(untrained.acting, untrained.teams.space))
+    before = yardstick.worth(yardstick.act(untrained.learner.networks, untrained.teams.space))
     found: Result = {"untrained": before.to_json(), "curve": curve}
     won = train(config, marks(config.train.episodes), visit)
     best = yardstick.landmarks["best_fixed_on_training_questions"]
@@ -142,7 +142,7 @@ def _sampled(config: Config, trainer: Trainer, questions: int) -> dict[str, Any]
     wide = replace(config, train=replace(config.train, in_flight=100), update_interval=100)
     teams = build_teams(wide, "test", bne=False)
     try:
-        networks = trainer.acting
+        networks = trainer.learner.networks
         found = measure_nash_conv(wide, networks, teams, questions=questions, seed=config.seed)
     finally:
         teams.close()

@@ -35,6 +35,8 @@ class BeliefNetworks(nn.Module):
         hidden: width of the MLPs.
         dropout: share of the value head's units that is dropped while training. With the
             normalisation it keeps the values of few, noisy rewards smooth (Hiraoka et al. 2022).
+        action_frequencies: sines and cosines of every coordinate of an action that the value head
+            reads: with them it can form a peak inside the box from few rewards.
         observation_dropout: share of the numbers of a moment that is overlooked while training:
             an embedding holds what is particular to one question in single numbers, and what its
             kind has in common in many.
@@ -54,6 +56,7 @@ class BeliefNetworks(nn.Module):
         hidden: int,
         dropout: float,
         observation_dropout: float,
+        action_frequencies: int,
         layer_norm_eps: float,
         share_parameters: bool,
     ) -> None:
@@ -74,8 +77,10 @@ class BeliefNetworks(nn.Module):
         with torch.no_grad():
             self.action_head.weight.mul_(0.1)
             self.action_head.bias.zero_()
+        self.action_frequencies = action_frequencies
+        features = action_size * (1 + 2 * action_frequencies)
         self.value_head = nn.Sequential(
-            StackedLinear(copies, belief_dim + action_size, hidden),
+            StackedLinear(copies, belief_dim + features, hidden),
             nn.Dropout(dropout),
             StackedNorm(copies, hidden, layer_norm_eps),
             nn.SiLU(),
@@ -111,8 +116,26 @@ class BeliefNetworks(nn.Module):
 
     def values(self, beliefs: Tensor, actions: Tensor) -> Tensor:
         """Q_i(b_i, e_i): ``(n_agents, batch)``."""
-        value: Tensor = self.value_head(torch.cat([beliefs, actions], dim=-1))
+        features = action_features(actions, self.action_frequencies)
+        value: Tensor = self.value_head(torch.cat([beliefs, features], dim=-1))
         return value.squeeze(-1)
+
+
+def action_features(actions: Tensor, frequencies: int) -> Tensor:
+    """Actions beside their sines and cosines at half a turn per unit and its multiples.
+
+    Args:
+        actions: ``(..., action_size)`` in [-1, 1].
+        frequencies: number k of sines and cosines per coordinate; 0: the actions alone.
+
+    Returns:
+        ``(..., action_size * (1 + 2 k))``.
+    """
+    if not frequencies:
+        return actions
+    turns = [math.pi * (k + 1) / 2 * actions for k in range(frequencies)]
+    waves = [wave for turn in turns for wave in (torch.sin(turn), torch.cos(turn))]
+    return torch.cat([actions, *waves], dim=-1)
 
 
 def agent_codes(n_agents: int, size: int, like: Tensor) -> Tensor:

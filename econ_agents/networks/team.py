@@ -35,6 +35,7 @@ class NetworkSizes:
     mixing_units: int = 32
     dropout: float = 0.1
     observation_dropout: float = 0.0
+    action_frequencies: int = 0
     layer_norm_eps: float = 1e-5
     share_parameters: bool = False
     max_delta: float = 0.2
@@ -69,6 +70,7 @@ class TeamNetworks(nn.Module):
             hidden=sizes.hidden,
             dropout=sizes.dropout,
             observation_dropout=sizes.observation_dropout,
+            action_frequencies=sizes.action_frequencies,
             layer_norm_eps=sizes.layer_norm_eps,
             share_parameters=sizes.share_parameters,
         )

@@ -44,6 +44,9 @@ class NetworkSettings(Settings):
     observation_dropout: Fraction = 0.0
     """Share of the numbers of an observation that is overlooked while learning, in [0, 1]: keeps
     policies from learning single questions by heart."""
+    action_frequencies: CountOrZero = 0
+    """Sines and cosines of every coordinate of an action that the value heads read, >= 0: they let
+    values peak inside the box."""
     layer_norm_eps: Positive = 1e-5
     """Added to the variance in layer normalisation, > 0."""
     share_parameters: bool = False
@@ -192,9 +195,6 @@ class TrainSettings(Settings):
     learning_rate_end: PositiveFraction = 1.0
     """Share of both learning rates that is left at the last episode, reached linearly, in (0, 1]:
     below 1 the networks come to rest instead of following every noisy reward."""
-    averaged_policy: bool = False
-    """Evaluate and test with the target networks, the slow average of the networks, which do not
-    follow the noise of the last updates; off: with the networks themselves."""
     gradient_clip: Positive = 10.0
     """Largest norm of a gradient, > 0."""
     warmup_episodes: CountOrZero = 16

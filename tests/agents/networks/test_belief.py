@@ -25,6 +25,7 @@ def belief_networks(**changes: Any) -> BeliefNetworks:
         "hidden": 16,
         "dropout": 0.1,
         "observation_dropout": 0.1,
+        "action_frequencies": 1,
         "layer_norm_eps": 1e-5,
         "share_parameters": False,
     }
@@ -125,6 +126,7 @@ def test_untrained_networks_act_near_the_middle_of_the_box():
             hidden=16,
             dropout=0.0,
             observation_dropout=0.0,
+            action_frequencies=0,
             layer_norm_eps=1e-5,
             share_parameters=False,
         )
