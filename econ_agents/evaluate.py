@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
     report, learned, traces = test_team(config, checkpoint)
     for line in [*report.lines(), *(learned.lines() if learned is not None else ())]:
         print(line)
-    path = report.save(log_dir, learned=learned)
+    path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
     if traces:
         path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"

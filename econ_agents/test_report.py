@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from econ_agents.collection_metrics import CORRECT, TOKENS, tokens_of
 from econ_agents.episode import Episode
@@ -18,9 +18,6 @@ from econ_agents.statistics import (
     paired_difference,
     proportion_interval,
 )
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 CLOSED_BY = {
     1: "bne_rounds",
@@ -99,11 +96,11 @@ class TestReport:
             lines.append(f"{name}: {', '.join(parts)}")
         return lines
 
-    def save(self, log_dir: Path, learned: DataclassInstance | None = None) -> Path:
-        """Write everything as JSON into a folder, with what was learned."""
+    def save(self, log_dir: Path, learned: Mapping[str, Any] | None = None) -> Path:
+        """Write everything as JSON into a folder, with what was learned as plain data."""
         log_dir.mkdir(parents=True, exist_ok=True)
         path = log_dir / REPORT_FILE
-        report = asdict(self) | {"learned": None if learned is None else asdict(learned)}
+        report = {**asdict(self), "learned": learned}
         path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         return path
 
