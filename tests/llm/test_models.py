@@ -150,7 +150,8 @@ def test_the_default_path_follows_the_environment(monkeypatch: pytest.MonkeyPatc
         ({"llm": RecordingModel("mine"), "prompts": "compact", "max_cost_usd": 1}, ModelError,
          "price of 'mine'"),
     ],
-    ids=str,
+    # No addresses of objects: every worker must find the same names.
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else str(value),
 )  # fmt: skip
 def test_settings_are_checked_at_once(
     settings: dict[str, Any], error: type[Exception], words: str
