@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import torch
 
 from econ_agents.alpha import RewardWeighting
@@ -11,7 +9,7 @@ from econ_agents.config import Config, ConfigError, Phase
 from econ_agents.environment_kwargs import environment_kwargs
 from econ_agents.environments import Teams, TeamSpace, make_teams
 from econ_agents.exploration import Exploration
-from econ_agents.learner import Learner, LearnerSettings, LossWeights
+from econ_agents.learner import Learner, LearnerSettings
 from econ_agents.networks import NetworkSizes, TeamNetworks, make_networks
 from econ_agents.policy import COMMITMENT_PART, RefinementRules, TeamPolicy, seen_columns
 from econ_agents.seeds import derive_seed
@@ -76,12 +74,10 @@ def build_weighting(config: Config) -> RewardWeighting:
 
 def build_learner(config: Config, space: TeamSpace) -> Learner:
     """Untrained networks with what trains them."""
-    train, weights = config.train, config.losses
-    names = [item.name for item in fields(LossWeights)]
+    train = config.train
     settings = LearnerSettings(
         seed=config.seed,
-        weights=LossWeights(**{name: getattr(weights, name) for name in names}),
-        lambda_e=weights.lambda_e,
+        weights=config.losses,
         gamma=train.gamma,
         learning_rate=train.learning_rate,
         mixer_learning_rate=train.mixer_learning_rate,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from econ_agents.collection_metrics import CORRECT, describe_episodes
+from econ_agents.collection_metrics import describe_episodes
 from econ_agents.environments import TeamSpace
 from econ_agents.episode import Episode
 from econ_agents.statistics import Interval, paired_difference
-from econ_agents.test_report import Arm, describe_arm, score_of
+from econ_agents.test_report import Arm, describe_arm, paired_outcomes, score_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,22 +56,11 @@ def what_was_learned(
         ValueError: the lists differ in length.
         TooFewResults: hardly an episode came to a result.
     """
-    pairs = [
-        (before, after)
-        for before, after in zip(untrained, trained, strict=True)
-        if not before.failed and not after.failed
-    ]
     arm = describe_arm(untrained, seed=seed)
-    values = [(_value(after), _value(before)) for before, after in pairs]
+    ours, theirs = paired_outcomes(trained, untrained)
     before, after = describe_episodes(untrained, space), describe_episodes(trained, space)
     return Learned(
         untrained=arm,
-        difference=paired_difference(*map(list, zip(*values, strict=True)), seed=seed),
+        difference=paired_difference(ours, theirs, seed=seed),
         actions={name: (before[name], after[name]) for name in before if "/" in name},
     )
-
-
-def _value(episode: Episode) -> float:
-    if CORRECT in episode.infos:
-        return float(episode.infos[CORRECT][-1, 0])
-    return float(episode.team_rewards.sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,23 +16,7 @@ from econ_agents.buffer import Batch, Window
 from econ_agents.deviations import best_deviations
 from econ_agents.networks import Mixed, TeamNetworks
 from econ_agents.seeds import derive_seed, torch_generator
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossWeights:
-    """Weights of the losses; 0 turns one off."""
-
-    local_td: float = 1.0
-    global_td: float = 1.0
-    consistency: float = 0.1
-    commitment_similarity: float = 0.1
-    encoder: float = 1.0
-    policy: float = 1.0
-    local_policy: float = 0.0
-    action_regulariser: float = 1e-3
-    equilibrium: float = 0.1
-    best_response: float = 0.0
-    commitment_improvement: float = 0.1
+from econ_agents.settings.learning import LossSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +24,10 @@ class LearnerSettings:
     """How is learned; see the configuration for sources and ranges."""
 
     seed: int
-    weights: LossWeights
-    lambda_e: float = 0.1
+    weights: LossSettings
     gamma: float = 0.99
     learning_rate: float = 1e-3
     mixer_learning_rate: float = 5e-4
-    weight_decay: float = 0.0
     gradient_clip: float = 10.0
     target_tau: float = 0.01
     target_interval: int = 8
@@ -103,12 +85,11 @@ class Learner:
         others = [*networks.encoder.parameters(), *networks.mixer.parameters()]
         others += list(networks.refine.parameters())
         # The paper's two learning rates: executors' networks, and what coordinates them.
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = torch.optim.Adam(
             [
                 {"params": beliefs, "lr": settings.learning_rate},
                 {"params": others, "lr": settings.mixer_learning_rate},
             ],
-            weight_decay=settings.weight_decay,
             fused=True,
         )
         self.alpha_optimiser = torch.optim.SGD(weighting.parameters(), lr=settings.eta_alpha)
@@ -128,8 +109,8 @@ class Learner:
         settings = self.settings
         beliefs, values, found = self._value_losses(batch)
         found |= self._policy_losses(batch, beliefs)
-        weights = {item.name: getattr(settings.weights, item.name) for item in fields(LossWeights)}
-        counted = [weight * found[name] for name, weight in weights.items() if weight]
+        weighted = [(getattr(settings.weights, name), loss) for name, loss in found.items()]
+        counted = [weight * loss for weight, loss in weighted if weight]
         # With everything off there is still a gradient, which is zero.
         total = torch.stack(counted).sum() if counted else 0 * beliefs.sum()
         reported = {**found, "total": total}
@@ -170,6 +151,7 @@ class Learner:
             mixed: Mixed = networks.mixer(values, batch.actions, team, batch.states)
             networks.eval()
         local_targets, global_targets = self._targets(batch)
+        lambda_e = self.settings.weights.lambda_e
         local_td = losses.local_td_loss(values, local_targets)
         global_td = losses.global_td_loss(mixed.total, global_targets)
         found = {
@@ -177,7 +159,7 @@ class Learner:
             "global_td": global_td,
             "consistency": losses.consistency_loss(values, mixed.total),
             "commitment_similarity": self._commitment_similarity(mixed.features, batch.then),
-            "encoder": losses.encoder_loss(global_td, local_td, self.settings.lambda_e),
+            "encoder": losses.encoder_loss(global_td, local_td, lambda_e),
         }
         return beliefs, values.detach(), found
 

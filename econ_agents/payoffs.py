@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from econ_agents.environments import Moment, Teams
+from econ_agents.environments import FAILED, TEAM_REWARD, Moment, Teams
 from econ_agents.episode import Episode, FloatArray
 from econ_agents.moves import Deviation
 
@@ -173,8 +173,8 @@ def _play_wave(
 
 def _team_rewards(moment: Moment) -> npt.NDArray[np.float64]:
     """The team reward of the step where the environment has one, else the agents' mean: (B,)."""
-    if "team_reward" in moment.infos:
-        return moment.infos["team_reward"][:, 0]
+    if TEAM_REWARD in moment.infos:
+        return moment.infos[TEAM_REWARD][:, 0]
     return np.asarray(moment.rewards.mean(axis=1))
 
 
@@ -184,9 +184,9 @@ def _failures(moment: Moment) -> npt.NDArray[np.bool_]:
     An environment that reports ``failed`` truncates for no other reason. For any other one,
     truncation is a time limit, and the episode counts as it is.
     """
-    if "failed" not in moment.infos:
+    if FAILED not in moment.infos:
         return np.zeros(moment.truncated.shape, dtype=np.bool_)
-    return moment.truncated | (moment.infos["failed"] > 0).any(axis=1)
+    return moment.truncated | (moment.infos[FAILED] > 0).any(axis=1)
 
 
 def _join(parts: Iterable[Payoffs]) -> Payoffs:

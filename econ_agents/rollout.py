@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from econ_agents.environments import Moment, Teams
+from econ_agents.environments import FAILED, TEAM_REWARD, Moment, Teams
 from econ_agents.episode import Episode
 from econ_agents.memory import FloatArray
 from econ_agents.policy import TeamPolicy
@@ -17,11 +17,6 @@ Watch: TypeAlias = Callable[[int, Episode], None]
 """Told of every episode that has ended, and in which place, before another starts there."""
 Explore: TypeAlias = Callable[[FloatArray, int, int], FloatArray]
 """From the policy's actions (n_agents, action_size), the episode and the step to what is played."""
-
-FAILED = "failed"
-"""The info by which an environment says that an episode came to no result."""
-TEAM_REWARD = "team_reward"
-"""The info that holds the reward of the team."""
 
 
 def play_episodes(

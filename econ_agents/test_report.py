@@ -120,23 +120,34 @@ def compare(
         ValueError: the lists differ in length.
         TooFewResults: hardly an episode came to a result.
     """
-    both = [
-        (one, other)
-        for one, other in zip(baseline, bne, strict=True)
-        if not one.failed and not other.failed
-    ]
-    known = bool(both) and CORRECT in both[0][0].infos
-    value = _correct if known else _team_reward
-    ours, theirs = [value(other) for _, other in both], [value(one) for one, _ in both]
+    ours, theirs = paired_outcomes(bne, baseline)
+    before = describe_arm(baseline, seed=seed)
+    known = bool(ours) and before.correct is not None
     flips = Counter(zip(theirs, ours, strict=True))
     return TestReport(
         rounds=rounds,
-        baseline=describe_arm(baseline, seed=seed),
+        baseline=before,
         bne=describe_arm(bne, seed=seed),
-        difference=paired_difference(ours, theirs, seed=seed) if len(both) > 1 else None,
+        difference=paired_difference(ours, theirs, seed=seed) if len(ours) > 1 else None,
         right_to_wrong=flips[1.0, 0.0] if known else None,
         wrong_to_right=flips[0.0, 1.0] if known else None,
     )
+
+
+def paired_outcomes(
+    ours: Sequence[Episode], theirs: Sequence[Episode]
+) -> tuple[list[float], list[float]]:
+    """Whether answers were right (else the team reward) where both came to a result.
+
+    Raises:
+        ValueError: the lists differ in length.
+    """
+    pairs = [
+        (_outcome(our), _outcome(their))
+        for our, their in zip(ours, theirs, strict=True)
+        if not our.failed and not their.failed
+    ]
+    return [our for our, _ in pairs], [their for _, their in pairs]
 
 
 def describe_arm(episodes: Sequence[Episode], *, seed: int) -> Arm:
@@ -190,6 +201,10 @@ def score_of(arm: Arm) -> str:
         f"{arm.correct}/{arm.episodes} = {100 * arm.accuracy.mean:.1f}% "
         f"(95%: {low:.1f} to {high:.1f})"
     )
+
+
+def _outcome(episode: Episode) -> float:
+    return _correct(episode) if CORRECT in episode.infos else _team_reward(episode)
 
 
 def _correct(episode: Episode) -> float:

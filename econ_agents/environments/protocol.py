@@ -14,6 +14,11 @@ from econ_agents.environments.space import EnvironmentMisfit, FloatArray, TeamSp
 Flags: TypeAlias = NDArray[np.bool_]
 Values: TypeAlias = NDArray[np.float64]
 
+FAILED = "failed"
+"""The info by which an environment says that an episode came to no result."""
+TEAM_REWARD = "team_reward"
+"""The info that holds the reward of the team."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Moment:

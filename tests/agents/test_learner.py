@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from econ_agents.alpha import RewardWeighting
 from econ_agents.buffer import Batch, Window
-from econ_agents.learner import Learner, LearnerSettings, LossWeights, NonFiniteLoss, frozen
+from econ_agents.learner import Learner, LearnerSettings, NonFiniteLoss, frozen
 from econ_agents.losses import reward_weighting_loss
+from econ_agents.settings.learning import LossSettings
 from tests.agents.builders import (
     OBSERVATION,
     a_batch,
@@ -24,13 +25,13 @@ from tests.agents.builders import (
     uniform,
 )
 
-NAMES = [item.name for item in fields(LossWeights)]
+NAMES = [item.name for item in fields(LossSettings) if item.name != "lambda_e"]
 OFF = dict.fromkeys(NAMES, 0.0)
 COMMITMENT = slice(0, 2)
 
 
 def a_learner(
-    *, weights: LossWeights | None = None, sizes: dict[str, Any] | None = None, **settings: Any
+    *, weights: LossSettings | None = None, sizes: dict[str, Any] | None = None, **settings: Any
 ) -> Learner:
     """A learner whose networks are no longer as they started: refinement moves, too."""
     networks = tiny_networks(**{"target_size": 2, **(sizes or {})})
@@ -38,7 +39,7 @@ def a_learner(
     return Learner(
         networks,
         RewardWeighting({"ts": 0.4, "al": 0.4, "cc": 0.2}, 0.3),
-        LearnerSettings(seed=0, weights=LossWeights() if weights is None else weights, **settings),
+        LearnerSettings(seed=0, weights=LossSettings() if weights is None else weights, **settings),
         commitment=COMMITMENT,
         seen=torch.arange(OBSERVATION),
     )
@@ -96,7 +97,7 @@ JUDGES = {*BODY, "value_head", "encoder", "mixer"}
     ],
 )
 def test_every_loss_moves_what_it_is_about_and_nothing_else(name: str, moves: set[str]):
-    learner = a_learner(weights=LossWeights(**{**OFF, name: 1.0}))
+    learner = a_learner(weights=LossSettings(**{**OFF, name: 1.0}))
     before = everything(learner)
     report = learner.update(batch())
     assert report["total"] == report[name] != 0
@@ -104,7 +105,7 @@ def test_every_loss_moves_what_it_is_about_and_nothing_else(name: str, moves: se
 
 
 def test_weights_of_zero_turn_losses_off():
-    learner = a_learner(weights=LossWeights(**{**OFF, "commitment_improvement": 1.0}))
+    learner = a_learner(weights=LossSettings(**{**OFF, "commitment_improvement": 1.0}))
     before = everything(learner)
     report = learner.update(batch())
     assert changed(before, learner) == {"refine"}
@@ -113,7 +114,7 @@ def test_weights_of_zero_turn_losses_off():
 
 
 def test_every_loss_is_reported_with_the_weighted_sum():
-    weights = LossWeights(**{name: 0.1 * (k + 1) for k, name in enumerate(NAMES)})
+    weights = LossSettings(**{name: 0.1 * (k + 1) for k, name in enumerate(NAMES)})
     report = a_learner(weights=weights).update(batch())
     assert set(report) == {*NAMES, "total", "gradient_norm"}
     total = sum(getattr(weights, name) * report[name] for name in NAMES)
@@ -263,7 +264,7 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_generator_alone
 
 
 def test_every_update_drops_other_units_and_tries_other_deviations():
-    only_refinement = LossWeights(**{**OFF, "commitment_improvement": 1.0})
+    only_refinement = LossSettings(**{**OFF, "commitment_improvement": 1.0})
     learner = a_learner(weights=only_refinement, sizes={"dropout": 0.3})
     one, other = learner.update(batch()), learner.update(batch())
     assert one["local_td"] != other["local_td"]
@@ -361,7 +362,7 @@ def test_it_learns_the_best_actions_and_how_to_refine_bad_ones():
         networks,
         RewardWeighting({"ts": 1.0, "al": 0.0, "cc": 0.0}, 0.0),
         LearnerSettings(
-            seed=0, weights=LossWeights(), learning_rate=1e-2, mixer_learning_rate=1e-2
+            seed=0, weights=LossSettings(), learning_rate=1e-2, mixer_learning_rate=1e-2
         ),
         commitment=None,
         seen=torch.arange(OBSERVATION),
