@@ -1,0 +1,73 @@
+"""From what a method answered to a graded record: one extractor, one grader for all methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.comparison.records import GradedRound, Item, Record, Round, Solution
+from econ_env.answers import equivalent, gold_answer, grade_answer, is_correct
+from econ_env.hierarchy import consensus, majority
+from econ_env.llm.types import Usage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spent:
+    """What answering one question took."""
+
+    usage: Usage
+    cost_usd: float | None
+    longest_prompt_tokens: int
+    wall_s: float
+
+
+def graded(method: str, item: Item, solution: Solution, spent: Spent) -> Record:
+    """The record of a question that was answered."""
+    question = item.question
+    return Record(
+        method=method,
+        seed=item.run_seed,
+        question=question.id,
+        failed=None,
+        verdict=grade_answer(solution.value, gold_answer(question.gold)).value,
+        rounds=tuple([_graded_round(played, question.gold) for played in solution.rounds]),
+        closed_by=solution.closed_by,
+        usage=spent.usage,
+        cost_usd=spent.cost_usd,
+        longest_prompt_tokens=spent.longest_prompt_tokens,
+        wall_s=spent.wall_s,
+    )
+
+
+def failure(method: str, item: Item, reason: str, spent: Spent) -> Record:
+    """The record of a question of which a request failed."""
+    return Record(
+        method=method,
+        seed=item.run_seed,
+        question=item.question.id,
+        failed=reason,
+        verdict="",
+        rounds=(),
+        closed_by="",
+        usage=spent.usage,
+        cost_usd=spent.cost_usd,
+        longest_prompt_tokens=spent.longest_prompt_tokens,
+        wall_s=spent.wall_s,
+    )
+
+
+def vote(answers: Sequence[str | None]) -> str | None:
+    """The majority by graded equivalence; None if nobody answered."""
+    return majority(answers, equivalent)
+
+
+def _graded_round(played: Round, gold: str) -> GradedRound:
+    return GradedRound(
+        answers=played.answers,
+        right=tuple([is_correct(answer, gold) for answer in played.answers]),
+        value=played.value,
+        value_right=is_correct(played.value, gold),
+        vote_right=is_correct(vote(played.answers), gold),
+        unanimous=consensus(played.answers, equivalent) is not None,
+        usage=played.usage,
+    )

@@ -1,0 +1,113 @@
+"""Driving methods that are prompts and rules: many questions in lock-step, one call per model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from benchmarks.comparison.grading import Spent, failure, graded
+from benchmarks.comparison.method import Play, Prompted
+from benchmarks.comparison.records import Item, Record, Solution
+from econ_env.llm.models import Models
+from econ_env.llm.prices import Price
+from econ_env.llm.types import ChatRequest, Completion, Usage
+from econ_env.lockstep import ask
+
+
+class PromptedMethod:
+    """A :class:`~benchmarks.comparison.method.Method` made of a :class:`Prompted`.
+
+    Args:
+        prompted: the prompts and rules.
+        models: who answers.
+        prices: of models by name; a model that is not in it makes costs unknown.
+        in_flight: questions that are answered side by side.
+    """
+
+    def __init__(
+        self,
+        prompted: Prompted,
+        models: Models,
+        prices: Mapping[str, Price],
+        *,
+        in_flight: int,
+    ) -> None:
+        self._prompted = prompted
+        self._models = models
+        self._prices = prices
+        self._in_flight = in_flight
+
+    @property
+    def spec(self) -> str:
+        """Name and settings."""
+        return self._prompted.spec
+
+    def answer(
+        self, items: Sequence[Item], report: Callable[[str], object] | None = None
+    ) -> Iterator[Record]:
+        """See :meth:`benchmarks.comparison.method.Method.answer`."""
+        for start in range(0, len(items), self._in_flight):
+            yield from self._wave(items[start : start + self._in_flight], report)
+
+    def _wave(self, items: Sequence[Item], report: Callable[[str], object] | None) -> list[Record]:
+        begun = time.monotonic()
+        running = [_Running(item, self._prompted.play(item), self._prices) for item in items]
+        while waiting := [one for one in running if one.requests]:
+            requests = [request for one in waiting for request in one.requests]
+            if report is not None:
+                report(f"{len(requests)} requests of {len(waiting)} questions")
+            completions = iter(ask(requests, self._models))
+            for one in waiting:
+                one.take([next(completions) for _ in one.requests])
+        wall_s = (time.monotonic() - begun) / len(items)
+        return [one.record(self.spec, wall_s) for one in running]
+
+
+class _Running:
+    """One question while it is answered."""
+
+    def __init__(self, item: Item, play: Play, prices: Mapping[str, Price]) -> None:
+        self._item = item
+        self._play = play
+        self._prices = prices
+        self._usage = Usage()
+        self._cost: float | None = 0.0
+        self._longest = 0
+        self._failed: str | None = None
+        self._solution: Solution | None = None
+        self.requests: list[ChatRequest] = next(play)
+
+    def take(self, completions: Sequence[Completion]) -> None:
+        """Go on with the completions of ``requests``, or end where one of them failed."""
+        for request, completion in zip(self.requests, completions, strict=True):
+            usage = completion.usage
+            self._usage += usage
+            self._longest = max(self._longest, usage.prompt_tokens)
+            price = self._prices.get(request.model)
+            if price is None or self._cost is None:
+                self._cost = None
+            else:
+                self._cost += price.cost_usd(usage)
+            if completion.error is not None and self._failed is None:
+                self._failed = f"model {request.model!r}: {completion.error}"
+        if self._failed is not None:
+            self._play.close()
+            self.requests = []
+            return
+        try:
+            self.requests = self._play.send(completions)
+        except StopIteration as end:
+            self.requests = []
+            self._solution = end.value
+
+    def record(self, spec: str, wall_s: float) -> Record:
+        """What came of it."""
+        spent = Spent(
+            usage=self._usage,
+            cost_usd=self._cost,
+            longest_prompt_tokens=self._longest,
+            wall_s=wall_s,
+        )
+        if self._solution is None:
+            return failure(spec, self._item, str(self._failed), spent)
+        return graded(spec, self._item, self._solution, spent)
