@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from benchmarks.comparison.grading import Spent, failure, graded
 from benchmarks.comparison.method import Play, Prompted
 from benchmarks.comparison.records import Item, Record, Solution
+from econ_env.context import PromptTooLong
 from econ_env.llm.models import Models
 from econ_env.llm.prices import Price
 from econ_env.llm.types import ChatRequest, Completion, Usage
@@ -75,7 +76,8 @@ class _Running:
         self._longest = 0
         self._failed: str | None = None
         self._solution: Solution | None = None
-        self.requests: list[ChatRequest] = next(play)
+        self.requests: list[ChatRequest] = []
+        self._go_on(lambda: next(play))
 
     def take(self, completions: Sequence[Completion]) -> None:
         """Go on with the completions of ``requests``, or end where one of them failed."""
@@ -94,11 +96,17 @@ class _Running:
             self._play.close()
             self.requests = []
             return
+        self._go_on(lambda: self._play.send(completions))
+
+    def _go_on(self, resume: Callable[[], list[ChatRequest]]) -> None:
+        """The next requests; none where there is a solution, or no prompt that fits."""
+        self.requests = []
         try:
-            self.requests = self._play.send(completions)
+            self.requests = resume()
         except StopIteration as end:
-            self.requests = []
             self._solution = end.value
+        except PromptTooLong as problem:
+            self._failed = str(problem)
 
     def record(self, spec: str, wall_s: float) -> Record:
         """What came of it."""

@@ -1,0 +1,131 @@
+"""How every baseline asks: the same prompts, the same seeds, the same care for context limits.
+
+Seeds do not know methods. Sample j of one method is sample j of every other that asks the same
+model at the same temperature: they share their chances, and a cache asks once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.comparison.baseline_prompts import BaselinePrompts, Exchange, baseline_prompts
+from benchmarks.comparison.records import Item
+from econ_env.config import EnvConfig
+from econ_env.context import (
+    ModelLimits,
+    Part,
+    PromptTooLong,
+    Texts,
+    fit,
+    surely_fits,
+    tokens_per_message,
+)
+from econ_env.llm.models import Models
+from econ_env.llm.types import ChatRequest, Message
+from econ_env.request_writer import MIN_QUESTION_CHARACTERS, MIN_RESPONSE_CHARACTERS
+from econ_env.rules import CommitmentRule
+from econ_env.seeds import derive_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """What the baselines of one comparison have in common.
+
+    A prompt that is too long for its model is shortened as in the game: the oldest responses
+    first, their ends stay; the question last. ``PromptTooLong`` where that is not enough.
+    """
+
+    prompts: BaselinePrompts
+    top_p: float
+    coordinator: str
+    """Name of the model that concludes, where a method has a conclusion."""
+    commitment_rule: CommitmentRule
+    limits: Callable[[str], ModelLimits]
+    """How much text the model with this name takes."""
+
+    @classmethod
+    def of(cls, config: EnvConfig, models: Models) -> Asking:
+        """How the models of ``config`` are asked; nothing is loaded yet.
+
+        Raises:
+            ValueError: the prompt set of ``config`` is one that baselines have no prompts for.
+        """
+        game = config.prompt_set()
+        prompts = baseline_prompts(game)
+        if prompts is None:
+            raise ValueError(
+                f"baselines have no prompts beside the prompt set {game.name!r}: "
+                'use prompts="compact" or prompts="default"'
+            )
+
+        def limits(name: str) -> ModelLimits:
+            model = models.model(name)
+            return ModelLimits(
+                context_limit=model.context_limit,
+                count_tokens=model.count_tokens,
+                tokens_per_message=tokens_per_message(model),
+            )
+
+        return cls(
+            prompts=prompts,
+            top_p=config.top_p,
+            coordinator=config.team().coordinator,
+            commitment_rule=config.resolved_commitment_rule(),
+            limits=limits,
+        )
+
+    def request(
+        self,
+        item: Item,
+        model: str,
+        *,
+        temperature: float,
+        index: int,
+        exchanges: Sequence[Exchange] = (),
+    ) -> ChatRequest:
+        """The request for one response.
+
+        Args:
+            item: the question.
+            model: who answers, by name.
+            temperature: of sampling; 0 is greedy decoding.
+            index: number of the sample, or of the agent.
+            exchanges: what this agent has seen, one entry for each round of the debate so far.
+
+        Raises:
+            PromptTooLong: no admissible cut makes it fit into the context of ``model``.
+        """
+        role = self.prompts.discussion_role if exchanges else "execute"
+        max_tokens = self.prompts.game.max_tokens.of(role)
+        return ChatRequest(
+            messages=self._fitted(item.question.text, exchanges, model, max_tokens),
+            temperature=temperature,
+            top_p=self.top_p,
+            max_tokens=max_tokens,
+            seed=derive_seed(item.seed, "sample", index, len(exchanges)),
+            model=model,
+            role=role,
+        )
+
+    def _fitted(
+        self, question: str, exchanges: Sequence[Exchange], model: str, max_tokens: int
+    ) -> tuple[Message, ...]:
+        def render(texts: Texts) -> tuple[Message, ...]:
+            *seen, (asked,) = texts
+            return self.prompts.discuss(asked, seen) if seen else self.prompts.solve(asked)
+
+        messages = render([*map(tuple, exchanges), (question,)])
+        limits = self.limits(model)
+        if surely_fits(messages, limits, max_tokens):
+            return messages
+        parts = [
+            Part(name="responses", texts=tuple(exchange), minimum=MIN_RESPONSE_CHARACTERS)
+            for exchange in exchanges
+        ]
+        parts.append(Part(name="question", texts=(question,), minimum=MIN_QUESTION_CHARACTERS))
+        try:
+            messages, _ = fit(render, parts, limits, max_tokens)
+        except PromptTooLong as problem:
+            raise PromptTooLong(f"the prompt is too long for model {model!r}: {problem}") from None
+        return messages

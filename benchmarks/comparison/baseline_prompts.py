@@ -1,0 +1,142 @@
+"""What the baselines say to models: one way for each prompt set of the game.
+
+``default`` is for models that follow instructions: a plain chain of thought, and a debate after Du
+et al. (2023), in which every agent keeps its conversation and is shown the others' last solutions.
+``compact`` has only the forms that the bundled models were trained on. They read what others wrote
+in one of them, the question for a commitment: so that is what a later round of their debate is.
+
+What another model wrote is material here as in the game: it stands in tags with a nonce, or
+flattened to a line of its own, never where instructions stand. Only an agent's own words come back
+to it as its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from econ_env.answers import extract
+from econ_env.llm.types import Message, Role
+from econ_env.parsing import encodable, parse_commitment
+from econ_env.prompts import COMPACT, DEFAULT, CompactPrompts, DefaultPrompts, PromptSet, enclosed
+
+Exchange: TypeAlias = Sequence[str]
+"""What one agent of a debate knows of one round: its own response, then all others'."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """A completion after reading."""
+
+    text: str
+    """What the next round shows of it."""
+    answer: str | None
+
+
+class BaselinePrompts(Protocol):
+    """How baselines speak to a family of models."""
+
+    @property
+    def game(self) -> PromptSet:
+        """The prompts of the game for the same models, and the limits on tokens of both."""
+
+    @property
+    def discussion_role(self) -> Role:
+        """Which kind of call of the game a later round of a debate is."""
+
+    def solve(self, question: str) -> tuple[Message, ...]:
+        """Ask for worked steps and an answer, with nothing but the question."""
+
+    def read_solution(self, text: str) -> Reply:
+        """What came of :meth:`solve`."""
+
+    def discuss(self, question: str, exchanges: Sequence[Exchange]) -> tuple[Message, ...]:
+        """Ask for an answer once more, after at least one round."""
+
+    def read_discussion(self, text: str) -> Reply:
+        """What came of :meth:`discuss`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompactBaselines:
+    """The forms of ``COMPACT``, without a plan."""
+
+    game: CompactPrompts = COMPACT
+    discussion_role: Role = field(default="commit", init=False)
+
+    def solve(self, question: str) -> tuple[Message, ...]:
+        """See :meth:`BaselinePrompts.solve`."""
+        return self.game.execute(question, "")
+
+    def read_solution(self, text: str) -> Reply:
+        """See :meth:`BaselinePrompts.read_solution`."""
+        return _read(text)
+
+    def discuss(self, question: str, exchanges: Sequence[Exchange]) -> tuple[Message, ...]:
+        """See :meth:`BaselinePrompts.discuss`; this form has room for the last round only."""
+        return self.game.commit(question, "", exchanges[-1])
+
+    def read_discussion(self, text: str) -> Reply:
+        """The value of the JSON object, and its reason as worked steps."""
+        read = parse_commitment(encodable(text))
+        return Reply(text=self.game.conclusion(read.value, read.reason), answer=read.value)
+
+
+_SOLVE = """\
+Solve the question that the user asks. Work step by step and check each step.
+End with the final answer alone in \\boxed{}."""
+
+_DISCUSS = """\
+Above is how other solvers answered the same question. Each of them may be right or wrong. \
+Compare their work with yours step by step, follow whichever reasoning holds, and give your \
+updated solution. End with the final answer alone in \\boxed{}."""
+
+_NO_WORDS = "(no response)"
+"""An agent that wrote nothing: servers refuse an empty message."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefaultBaselines:
+    """A system message with the task; the conversation goes on from round to round."""
+
+    game: DefaultPrompts = DEFAULT
+    discussion_role: Role = field(default="execute", init=False)
+
+    def solve(self, question: str) -> tuple[Message, ...]:
+        """See :meth:`BaselinePrompts.solve`."""
+        asked = enclosed([("question", question)], "Solve the question.")
+        return (Message(role="system", content=_SOLVE), Message(role="user", content=asked))
+
+    def read_solution(self, text: str) -> Reply:
+        """See :meth:`BaselinePrompts.read_solution`."""
+        return _read(text)
+
+    def discuss(self, question: str, exchanges: Sequence[Exchange]) -> tuple[Message, ...]:
+        """See :meth:`BaselinePrompts.discuss`; every round so far is in it."""
+        messages = list(self.solve(question))
+        for own, *others in exchanges:
+            shown = [(f"response_{number}", text) for number, text in enumerate(others, 1)]
+            messages += [
+                Message(role="assistant", content=own.strip() or _NO_WORDS),
+                Message(role="user", content=enclosed(shown, _DISCUSS)),
+            ]
+        return tuple(messages)
+
+    def read_discussion(self, text: str) -> Reply:
+        """See :meth:`BaselinePrompts.read_discussion`."""
+        return _read(text)
+
+
+def baseline_prompts(game: PromptSet) -> BaselinePrompts | None:
+    """The baselines' prompts for models that are played with ``game``; None: there are none."""
+    if isinstance(game, CompactPrompts):
+        return CompactBaselines(game=game)
+    if isinstance(game, DefaultPrompts):
+        return DefaultBaselines(game=game)
+    return None
+
+
+def _read(text: str) -> Reply:
+    text = encodable(text)
+    return Reply(text=text, answer=extract(text))

@@ -1,0 +1,58 @@
+"""Debate: agents answer, are shown what the others answered, and answer again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.comparison.asking import Asking
+from benchmarks.comparison.baseline_prompts import Exchange
+from benchmarks.comparison.grading import vote
+from benchmarks.comparison.method import Play
+from benchmarks.comparison.records import Item, Round, Solution
+from benchmarks.comparison.solvers import total_usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Debate:
+    """N agents, R rounds, the majority of the last round (Du et al., 2023).
+
+    The first round, in which nobody has seen anything, is a vote of samples: its requests are those
+    of self-consistency with as many samples. Prompts grow from round to round, and so does what
+    they cost.
+    """
+
+    spec: str
+    asking: Asking
+    models: tuple[str, ...]
+    """One per agent."""
+    rounds: int
+    temperature: float
+
+    def play(self, item: Item) -> Play:
+        """See :meth:`benchmarks.comparison.method.Prompted.play`."""
+        prompts = self.asking.prompts
+        said: list[list[str]] = []
+        rounds = []
+        for number in range(self.rounds):
+            completions = yield [
+                self.asking.request(
+                    item,
+                    model,
+                    temperature=self.temperature,
+                    index=agent,
+                    exchanges=[_seen_by(agent, texts) for texts in said],
+                )
+                for agent, model in enumerate(self.models)
+            ]
+            read = prompts.read_discussion if number else prompts.read_solution
+            replies = [read(completion.text) for completion in completions]
+            said.append([reply.text for reply in replies])
+            answers = tuple([reply.answer for reply in replies])
+            usage = total_usage(completions)
+            rounds.append(Round(answers=answers, value=vote(answers), usage=usage))
+        return Solution(rounds=tuple(rounds))
+
+
+def _seen_by(agent: int, texts: list[str]) -> Exchange:
+    """The responses of one round as ``agent`` knows them: its own first."""
+    return [texts[agent], *texts[:agent], *texts[agent + 1 :]]

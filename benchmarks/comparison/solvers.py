@@ -1,0 +1,111 @@
+"""Methods of one round: samples that vote, and samples that the coordinator concludes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.comparison.asking import Asking
+from benchmarks.comparison.grading import vote
+from benchmarks.comparison.method import Play
+from benchmarks.comparison.records import Item, Round, Solution
+from econ_env.answers import equivalent, extract
+from econ_env.coordination import Coordination
+from econ_env.hierarchy import build_tree
+from econ_env.llm.types import ChatRequest, Completion, Usage
+from econ_env.request_writer import RequestWriter
+from econ_env.rules import GameConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfConsistency:
+    """The majority of several samples, by graded equivalence of their answers.
+
+    With one sample it is a chain of thought, and that at temperature 0 is the greedy answer.
+    """
+
+    spec: str
+    asking: Asking
+    models: tuple[str, ...]
+    """One per sample. Samples of one model are requests that differ in their seed only."""
+    temperature: float
+
+    def play(self, item: Item) -> Play:
+        """See :meth:`benchmarks.comparison.method.Prompted.play`."""
+        asking = self.asking
+        completions = yield samples(asking, item, self.models, self.temperature)
+        read = asking.prompts.read_solution
+        answers = tuple([read(completion.text).answer for completion in completions])
+        value, usage = vote(answers), total_usage(completions)
+        return Solution(rounds=(Round(answers=answers, value=value, usage=usage),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestOfNCommit:
+    """The coordinator concludes from samples of one model, as it does in the game.
+
+    What is missing of the game is the plan, and anybody who decides how to sample: so this is what
+    the coordinator's conclusion alone is worth.
+    """
+
+    spec: str
+    asking: Asking
+    models: tuple[str, ...]
+    """One per sample."""
+    temperature: float
+
+    def play(self, item: Item) -> Play:
+        """See :meth:`benchmarks.comparison.method.Prompted.play`."""
+        asking = self.asking
+        completions = yield samples(asking, item, self.models, self.temperature)
+        replies = [asking.prompts.read_solution(completion.text) for completion in completions]
+        answers = tuple([reply.answer for reply in replies])
+        spent = total_usage(completions)
+        rules = self._rules()
+        coordination = Coordination(
+            rules,
+            build_tree(rules.n_agents, None),
+            RequestWriter(rules, item.question.text, item.seed, 0),
+            strategy="",
+            group_strategies=("",),
+            responses=[reply.text for reply in replies],
+            answers=answers,
+            decision=0,
+            round_=0,
+        )
+        # Nothing is asked where the rule lets answers that all agree stand.
+        while requests := coordination.ask():
+            completions = yield requests
+            coordination.take(requests, completions)
+            spent += total_usage(completions)
+        value = coordination.records[-1].value
+        return Solution(rounds=(Round(answers=answers, value=value, usage=spent),))
+
+    def _rules(self) -> GameConfig:
+        asking = self.asking
+        names = {asking.coordinator, *self.models}
+        return GameConfig(
+            n_agents=len(self.models),
+            prompts=asking.prompts.game,
+            commitment_rule=asking.commitment_rule,
+            executor_models=self.models,
+            coordinator_model=asking.coordinator,
+            limits={name: asking.limits(name) for name in names},
+            extract=extract,
+            equivalent=equivalent,
+        )
+
+
+def samples(
+    asking: Asking, item: Item, models: Sequence[str], temperature: float
+) -> list[ChatRequest]:
+    """The requests for one response of each of ``models``, none of which has seen another."""
+    return [
+        asking.request(item, model, temperature=temperature, index=index)
+        for index, model in enumerate(models)
+    ]
+
+
+def total_usage(completions: Sequence[Completion]) -> Usage:
+    """What ``completions`` cost together."""
+    return sum([completion.usage for completion in completions], Usage())
