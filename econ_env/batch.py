@@ -13,6 +13,7 @@ from econ_env.config import EnvConfig
 from econ_env.episodes import Episodes
 from econ_env.infos import Infos
 from econ_env.llm.limits import Spending
+from econ_env.llm.models import Models
 from econ_env.llm.types import Usage
 from econ_env.observation import (
     ACTION_SIZE,
@@ -75,15 +76,19 @@ class BatchedEconEnv:
             observations, infos = env.reset(mask=~env.active)
 
     ## Arguments
-    ``config`` (:class:`~econ_env.config.EnvConfig`) and ``num_questions`` (B >= 1).
+    ``config`` (:class:`~econ_env.config.EnvConfig`) and ``num_questions`` (B >= 1). With
+    ``models`` (:class:`~econ_env.llm.models.Models`), several environments, or whoever else asks,
+    share one budget and one cache; these models stay open when the environment is closed.
 
     ## Version History
     - v0: first version
     """
 
-    def __init__(self, config: EnvConfig, *, num_questions: int = 16) -> None:
+    def __init__(
+        self, config: EnvConfig, *, num_questions: int = 16, models: Models | None = None
+    ) -> None:
         self.config = config
-        self._episodes = Episodes(config, num_questions)
+        self._episodes = Episodes(config, num_questions, models=models)
         spaces = self._episodes.spaces
         self.num_questions = num_questions
         self.possible_agents = config.agents

@@ -23,6 +23,7 @@ from econ_env.embeddings import load_embedder
 from econ_env.game import Game, GameConfig, ModelLimits, Phase
 from econ_env.infos import InfoBlock, Infos, Outcome, team_report
 from econ_env.llm.limits import Spending
+from econ_env.llm.models import Models
 from econ_env.llm.types import Usage
 from econ_env.lockstep import play
 from econ_env.observation import FloatArray, Spaces, ViewArrays, check_finite
@@ -60,9 +61,17 @@ class Episodes:
     """B games in lock-step, each with its own schedule and reward weights.
 
     A question whose episode has ended stays idle until it is reset.
+
+    Args:
+        config: what is played.
+        num_questions: B, at least 1.
+        models: who is asked, all models of the team among them; they stay open when this is
+            closed. None: models of its own, behind a budget of its own.
     """
 
-    def __init__(self, config: EnvConfig, num_questions: int) -> None:
+    def __init__(
+        self, config: EnvConfig, num_questions: int, *, models: Models | None = None
+    ) -> None:
         if num_questions < 1:
             raise ValueError(f"num_questions must be at least 1, got {num_questions}")
         self.config = config
@@ -98,7 +107,8 @@ class Episodes:
         self._truncated: Flags = np.zeros(num_questions, dtype=np.bool_)
         self._bounds = config.bounds()
         self._prompts = config.prompt_set()
-        self._models = config.models()
+        self._models = config.models() if models is None else models
+        self._own_models = self._models if models is None else None
         self._strategies = StrategyCache()
         self._game_config: GameConfig | None = None
         self._games: list[Game | None] = [None] * num_questions
@@ -179,7 +189,8 @@ class Episodes:
 
     def close(self) -> None:
         """Let go of the cache's file; may be called twice. Models stay with the process."""
-        self._models.close()
+        if self._own_models is not None:
+            self._own_models.close()
 
     def transcript(self, row: int) -> Transcript:
         """The transcript of one question's episode; ``ResetNeeded`` if it never had one."""

@@ -70,4 +70,5 @@ def _graded_round(played: Round, gold: str) -> GradedRound:
         vote_right=is_correct(vote(played.answers), gold),
         unanimous=consensus(played.answers, equivalent) is not None,
         usage=played.usage,
+        answering=played.answering,
     )

@@ -27,6 +27,17 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Bill:
+    """What some requests took."""
+
+    usage: Usage
+    cost_usd: float | None
+    """None where the price of a model is not known."""
+    longest_prompt_tokens: int
+    """Prompt tokens of the longest request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
     """Where a method stood after one round of model calls."""
 
@@ -36,6 +47,9 @@ class Round:
     """What the method would have answered now."""
     usage: Usage
     """Spent in this round; what came before the first one (a strategy) counts in the first."""
+    answering: Bill | None = None
+    """Of this, what getting the answers took, without what was concluded from them; None where a
+    method does not tell these apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +81,8 @@ class GradedRound:
     unanimous: bool
     """Whether all responses gave one and the same answer."""
     usage: Usage
+    answering: Bill | None = None
+    """As in :class:`Round`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
