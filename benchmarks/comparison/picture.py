@@ -1,0 +1,213 @@
+"""A comparison as a picture: accuracy against tokens, one point and interval per method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.comparison.findings import Comparison
+from benchmarks.comparison.table import heading, share
+from econ_agents.plots import PlotError
+from econ_agents.statistics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NAME = "accuracy_by_tokens"
+"""Of the files, without their endings."""
+DOTS_PER_INCH = 150
+LOGARITHMIC_FROM = 4.0
+"""Ratio of most to fewest tokens from which their axis is logarithmic."""
+
+_APART = 0.022
+"""Share of the axis that two points are apart at least, so that no interval covers another."""
+_MARGIN = 0.08
+"""Share of the axis that is left free on both sides."""
+_LONGEST_NAME = 40
+
+# Okabe and Ito's colours, which people with any colour vision can tell apart, without yellow,
+# which is faint on white. Lengths without a common factor: 77 methods before a pair comes again.
+_COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #000000".split()
+_MARKERS = "o s ^ D v P X < > * h".split()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Where a method stands."""
+
+    method: str
+    tokens: float
+    """Mean per question."""
+    accuracy: Interval
+    target: bool
+    """Whether others were matched to its tokens."""
+
+
+def draw(comparison: Comparison, folder: Path) -> list[Path]:
+    """Draw the methods that have results, as PNG and as SVG.
+
+    Returns:
+        The two files; none if no method has results.
+
+    Raises:
+        PlotError: matplotlib is not installed.
+    """
+    points = points_of(comparison)
+    if not points:
+        return []
+    # Without pyplot, whose figures are shared by the whole process, and without a display.
+    try:
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlotError(
+            f"the picture needs matplotlib: install it with pip install 'econ-env[train]' ({error})"
+        ) from error
+    figure = Figure(figsize=(9.6, max(4.8, 1.4 + 0.27 * len(points))), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    _draw(axes, points)
+    figure.suptitle(heading(comparison)[0], fontsize="medium")
+    folder.mkdir(parents=True, exist_ok=True)
+    png, svg = folder / f"{NAME}.png", folder / f"{NAME}.svg"
+    figure.savefig(png, dpi=DOTS_PER_INCH)
+    # The same comparison gives the same bytes: names inside the file are neither drawn at random,
+    # nor does it say when it was made.
+    with rc_context({"svg.hashsalt": NAME}):
+        figure.savefig(svg, metadata={"Date": None})
+    return [png, svg]
+
+
+def points_of(comparison: Comparison) -> list[Point]:
+    """The methods that have results, in the comparison's order."""
+    return [
+        Point(
+            method=report.method,
+            tokens=report.spending.tokens,
+            accuracy=report.accuracy.over_seeds,
+            target=report.method == comparison.about.budget_target,
+        )
+        for report in comparison.methods
+        if report.accuracy is not None and report.spending is not None
+    ]
+
+
+def spread(positions: Sequence[float], apart: float) -> list[float]:
+    """``positions``, those that are too near each other set side by side around their middle.
+
+    Returns:
+        In the order given: no two nearer than ``apart``, and moved as little as that takes.
+    """
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    # Groups of neighbours with their centre; a group that comes too near the next is joined to it.
+    groups: list[tuple[list[int], float]] = []
+    for index in order:
+        group, centre = [index], positions[index]
+        while groups and _end(groups[-1], apart) + apart > centre - (len(group) - 1) * apart / 2:
+            before, _ = groups.pop()
+            group = before + group
+            centre = sum(positions[member] for member in group) / len(group)
+        groups.append((group, centre))
+    moved = [0.0] * len(positions)
+    for group, centre in groups:
+        for place, member in enumerate(group):
+            moved[member] = centre + (place - (len(group) - 1) / 2) * apart
+    return moved
+
+
+def _end(group: tuple[list[int], float], apart: float) -> float:
+    members, centre = group
+    return centre + (len(members) - 1) * apart / 2
+
+
+def _draw(axes: Axes, points: Sequence[Point]) -> None:
+    tokens = [max(point.tokens, 1.0) for point in points]
+    logarithmic = max(tokens) / min(tokens) >= LOGARITHMIC_FROM
+    low, high = _limits(tokens, logarithmic=logarithmic)
+    if logarithmic:
+        axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.set_xlabel("tokens per question (prompt and completion)")
+    axes.set_ylabel("accuracy in %, with 95% interval")
+    _ticks(axes, low, high, logarithmic=logarithmic)
+    places = spread([_place(value, low, high, logarithmic) for value in tokens], _APART)
+    # Drawn, and so listed, from the best to the worst: the list has the order of the points.
+    for index in sorted(range(len(points)), key=lambda index: -points[index].accuracy.mean):
+        point = points[index]
+        _draw_point(
+            axes,
+            point,
+            _value(places[index], low, high, logarithmic),
+            {"color": _COLOURS[index % 7], "marker": _MARKERS[index % 11]},
+        )
+        if point.target:
+            axes.axvline(point.tokens, color="0.6", linewidth=0.9, linestyle=":", zorder=0)
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        frameon=False,
+        fontsize="small",
+        title="from best to worst",
+        title_fontsize="small",
+        alignment="left",
+    )
+
+
+def _draw_point(axes: Axes, point: Point, place: float, style: dict[str, Any]) -> None:
+    mean, low, high = (
+        100 * value for value in (point.accuracy.mean, point.accuracy.low, point.accuracy.high)
+    )
+    name = point.method
+    if len(name) > _LONGEST_NAME:
+        name = name[: _LONGEST_NAME - 1] + "…"
+    axes.errorbar(
+        place,
+        mean,
+        yerr=[[max(mean - low, 0.0)], [max(high - mean, 0.0)]],
+        linestyle="none",
+        markersize=7,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        elinewidth=1.3,
+        capsize=2.5,
+        label=f"{share(point.accuracy.mean)}  {name}",
+        **style,
+    )
+
+
+def _limits(tokens: Sequence[float], *, logarithmic: bool) -> tuple[float, float]:
+    if not logarithmic:
+        margin = _MARGIN * max(tokens)
+        return max(0.0, min(tokens) - margin), max(tokens) + margin
+    factor = (max(tokens) / min(tokens)) ** _MARGIN
+    return min(tokens) / factor, max(tokens) * factor
+
+
+def _place(value: float, low: float, high: float, logarithmic: bool) -> float:
+    """Where on the axis, from 0 to 1."""
+    if logarithmic:
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)
+
+
+def _value(place: float, low: float, high: float, logarithmic: bool) -> float:
+    """The inverse of :func:`_place`."""
+    return low * (high / low) ** place if logarithmic else low + place * (high - low)
+
+
+def _ticks(axes: Axes, low: float, high: float, *, logarithmic: bool) -> None:
+    """Plain numbers: powers of ten alone leave most of these axes with one tick."""
+    from matplotlib.ticker import NullLocator, StrMethodFormatter
+
+    if logarithmic:
+        steps = [step * 10**power for power in range(9) for step in (1, 2, 5)]
+        axes.set_xticks([step for step in steps if low <= step <= high])
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
