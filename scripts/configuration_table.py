@@ -1,6 +1,8 @@
-"""The tables of docs/configuration.md, from the declarations in econ_agents.
+"""The tables of docs/configuration.md, from the declarations in econ_agents and econ_env.
 
 ``.venv/bin/python scripts/configuration_table.py`` writes them; a test says when that is due.
+The source of a default stands in its docstring: ``(paper: 0.99)``, ``(paper, 3.4: 0.1)``,
+``(the authors' code: 8)``, two of them with a semicolon between. Without one it is ours.
 """
 
 from __future__ import annotations
@@ -9,40 +11,93 @@ import ast
 import inspect
 import itertools
 import json
+import re
 import textwrap
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from econ_agents.config import Config
 from econ_agents.settings.base import Settings
+from econ_env.config import EnvConfig
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
-BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
+OURS = "ours"
+
+_SOURCE = re.compile(r" \(((?:paper|the authors' code)\b[^()]*)\)")
+_ROLE = re.compile(r":\w+:`~?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One key of a table."""
+
+    key: str
+    default: Any
+    source: str
+    """Where the default is from; :data:`OURS` where nobody else said it."""
+    meaning: str
+
+    def __str__(self) -> str:
+        default = json.dumps(self.default, ensure_ascii=False)
+        return f"| `{self.key}` | `{default}` | {self.source} | {self.meaning} |"
 
 
 def with_tables(document: str) -> str:
-    """The document with the tables of today between its two marks."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    tables = "\n".join(section(Config()))
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+    """The document with the tables of today between their marks."""
+    for name, lines in (("learner", section(Config())), ("environment", table(EnvConfig()))):
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+        before, _, rest = document.partition(begin)
+        _, _, after = rest.partition(end)
+        document = f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}"
+    return document
 
 
 def section(settings: Settings) -> list[str]:
     """The table of a section with its defaults, and after it those of the sections inside."""
-    cls, inner = type(settings), []
+    cls = type(settings)
     title = f"`{cls.SECTION}`" if cls.SECTION else "Without a section"
     about = inspect.cleandoc(cls.__doc__ or "").partition("\n\nRaises:")[0].replace("``", "`")
-    lines = [f"### {title}", "", about, "", "| key | default | meaning |", "|---|---|---|"]
-    meanings = attribute_docstrings(cls)
-    for field in fields(cls):
+    inner = [line for each in _sections(settings) for line in section(each)]
+    return [f"### {title}", "", about, "", *table(settings, cls.key), *inner]
+
+
+def table(settings: Any, key: Callable[[str], str] = str) -> list[str]:
+    """The keys of one dataclass, and an empty line."""
+    lines = ["| key | default | source | meaning |", "|---|---|---|---|"]
+    return [*lines, *map(str, rows(settings, key)), ""]
+
+
+def rows(settings: Any, key: Callable[[str], str] = str) -> Iterator[Row]:
+    """The keys of one dataclass, but for the sections inside.
+
+    Args:
+        settings: with the defaults.
+        key: the full key of a field.
+    """
+    said = attribute_docstrings(type(settings))
+    for field in fields(settings):
         value = getattr(settings, field.name)
-        if isinstance(value, Settings):
-            inner += section(value)
-        else:
-            default = json.dumps(value, ensure_ascii=False)
-            lines.append(f"| `{cls.key(field.name)}` | `{default}` | {meanings[field.name]} |")
-    return [*lines, "", *inner]
+        if not isinstance(value, Settings):
+            source = _SOURCE.search(said[field.name])
+            yield Row(
+                key=key(field.name),
+                default=value,
+                source=OURS if source is None else source[1],
+                meaning=_SOURCE.sub("", said[field.name]),
+            )
+
+
+def all_rows() -> list[Row]:
+    """Every key of both tables."""
+
+    def inside(settings: Settings) -> Iterator[Row]:
+        yield from rows(settings, type(settings).key)
+        for each in _sections(settings):
+            yield from inside(each)
+
+    return [*inside(Config()), *rows(EnvConfig())]
 
 
 def attribute_docstrings(cls: type) -> dict[str, str]:
@@ -50,7 +105,7 @@ def attribute_docstrings(cls: type) -> dict[str, str]:
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     statements = body.body if isinstance(body, ast.ClassDef) else []
     return {
-        declared.target.id: " ".join(text.value.value.split()).replace("|", r"\|")
+        declared.target.id: _in_one_line(text.value.value)
         for declared, text in itertools.pairwise(statements)
         if isinstance(declared, ast.AnnAssign)
         and isinstance(declared.target, ast.Name)
@@ -58,6 +113,16 @@ def attribute_docstrings(cls: type) -> dict[str, str]:
         and isinstance(text.value, ast.Constant)
         and isinstance(text.value.value, str)
     }
+
+
+def _in_one_line(text: str) -> str:
+    plain = _ROLE.sub("`", text).replace("``", "`")
+    return " ".join(plain.split()).replace("|", r"\|")
+
+
+def _sections(settings: Settings) -> list[Settings]:
+    values = [getattr(settings, field.name) for field in fields(settings)]
+    return [value for value in values if isinstance(value, Settings)]
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class EnvArgs(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingSettings(Settings):
-    """The box that actions map to (paper, 3.2). Left out: the environment's own default."""
+    """The box that actions map to. Left out: the environment's own default."""
 
     SECTION: ClassVar[str] = "sampling"
 
@@ -83,11 +83,11 @@ class SamplingSettings(Settings):
     temperature_max: Positive | None = None
     """T_max, > 0 (paper: 2.0)."""
     p_min: Positive | None = None
-    """Least repetition penalty, > 0."""
+    """Least repetition penalty, > 0 (paper: 0.1, a value of top-p; ours: docs/paper.md)."""
     p_max: Positive | None = None
-    """Greatest repetition penalty, > 0. (The paper prints [0.1, 0.9], a range of top-p.)"""
+    """Greatest repetition penalty, > 0 (paper: 0.9, a value of top-p; ours: docs/paper.md)."""
     top_p_default: PositiveFraction | None = None
-    """Nucleus sampling's top-p, in (0, 1], the same for everybody."""
+    """Nucleus sampling's top-p, in (0, 1], the same for everybody (the authors' code: 0.9)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,14 +134,15 @@ class InitialWeights(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class RewardSettings(Settings):
-    """The weights of the reward's components (paper, 3.5)."""
+    """The weights of the reward's components."""
 
     SECTION: ClassVar[str] = "reward"
 
     initial_weights: InitialWeights = field(default_factory=InitialWeights)
     """alpha before it has learned."""
     dynamic: bool = False
-    """Learn alpha, and play with it. Off: alpha stays as it is."""
+    """Learn alpha, and play with it. Off: alpha stays as it is (paper, 3.5: learned; ours:
+    off, since what is predictable need not be right)."""
     eta_alpha: Positive = 0.001
     """Learning rate of alpha's logits, > 0 (the authors' code: 0.001)."""
     ts_floor: Fraction = 0.3

@@ -23,24 +23,24 @@ from econ_agents.settings.base import (
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(Settings):
-    """Sizes of the networks. Defaults: the paper."""
+    """Sizes of the networks."""
 
     SECTION: ClassVar[str] = "network"
 
     entity_dim: Count = 256
-    """d, the size of the group representation E and of the features F_i, >= 1."""
+    """d, the size of the group representation E and of the features F_i, >= 1 (paper: 256)."""
     heads: Count = 4
-    """Attention heads H, >= 1."""
+    """Attention heads H, >= 1 (paper: 4)."""
     key_dim: Count = 64
-    """Size of the keys of one head, >= 1."""
+    """Size of the keys of one head, >= 1 (paper: 64)."""
     hidden: Count = 256
-    """Hidden units of an MLP, >= 1."""
+    """Hidden units of an MLP, >= 1 (paper: 256)."""
     blocks: Count = 2
-    """Attention blocks, >= 1."""
+    """Attention blocks, >= 1 (paper: 2)."""
     ffn: Count = 1024
-    """Hidden units of a block's feed-forward part, >= 1."""
+    """Hidden units of a block's feed-forward part, >= 1 (paper: 1024)."""
     dropout: Fraction = 0.1
-    """Share of activations that is dropped while learning, in [0, 1]."""
+    """Share of activations that is dropped while learning, in [0, 1] (paper: 0.1)."""
     observation_dropout: Fraction = 0.0
     """Share of the numbers of an observation that is overlooked while learning, in [0, 1]: keeps
     policies from learning single questions by heart."""
@@ -48,9 +48,10 @@ class NetworkSettings(Settings):
     """Sines and cosines of every coordinate of an action that the value heads read, >= 0: they let
     values peak inside the box."""
     layer_norm_eps: Positive = 1e-5
-    """Added to the variance in layer normalisation, > 0."""
+    """Added to the variance in layer normalisation, > 0 (paper: 1e-5)."""
     share_parameters: bool = False
-    """One belief network with an embedding per executor, instead of one network each."""
+    """One belief network with an embedding per executor, instead of one network each
+    (paper, 3.2: false)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +77,14 @@ class LossSettings(Settings):
     global_td: NonNegative = 1.0
     """Of the TD error of Q_tot on the team reward (paper, 3.4)."""
     consistency: NonNegative = 0.1
-    """lambda_m, of the squared distance of Q_i and Q_tot (paper, 3.4)."""
+    """lambda_m, of the squared distance of Q_i and Q_tot (paper, 3.4: 0.1)."""
     commitment_similarity: NonNegative = 0.1
-    """lambda_b, of L_SD: the features F_i point where the commitment does (paper, 3.4)."""
+    """lambda_b, of L_SD: the features F_i point where the commitment does (paper, 3.4:
+    0.1)."""
     encoder: NonNegative = 1.0
     """Of L_e, the encoder's loss (paper, 3.3 and 3.6)."""
     lambda_e: NonNegative = 0.1
-    """lambda_e, of the local TD errors in the encoder's loss (paper, 3.3)."""
+    """lambda_e, of the local TD errors in the encoder's loss (paper, 3.3: 0.1)."""
     policy: NonNegative = 1.0
     """Of -Q_tot(pi(b)), by whose gradient the policies learn."""
     local_policy: NonNegative = 0.0
@@ -111,14 +113,14 @@ class BneSettings(Settings):
     refine_at_infer: bool = True
     """Refine in tests; off: one round a decision."""
     max_iterations_train: Count = 1
-    """Most rounds of a decision in training, >= 1."""
+    """Most rounds of a decision in training, >= 1 (the authors' code: 1)."""
     max_iterations_infer: Count = 3
-    """Most rounds of a decision in tests, >= 1."""
+    """Most rounds of a decision in tests, >= 1 (the authors' code: 3)."""
     convergence_threshold: NonNegative = 0.01
     """A smaller change of an action, in units of the box [-1, 1], is none, >= 0: it is repeated
-    exactly, which ends the game."""
+    exactly, which ends the game (the authors' code: 0.01)."""
     update_rate: PositiveFraction = 1.0
-    """eta, the share of a refinement's change that is made, in (0, 1]."""
+    """eta, the share of a refinement's change that is made, in (0, 1] (the authors' code: 1)."""
     max_delta: Positive = 0.2
     """Largest change of an action in one round, in units of the box [-1, 1], > 0."""
     commitment_match_threshold: Fraction = 0.95
@@ -181,7 +183,8 @@ class TrainSettings(Settings):
     updates_per_interval: Count = 1
     """Updates after every update_interval episodes, >= 1."""
     use_replay: bool = False
-    """Learn from the last replay_size decisions; off: from the last on_policy_size."""
+    """Learn from the last replay_size decisions; off: from the last on_policy_size (the authors'
+    code: false)."""
     replay_size: Count = 2000
     """Decisions kept with use_replay, >= batch_size (the authors' code: 2000)."""
     on_policy_size: Count = 32
