@@ -18,6 +18,24 @@ from econ_env.validate import Validate
 DESCRIPTION = "Teams of language models that answer questions together (ECON)."
 
 
+def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
+    """The command that arguments name, with its flags; nothing is done yet.
+
+    Args:
+        argv: the arguments after the program's name; None takes those of the process.
+
+    Raises:
+        SystemExit: 0 after help, 2 if a flag or its value is wrong (said on stderr).
+    """
+    command: Play | Validate | Doctor = tyro.extras.subcommand_cli_from_dict(
+        {"play": Play, "validate": Validate, "doctor": Doctor},
+        prog="econ-env",
+        description=DESCRIPTION,
+        args=argv,
+    )
+    return command
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
@@ -27,12 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    command: Play | Validate | Doctor = tyro.extras.subcommand_cli_from_dict(
-        {"play": Play, "validate": Validate, "doctor": Doctor},
-        prog="econ-env",
-        description=DESCRIPTION,
-        args=argv,
-    )
+    command = parse(argv)
     try:
         return command.run()
     except (UsageError, ModelError, QuestionError, EmbedderError, GradingError, OSError) as error:

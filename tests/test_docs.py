@@ -5,66 +5,90 @@ from __future__ import annotations
 import re
 import runpy
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from econ_agents.commands import COMMANDS
-from econ_agents.config_file import config_keys, preset_names
-from scripts.configuration_table import DOCUMENT, with_tables
+from econ_agents.config_file import config_keys, preset_names, read_config
+from econ_agents.settings.notation import read_yaml
+from scripts.configuration_table import DOCUMENT, OURS, Row, all_rows, with_tables
+from tests.documents import ALL_BLOCKS, DOCUMENTS, ROOT, Block, blocks
+from tests.misbehaving_server import Ask, MisbehavingServer
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 DOTTED = re.compile(r"[`\s](?:--)?([a-z_]+(?:\.[a-z_]+)+)\b")
-MAKE_TARGET = re.compile(r"\bmake ([a-z]+)\b")
+SERVER = "http://localhost:8000/v1"
+"""Where documents say that a model server is; there is one while their examples run."""
+LANGUAGES = {
+    "python": "runs",
+    "bash": "runs, or is understood: tests/test_docs_commands.py",
+    "yaml": "is a configuration",
+    "text": "is a picture or an output",
+    "bibtex": "is a reference",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """One fenced block of a document."""
-
-    document: Path
-    line: int
-    """Line of its first line in the document, from 1."""
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.document.relative_to(ROOT)}:{self.line}"
+def in_language(language: str) -> list[Block]:
+    return [block for block in ALL_BLOCKS if block.language == language]
 
 
-def blocks(document: Path) -> list[Block]:
-    text = document.read_text(encoding="utf-8")
-    return [
-        Block(
-            document=document,
-            line=text.count("\n", 0, match.start()) + 2,
-            language=match[1],
-            text=match[2],
-        )
-        for match in FENCE.finditer(text)
-    ]
+def test_every_block_is_in_a_language_that_is_tested() -> None:
+    assert [str(block) for block in ALL_BLOCKS if block.language not in LANGUAGES] == []
 
 
-ALL_BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_block_is_overlooked(document: Path) -> None:
+    fences = re.findall(r"^ *```", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(fences) == 2 * len(blocks(document))
 
 
-@pytest.mark.parametrize(
-    "block", [block for block in ALL_BLOCKS if block.language == "python"], ids=str
-)
+def answer(ask: Ask) -> str:
+    """What the documents' model says: to every question 7."""
+    commits = "JSON" in ask.messages[-1]["content"]
+    return '{"reason": "all agree", "value": "7"}' if commits else r"It is \boxed{7}."
+
+
+@pytest.mark.parametrize("block", in_language("python"), ids=str)
 def test_every_python_block_runs(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As many empty lines before it as in the document, so that a traceback names its line.
-    script = tmp_path / f"{block.document.stem}.py"
-    script.write_text("\n" * (block.line - 1) + block.text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    names = runpy.run_path(str(script))
+    with MisbehavingServer("vllm", answer=answer) as server:
+        # As many empty lines before it as in the document, so that a traceback names its line.
+        script = tmp_path / f"{block.document.stem}.py"
+        text = "\n" * (block.line - 1) + block.text.replace(SERVER, server.url)
+        script.write_text(text, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        names = runpy.run_path(str(script))
     assert names, "the block defines nothing: it shows nothing"
+
+
+@pytest.mark.parametrize("block", in_language("yaml"), ids=str)
+def test_every_yaml_block_is_a_configuration(block: Block, tmp_path: Path) -> None:
+    path = tmp_path / "shown.yaml"
+    path.write_text(block.text, encoding="utf-8")
+    read_config(path)
+
+
+def test_the_reference_is_that_of_the_citation_file(repository: Path) -> None:
+    cited = read_yaml((repository / "CITATION.cff").read_text(encoding="utf-8"))
+    (reference,) = in_language("bibtex")
+    shown = " ".join(reference.text.split())
+    for author in cited["preferred-citation"]["authors"]:
+        assert f"{author['family-names']}, {author['given-names']}" in shown
+
+
+def test_the_layout_names_what_is_there(repository: Path) -> None:
+    (layout,) = [each for each in in_language("text") if each.document.name == "README.md"]
+    top, missing = "", []
+    for line in layout.text.splitlines():
+        names = re.findall(r"[\w./]+(?:/|\.py)(?=\s|,|;|$)", line)
+        if line.startswith(" "):
+            names = [top + name for name in names]
+        else:
+            top = names[0]
+        missing += [name for name in names if not (repository / name).exists()]
+    assert missing == []
 
 
 def test_the_readme_shows_both_commands_and_both_interfaces() -> None:
@@ -84,16 +108,27 @@ def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
     assert broken == []
 
 
-def test_every_make_target_that_is_named_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    shown = "".join(block.text for block in ALL_BLOCKS if block.language == "bash")
-    for target in {*MAKE_TARGET.findall(shown)}:
-        assert f"\n{target}:" in makefile
-
-
 def test_the_tables_of_the_configuration_are_those_of_the_declarations() -> None:
     written = DOCUMENT.read_text(encoding="utf-8")
     assert with_tables(written) == written, "run: .venv/bin/python scripts/configuration_table.py"
+
+
+SOURCED = [row for row in all_rows() if row.source != OURS]
+WITH_VALUE = [
+    row
+    for row in SOURCED
+    if row.default is not None and ": " in row.source and "ours:" not in row.source
+]
+
+
+@pytest.mark.parametrize("row", WITH_VALUE, ids=lambda row: row.key)
+def test_a_default_is_what_its_source_says(row: Row) -> None:
+    said = [each.rpartition(": ")[2].partition(",")[0] for each in row.source.split("; ")]
+    assert row.default in map(read_yaml, said)
+
+
+def test_a_third_of_the_defaults_has_a_source_elsewhere() -> None:
+    assert len(SOURCED) > len(all_rows()) / 3
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/configuration.md"])

@@ -1,0 +1,143 @@
+"""Every command line of README.md, CONTRIBUTING.md and docs/ runs, or is at least understood.
+
+What takes seconds and needs nothing is run (:data:`RUN`). What needs a key, a server, a download or
+minutes goes through the parser of its program, so that a flag that was renamed is noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from econ_agents.command_line import Configured, parse
+from econ_agents.commands import COMMANDS
+from econ_agents.config_file import read_config
+from econ_agents.train import run_training
+from econ_env import cli
+from econ_env.play import Play
+from tests.documents import ALL_COMMANDS, ROOT, Command
+
+RUN = (
+    "econ-env play --questions",
+    "econ-env play --dataset my_questions.jsonl",
+    "econ-env validate my_questions.jsonl",
+)
+"""Beginnings of the commands that are run; each is met in a document."""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the documents speak of: questions, a configuration, runs."""
+    folder = tmp_path_factory.mktemp("desk")
+    row = {"problem": "Ann has 3 pens and buys 4. How many has she now?", "solution": r"\boxed{7}"}
+    (folder / "my_questions.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (folder / "mine.yaml").write_text("seed: 1\n", encoding="utf-8")
+    few = ["train.episodes=10", "train.warmup_episodes=10", "train.batch_size=8"]
+    small = ["belief_dim=8", "network.entity_dim=8", "network.hidden=8", "train.nash_interval=0"]
+    quiet = ["logging.plots=false", "logging.tensorboard=false", "logging.progress=false"]
+    run_training(read_config("simulated", [*few, *small, *quiet]), folder / "runs" / "quickstart")
+    shutil.copytree(folder / "runs" / "quickstart", folder / "runs" / "longer")
+    return folder
+
+
+def run_econ(arguments: list[str]) -> None:
+    before, _, after = " ".join(arguments).partition("-- ")
+    # Its own reading of the options comes before its help, which installs nothing.
+    script = ["bash", str(ROOT / "run_econ.sh"), *before.split(), "--help"]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    config = re.search(r"--config (\S+)", before)
+    econ_agents(["train", *(["--config", config[1]] if config else []), *after.split()])
+
+
+def econ_agents(arguments: list[str]) -> None:
+    name, *flags = arguments
+    command = parse(COMMANDS[name], name, flags)
+    if isinstance(command, Configured):
+        command.resolved()
+
+
+def econ_env(arguments: list[str]) -> None:
+    if " ".join(["econ-env", *arguments]).startswith(RUN):
+        assert cli.main(arguments) == 0
+        return
+    command = cli.parse(arguments)
+    if isinstance(command, Play):
+        command.config()
+
+
+def make(arguments: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    dry = ["make", "--dry-run", "--directory", str(ROOT), *arguments]
+    done = subprocess.run(dry, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def python(arguments: list[str]) -> None:
+    script, *rest = arguments
+    words = [word for word in rest if not word.startswith("-")]
+    subcommand = words[:1] if rest[:1] == words[:1] else []
+    known = re.findall(r"--[a-z][\w-]*", help_of(script, *subcommand))
+    assert [flag for flag in rest if flag.startswith("--") and flag not in known] == []
+
+
+@cache
+def help_of(script: str, *subcommand: str) -> str:
+    """What ``--help`` prints, without a new process for each."""
+    shown = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
+        patch.setattr(sys, "argv", [script, *subcommand, "--help"])
+        patch.setattr(sys, "path", [str((ROOT / script).parent), *sys.path])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+    assert not ended.value.code
+    return shown.getvalue()
+
+
+def pip(arguments: list[str]) -> None:
+    requirements = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert arguments.pop(0) == "install"
+    for name in arguments:
+        assert f'"{name}>=' in requirements, f"{name} is in no extra"
+
+
+def pre_commit(arguments: list[str]) -> None:
+    assert arguments == ["install"]
+    assert (ROOT / ".pre-commit-config.yaml").is_file()
+
+
+PROGRAMS: Mapping[str, Callable[[list[str]], None]] = {
+    "./run_econ.sh": run_econ,
+    "econ-agents": econ_agents,
+    "econ-env": econ_env,
+    "make": make,
+    "pip": pip,
+    "pre-commit": pre_commit,
+    "python": python,
+}
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS, ids=str)
+def test_every_command_runs_or_is_understood(
+    command: Command, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk)
+    PROGRAMS[command.program](command.arguments)
+
+
+@pytest.mark.parametrize("beginning", RUN)
+def test_what_is_run_stands_in_a_document(beginning: str) -> None:
+    shown = [" ".join([command.program, *command.arguments]) for command in ALL_COMMANDS]
+    assert any(line.startswith(beginning) for line in shown)
