@@ -47,26 +47,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         factory = command.factory()
         if factory is not None:
             packages.add(factory.partition(":")[0].partition(".")[0])
-            _use_one_thread()
+            use_one_thread()
         return command.run()
     except KeyboardInterrupt:
         print(f"{PROGRAM} {name}: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        if not _is_for_user(error, packages):
+        if not is_for_user(error, packages):
             raise
         print(f"{PROGRAM} {name}: {error}", file=sys.stderr)
         return 2
 
 
-def _use_one_thread() -> None:
+def use_one_thread() -> None:
     """Networks this small gain nothing from more, and the last bits of a sum depend on how many."""
     import torch
 
     torch.set_num_threads(1)
 
 
-def _is_for_user(error: Exception, packages: set[str]) -> bool:
+def is_for_user(error: Exception, packages: set[str]) -> bool:
     """Whether an error is a message, and no bug whose traceback is needed.
 
     Messages are what the operating system says, and the exceptions that this package and that of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,27 @@ from econ_agents.training_state import check_shapes
 Traces = list[dict[str, Any]]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlayedArm:
+    """All questions of a test, played in one way."""
+
+    episodes: list[Episode]
+    traces: Traces
+    """What the environment recorded, one entry per episode in their order; [] if it keeps none."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TeamTest:
+    """A test of a trained team: what was found, and what it was found from."""
+
+    report: TestReport
+    learned: Learned | None
+    """What training changed, with ``test.untrained``."""
+    baseline: PlayedArm
+    bne: PlayedArm
+    """With refinement; the baseline itself where there is none."""
+
+
 def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
     """Test a checkpoint, print the report and keep it with its traces; the exit code is 0.
 
@@ -41,57 +62,61 @@ def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
         TooFewResults: hardly an episode came to a result.
     """
     rounds = config.bne_rounds("test")
-    report, learned, traces = test_team(config, checkpoint)
+    played = test_team(config, checkpoint)
+    report, learned = played.report, played.learned
     for line in [*report.lines(), *(learned.lines() if learned is not None else ())]:
         print(line)
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
-    if traces:
+    if played.bne.traces:
         path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"
-        path.write_text(json.dumps(traces, ensure_ascii=False, indent=1), encoding="utf-8")
+        text = json.dumps(played.bne.traces, ensure_ascii=False, indent=1)
+        path.write_text(text, encoding="utf-8")
         print(f"traces: {path}")
     return 0
 
 
-def test_team(config: Config, checkpoint: Path) -> tuple[TestReport, Learned | None, Traces]:
+def test_team(config: Config, checkpoint: Path) -> TeamTest:
     """Play ``test.episodes`` unseen questions in one round each, and again with refinement.
 
     They are played once where refinement is off, or has one round: that is the baseline.
 
-    Returns:
-        The report; what training changed, with ``test.untrained``; and the traces of the refined
-        episodes where the environment keeps any.
+    Raises:
+        CheckpointError: it is damaged, or of other networks than the environment needs.
+        TooFewResults: hardly an episode came to a result.
     """
     seeds = [derive_seed(config.seed, "test", k) for k in range(config.test.episodes)]
     rounds = config.bne_rounds("test")
-    arms: dict[bool, list[Episode]] = {}
+    arms: dict[bool, PlayedArm] = {}
     learned: Learned | None = None
-    traces: Traces = []
     for bne in (False, True) if rounds > 1 else (True,):
         teams = build_teams(config, "test", bne=bne)
         try:
             networks = load_networks(config, checkpoint, teams.space)
             options = live_options(config, checkpoint)
-            arms[bne] = play_test(
+            traces: Traces = []
+            episodes = play_test(
                 config,
                 networks,
                 teams,
                 seeds,
                 options=options,
-                traces=traces if bne else None,
+                traces=traces,
                 description="with refinement" if bne else "baseline",
             )
+            arms[bne] = PlayedArm(episodes=episodes, traces=traces)
             if config.test.untrained and learned is None:
                 # The networks that training began with: they are drawn from the same seed.
                 before = build_networks(config, teams.space).eval()
                 untrained = play_test(
                     config, before, teams, seeds, options=options, description="untrained"
                 )
-                learned = what_was_learned(untrained, arms[bne], teams.space, seed=config.seed)
+                learned = what_was_learned(untrained, episodes, teams.space, seed=config.seed)
         finally:
             teams.close()
-    report = compare(arms.get(False, arms[True]), arms[True], rounds=rounds, seed=config.seed)
-    return report, learned, traces
+    baseline, refined = arms.get(False, arms[True]), arms[True]
+    report = compare(baseline.episodes, refined.episodes, rounds=rounds, seed=config.seed)
+    return TeamTest(report=report, learned=learned, baseline=baseline, bne=refined)
 
 
 test_team.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...

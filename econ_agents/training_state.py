@@ -128,29 +128,40 @@ def check_shapes(
     ]
     if not differences:
         return
-    then, now = _flat(saved_config), _flat(config)
-    settings = [
-        f"{key} was {then.get(key)!r} and is {now.get(key)!r}"
-        for key in [*now, *(key for key in then if key not in now)]
-        if then.get(key) != now.get(key)
-    ]
+    settings = differing_settings(saved_config, config)
     raise CheckpointError(
-        f"the networks of the checkpoint have other shapes: {_first(differences)}. "
+        f"the networks of the checkpoint have other shapes: {first_of(differences)}. "
         + (
-            f"Settings that differ: {_first(settings)}"
+            f"Settings that differ: {first_of(settings)}"
             if settings
             else "No setting differs, so the environment has other agents or spaces"
         )
     )
 
 
-def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> str:
-    return str(tuple(tensors[name].shape)) if name in tensors else "missing"
+def differing_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Every setting that two configurations disagree on, for people.
+
+    Args:
+        then: the earlier one, as nested plain data.
+        now: the later one.
+    """
+    before, after = _flat(then), _flat(now)
+    return [
+        f"{key} was {before.get(key)!r} and is {after.get(key)!r}"
+        for key in [*after, *(key for key in before if key not in after)]
+        if before.get(key) != after.get(key)
+    ]
 
 
-def _first(texts: list[str]) -> str:
+def first_of(texts: list[str]) -> str:
+    """The first few texts in one line, and how many more there are."""
     rest = len(texts) - _NAMED
     return "; ".join(texts[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> str:
+    return str(tuple(tensors[name].shape)) if name in tensors else "missing"
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
