@@ -1,0 +1,115 @@
+"""What a named script does when it is called, and how its errors reach people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks.named_scripts.flags import TestFlags, TrainAndTestFlags, parse
+from benchmarks.named_scripts.scripts import NamedScript
+from benchmarks.named_scripts.settings import choose
+from econ_agents.cli import is_for_user, use_one_thread
+from econ_agents.inspection import FINAL, find_checkpoint, stored_config
+
+_PACKAGES = {"econ_agents", "econ_env"}
+"""Their own exceptions are messages."""
+
+
+def train_and_test(script: NamedScript, arguments: Sequence[str]) -> int:
+    """Train a team and test it.
+
+    Args:
+        script: which one is called.
+        arguments: those after its name.
+
+    Returns:
+        The exit code: 0, 2 after a mistake of the user, 130 after Ctrl-C.
+    """
+    return _for_people(script.training_script, lambda: _run(script, arguments))
+
+
+def test_only(script: NamedScript, arguments: Sequence[str]) -> int:
+    """Test a saved checkpoint; the exit code as that of :func:`train_and_test`."""
+    return _for_people(script.test_script, lambda: _test(script, arguments))
+
+
+test_only.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...
+
+
+def _for_people(name: str, run: Callable[[], int]) -> int:
+    """Run a script, and turn mistakes of the user into messages."""
+    try:
+        return run()
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if not is_for_user(error, _PACKAGES):
+            raise
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(script: NamedScript, arguments: Sequence[str]) -> int:
+    description = (
+        f"Train a team in the setting of the preset {script.preset}, then test it on questions "
+        "that it has not seen, without and with refinement to equilibrium. Called again, the same "
+        "command goes on where it was interrupted."
+    )
+    flags = parse(TrainAndTestFlags, script.training_script, description, arguments)
+    chosen = choose(script, flags)
+    _say(chosen.lines())
+    use_one_thread()
+    from benchmarks.named_scripts.testing import test
+    from benchmarks.named_scripts.training import train
+
+    code = train(chosen.config)
+    if code == 0:
+        test(script, chosen, chosen.config.model_dir / FINAL, chosen.config.log_dir)
+    return code
+
+
+def _test(script: NamedScript, arguments: Sequence[str]) -> int:
+    description = (
+        "Test a saved team on questions that it has not seen, without and with refinement to "
+        f"equilibrium, and keep every episode. {script.training_script} trains one."
+    )
+    flags = parse(TestFlags, script.test_script, description, arguments)
+    from econ_agents.checkpoint import CheckpointError
+
+    try:
+        checkpoint = find_checkpoint(flags.model_dir)
+    except CheckpointError as error:
+        # A missing key comes first: without one there is no checkpoint to be had, either.
+        choose(script, flags)
+        raise CheckpointError(_how_to_get_one(script, flags)) from error
+    chosen = choose(script, flags, trained=stored_config(checkpoint))
+    _say(chosen.lines())
+    use_one_thread()
+    from benchmarks.named_scripts.testing import test
+
+    test(script, chosen, checkpoint, flags.log_dir)
+    return 0
+
+
+def _how_to_get_one(script: NamedScript, flags: TestFlags) -> str:
+    """What to do where there is no checkpoint."""
+    from econ_agents.checkpoint import latest_checkpoint
+
+    folder = flags.model_dir
+    begun = latest_checkpoint(folder.parent) if folder.name == FINAL else None
+    if begun is not None:
+        return (
+            f"{folder} does not exist yet, since the training in {folder.parent} has not ended: "
+            f"repeat its command to go on, or test what there is with --model-dir {begun}"
+        )
+    llm = f" --llm {' '.join(flags.llm)}" if flags.llm else ""
+    return (
+        f"{folder} holds no checkpoint: train a team first, with "
+        f"python {script.training_script}{llm}, or name a checkpoint with --model-dir"
+    )
+
+
+def _say(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line, flush=True)

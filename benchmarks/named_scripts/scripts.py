@@ -1,0 +1,32 @@
+"""The named scripts: which preset of econ_agents each of them plays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedScript:
+    """A pair of scripts: one trains and tests, the other tests a saved checkpoint."""
+
+    name: str
+    """Stands in the names of its files, as in ``run_p0_test.py`` and ``logs_p0_test_p0.json``."""
+    preset: str
+    """The preset that it plays where no ``--config`` is given, and whose data set is its own."""
+
+    @property
+    def training_script(self) -> str:
+        """The script that trains and tests, as it is called from the root of the repository."""
+        return f"benchmarks/run_{self.name}_test.py"
+
+    @property
+    def test_script(self) -> str:
+        """The script that tests a saved checkpoint."""
+        return f"benchmarks/test_{self.name}.py"
+
+
+P0 = NamedScript(name="p0", preset="p0")
+MATH = NamedScript(name="math", preset="math")
+SVAMP = NamedScript(name="svamp", preset="svamp")
+GSM8K = NamedScript(name="gsm8k", preset="p0")
+"""The data set of P0 under its own name."""

@@ -1,0 +1,200 @@
+"""From flags to a configuration of econ_agents that can be played."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.named_scripts.flags import AnyFlags, TrainAndTestFlags
+from benchmarks.named_scripts.scripts import NamedScript
+from econ_agents.config import Config, ConfigError
+from econ_agents.config_file import read_config
+from econ_agents.environment_kwargs import environment_kwargs
+from econ_agents.settings.environment import EnvSettings
+from econ_env.config import EnvConfig
+from econ_env.llm.api.address import names_a_server
+from econ_env.llm.api.client import ApiModel
+from econ_env.llm.api.errors import KeyProblem
+from econ_env.llm.team import Family, resolve_models
+from econ_env.questions.local import is_file_name
+from econ_env.questions.presets import PRESETS
+
+_KNOWN_TO: Mapping[Family | None, str] = {"bundled": "arithmetic", "simulated": "simulated"}
+"""The one data set that models of a family can answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What is played."""
+
+    config: Config
+    environment: EnvConfig
+    """The environment of the test."""
+    notes: tuple[str, ...]
+    """What the user should know about it, one line each."""
+
+    def lines(self) -> list[str]:
+        """For people: who plays what, and the notes."""
+        team = self.environment.team()
+        executors = ", ".join(dict.fromkeys(team.executors))
+        return [
+            f"Coordinator: {team.coordinator}. {len(team.executors)} executors: {executors}. "
+            f"Questions: {self.environment.dataset}.",
+            *self.notes,
+        ]
+
+
+def choose(script: NamedScript, flags: AnyFlags, *, trained: Config | None = None) -> Chosen:
+    """The configuration that the flags of a script ask for.
+
+    The data set is that of ``--dataset``, else the one of ``--config``, else the one that bundled
+    or simulated models know, else the script's own.
+
+    Args:
+        script: whose preset holds where nothing else is said.
+        flags: what the user said.
+        trained: of the checkpoint that is tested: it takes the place of the preset.
+
+    Raises:
+        ConfigError: a setting is wrong, or the key of a model server is missing.
+        ModelError: a model is not known.
+    """
+    source = flags.config
+    if source is None and trained is None:
+        source = script.preset
+    chosen = [each for group in flags.set for each in group]
+    given = _assignments(script, flags)
+    config = read_config(source, [*given, *chosen], base=trained)
+    if config.env.factory != EnvSettings.factory:
+        raise ConfigError(
+            f"--config: this script plays questions, and env.factory is {config.env.factory!r}: "
+            "train with econ-agents instead"
+        )
+    dataset, notes = _dataset(script, flags, config)
+    if dataset != config.env_args.hf_dataset_path:
+        given += _another_dataset(dataset, config, flags.data_path)
+        config = read_config(source, [*given, *chosen], base=trained)
+    if isinstance(flags, TrainAndTestFlags):
+        more, note = _learned_on(config)
+        notes += note
+        config = read_config(source, [*given, *more, *chosen], base=trained)
+    environment = _environment(config)
+    _check_keys(environment)
+    return Chosen(config=config, environment=environment, notes=tuple(notes))
+
+
+def _assignments(script: NamedScript, flags: AnyFlags) -> list[str]:
+    """Flags as assignments to keys of the configuration."""
+    values: dict[str, Any] = {"test.episodes": flags.test_eps, "seed": flags.seed}
+    if isinstance(flags, TrainAndTestFlags):
+        values |= {
+            "train.episodes": flags.train_eps,
+            "logging.log_dir": str(flags.log_dir),
+            "logging.model_dir": str(flags.model_dir),
+            "experiment_name": script.name,
+        }
+    if flags.data_path is not None:
+        values["env.kwargs.data_path"] = str(flags.data_path)
+    if flags.embedder is not None:
+        values["env.kwargs.embedder"] = flags.embedder
+    found = [_assignment(key, value) for key, value in values.items() if value is not None]
+    if flags.llm:
+        models = flags.llm[0] if len(flags.llm) == 1 else list(flags.llm)
+        # Without a model of its own, the coordinator has the first executor's.
+        found += [_assignment("executor_model", models), _assignment("coordinator_model", None)]
+    return found
+
+
+def _assignment(key: str, value: Any) -> str:
+    return f"{key}={json.dumps(value)}"  # JSON is YAML
+
+
+def _dataset(script: NamedScript, flags: AnyFlags, config: Config) -> tuple[str, list[str]]:
+    """The data set that is played, and what to say about it."""
+    if flags.dataset is not None:
+        return flags.dataset, []
+    named = None
+    if flags.config is not None:
+        named = read_config(flags.config).env_args.hf_dataset_path
+    own = read_config(script.preset).env_args.hf_dataset_path
+    if own is None:
+        raise ConfigError(f"the preset {script.preset} names no data set")
+    family = _family(config)
+    # A configuration chose its questions for its own models, not for those of --llm.
+    if family not in _KNOWN_TO or (named is not None and not flags.llm):
+        return named or own, []
+    known = _KNOWN_TO[family]
+    return known, [
+        f"The {family} models know only these {known} problems, which are played instead of "
+        f"{named or own}; --dataset plays others nevertheless."
+    ]
+
+
+def _family(config: Config) -> Family | None:
+    """What all models of a configuration speak; None: not one and the same."""
+    kwargs = environment_kwargs(config, "test")
+    team = resolve_models(
+        kwargs.get("llm", EnvConfig.llm),
+        kwargs.get("n_agents", EnvConfig.n_agents),
+        kwargs.get("coordinator"),
+    )
+    return next(iter(team.families)) if len(team.families) == 1 else None
+
+
+def _another_dataset(dataset: str, config: Config, data_path: Path | None) -> list[str]:
+    """Assignments that choose a data set, and drop what was said about the rows of another."""
+    about_rows = ("subset", "revision", "data_path")
+    old = [name for name in about_rows if name in config.env.kwargs]
+    if data_path is not None and "data_path" in old:
+        old.remove("data_path")
+    return [
+        _assignment("env_args.hf_dataset_path", dataset),
+        _assignment("env_args.question_field_name", None),
+        _assignment("env_args.answer_field_name", None),
+        *(_assignment(f"env.kwargs.{name}", None) for name in old),
+    ]
+
+
+def _learned_on(config: Config) -> tuple[list[str], list[str]]:
+    """Assignments and a note where a data set has no questions of its own to learn on."""
+    dataset, data_path = config.env_args.hf_dataset_path, config.env.kwargs.get("data_path")
+    place = str(dataset if data_path is None else data_path)
+    preset = PRESETS.get(str(dataset))
+    whole = preset is not None and "train" not in preset.splits
+    if not whole and not is_file_name(Path(place)):
+        return [], []
+    more = [_assignment("env_args.dataset_split", "test")] if whole else []
+    return more, [
+        f"{place} has one split: the team learns on the questions that it is tested on, so the "
+        "test does not show what it makes of new ones. For that, train on another data set or on a "
+        "folder with train.jsonl and test.jsonl."
+    ]
+
+
+def _environment(config: Config) -> EnvConfig:
+    """What a test plays, checked; nothing is loaded for it."""
+    kwargs = environment_kwargs(config, "test")
+    try:
+        return EnvConfig(**kwargs)
+    except TypeError as error:
+        raise ConfigError(f"env.kwargs or env.test_kwargs: {error}") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _check_keys(environment: EnvConfig) -> None:
+    """Raise ``ConfigError`` if the key of a server is missing: before anything is downloaded."""
+    if environment.cache == "replay":
+        return  # nothing is asked
+    try:
+        for name in filter(names_a_server, environment.team().names):
+            ApiModel(name, environment.api_settings())
+    except KeyProblem as error:
+        raise ConfigError(
+            f"{error}, or choose other models:\n"
+            "  --llm bundled  those of this package: no key, no network\n"
+            "  --llm vllm:MODEL@http://localhost:8000/v1  any server with the OpenAI protocol"
+        ) from error

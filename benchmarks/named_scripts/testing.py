@@ -1,0 +1,93 @@
+"""Testing for the named scripts: the report on screen, every episode of both arms in files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.named_scripts.scripts import NamedScript
+from benchmarks.named_scripts.settings import Chosen
+from econ_agents.collection_metrics import CORRECT, tokens_of
+from econ_agents.durable import replace_file
+from econ_agents.episode import Episode
+from econ_agents.evaluate import PlayedArm, test_team
+from econ_agents.test_report import Arm
+from econ_env.transcript import Transcript
+
+
+def test(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -> None:
+    """Test a checkpoint, print the report, and keep it with every episode.
+
+    Args:
+        script: for the names of files.
+        chosen: what is played.
+        checkpoint: folder of the trained team.
+        log_dir: where ``test_report.json``, ``logs_<script>_test_baseline.json`` and
+            ``logs_<script>_test_p0.json`` go.
+
+    Raises:
+        CheckpointError: it is damaged, or of other networks than the environment needs.
+        TooFewResults: hardly an episode came to a result.
+    """
+    config = chosen.config
+    print(f"Testing {checkpoint} on {config.test.episodes} questions", flush=True)
+    played = test_team(config, checkpoint)
+    for line in [*played.report.lines(), *(played.learned.lines() if played.learned else ())]:
+        print(line)
+    learned = None if played.learned is None else asdict(played.learned)
+    report = played.report.save(log_dir, learned=learned)
+    files = []
+    for name, rounds, summary, arm in (
+        ("baseline", 1, played.report.baseline, played.baseline),
+        ("p0", played.report.rounds, played.report.bne, played.bne),
+    ):
+        log = {
+            "arm": name,
+            "rounds": rounds,
+            "checkpoint": str(checkpoint),
+            "seed": config.seed,
+            "environment": {**chosen.environment.to_json(), "bne_rounds": rounds},
+            **_arm_log(summary, arm),
+        }
+        files.append(log_dir / f"logs_{script.name}_test_{name}.json")
+        replace_file(files[-1], (json.dumps(log, ensure_ascii=False, indent=1) + "\n").encode())
+    print(f"report: {report}")
+    print(f"episodes: {', '.join(map(str, files))}")
+
+
+test.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test...
+
+
+def _arm_log(summary: Arm, arm: PlayedArm) -> dict[str, Any]:
+    return {"summary": asdict(summary), "episodes": list(_episode_logs(arm))}
+
+
+def _episode_logs(arm: PlayedArm) -> Iterator[dict[str, Any]]:
+    for episode, trace in zip(arm.episodes, arm.traces, strict=True):
+        yield _episode_log(episode, trace["transcript"])
+
+
+def _episode_log(episode: Episode, trace: dict[str, Any]) -> dict[str, Any]:
+    """What an episode came to, and its transcript; one that failed came to nothing."""
+    transcript = Transcript.from_json(trace)
+    found: dict[str, Any] = {"answers": [], "commitment": None, "right": None, "closed_by": None}
+    if not episode.failed:
+        last = transcript.decisions[-1]
+        found = {
+            "answers": [record.answer for record in last.rounds[-1].executors],
+            "commitment": last.rounds[-1].commitments[-1].value,
+            "right": bool(episode.infos[CORRECT][-1, 0]),
+            "closed_by": last.closed_by,
+        }
+    return {
+        "question": transcript.question.id,
+        "seed": episode.seed,
+        "failed": transcript.failed,
+        **found,
+        "tokens": int(tokens_of(episode)),
+        "rounds": episode.length,
+        "transcript": trace,
+    }
