@@ -217,7 +217,7 @@ class Play:
             max_requests=self.max_requests,
             max_total_tokens=self.max_total_tokens,
             max_cost_usd=self.max_cost_usd,
-            prices=dict(map(_read_price, self.price)),
+            prices=dict(map(read_price, self.price)),
         )
 
     def _print_spending(self, env: BatchedEconEnv) -> None:
@@ -274,7 +274,7 @@ class Play:
         return choose
 
 
-def _read_price(text: str) -> tuple[str, list[float]]:
+def read_price(text: str) -> tuple[str, list[float]]:
     """A price as it is typed, ``MODEL=0.2,0.6``; ``ValueError`` if it is none."""
     name, _, numbers = text.rpartition("=")
     try:

@@ -1,0 +1,100 @@
+"""From a spec to the method that answers: all methods share models, cache and budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from benchmarks.comparison.econ import Econ
+from benchmarks.comparison.econ_policy import Steering
+from benchmarks.comparison.method import Method
+from benchmarks.comparison.prompted import PromptedMethod
+from benchmarks.comparison.specs import (
+    EconSpec,
+    EconUntrainedSpec,
+    FirstRoundVoteSpec,
+    Spec,
+    build_prompted,
+)
+from econ_env.config import EnvConfig
+from econ_env.llm.models import Models
+from econ_env.llm.prices import Price, find_prices, read_prices
+from econ_env.llm.types import ModelError
+from econ_env.play import UsageError
+
+
+class Workshop:
+    """Makes the method of a spec and a run seed.
+
+    Args:
+        config: what is played.
+        models: who answers; whoever made them closes them.
+        steering: what steers the team of ECON in a run seed.
+        in_flight: questions that are answered side by side.
+    """
+
+    def __init__(
+        self,
+        config: EnvConfig,
+        models: Models,
+        *,
+        steering: Callable[[EconUntrainedSpec, int], Steering],
+        in_flight: int,
+    ) -> None:
+        self._config = config
+        self._models = models
+        self._steering = steering
+        self._in_flight = in_flight
+        self._prices = known_prices(config)
+
+    def method(self, spec: Spec, seed: int) -> Method:
+        """The method that answers for ``spec`` in the run ``seed``.
+
+        Raises:
+            ValueError: the spec does not suit the models or the settings.
+            CheckpointError: the trained team is damaged or does not fit.
+        """
+        if isinstance(spec, FirstRoundVoteSpec):
+            raise TypeError(f"{spec.canonical} is made of the records of {spec.of}")
+        if isinstance(spec, EconUntrainedSpec):
+            return Econ(
+                spec,
+                self._config,
+                self._steering(spec, seed),
+                models=self._models,
+                prices=self._prices,
+                in_flight=self._in_flight,
+            )
+        prompted = build_prompted(spec, self._config, self._models)
+        return PromptedMethod(prompted, self._models, self._prices, in_flight=self._in_flight)
+
+    def check(self, specs: Sequence[Spec], seeds: Sequence[int]) -> None:
+        """Make every method once, so that what does not fit is said before anything is asked.
+
+        Raises:
+            UsageError: a spec does not suit the models or the settings.
+            CheckpointError: a trained team is damaged or does not fit.
+        """
+        for spec in specs:
+            if not isinstance(spec, FirstRoundVoteSpec):
+                for seed in seeds if isinstance(spec, EconSpec) else seeds[:1]:
+                    self._check(spec, seed)
+
+    def _check(self, spec: Spec, seed: int) -> None:
+        try:
+            self.method(spec, seed)
+        except ValueError as error:
+            raise UsageError(f"{spec.canonical}: {error}") from error
+
+
+def known_prices(config: EnvConfig) -> Mapping[str, Price]:
+    """The price of every model of the team whose price is known."""
+    team = config.team()
+    given = read_prices(config.prices or {})
+
+    def known(name: str) -> dict[str, Price]:
+        try:
+            return find_prices([name], given, objects=tuple(team.given))
+        except ModelError:
+            return {}
+
+    return {name: price for each in team.names for name, price in known(each).items()}

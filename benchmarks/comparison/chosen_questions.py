@@ -1,0 +1,39 @@
+"""The questions of a comparison: the first ones of the data set's order."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from econ_env.config import EnvConfig
+from econ_env.questions.base import OutOfQuestions, Question, QuestionOrder
+from econ_env.questions.load import load_questions
+
+
+def choose_questions(config: EnvConfig, count: int) -> tuple[Question, ...]:
+    """The first ``count`` questions of the order of ``config``, none of them twice.
+
+    There are fewer where the data set ends. All of them can be graded: a row whose gold answer
+    cannot be read is an error, which names it.
+
+    Raises:
+        QuestionError: the data set cannot be used.
+    """
+    source = load_questions(
+        config.dataset,
+        split=config.split,
+        data_path=config.data_path,
+        subset=config.subset,
+        revision=config.revision,
+        streaming=config.streaming,
+        question_field_name=config.question_field_name,
+        answer_field_name=config.answer_field_name,
+        max_question_length=config.max_question_length,
+        max_answer_length=config.max_answer_length,
+        seed=config.seed,
+    )
+    order = QuestionOrder(source, order=config.order, loop=False, seed=config.seed)
+    questions: list[Question] = []
+    with suppress(OutOfQuestions):
+        while len(questions) < count:
+            questions.append(order.next())
+    return tuple(questions)

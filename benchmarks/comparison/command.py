@@ -1,0 +1,200 @@
+"""``compare.py``: from flags to a table, or to a message for the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from benchmarks.comparison.building import Workshop
+from benchmarks.comparison.chosen_questions import choose_questions
+from benchmarks.comparison.dry_run import dry_run_lines
+from benchmarks.comparison.econ import steering_of
+from benchmarks.comparison.econ_policy import Steering
+from benchmarks.comparison.findings import About, Comparison
+from benchmarks.comparison.flag_file import read_flags
+from benchmarks.comparison.flags import Compare
+from benchmarks.comparison.output import write_comparison
+from benchmarks.comparison.report import summarise
+from benchmarks.comparison.run import Plan, Run
+from benchmarks.comparison.settings import SettingsDiffer, SettingsFile, what_answers_depend_on
+from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec
+from benchmarks.comparison.store import RECORDS_FILE, RecordStore, StoreError
+from benchmarks.comparison.table import table_lines
+from econ_agents.checkpoint import STATE_FILE, CheckpointError, load_checkpoint
+from econ_agents.config import ConfigError
+from econ_agents.run_folder import claimed
+from econ_agents.sealed_json import sha256
+from econ_env.answers import GradingError
+from econ_env.config import EnvConfig
+from econ_env.embeddings import EmbedderError
+from econ_env.llm.api.address import names_a_server, parse_address
+from econ_env.llm.models import Models
+from econ_env.llm.types import ModelError
+from econ_env.play import UsageError
+from econ_env.questions.base import QuestionError
+
+PROG = "compare.py"
+
+_MISTAKES = (
+    UsageError,
+    SettingsDiffer,
+    StoreError,
+    ConfigError,
+    CheckpointError,
+    ModelError,
+    QuestionError,
+    EmbedderError,
+    GradingError,
+    OSError,
+)
+"""What a user can put right; every one of them says how."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    0; 1 if a model could not be used to the end, which is said after the table of what there is;
+    2 after a mistake of the user; 130 after Ctrl-C.
+
+    Args:
+        argv: the arguments after the program's name; None takes those of the process.
+    """
+    try:
+        return compare(read_flags(sys.argv[1:] if argv is None else argv, prog=PROG))
+    except _MISTAKES as error:
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{PROG}: interrupted", file=sys.stderr)
+        return 130
+
+
+def compare(flags: Compare) -> int:
+    """What the flags ask for; the exit code as :func:`main` has it, raising for mistakes."""
+    config = flags.env_config()
+    entries = flags.entries()
+    target = flags.target(entries)
+    if flags.dry_run:
+        checkpoints = {}
+    else:
+        checkpoints = flags.checkpoints(entries)
+        if flags.cache != "replay":
+            check_keys(config)
+    questions = choose_questions(config, flags.questions)
+    if len(questions) < flags.questions:
+        print(f"the data set has only {len(questions)} questions", file=sys.stderr)
+    plan = Plan(
+        entries=entries,
+        seeds=tuple(dict.fromkeys(flags.seeds)),
+        questions=questions,
+        in_flight=min(flags.in_flight, len(questions)),
+        target=target,
+    )
+    if flags.dry_run:
+        print("\n".join(dry_run_lines(plan, config)))
+        return 0
+    return _play(flags, plan, config, checkpoints)
+
+
+def check_keys(config: EnvConfig) -> None:
+    """Raise ``UsageError`` where a server wants a key that is not in the environment."""
+    for name in config.team().names:
+        if not names_a_server(name):
+            continue
+        address = parse_address(name)
+        variable = address.profile.key_variable
+        wanted = address.profile.needs_key and address.is_default
+        if wanted and not os.environ.get(variable, "").strip():
+            raise UsageError(
+                f"{name!r} needs a key: set the environment variable {variable}. Without a key, "
+                "--llm bundled compares with the models of this package, and --dry-run says what "
+                "this comparison would cost"
+            )
+
+
+def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, Path]) -> int:
+    """Answer what is missing and report; see :func:`compare`."""
+    folder = flags.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(claimed(folder))
+        settings = SettingsFile(
+            folder,
+            what_answers_depend_on(config, plan.questions),
+            {seed: _checksum(path) for seed, path in checkpoints.items()},
+        )
+        records = stack.enter_context(closing(RecordStore(folder / RECORDS_FILE)))
+        models = stack.enter_context(closing(config.models()))
+
+        def steering(spec: EconUntrainedSpec, seed: int) -> Steering:
+            # Untrained teams choose the middle of the box, whatever a checkpoint says.
+            return steering_of(spec, checkpoints[seed] if isinstance(spec, EconSpec) else None)
+
+        workshop = Workshop(config, models, steering=steering, in_flight=plan.in_flight)
+        run = Run(plan, workshop.method, records, settings, print)
+        stopped: ModelError | None = None
+        try:
+            workshop.check([entry.spec for entry in plan.entries], plan.seeds)
+            run.play()
+        except KeyboardInterrupt:
+            kept = len(records.all())
+            print(
+                f"{PROG}: interrupted; {kept} results are kept in {folder}, and the same command "
+                "goes on with them",
+                file=sys.stderr,
+            )
+            return 130
+        except ModelError as error:
+            stopped = error
+        results = run.results()
+        if results:
+            about = _about(flags, plan, run)
+            _report(summarise(results, about), folder)
+        _print_spending(flags, models)
+    if stopped is None:
+        return 0
+    print(
+        f"{PROG}: {stopped}\n{len(results)} results are kept in {folder}: the same command goes on "
+        "with them",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _about(flags: Compare, plan: Plan, run: Run) -> About:
+    return About(
+        dataset=flags.dataset,
+        llm=flags.team_name(),
+        methods=tuple(spec.canonical for spec in run.specs),
+        questions=len(plan.questions),
+        seeds=plan.seeds,
+        budget_target=None if plan.target is None else plan.target.canonical,
+        budget_matched=tuple(spec.canonical for spec in run.matched),
+    )
+
+
+def _report(comparison: Comparison, folder: Path) -> None:
+    print("\n".join(table_lines(comparison)))
+    for path in write_comparison(comparison, folder):
+        print(f"written: {path}")
+
+
+def _print_spending(flags: Compare, models: Models) -> None:
+    """What was asked now, where a cache or a budget makes that worth knowing."""
+    limits = (flags.max_requests, flags.max_total_tokens, flags.max_cost_usd)
+    if flags.cache == "off" and limits == (None, None, None):
+        return
+    spent, kept = models.spending, models.usage_from_cache
+    cost = "" if flags.max_cost_usd is None else f", ${spent.cost_usd:.4f}"
+    print(f"asked now: {spent.requests} requests, {spent.tokens} tokens{cost}")
+    if flags.cache != "off":
+        print(f"from the cache: {kept.requests} requests, {kept.total_tokens} tokens")
+
+
+def _checksum(checkpoint: Path) -> str:
+    """Of a checkpoint that is whole: its state file holds those of all others."""
+    load_checkpoint(checkpoint)
+    return sha256((checkpoint / STATE_FILE).read_bytes())

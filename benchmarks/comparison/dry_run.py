@@ -1,0 +1,257 @@
+"""What a comparison would ask, and what that may cost, before anything is sent.
+
+Every method really answers the first questions, of stand-ins instead of models: they ask nobody,
+agree with nobody and write as much as they are told. So calls and prompts are those of the
+methods themselves. Tokens are counted by models that run in this process; for those on servers
+they are estimated as their client does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import fmean
+
+import numpy as np
+
+from benchmarks.comparison.budget_match import pilot_size
+from benchmarks.comparison.building import Workshop, known_prices
+from benchmarks.comparison.econ_policy import Begin, QuestionPolicy, Steering, Untrained
+from benchmarks.comparison.records import Record
+from benchmarks.comparison.run import Plan, Run
+from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec
+from benchmarks.comparison.store import Memory
+from benchmarks.comparison.table import NOTHING, aligned
+from econ_agents.environments import TeamSpace
+from econ_agents.memory import FloatArray
+from econ_env.config import EnvConfig
+from econ_env.context import TOKENS_PER_MESSAGE, tokens_per_message
+from econ_env.llm.api.address import names_a_server, parse_address
+from econ_env.llm.api.grouping import group_requests
+from econ_env.llm.api.reply import estimated_tokens
+from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage
+
+SAMPLE = 5
+"""Questions that stand-ins answer."""
+EXPECTED_SHARE = 0.5
+"""Length of a completion that is expected, as a share of the longest that is allowed."""
+
+_WORD = "step "
+
+
+class StandIn:
+    """A :class:`~econ_env.llm.types.ChatModel` that asks nobody.
+
+    Args:
+        name: of the model that it stands for.
+        model: that model, where it is in this process; None: it is on a server.
+        share: length of every completion, as a share of the longest that is allowed.
+    """
+
+    def __init__(self, name: str, model: ChatModel | None, share: float) -> None:
+        self.name = name
+        self.context_limit = None if model is None else model.context_limit
+        self.tokens_per_message = TOKENS_PER_MESSAGE if model is None else tokens_per_message(model)
+        self._model = model
+        self._share = share
+        self._choices = parse_address(name).profile.max_choices if model is None else 1
+        self._word_tokens = self.count_tokens(100 * _WORD) / 100
+
+    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+        """A text of the right length for every request; prompts count as a server counts them."""
+        completions: dict[int, Completion] = {}
+        for group in group_requests(requests, self._choices):
+            for index in group:
+                completions[index] = self._completion(requests[index], first=index == group[0])
+        return [completions[index] for index in range(len(requests))]
+
+    def count_tokens(self, text: str) -> int:
+        """By the model itself, or estimated."""
+        return estimated_tokens([text]) if self._model is None else self._model.count_tokens(text)
+
+    def close(self) -> None:
+        """Nothing: the model belongs to the process."""
+
+    def _completion(self, request: ChatRequest, *, first: bool) -> Completion:
+        tokens = max(1, round(self._share * request.max_tokens))
+        prompt = sum(
+            self.count_tokens(message.content) + self.tokens_per_message
+            for message in request.messages
+        )
+        # Seeds differ, so that no two answers agree and every call is made that can be.
+        words = _WORD * int(tokens / self._word_tokens)
+        return Completion(
+            text=f"{words}\\boxed{{{request.seed}}}",
+            usage=Usage(
+                prompt_tokens=prompt if first else 0, completion_tokens=tokens, requests=int(first)
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restless:
+    """A team that deviates in every round: a trained one plays as many rounds or fewer."""
+
+    def prepare(self, space: TeamSpace) -> Begin:
+        """See :class:`~benchmarks.comparison.econ_policy.Steering`."""
+        return partial(_Swinging, (len(space.agents), space.action_size))
+
+
+class _Swinging(QuestionPolicy):
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._actions = np.full(shape, 0.5, dtype=np.float32)
+
+    def act(self, observations: FloatArray) -> FloatArray:
+        self._actions = -self._actions
+        return self._actions
+
+
+class _Matches:
+    """Choices of the budget match, kept in memory."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], str] = {}
+
+    def matched(self, spec: str, target: str) -> str | None:
+        return self._kept.get((spec, target))
+
+    def keep_matched(self, spec: str, target: str, chosen: str) -> None:
+        self._kept[spec, target] = chosen
+
+
+def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
+    """The estimate for people: per question and method, then for the whole comparison.
+
+    Raises:
+        ModelError: a model that runs in this process cannot be loaded.
+        ValueError: a method does not suit the models or the settings.
+    """
+    sample = replace(
+        plan, questions=plan.questions[:SAMPLE], seeds=plan.seeds[:1], in_flight=SAMPLE
+    )
+    matches = _Matches()
+    likely = _answered(sample, config, EXPECTED_SHARE, matches)
+    most = _answered(sample, config, 1.0, matches)
+    episodes = len(plan.questions) * len(plan.seeds)
+    rows, totals = [], [0.0, 0.0]
+    costs: list[tuple[float, float] | None] = []
+    for spec in dict.fromkeys(record.method for record in likely.results()):
+        expected, bound = _means(likely.results(), spec), _means(most.results(), spec)
+        totals[0] += expected.tokens * episodes
+        totals[1] += bound.tokens * episodes
+        cost = None
+        if expected.cost_usd is not None and bound.cost_usd is not None:
+            cost = expected.cost_usd * episodes, bound.cost_usd * episodes
+        costs.append(cost)
+        rows.append(
+            (
+                spec,
+                f"{bound.calls:.4g}",
+                *(f"{value:,.0f}" for value in (expected.prompt, bound.prompt)),
+                *(f"{value:,.0f}" for value in (expected.completion, bound.completion)),
+                *([NOTHING] * 2 if cost is None else [_usd(each) for each in cost]),
+            )
+        )
+    headers = ("calls", "prompt", "at most", "completion", "at most", "USD in all", "at most")
+    known = [cost for cost in costs if cost is not None]
+    unknown = set(config.team().names) - set(known_prices(config))
+    return [
+        f"Nothing is sent. {len(plan.questions):,} questions, {len(plan.seeds)} seeds; tokens of a "
+        f"question, from the prompts of the first {len(sample.questions)}",
+        *aligned(headers, rows),
+        f"calls: the most there can be. Expected are completions of {EXPECTED_SHARE:.0%} of the "
+        "length that is allowed",
+        f"in all: {totals[0]:,.0f} tokens expected, {totals[1]:,.0f} at most",
+        *(
+            [
+                f"cost: USD {_usd(sum(low for low, _ in known))} expected, "
+                f"{_usd(sum(high for _, high in known))} at most"
+            ]
+            if len(known) == len(costs)
+            else [
+                f"cost: not known, for want of the price of {', '.join(sorted(unknown))}: give it "
+                "with --price MODEL=PROMPTS,COMPLETIONS in USD per million tokens"
+            ]
+        ),
+        *_matching(plan, likely),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Means:
+    calls: float
+    prompt: float
+    completion: float
+    cost_usd: float | None
+
+    @property
+    def tokens(self) -> float:
+        return self.prompt + self.completion
+
+
+def _means(records: Sequence[Record], method: str) -> _Means:
+    own = [record for record in records if record.method == method]
+    costs = [record.cost_usd for record in own if record.cost_usd is not None]
+    return _Means(
+        calls=fmean(record.usage.requests for record in own),
+        prompt=fmean(record.usage.prompt_tokens for record in own),
+        completion=fmean(record.usage.completion_tokens for record in own),
+        cost_usd=fmean(costs) if len(costs) == len(own) else None,
+    )
+
+
+def _matching(plan: Plan, run: Run) -> list[str]:
+    if not run.matched:
+        return []
+    names = ", ".join(spec.canonical for spec in run.matched)
+    pilot = pilot_size(len(plan.questions))
+    return [
+        f"{names}: an estimate of what the budget match will choose. It asks {pilot} questions "
+        "of every seed with other numbers too, which comes on top"
+    ]
+
+
+def _answered(plan: Plan, config: EnvConfig, share: float, matches: _Matches) -> Run:
+    """The comparison, played by stand-ins."""
+    played = stood_in(config, share)
+    models = played.models()
+    workshop = Workshop(played, models, steering=_steering, in_flight=plan.in_flight)
+    run = Run(plan, workshop.method, Memory(), matches, lambda text: None)
+    run.play()
+    return run
+
+
+def _steering(spec: EconUntrainedSpec, seed: int) -> Steering:
+    return Restless() if isinstance(spec, EconSpec) else Untrained()
+
+
+def stood_in(config: EnvConfig, share: float) -> EnvConfig:
+    """``config`` with a stand-in for every model, and what depends on the models' names settled."""
+    team = config.team()
+    stand_ins = {
+        name: StandIn(name, None if names_a_server(name) else team.model(name), share)
+        for name in team.names
+    }
+    return replace(
+        config,
+        llm=[stand_ins[name] for name in team.executors],
+        coordinator=stand_ins[team.coordinator],
+        prompts=config.prompt_set(),
+        commitment_rule=config.resolved_commitment_rule(),
+        # Nobody learns here: what embeds texts changes no prompt.
+        embedder="hashing",
+        prices={
+            name: (price.prompt_usd_per_million, price.completion_usd_per_million)
+            for name, price in known_prices(config).items()
+        },
+        cache="off",
+        cache_path=None,
+        max_requests=None,
+        max_total_tokens=None,
+        max_cost_usd=None,
+    )
+
+
+def _usd(value: float) -> str:
+    return f"{value:,.2f}" if value >= 1 or value == 0 else f"{value:.2g}"

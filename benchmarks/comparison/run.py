@@ -1,0 +1,193 @@
+"""Running a comparison: what is missing is answered, what failed is repeated, the rest is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tqdm import tqdm
+
+from benchmarks.comparison.budget_match import (
+    Knob,
+    knob_of,
+    match_budget,
+    pilot_size,
+    tokens_of,
+)
+from benchmarks.comparison.econ import first_round_votes
+from benchmarks.comparison.method import Method
+from benchmarks.comparison.records import Item, Record
+from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
+from benchmarks.comparison.store import Records
+from econ_env.questions.base import Question
+
+Build = Callable[[Spec, int], Method]
+"""Makes the method of a spec and a run seed."""
+
+
+class Matches(Protocol):
+    """Where choices of the budget match are kept."""
+
+    def matched(self, spec: str, target: str) -> str | None:
+        """The spec that was chosen for ``spec`` to cost as much as ``target``; None: not yet."""
+
+    def keep_matched(self, spec: str, target: str, chosen: str) -> None:
+        """Remember a choice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A method as the user listed it."""
+
+    spec: Spec
+    knob: Knob | None = None
+    """What the budget match chooses; None: nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is compared, on what."""
+
+    entries: tuple[Entry, ...]
+    seeds: tuple[int, ...]
+    questions: tuple[Question, ...]
+    in_flight: int
+    """Questions that are answered side by side, and kept together."""
+    target: Spec | None = None
+    """The method whose tokens are matched; one of ``entries``. None: nothing is matched."""
+
+
+def plan_entries(methods: Sequence[str], target: str | None) -> tuple[Entry, ...]:
+    """The methods of a command line.
+
+    With a target, the budget match chooses the number of every method that leaves it open.
+
+    Raises:
+        SpecError: a text is no method.
+    """
+    return tuple(
+        Entry(spec=parse_spec(text), knob=None if target is None else knob_of(text))
+        for text in dict.fromkeys(methods)
+    )
+
+
+class Run:
+    """A comparison under way.
+
+    Args:
+        plan: what is compared.
+        build: makes methods.
+        records: where records are kept; what is there is not answered again, unless it failed.
+        matches: where choices of the budget match are kept.
+        say: told what was decided, for the user.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        build: Build,
+        records: Records,
+        matches: Matches,
+        say: Callable[[str], object],
+    ) -> None:
+        self._plan = plan
+        self._build = build
+        self._records = records
+        self._matches = matches
+        self._say = say
+        self._specs: dict[Entry, Spec] = {}
+
+    def play(self) -> None:
+        """Answer all that is missing; questions that failed are repeated once.
+
+        Raises:
+            ModelError: a model cannot be used, or no longer. What was answered is kept.
+        """
+        plan = self._plan
+        entries = sorted(plan.entries, key=lambda entry: entry.spec != plan.target)
+        for entry in entries:
+            self._specs[entry] = spec = self._settled(entry)
+            self._answer(spec, plan.questions)
+        for spec in dict.fromkeys(self._specs.values()):
+            self._answer(spec, plan.questions)
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        """The methods as they were played, in the plan's order; those not yet begun left out."""
+        found = [self._specs[entry] for entry in self._plan.entries if entry in self._specs]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def matched(self) -> tuple[Spec, ...]:
+        """Those of ``specs`` that the budget match has chosen."""
+        return tuple(
+            dict.fromkeys(spec for entry, spec in self._specs.items() if entry.knob is not None)
+        )
+
+    def results(self) -> list[Record]:
+        """The records of ``specs`` by now, and the votes that are made of them."""
+        plan = self._plan
+        found = []
+        for spec in self.specs:
+            if isinstance(spec, FirstRoundVoteSpec):
+                found += first_round_votes(self._of(parse_spec(spec.of), plan.questions), spec)
+            else:
+                found += self._of(spec, plan.questions)
+        return found
+
+    def _settled(self, entry: Entry) -> Spec:
+        """The spec of an entry, with the number that the budget match chooses."""
+        target = self._plan.target
+        if entry.knob is None or target is None:
+            return entry.spec
+        names = entry.spec.canonical, target.canonical
+        kept = self._matches.matched(*names)
+        if kept is not None:
+            return parse_spec(kept)
+        pilot = self._plan.questions[: pilot_size(len(self._plan.questions))]
+
+        def ask(tried: Spec) -> list[Record]:
+            self._answer(tried, pilot)
+            return self._of(tried, pilot)
+
+        tokens = tokens_of(self._of(target, self._plan.questions))
+        chosen = match_budget(entry.knob, tokens, ask)
+        self._matches.keep_matched(*names, chosen.canonical)
+        self._say(
+            f"{names[0]} is played as {chosen.canonical}: nearest to the tokens of {names[1]} on "
+            f"a pilot of {len(pilot)} questions"
+        )
+        return chosen
+
+    def _answer(self, spec: Spec, questions: Sequence[Question]) -> None:
+        """Answer what has no record, or one of a failure."""
+        if isinstance(spec, FirstRoundVoteSpec):
+            return
+        for seed in self._plan.seeds:
+            missing = [
+                Item(question=question, run_seed=seed)
+                for question in questions
+                if (record := self._records.get((spec.canonical, seed, question.id))) is None
+                or record.failed is not None
+            ]
+            if missing:
+                self._answer_items(spec, seed, missing)
+
+    def _answer_items(self, spec: Spec, seed: int, items: Sequence[Item]) -> None:
+        method = self._build(spec, seed)
+        name = f"{spec.canonical}, seed {seed}"
+        with tqdm(total=len(items), desc=name, unit="question", disable=None) as bar:
+            for start in range(0, len(items), self._plan.in_flight):
+                batch = items[start : start + self._plan.in_flight]
+                self._records.add(list(method.answer(batch, bar.set_postfix_str)))
+                bar.update(len(batch))
+
+    def _of(self, spec: Spec, questions: Sequence[Question]) -> list[Record]:
+        """The records of a method there are, by seed and in the order of the questions."""
+        found = [
+            self._records.get((spec.canonical, seed, question.id))
+            for seed in self._plan.seeds
+            for question in questions
+        ]
+        return [record for record in found if record is not None]

@@ -1,0 +1,140 @@
+"""What the records in a folder depend on: others are not mixed with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from econ_agents.durable import replace_file
+from econ_env import __version__
+from econ_env.config import EnvConfig
+from econ_env.questions.base import Question
+
+SETTINGS_FILE = "comparison_settings.json"
+"""Name of the file, in the folder of a comparison."""
+
+_NOT_OF_ANSWERS = frozenset(
+    {
+        # How fast models are asked, what is kept of it and where it must end.
+        *("max_concurrency", "request_timeout_s", "cache", "cache_path"),
+        *("max_requests", "max_total_tokens", "max_cost_usd"),
+        # Which questions: their own texts are compared instead, wherever the rows lie.
+        *("split", "data_path", "subset", "revision", "streaming", "order", "loop"),
+        *("question_field_name", "answer_field_name", "max_question_length", "max_answer_length"),
+        # The method's or the record's own.
+        *("bne_rounds", "group_size", "commitment_rule"),
+    }
+)
+"""Fields of :class:`EnvConfig` that may change while a comparison goes on."""
+
+
+class SettingsDiffer(Exception):
+    """A folder holds records of other settings, beside which new ones would mean nothing."""
+
+
+def what_answers_depend_on(config: EnvConfig, questions: Sequence[Question]) -> dict[str, Any]:
+    """All that decides the records of a method and a seed, but for a checkpoint."""
+    settings = {
+        name: value for name, value in config.to_json().items() if name not in _NOT_OF_ANSWERS
+    }
+    text = json.dumps([[each.id, each.text, each.gold] for each in questions])
+    return {
+        **settings,
+        "prompts": config.prompt_set().name,
+        "embedder": _name(config.resolved_embedder()),
+        "questions": len(questions),
+        "questions_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "version": __version__,
+    }
+
+
+class SettingsFile:
+    """The settings that a folder of records was made with; of seeds and methods there may be more.
+
+    Args:
+        folder: of the comparison; made where it does not exist.
+        depends_on: what :func:`what_answers_depend_on` returns.
+        checkpoints: checksum of the trained team by seed, of the methods that play one.
+
+    Raises:
+        SettingsDiffer: the folder was made with other settings; the message names them.
+    """
+
+    def __init__(
+        self, folder: Path, depends_on: Mapping[str, Any], checkpoints: Mapping[int, str]
+    ) -> None:
+        self._path = folder / SETTINGS_FILE
+        new = {
+            "depends_on": dict(depends_on),
+            "checkpoints": {str(seed): checksum for seed, checksum in checkpoints.items()},
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        held = self._read()
+        if held is not None:
+            differing = [
+                *_differences(held["depends_on"], new["depends_on"]),
+                *(
+                    f"the checkpoint of seed {seed} has changed"
+                    for seed, checksum in new["checkpoints"].items()
+                    if held["checkpoints"].get(seed, checksum) != checksum
+                ),
+            ]
+            if differing:
+                raise SettingsDiffer(
+                    f"{folder} holds a comparison of other settings ({'; '.join(differing)}): "
+                    "choose another --log-dir, or repeat the settings to go on with that one"
+                )
+        self._content = {
+            "depends_on": new["depends_on"],
+            "checkpoints": {**(held["checkpoints"] if held else {}), **new["checkpoints"]},
+            "matched": held["matched"] if held else {},
+        }
+        self._write()
+
+    def matched(self, spec: str, target: str) -> str | None:
+        """The spec that was chosen for ``spec`` to cost as much as ``target``; None: not yet."""
+        chosen: str | None = self._content["matched"].get(target, {}).get(spec)
+        return chosen
+
+    def keep_matched(self, spec: str, target: str, chosen: str) -> None:
+        """Remember a choice: more seeds must not change it."""
+        self._content["matched"].setdefault(target, {})[spec] = chosen
+        self._write()
+
+    def _read(self) -> dict[str, Any] | None:
+        if not self._path.is_file():
+            return None
+        try:
+            content: dict[str, Any] = json.loads(self._path.read_bytes())
+            for part in ("depends_on", "checkpoints", "matched"):
+                dict(content[part])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SettingsDiffer(
+                f"{self._path} cannot be read as the settings of a comparison: choose another "
+                "--log-dir, or put the file back"
+            ) from error
+        return content
+
+    def _write(self) -> None:
+        replace_file(self._path, (json.dumps(self._content, indent=1) + "\n").encode())
+
+
+def _differences(held: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs, in the order of the new settings, both values with it."""
+    return [
+        f"{name}: {_short(held.get(name))} there, {_short(new.get(name))} now"
+        for name in dict.fromkeys([*new, *held])
+        if held.get(name) != new.get(name)
+    ]
+
+
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) else str(value.name)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
