@@ -102,7 +102,7 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Untrained:
-    """The policy that training begins with: the middle of the action box, whoever looks."""
+    """The policy that training begins with: near the middle of the action box, whatever it sees."""
 
     checkpoint: Path | None = None
     """Of which training; None: of one with the default configuration."""
