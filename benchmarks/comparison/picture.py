@@ -28,10 +28,10 @@ _MARGIN = 0.08
 """Share of the axis that is left free on both sides."""
 _LONGEST_NAME = 40
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart, without yellow,
-# which is faint on white. Lengths without a common factor: 77 methods before a pair comes again.
-_COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #000000".split()
-_MARKERS = "o s ^ D v P X < > * h".split()
+# Okabe and Ito's colours, which people with any colour vision can tell apart, but for yellow,
+# which is faint on white. One for all settings of a method; markers tell these apart.
+_COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #000000 #888888".split()
+_MARKERS = "o s ^ D v P X < > * p".split()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,24 +128,29 @@ def _draw(axes: Axes, points: Sequence[Point]) -> None:
     tokens = [max(point.tokens, 1.0) for point in points]
     logarithmic = max(tokens) / min(tokens) >= LOGARITHMIC_FROM
     low, high = _limits(tokens, logarithmic=logarithmic)
+    places = spread([_place(value, low, high, logarithmic) for value in tokens], _APART)
+    left, right = (
+        _value(place, low, high, logarithmic)
+        for place in (min(0.0, min(places) - _APART), max(1.0, max(places) + _APART))
+    )
     if logarithmic:
         axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.set_xlabel("tokens per question (prompt and completion)")
-    axes.set_ylabel("accuracy in %, with 95% interval")
-    _ticks(axes, low, high, logarithmic=logarithmic)
-    places = spread([_place(value, low, high, logarithmic) for value in tokens], _APART)
-    # Drawn, and so listed, from the best to the worst: the list has the order of the points.
+    axes.set_xlim(left, right)
+    _ticks(axes, left, right, logarithmic=logarithmic)
+    axes.set_xlabel(
+        "tokens per question (prompt and completion); what would cover each other stands side by "
+        "side",
+        fontsize="small",
+    )
+    axes.set_ylabel("accuracy in %, with 95% interval", fontsize="small")
+    styles = _styles([point.method for point in points])
+    # Drawn, and so listed, by accuracy: the list has the order of the points.
     for index in sorted(range(len(points)), key=lambda index: -points[index].accuracy.mean):
-        point = points[index]
-        _draw_point(
-            axes,
-            point,
-            _value(places[index], low, high, logarithmic),
-            {"color": _COLOURS[index % 7], "marker": _MARKERS[index % 11]},
-        )
+        place = _value(places[index], low, high, logarithmic)
+        _draw_point(axes, points[index], place, styles[index])
+    for point in points:
         if point.target:
-            axes.axvline(point.tokens, color="0.6", linewidth=0.9, linestyle=":", zorder=0)
+            _mark_budget(axes, point)
     axes.grid(color="0.92")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -154,9 +159,35 @@ def _draw(axes: Axes, points: Sequence[Point]) -> None:
         bbox_to_anchor=(1.01, 0.5),
         frameon=False,
         fontsize="small",
-        title="from best to worst",
+        title="accuracy in %",
         title_fontsize="small",
         alignment="left",
+    )
+
+
+def _styles(methods: Sequence[str]) -> list[dict[str, Any]]:
+    names = list(dict.fromkeys(method.partition(":")[0] for method in methods))
+    return [
+        {
+            "color": _COLOURS[names.index(method.partition(":")[0]) % len(_COLOURS)],
+            "marker": _MARKERS[index % len(_MARKERS)],
+        }
+        for index, method in enumerate(methods)
+    ]
+
+
+def _mark_budget(axes: Axes, target: Point) -> None:
+    """A line at the tokens that others were matched to."""
+    axes.axvline(target.tokens, color="0.5", linewidth=0.9, linestyle=":", zorder=0)
+    axes.annotate(
+        f"budget of {target.method}",
+        (target.tokens, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        horizontalalignment="center",
+        fontsize="small",
+        color="0.35",
     )
 
 
@@ -172,7 +203,7 @@ def _draw_point(axes: Axes, point: Point, place: float, style: dict[str, Any]) -
         mean,
         yerr=[[max(mean - low, 0.0)], [max(high - mean, 0.0)]],
         linestyle="none",
-        markersize=7,
+        markersize=11 if style["marker"] == "*" else 8,
         markeredgecolor="white",
         markeredgewidth=0.7,
         elinewidth=1.3,
