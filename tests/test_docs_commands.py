@@ -33,6 +33,8 @@ RUN = (
     "econ-env play --questions",
     "econ-env play --dataset my_questions.jsonl",
     "econ-env validate my_questions.jsonl",
+    "python benchmarks/compare.py --dry-run",
+    "python benchmarks/compare.py --questions",
 )
 """Beginnings of the commands that are run; each is met in a document."""
 
@@ -50,6 +52,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_training(read_config("simulated", [*few, *small, *quiet]), folder / "runs" / "quickstart")
     shutil.copytree(folder / "runs" / "quickstart", folder / "runs" / "longer")
     return folder
+
+
+def is_run(program: str, arguments: list[str]) -> bool:
+    return " ".join([program, *arguments]).startswith(RUN)
 
 
 def run_econ(arguments: list[str]) -> None:
@@ -70,7 +76,7 @@ def econ_agents(arguments: list[str]) -> None:
 
 
 def econ_env(arguments: list[str]) -> None:
-    if " ".join(["econ-env", *arguments]).startswith(RUN):
+    if is_run("econ-env", arguments):
         assert cli.main(arguments) == 0
         return
     command = cli.parse(arguments)
@@ -86,24 +92,27 @@ def make(arguments: list[str]) -> None:
 
 
 def python(arguments: list[str]) -> None:
+    if is_run("python", arguments):
+        assert run_script(*arguments)[0] == 0
+        return
     script, *rest = arguments
-    words = [word for word in rest if not word.startswith("-")]
-    subcommand = words[:1] if rest[:1] == words[:1] else []
-    known = re.findall(r"--[a-z][\w-]*", help_of(script, *subcommand))
-    assert [flag for flag in rest if flag.startswith("--") and flag not in known] == []
+    subcommand = rest[:1] if rest and not rest[0].startswith("-") else []
+    code, help_text = run_script(script, *subcommand, "--help")
+    known = re.findall(r"--[a-z][\w-]*", help_text)
+    assert code == 0
+    assert [word for word in rest if word.startswith("--") and word not in known] == []
 
 
 @cache
-def help_of(script: str, *subcommand: str) -> str:
-    """What ``--help`` prints, without a new process for each."""
-    shown = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
-        patch.setattr(sys, "argv", [script, *subcommand, "--help"])
+def run_script(script: str, *arguments: str) -> tuple[int, str]:
+    """Run a script in this process: its exit code, and what it printed."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(sys, "argv", [script, *arguments])
         patch.setattr(sys, "path", [str((ROOT / script).parent), *sys.path])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(ROOT / script), run_name="__main__")
-    assert not ended.value.code
-    return shown.getvalue()
+    return int(ended.value.code or 0), printed.getvalue()
 
 
 def pip(arguments: list[str]) -> None:
