@@ -17,6 +17,7 @@ from benchmarks.comparison.findings import About, Comparison
 from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.flags import Compare
 from benchmarks.comparison.output import write_comparison
+from benchmarks.comparison.paper import PaperSetting, paper_table_lines
 from benchmarks.comparison.report import summarise
 from benchmarks.comparison.run import Plan, Run
 from benchmarks.comparison.settings import SettingsDiffer, SettingsFile, what_answers_depend_on
@@ -77,6 +78,7 @@ def compare(flags: Compare) -> int:
     config = flags.env_config()
     entries = flags.entries()
     target = flags.target(entries)
+    flags.paper_setting()
     if flags.dry_run:
         checkpoints = {}
     else:
@@ -152,7 +154,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
         results = run.results()
         if results:
             about = _about(flags, plan, run)
-            _report(summarise(results, about), folder)
+            _report(summarise(results, about), flags.paper_setting(), folder)
         _print_spending(flags, models)
     if stopped is None:
         return 0
@@ -176,8 +178,10 @@ def _about(flags: Compare, plan: Plan, run: Run) -> About:
     )
 
 
-def _report(comparison: Comparison, folder: Path) -> None:
+def _report(comparison: Comparison, paper: PaperSetting | None, folder: Path) -> None:
     print("\n".join(table_lines(comparison)))
+    if paper is not None:
+        print("\n".join(["", *paper_table_lines(comparison, paper)]))
     for path in write_comparison(comparison, folder):
         print(f"written: {path}")
 

@@ -20,7 +20,7 @@ from benchmarks.comparison.building import Workshop, known_prices
 from benchmarks.comparison.econ_policy import Begin, QuestionPolicy, Steering, Untrained
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.run import Plan, Run
-from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec
+from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
 from benchmarks.comparison.store import Memory
 from benchmarks.comparison.table import NOTHING, aligned
 from econ_agents.environments import TeamSpace
@@ -91,16 +91,20 @@ class StandIn:
 
 @dataclass(frozen=True, kw_only=True)
 class Restless:
-    """A team that deviates in every round: a trained one plays as many rounds or fewer."""
+    """A team that deviates in every round, each executor in its own way.
+
+    A trained one plays as many rounds or fewer, and its executors hardly ever ask alike.
+    """
 
     def prepare(self, space: TeamSpace) -> Begin:
         """See :class:`~benchmarks.comparison.econ_policy.Steering`."""
-        return partial(_Swinging, (len(space.agents), space.action_size))
+        each = np.linspace(0.5, 1.0, len(space.agents), dtype=np.float32)
+        return partial(_Swinging, np.repeat(each[:, np.newaxis], space.action_size, axis=1))
 
 
 class _Swinging(QuestionPolicy):
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self._actions = np.full(shape, 0.5, dtype=np.float32)
+    def __init__(self, actions: FloatArray) -> None:
+        self._actions = actions
 
     def act(self, observations: FloatArray) -> FloatArray:
         self._actions = -self._actions
@@ -128,7 +132,14 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
         ValueError: a method does not suit the models or the settings.
     """
     sample = replace(
-        plan, questions=plan.questions[:SAMPLE], seeds=plan.seeds[:1], in_flight=SAMPLE
+        plan,
+        # A vote on responses that another method got asks nothing.
+        entries=tuple(
+            entry for entry in plan.entries if not isinstance(entry.spec, FirstRoundVoteSpec)
+        ),
+        questions=plan.questions[:SAMPLE],
+        seeds=plan.seeds[:1],
+        in_flight=SAMPLE,
     )
     matches = _Matches()
     likely = _answered(sample, config, EXPECTED_SHARE, matches)
@@ -157,8 +168,9 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
     known = [cost for cost in costs if cost is not None]
     unknown = set(config.team().names) - set(known_prices(config))
     return [
-        f"Nothing is sent. {len(plan.questions):,} questions, {len(plan.seeds)} seeds; tokens of a "
-        f"question, from the prompts of the first {len(sample.questions)}",
+        f"Nothing is sent. {len(plan.questions):,} questions, each with "
+        f"{len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}; calls and tokens of one, from the "
+        f"prompts of the first {len(sample.questions)}",
         *aligned(headers, rows),
         f"calls: the most there can be. Expected are completions of {EXPECTED_SHARE:.0%} of the "
         "length that is allowed",
@@ -168,7 +180,7 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
                 f"cost: USD {_usd(sum(low for low, _ in known))} expected, "
                 f"{_usd(sum(high for _, high in known))} at most"
             ]
-            if len(known) == len(costs)
+            if not unknown
             else [
                 f"cost: not known, for want of the price of {', '.join(sorted(unknown))}: give it "
                 "with --price MODEL=PROMPTS,COMPLETIONS in USD per million tokens"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from benchmarks.comparison.paper import PaperSetting
 from benchmarks.comparison.run import Entry, plan_entries
 from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, SpecError, parse_spec
 from econ_agents.checkpoint import CheckpointError
@@ -94,6 +95,9 @@ class Compare:
     budget_match: Annotated[str | None, tyro.conf.arg(metavar="SPEC")] = None
     """One of --methods: every self_consistency that names no k and every debate that names no
     rounds gets the number at which its tokens come nearest to those of this method."""
+    paper: Annotated[str | None, tyro.conf.arg(metavar="DATASET[/MODEL]")] = None
+    """Print the ECON paper's table of this setting as well, ours beside it: "math", "gsm8k/8x22B",
+    ... Its numbers are printed in the paper, not measured here."""
     dry_run: bool = False
     """Say what would be asked and what that may cost, and stop. Needs no key."""
     log_dir: Path | None = None
@@ -206,6 +210,13 @@ class Compare:
         if self.model_dir is None:
             raise UsageError(f"{needing[0].canonical} plays a trained team: {advice}")
         return {seed: find(seed) for seed in self.seeds}
+
+    def paper_setting(self) -> PaperSetting | None:
+        """The setting of ``--paper``; ``UsageError`` if the paper has no such one."""
+        try:
+            return None if self.paper is None else PaperSetting.parse(self.paper)
+        except ValueError as error:
+            raise UsageError(f"--paper: {error}") from error
 
     def folder(self) -> Path:
         """Where results go."""

@@ -7,13 +7,19 @@ from pathlib import Path
 
 from benchmarks.comparison.findings import Comparison
 from benchmarks.comparison.picture import draw
+from benchmarks.comparison.table import markdown_lines
 from econ_agents.durable import replace_file
 
 COMPARISON_FILE = "comparison.json"
+TABLES_FILE = "comparison.md"
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write numbers and picture; the paths of what was written."""
-    path = folder / COMPARISON_FILE
-    replace_file(path, (json.dumps(comparison.to_json(), indent=1) + "\n").encode())
-    return [path, *draw(comparison, folder)]
+    """Write numbers, tables and picture; the paths of what was written."""
+    texts = {
+        COMPARISON_FILE: json.dumps(comparison.to_json(), indent=1),
+        TABLES_FILE: "\n".join(markdown_lines(comparison)),
+    }
+    for name, text in texts.items():
+        replace_file(folder / name, f"{text}\n".encode())
+    return [*(folder / name for name in texts), *draw(comparison, folder)]
