@@ -1,0 +1,44 @@
+"""Methods of the comparison without a model: what they ask, answered by texts of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.comparison.asking import Asking
+from benchmarks.comparison.baseline_prompts import CompactBaselines
+from benchmarks.comparison.method import Prompted
+from benchmarks.comparison.records import Item, Solution
+from econ_env.context import ModelLimits
+from econ_env.llm.types import ChatRequest
+from tests.scripted import QUESTION, completion
+
+ITEM = Item(question=QUESTION, run_seed=0)
+
+
+def asking(*, context_limit: int | None = None, **changes: Any) -> Asking:
+    """Compact prompts, the coordinator's own word, one token per character; unless changed."""
+    settings: dict[str, Any] = {
+        "prompts": CompactBaselines(),
+        "top_p": 0.9,
+        "coordinator": "c",
+        "commitment_rule": "coordinator",
+        "limits": lambda name: ModelLimits(context_limit=context_limit, count_tokens=len),
+    }
+    return Asking(**(settings | changes))
+
+
+def drive(
+    method: Prompted, *texts: Sequence[str], item: Item = ITEM
+) -> tuple[Solution, list[list[ChatRequest]]]:
+    """The solution where every call is answered by the next of ``texts``, and what was asked."""
+    play = method.play(item)
+    asked = [next(play)]
+    for number, answers in enumerate(texts, 1):
+        assert len(answers) == len(asked[-1])
+        try:
+            asked.append(play.send([completion(text) for text in answers]))
+        except StopIteration as end:
+            assert number == len(texts), "it ended before all texts were used"
+            return end.value, asked
+    raise AssertionError("it asks for more than the test has written")
