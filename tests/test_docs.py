@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import runpy
 from collections import defaultdict
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from benchmarks.comparison.flags import Compare
+from benchmarks.comparison.specs import method_names, parse_spec
 from econ_agents.commands import COMMANDS
 from econ_agents.config_file import config_keys, preset_names, read_config
 from econ_agents.settings.notation import read_yaml
@@ -150,6 +153,18 @@ def test_every_key_of_the_configuration_that_is_named_exists(name: str) -> None:
     known = {*keys, *(key.rpartition(".")[0] for key in keys)}
     assert named - known == set()
     assert named
+
+
+def test_every_flag_and_method_of_the_comparison_is_explained() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    flags = [f"--{field.name.replace('_', '-')}" for field in fields(Compare)]
+    assert [flag for flag in flags if f"`{flag}`" not in text] == []
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    assert [name for name in method_names() if name not in rows] == []
+    for name in method_names():
+        settings = rows["econ_untrained" if name == "econ" else name].rpartition(" | ")[2]
+        keys = [field.name for field in fields(parse_spec(name))]
+        assert re.findall(r"`(\w+)", settings) == keys
 
 
 def test_every_loss_is_explained() -> None:

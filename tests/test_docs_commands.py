@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.comparison.flag_file import read_flags
 from econ_agents.command_line import Configured, parse
 from econ_agents.commands import COMMANDS
 from econ_agents.config_file import read_config
@@ -51,6 +52,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     quiet = ["logging.plots=false", "logging.tensorboard=false", "logging.progress=false"]
     run_training(read_config("simulated", [*few, *small, *quiet]), folder / "runs" / "quickstart")
     shutil.copytree(folder / "runs" / "quickstart", folder / "runs" / "longer")
+    for name in ("benchmarks", "examples"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 
@@ -96,6 +99,11 @@ def python(arguments: list[str]) -> None:
         assert run_script(*arguments)[0] == 0
         return
     script, *rest = arguments
+    if script == "benchmarks/compare.py":
+        flags = read_flags(rest, prog=script)
+        flags.env_config()
+        flags.target(flags.entries())
+        return
     subcommand = rest[:1] if rest and not rest[0].startswith("-") else []
     code, help_text = run_script(script, *subcommand, "--help")
     known = re.findall(r"--[a-z][\w-]*", help_text)
