@@ -85,7 +85,7 @@ class Spending:
     tokens: float
     """Prompt and completion tokens."""
     tokens_to_target: float | None
-    """Tokens as a multiple of those of the budget's target; None: there is none, or no result."""
+    """Tokens as a multiple of those of the budget's target; None: there is none, or none spent."""
     cost_usd: float | None
     """None: the price of a model is not known."""
     wall_s: float

@@ -191,14 +191,11 @@ def _notes(
     if debate is None or econ is None or debate.spending is None or econ.spending is None:
         return notes
     here = _change(econ.spending.tokens, debate.spending.tokens)
-    printed = (
-        f"{_change(table['ECON'][0], table['MAD 3 rounds'][0])} from its Table 3, " if table else ""
-    )
-    return [
-        *notes,
-        f"Tokens of ECON against those of a debate of 3 rounds: {here} HERE; PAPER: {printed}"
-        f"{_CLAIMED_SAVING:+.1f}% claimed on average",
-    ]
+    theirs = f"{_CLAIMED_SAVING:+.1f}% claimed on average"
+    if table:
+        theirs = f"{_change(table['ECON'][0], table['MAD 3 rounds'][0])} by its Table 3, {theirs}"
+    notes.append(f"Tokens of ECON against a debate of 3 rounds: HERE {here}; PAPER {theirs}")
+    return notes
 
 
 def _by_layout(methods: list[str]) -> list[str]:

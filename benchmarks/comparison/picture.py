@@ -40,7 +40,7 @@ class Point:
 
     method: str
     tokens: float
-    """Mean per question."""
+    """Mean per question; 1 where models count none, so that it has a logarithm."""
     accuracy: Interval
     target: bool
     """Whether others were matched to its tokens."""
@@ -87,7 +87,7 @@ def points_of(comparison: Comparison) -> list[Point]:
     return [
         Point(
             method=report.method,
-            tokens=report.spending.tokens,
+            tokens=max(report.spending.tokens, 1.0),
             accuracy=report.accuracy.over_seeds,
             target=report.method == comparison.about.budget_target,
         )
@@ -125,7 +125,7 @@ def _end(group: tuple[list[int], float], apart: float) -> float:
 
 
 def _draw(axes: Axes, points: Sequence[Point]) -> None:
-    tokens = [max(point.tokens, 1.0) for point in points]
+    tokens = [point.tokens for point in points]
     logarithmic = max(tokens) / min(tokens) >= LOGARITHMIC_FROM
     low, high = _limits(tokens, logarithmic=logarithmic)
     places = spread([_place(value, low, high, logarithmic) for value in tokens], _APART)

@@ -134,13 +134,14 @@ def _spending(records: Sequence[Record], target: Sequence[Record] | None) -> Spe
     priced = len(costs) == len(records)
     tokens = _mean(finished, _tokens)
     reached = _finished(target or [])
+    target_tokens = _mean(reached, _tokens) if reached else 0.0
     return Spending(
         calls=_mean(finished, lambda record: record.usage.requests),
         prompt_tokens=_mean(finished, lambda record: record.usage.prompt_tokens),
         completion_tokens=_mean(finished, lambda record: record.usage.completion_tokens),
         cached_tokens=_mean(finished, lambda record: record.usage.cached_tokens),
         tokens=tokens,
-        tokens_to_target=tokens / _mean(reached, _tokens) if reached else None,
+        tokens_to_target=tokens / target_tokens if target_tokens else None,
         cost_usd=_mean(finished, lambda record: record.cost_usd or 0.0) if priced else None,
         wall_s=_mean(finished, lambda record: record.wall_s),
         longest_prompt_tokens=max(record.longest_prompt_tokens for record in records),

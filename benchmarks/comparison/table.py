@@ -97,7 +97,7 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
             lines.append(name)
             name = ""
         padded = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        lines.append("  ".join([name.ljust(name_width), *padded]))
+        lines.append("  ".join([name.ljust(name_width), *padded]).rstrip())
     rule = "-" * max(map(len, lines))
     return [lines[0], rule, *lines[1:]]
 
@@ -159,7 +159,7 @@ def _differences(comparison: Comparison) -> Block:
         _references_note(comparison),
         "better, worse: the interval leaves out 0. open: it holds 0, so that these results do "
         "not tell which is better.",
-        f"Each of the {count} intervals misses the truth with a chance of 5%.",
+        f"One in twenty such intervals misses the truth; {count} stand here.",
     )
 
 

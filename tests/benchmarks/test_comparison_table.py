@@ -1,0 +1,168 @@
+"""The tables say what was found, in words that promise no more than the intervals do."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison.findings import Comparison
+from benchmarks.comparison.report import summarise
+from benchmarks.comparison.table import WIDTH, aligned, markdown_lines, table_lines
+from econ_env.llm.types import Usage
+from tests.benchmarks.hand_made import about, column, failed, played, record
+
+SNAPSHOT = Path(__file__).with_name("comparison_table.txt")
+
+
+@pytest.fixture
+def three() -> Comparison:
+    """Forty questions: ECON is much better than one sample, and not told from the vote."""
+    small = Usage(prompt_tokens=30, completion_tokens=10, requests=1)
+    large = Usage(prompt_tokens=180, completion_tokens=60, cached_tokens=45, requests=5)
+    records = [
+        *(record("cot", f"q{i:02}", i % 2 == 0, usage=small) for i in range(40)),
+        *(
+            record(
+                "self_consistency:k=6",
+                f"q{i:02}",
+                played([i % 4 > 0, i % 4 > 0, i % 3 > 0], i % 4 > 0),
+                usage=large,
+            )
+            for i in range(40)
+        ),
+        *(
+            record(
+                "econ",
+                f"q{i:02}",
+                played([i % 2 > 0] * 3, i % 2 > 0),
+                played([i % 5 > 0] * 3, i % 5 > 0),
+                usage=large,
+                cost_usd=0.00025,
+            )
+            for i in range(39)
+        ),
+        failed("econ", "q39"),
+    ]
+    return summarise(
+        records,
+        about(
+            *("cot", "self_consistency:k=6", "econ"),
+            questions=40,
+            budget_target="econ",
+            budget_matched=("self_consistency:k=6",),
+        ),
+    )
+
+
+def test_the_table_of_three_methods(three: Comparison) -> None:
+    assert table_lines(three) == SNAPSHOT.read_text(encoding="utf-8").splitlines()
+
+
+def test_markdown_has_the_same_cells(three: Comparison) -> None:
+    lines = markdown_lines(three)
+    assert lines[0] == "40 questions of arithmetic, seed 0, model bundled  "
+    rows = [line for line in lines if line.startswith("| `econ` |")]
+    assert len(rows) == sum(line.startswith("econ ") for line in table_lines(three)) == 5
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+        assert any(all(cell in line for cell in cells) for line in table_lines(three))
+    widths = {block.count("|") for block in lines if block.startswith("| method")}
+    assert widths == {line.count("|") for line in lines if line.startswith("| `")}
+
+
+@pytest.mark.parametrize(
+    ("better", "word"), [(9, "better"), (-9, "worse"), (1, "open"), (-1, "open"), (0, "open")]
+)
+def test_an_interval_that_holds_zero_is_called_open(better: int, word: str) -> None:
+    econ = [True] * max(better, 0) + [False] * max(-better, 0) + [True, False] * 3
+    cot = [False] * max(better, 0) + [True] * max(-better, 0) + [True, False] * 3
+    comparison = summarise(
+        [*column("econ", econ), *column("cot", cot)], about("econ", "cot", questions=len(econ))
+    )
+    text = "\n".join(table_lines(comparison))
+    row = next(line for line in text.split("Difference")[1].splitlines() if line[:4] == "econ")
+    assert row.split()[-1] == word
+    assert "*" not in text
+
+
+def test_one_question_right_in_two_of_three_seeds_is_no_false_difference() -> None:
+    # Thirds do not add up to exactly 0, which must not read as a difference.
+    rights = {"econ": [1, 1, 0], "cot": [0, 1, 1]}
+    records = [
+        record(method, f"q{i}", bool(right), seed=seed)
+        for method, by_seed in rights.items()
+        for seed, right in enumerate(by_seed)
+        for i in range(7)
+    ]
+    comparison = summarise(records, about("econ", "cot", questions=7, seeds=(0, 1, 2)))
+    row = next(
+        line
+        for line in "\n".join(table_lines(comparison)).split("Difference")[1].splitlines()
+        if line[:4] == "econ"
+    )
+    assert row.split()[-5:] == ["+0.0", "(+0.0", "to", "+0.0)", "open"]
+
+
+def test_the_widest_tables_fit(three: Comparison) -> None:
+    generator = random.Random(2)
+    usage = Usage(prompt_tokens=28_500, completion_tokens=12_345, cached_tokens=9_999, requests=64)
+    methods = (
+        *("greedy", "cot", "self_consistency:k=64", "debate:rounds=10"),
+        *(
+            "econ:rounds=3,group_size=2",
+            "cot:model=together:meta-llama/Meta-Llama-3.1-70B-Instruct",
+        ),
+    )
+    records = [
+        record(
+            method,
+            f"q{i}",
+            *(played([generator.random() < 0.97] * 3, generator.random() < 0.97) for _ in range(4)),
+            seed=seed,
+            usage=usage,
+            cost_usd=1.2345,
+            longest_prompt_tokens=31_072,
+        )
+        for method in methods
+        for seed in range(4)
+        for i in range(30)
+    ]
+    comparison = summarise(
+        records, about(*methods, questions=30, seeds=range(4), budget_target="greedy")
+    )
+    for line in [*table_lines(comparison), *table_lines(three)]:
+        assert len(line) <= WIDTH, line
+
+
+def test_many_seeds_and_rounds_are_shown_by_their_outermost() -> None:
+    rounds = [played([True], number > 2) for number in range(6)]
+    records = [
+        record(method, f"q{i}", *rounds, seed=seed)
+        for method in ("debate", "cot")
+        for seed in range(6)
+        for i in range(2)
+    ]
+    text = "\n".join(table_lines(summarise(records, about("debate", "cot", seeds=range(6)))))
+    assert "0.0 0.0 … 100.0" in text
+    assert "p 1 to 1 (6 seeds)" in text
+
+
+def test_a_method_without_results_is_in_every_table() -> None:
+    comparison = summarise(column("cot", [True, True]), about("cot", "econ", questions=2))
+    rows = [line for line in table_lines(comparison) if line.startswith("econ")]
+    assert len(rows) == 5
+    assert rows[0].split() == ["econ", "–", "0/0", "0", "0", "0", "2"]
+    assert all(set(row.split()[1:]) == {"–"} for row in rows[1:])
+
+
+def test_long_names_get_a_line_of_their_own() -> None:
+    long = "cot:model=together:meta-llama/Meta-Llama-3.1-70B-Instruct"
+    assert aligned(("a", "b"), [("cot", "1", "22"), (long, "333", "4")]) == [
+        "method    a   b",
+        "-" * len(long),
+        "cot       1  22",
+        long,
+        "        333   4",
+    ]
