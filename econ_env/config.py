@@ -45,20 +45,21 @@ class EnvConfig:
     """The coordinator's model. None: ``simulated:coordinator`` for simulated executors, else the
     first executor's model (``bundled:0`` for ``"bundled"``)."""
     n_agents: int = 3
-    """Number of executors, >= 1; each is one agent."""
+    """Number of executors, >= 1; each is one agent (paper: 3)."""
     bne_rounds: int = 1
-    """Most rounds of one decision, >= 1. One ``step`` is one round."""
+    """Most rounds of one decision, >= 1. One ``step`` is one round (the authors' code: 1)."""
     max_rounds: int = 1
     """Decisions of one episode, >= 1. An episode has at most max_rounds · bne_rounds steps."""
     max_cycles: int | None = None
     """PettingZoo's name for ``max_rounds``: sets it. Both may be given only if they are equal, or
     if ``max_rounds`` has its default 1."""
     group_size: int | None = None
-    """Most executors per local coordinator, >= 2. None: one flat team without local ones."""
+    """Most executors per local coordinator, >= 2 (paper, 4.4: at most 4). None: one flat team
+    without local ones."""
     commitment_rule: CommitmentRule | None = None
     """``"coordinator"``: its own conclusion, always. ``"guarded"``: unanimous answers stand
     without a call, and a value nobody gave falls back to the majority. None: ``"guarded"`` for a
-    bundled coordinator, else ``"coordinator"``."""
+    bundled coordinator, else ``"coordinator"`` (paper: "coordinator")."""
     prompts: Literal["compact", "default"] | PromptSet | None = None
     """What is said to the models. None: ``"compact"`` for bundled and simulated models,
     ``"default"`` for all others."""
@@ -72,24 +73,34 @@ class EnvConfig:
     """Total time of one request to a server, its retries included, in seconds; what is not
     answered by then has failed."""
     temperature_min: float = 0.1
+    """Lowest temperature that an agent can choose, >= 0 (paper: 0.1)."""
     temperature_max: float = 2.0
+    """Highest temperature, > 0 (paper: 2.0)."""
     repetition_penalty_min: float = 0.8
+    """Least repetition penalty, > 0; 1 is neutral (paper: 0.1, a value of top-p; ours:
+    docs/paper.md)."""
     repetition_penalty_max: float = 1.5
+    """Greatest repetition penalty, > 0 (paper: 0.9, a value of top-p; ours: docs/paper.md)."""
     top_p: float = 0.9
-    """The same for every executor, in (0, 1]; no agent chooses it."""
+    """The same for every executor, in (0, 1]; no agent chooses it (the authors' code: 0.9)."""
+    sampling_digits: int | None = None
+    """Decimals to which temperatures and penalties are rounded, from 0 to 15; None: not at all. A
+    policy's actions differ in their last bits from processor to processor; rounded, its requests
+    do not, so that what was recorded on one machine replays on another."""
     convergence_threshold: float = 0.01
     """Largest change of an action, per coordinate in the units of the action box, that counts as
-    "does not deviate"; >= 0."""
+    "does not deviate"; >= 0 (the authors' code: 0.01)."""
     reward_weights: RewardWeights | Mapping[str, float] | None = None
     """Weights of the reward's three components, ``{"ts": 0.4, "al": 0.4, "cc": 0.2}`` for
-    example. None: the defaults of :class:`~econ_env.rewards.RewardWeights`."""
+    example. None: the defaults of :class:`~econ_env.rewards.RewardWeights`, 0.4, 0.4 and 0.2
+    (paper: 0.4, 0.4, 0.2)."""
     cc_fidelity_weight: float = FIDELITY_WEIGHT
     """Share w of fidelity in CC, in [0, 1]; the rest is novelty."""
     embedder: str | Embedder | None = None
     """What embeds texts: ``"hashing"``, ``"minilm"``, a sentence-transformers id or an object.
     None: ``"hashing"`` for bundled and simulated models, whose worked steps it tells apart at
     ~50 µs a text (MiniLM hardly sees numbers and would cost more time than the bundled model
-    itself), ``"BAAI/bge-large-en-v1.5"`` for all others."""
+    itself), ``"BAAI/bge-large-en-v1.5"`` for all others (the authors' code: so)."""
     split: str = "test"
     """Part of the data set: ``"train"``, ``"validation"`` or ``"test"`` of ``"arithmetic"``,
     ``"train"`` or ``"test"`` of ``"simulated"``, a split of a preset or of a data set of the hub,
@@ -229,6 +240,7 @@ class EnvConfig:
             repetition_penalty_min=self.repetition_penalty_min,
             repetition_penalty_max=self.repetition_penalty_max,
             top_p=self.top_p,
+            digits=self.sampling_digits,
         )
 
     def weights(self) -> RewardWeights:

@@ -148,6 +148,7 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
         repetition_penalty_min: float = 0.8,
         repetition_penalty_max: float = 1.5,
         top_p: float = 0.9,
+        sampling_digits: int | None = None,
         convergence_threshold: float = 0.01,
         reward_weights: RewardWeights | Mapping[str, float] | None = None,
         cc_fidelity_weight: float = FIDELITY_WEIGHT,

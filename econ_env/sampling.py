@@ -6,7 +6,9 @@ e_i = (T_i, p_i), the sampling temperature and the repetition penalty of executo
     T = T_min + (a_0 + 1)/2 · (T_max - T_min),      p = p_min + (a_1 + 1)/2 · (p_max - p_min)
 
 with the inverse a_0 = 2·(T - T_min)/(T_max - T_min) - 1 (likewise a_1), and a = 0 where the
-interval has no width. Points outside the box are clipped to its border.
+interval has no width. Points outside the box are clipped to its border. T and p may be rounded to
+a number of decimals: then points that differ in their last bits only, as those of one policy on
+two processors, become equal sampling actions and so equal requests.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ class SamplingBounds:
     repetition_penalty_max: float = 1.5
     top_p: float = 0.9
     """Fixed for every executor, in (0, 1]; no agent chooses it."""
+    digits: int | None = None
+    """Decimals of T and p, from 0 to 15; None: as many as there are."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -56,6 +60,8 @@ class SamplingBounds:
             raise ValueError("repetition_penalty_min must be above 0: logits are divided by it")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+        if self.digits is not None and not 0 <= self.digits <= 15:
+            raise ValueError(f"sampling_digits must be from 0 to 15, got {self.digits}")
 
     def to_sampling(self, action: ArrayLike) -> list[SamplingAction]:
         """The sampling actions of a batch of points of the box.
@@ -85,9 +91,13 @@ class SamplingBounds:
         for index, (a, b) in enumerate(rows):
             if not (math.isfinite(a) and math.isfinite(b)):
                 raise ValueError(f"the action of row {index} must be finite, got ({a}, {b})")
-            # min and max remove what rounding puts beyond the bounds at a = 1.
-            temperature = min(t_max, t_min + (max(-1.0, min(1.0, a)) + 1.0) * half_t)
-            penalty = min(p_max, p_min + (max(-1.0, min(1.0, b)) + 1.0) * half_p)
+            temperature = t_min + (max(-1.0, min(1.0, a)) + 1.0) * half_t
+            penalty = p_min + (max(-1.0, min(1.0, b)) + 1.0) * half_p
+            if self.digits is not None:
+                temperature, penalty = round(temperature, self.digits), round(penalty, self.digits)
+            # Rounding may have put them beyond the bounds: that of the mapping itself at a = 1.
+            temperature = max(t_min, min(t_max, temperature))
+            penalty = max(p_min, min(p_max, penalty))
             sampling.append(SamplingAction(temperature=temperature, repetition_penalty=penalty))
         return sampling
 

@@ -77,6 +77,7 @@ def test_an_unknown_setting_is_an_error() -> None:
         ("order", "random"),
         ("temperature_min", 3.0),
         ("top_p", 0.0),
+        ("sampling_digits", -1),
         ("convergence_threshold", -0.1),
         ("cc_fidelity_weight", 1.1),
         ("reward_weights", {"ts": 1.0}),

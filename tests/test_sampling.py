@@ -50,6 +50,28 @@ def test_an_interval_without_width_is_the_centre() -> None:
     assert fixed.normalise(action)[0] == 0.0
 
 
+@given(in_box, in_box)
+def test_rounded_actions_are_near_and_inside_the_bounds(a: float, b: float) -> None:
+    bounds = SamplingBounds(temperature_min=0.105, repetition_penalty_max=1.495, digits=2)
+    (exact,) = SamplingBounds(temperature_min=0.105, repetition_penalty_max=1.495).to_sampling(
+        [a, b]
+    )
+    (rounded,) = bounds.to_sampling([a, b])
+    assert rounded.temperature == pytest.approx(exact.temperature, abs=0.00501)
+    assert rounded.repetition_penalty == pytest.approx(exact.repetition_penalty, abs=0.00501)
+    assert 0.105 <= rounded.temperature <= 2.0
+    assert 0.8 <= rounded.repetition_penalty <= 1.495
+
+
+def test_points_that_differ_in_their_last_bits_become_one_rounded_action() -> None:
+    point = np.array([0.31, -0.2], dtype=np.float32)
+    moved = np.nextafter(point, np.float32(1))
+    rounded = SamplingBounds(digits=2)
+    assert BOUNDS.to_sampling(point) != BOUNDS.to_sampling(moved)
+    assert rounded.to_sampling(point) == rounded.to_sampling(moved)
+    assert rounded.to_sampling(point) == [SamplingAction(temperature=1.34, repetition_penalty=1.08)]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_names_its_row(bad: float) -> None:
     with pytest.raises(ValueError, match="row 1"):
@@ -72,8 +94,10 @@ def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
         {"repetition_penalty_max": math.nan},
         {"top_p": 0.0},
         {"top_p": 1.1},
+        {"digits": -1},
+        {"digits": 16},
     ],
 )
 def test_impossible_bounds_are_refused(arguments: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"temperature|repetition_penalty|top_p"):
+    with pytest.raises(ValueError, match=r"temperature|repetition_penalty|top_p|digits"):
         SamplingBounds(**arguments)
