@@ -51,7 +51,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = ["belief_dim=8", "network.entity_dim=8", "network.hidden=8", "train.nash_interval=0"]
     quiet = ["logging.plots=false", "logging.tensorboard=false", "logging.progress=false"]
     run_training(read_config("simulated", [*few, *small, *quiet]), folder / "runs" / "quickstart")
-    shutil.copytree(folder / "runs" / "quickstart", folder / "runs" / "longer")
+    for name in ("longer", "bundled_0"):
+        shutil.copytree(folder / "runs" / "quickstart", folder / "runs" / name)
     for name in ("benchmarks", "examples"):
         (folder / name).symlink_to(ROOT / name)
     return folder
@@ -104,6 +105,8 @@ def python(arguments: list[str]) -> None:
         flags.env_config()
         flags.target(flags.entries())
         return
+    if script == "-m":
+        script = f"{rest.pop(0).replace('.', '/')}.py"
     subcommand = rest[:1] if rest and not rest[0].startswith("-") else []
     code, help_text = run_script(script, *subcommand, "--help")
     known = re.findall(r"--[a-z][\w-]*", help_text)
