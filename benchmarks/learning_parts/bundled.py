@@ -30,6 +30,8 @@ from econ_agents.test_report import compare
 from econ_agents.train import resume_training, run_training
 
 PRESET = "quickstart"
+FULL_LENGTH = ("train.episodes=1500", "train.exploration_decay_episodes=700")
+"""The quickstart is over in minutes; what is measured here learns as long as it may."""
 VALIDATION = "validation"
 """Split on which fixed actions are chosen."""
 TEMPERATURES = (-1.0, -0.8, -0.6, -0.2, 0.2, 0.6)
@@ -75,7 +77,7 @@ def measure_bundled(
         screened: validation questions of the whole grid.
         final: further ones, of its best actions.
     """
-    config = read_config(PRESET, assignments)
+    config = read_config(PRESET, [*FULL_LENGTH, *assignments])
     settings = {
         "config": config_mapping(config),
         "questions": questions,
