@@ -16,7 +16,7 @@ from econ_agents.statistics import Interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NAME = "accuracy_by_tokens"
+NAME = "comparison"
 """Of the files, without their endings."""
 DOTS_PER_INCH = 150
 LOGARITHMIC_FROM = 4.0

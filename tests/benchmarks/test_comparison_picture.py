@@ -35,7 +35,7 @@ def compared(**tokens: int) -> Comparison:
 def test_the_picture_is_a_png_and_an_svg_and_the_same_again(tmp_path: Path) -> None:
     comparison = compared(econ=900, cot=90, greedy=90)
     files = draw(comparison, tmp_path / "new" / "folder")
-    assert [file.name for file in files] == ["accuracy_by_tokens.png", "accuracy_by_tokens.svg"]
+    assert [file.name for file in files] == ["comparison.png", "comparison.svg"]
     assert files[0].read_bytes().startswith(PNG)
     root = ElementTree.parse(files[1]).getroot()  # noqa: S314 - written just now, by ourselves
     assert root.tag == "{http://www.w3.org/2000/svg}svg"

@@ -1,0 +1,48 @@
+"""The comparisons ready to run are read, and mean what their comments say."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison.flag_file import read_flags
+from benchmarks.comparison.flags import Compare
+from benchmarks.comparison.paper import DEFAULT_MODEL, OURS, PaperSetting
+
+CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
+
+
+@cache
+def read(name: str) -> Compare:
+    return read_flags(["--config", str(CONFIGS / f"{name}.yaml")], prog="compare.py")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.iterdir()), ids=lambda path: path.stem)
+def test_every_file_is_a_comparison_in_several_seeds_at_econs_budget(path: Path) -> None:
+    flags = read(path.stem)
+    entries = flags.entries()
+    target = flags.target(entries)
+    assert target is not None
+    assert target.canonical == "econ"
+    assert len(flags.seeds) == 3
+    assert flags.model_dir is not None
+    assert "{seed}" in flags.model_dir
+    matched = {entry.spec.name for entry in entries if entry.knob is not None}
+    assert matched == {"self_consistency", "debate"}
+
+
+@pytest.mark.parametrize("dataset", ["math", "gsm8k", "svamp"])
+def test_the_papers_settings_play_what_its_table_can_be_compared_with(dataset: str) -> None:
+    flags = read(f"paper_{dataset}")
+    assert flags.dataset == dataset
+    assert flags.paper_setting() == PaperSetting(dataset=dataset, model=DEFAULT_MODEL)
+    fixed = {entry.spec.canonical for entry in flags.entries() if entry.knob is None}
+    assert set(OURS.values()) <= fixed
+
+
+def test_the_bundled_comparison_needs_no_network() -> None:
+    flags = read("bundled")
+    assert (flags.dataset, flags.llm, flags.paper) == ("arithmetic", ("bundled",), None)
+    assert (flags.questions, flags.seeds) == (1000, (0, 1, 2))
