@@ -64,6 +64,8 @@ def test_every_python_block_runs(
         monkeypatch.chdir(tmp_path)
         names = runpy.run_path(str(script))
     assert names, "the block defines nothing: it shows nothing"
+    if SERVER in block.text and ".step(" in block.text:
+        assert server.chats, "the block asks its server nothing"
 
 
 @pytest.mark.parametrize("block", in_language("yaml"), ids=str)
@@ -94,7 +96,7 @@ def test_the_layout_names_what_is_there(repository: Path) -> None:
     assert missing == []
 
 
-def test_the_readme_shows_both_commands_and_both_interfaces() -> None:
+def test_the_readme_shows_both_commands_both_interfaces_and_a_server() -> None:
     shown: defaultdict[str, str] = defaultdict(str)
     for block in blocks(ROOT / "README.md"):
         shown[block.language] += block.text
@@ -102,6 +104,7 @@ def test_the_readme_shows_both_commands_and_both_interfaces() -> None:
     assert "make test" in shown["bash"]
     assert "econ_env.parallel_env(" in shown["python"]
     assert "gymnasium.make(" in shown["python"]
+    assert SERVER in shown["python"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
