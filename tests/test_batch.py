@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from gymnasium.utils.env_checker import data_equivalence
 
 from econ_env import BatchedEconEnv, EconParallelEnv, batched_parallel_env
 from econ_env.answers import Verdict
+from econ_env.config import EnvConfig
 from econ_env.infos import CLOSED_BY_CODES, INFO_KEYS
-from econ_env.llm import ChatRequest, close_shared_models
+from econ_env.llm import BudgetExceeded, ChatRequest, close_shared_models
 from econ_env.questions import load_questions
 from econ_env.summary import summarise
 from tests.support import FlakyModel, RecordingModel
@@ -366,3 +368,33 @@ def test_a_wrong_shape_is_a_value_error(shape: tuple[int, ...]) -> None:
 def test_a_batch_needs_a_question() -> None:
     with pytest.raises(ValueError, match="num_questions"):
         make(0)
+
+
+def test_environments_share_models_and_leave_them_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = EnvConfig(
+        dataset="simulated",
+        llm="simulated",
+        cache="read_write",
+        cache_path=tmp_path / "cache.sqlite",
+        max_requests=11,
+    )
+    models = config.models()
+    closed: list[str] = []
+    monkeypatch.setattr(models, "close", lambda: closed.append("closed"))
+    first, second = (BatchedEconEnv(config, num_questions=2, models=models) for _ in range(2))
+    actions = {agent: np.zeros((2, 2)) for agent in config.agents}
+    first.reset(seed=0)
+    first.step(actions)
+    first.close()
+    spent = models.spending
+    second.reset(seed=0)
+    second.step(actions)
+    assert second.spending == first.spending == spent
+    assert second.usage_from_cache == models.usage
+    second.reset(seed=1)
+    with pytest.raises(BudgetExceeded):
+        second.step(actions)
+    second.close()
+    assert closed == []
