@@ -19,7 +19,8 @@ from scripts.configuration_table import DOCUMENT, OURS, Row, all_rows, with_tabl
 from tests.documents import ALL_BLOCKS, DOCUMENTS, ROOT, Block, blocks
 from tests.misbehaving_server import Ask, MisbehavingServer
 
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 DOTTED = re.compile(r"[`\s](?:--)?([a-z_]+(?:\.[a-z_]+)+)\b")
 SERVER = "http://localhost:8000/v1"
 """Where documents say that a model server is; there is one while their examples run."""
@@ -108,10 +109,19 @@ def test_the_readme_shows_both_commands_both_interfaces_and_a_server() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
-    targets = LINK.findall(document.read_text(encoding="utf-8"))
-    broken = [target for target in targets if not (document.parent / target).exists()]
+def test_every_link_leads_to_a_file_and_a_heading_in_it(document: Path) -> None:
+    broken = []
+    for name, anchor in LINK.findall(document.read_text(encoding="utf-8")):
+        target = document.parent / name if name else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(f"{name}#{anchor}")
     assert broken == []
+
+
+def anchors(document: Path) -> set[str]:
+    """The headings as GitHub links to them."""
+    headings = HEADING.findall(document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_tables_of_the_configuration_are_those_of_the_declarations() -> None:
@@ -146,7 +156,9 @@ def test_every_preset_and_command_of_the_learner_is_named(name: str) -> None:
         assert [each for each in COMMANDS if f"| `{each} --" not in text] == []
 
 
-@pytest.mark.parametrize("name", ["learning", "configuration", "equilibrium", "your_environment"])
+@pytest.mark.parametrize(
+    "name", ["learning", "configuration", "equilibrium", "paper", "your_environment"]
+)
 def test_every_key_of_the_configuration_that_is_named_exists(name: str) -> None:
     keys = config_keys()
     sections = {key.partition(".")[0] for key in keys if "." in key} - {"env"}
