@@ -398,3 +398,5 @@ def test_environments_share_models_and_leave_them_open(
         second.step(actions)
     second.close()
     assert closed == []
+    monkeypatch.undo()
+    models.close()
