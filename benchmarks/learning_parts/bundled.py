@@ -37,7 +37,7 @@ VALIDATION = "validation"
 TEMPERATURES = (-1.0, -0.8, -0.6, -0.4, -0.2)
 PENALTIES = (-0.8, -0.4, 0.0, 0.4)
 """The grid of fixed actions, in units of the box [-1, 1]. Small models answer best when cold: an
-earlier grid over the whole box found nothing better, and 65% against 15% correct where it is hot."""
+earlier grid over the whole box found nothing better where it is hot, and 15% instead of 65%."""
 SCREENED_QUESTIONS = 150
 """Validation questions on which the whole grid is played."""
 FINALISTS = 3
