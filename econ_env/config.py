@@ -42,8 +42,8 @@ class EnvConfig:
     llm: str | ChatModel | Sequence[str | ChatModel] = "bundled"
     """The executors' models: see :func:`econ_env.llm.resolve_models`."""
     coordinator: str | ChatModel | None = None
-    """The coordinator's model. None: ``simulated:coordinator`` for simulated executors, else the
-    first executor's model (``bundled:0`` for ``"bundled"``)."""
+    """The coordinator's model. None: ``simulated:coordinator`` for simulated executors,
+    ``bundled:coordinator`` for ``"bundled"``, else the first executor's model."""
     n_agents: int = 3
     """Number of executors, >= 1; each is one agent (paper: 3)."""
     bne_rounds: int = 1

@@ -23,7 +23,7 @@ def play(num_questions: int, seed: int) -> list[Any]:
     return env.transcripts
 
 
-def test_three_different_models_answer_and_the_first_coordinates() -> None:
+def test_three_different_models_answer_and_a_fourth_coordinates() -> None:
     env = econ_env.parallel_env()
     env.reset(seed=0)
     observations, rewards, terminations, truncations, _ = env.step(
@@ -31,7 +31,7 @@ def test_three_different_models_answer_and_the_first_coordinates() -> None:
     )
     round_ = env.transcript.decisions[0].rounds[0]
     assert [executor.model for executor in round_.executors] == [f"bundled:{i}" for i in range(3)]
-    assert env.transcript.strategies[0].model == "bundled:0"
+    assert env.transcript.strategies[0].model == "bundled:coordinator"
     assert env.transcript.commitment_rule == "guarded"
     assert all(terminations.values())
     assert not any(truncations.values())

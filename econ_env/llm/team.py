@@ -28,12 +28,15 @@ Family = Literal["bundled", "simulated", "instruct"]
 
 NUM_BUNDLED = 3
 NUM_SIMULATED = 3
+BUNDLED_COORDINATOR = "bundled:coordinator"
 SIMULATED_COORDINATOR = "simulated:coordinator"
 
 ACCEPTED_NAMES = """\
   "bundled"        three small models that ship with this package, dealt out in turn:
-                   executor i gets number i mod 3
-  "bundled:K"      one of them, K = 0, 1 or 2
+                   executor i gets number i mod 3, and "bundled:coordinator" coordinates
+  "bundled:K"      one of them, K = 0, 1 or 2, for every role
+  "bundled:coordinator"
+                   a fourth one, which only plans and commits
   "simulated"      simulated skill profiles, dealt out in the same way
   "simulated:K"    one of them, K = 0, 1 or 2
   "hf:PATH_OR_ID"  a causal language model with a chat template, run in this process
@@ -104,7 +107,8 @@ def resolve_models(
             model that the executor at their position is dealt.
         n_agents: number of executors, at least 1.
         coordinator: the coordinator's model. None: ``simulated:coordinator`` where the first
-            executor is simulated, else the first executor's model.
+            executor is simulated, ``bundled:coordinator`` where it was dealt from ``"bundled"``,
+            else the first executor's model.
         api: how models on servers are asked.
 
     Raises:
@@ -124,7 +128,7 @@ def resolve_models(
     else:
         raise _unknown(llm)
     if coordinator is None:
-        coordinator = SIMULATED_COORDINATOR if _is_simulated(specs[0]) else specs[0]
+        coordinator = _default_coordinator(llm if isinstance(llm, (str, ChatModel)) else llm[0])
     executors = tuple([_name_of(spec, api) for spec in specs])
     given: dict[str, ChatModel] = {}
     for spec in (*specs, coordinator):
@@ -205,14 +209,22 @@ def _dealt(spec: ModelSpec, index: int) -> ModelSpec:
     return spec
 
 
-def _is_simulated(spec: ModelSpec) -> bool:
-    return isinstance(spec, str) and spec.startswith("simulated")
+def _default_coordinator(first: ModelSpec) -> ModelSpec:
+    """Who coordinates where nobody was named, by the first executor's entry in ``llm``.
+
+    A whole family brings its own coordinator; a single model does every role itself.
+    """
+    if first == "bundled":
+        return BUNDLED_COORDINATOR
+    if isinstance(first, str) and first.startswith("simulated"):
+        return SIMULATED_COORDINATOR
+    return first
 
 
 def _name_of(spec: ModelSpec, api: ApiSettings) -> str:
     """The resolved and checked name of one model."""
     if isinstance(spec, str):
-        name = {"bundled": "bundled:0", "simulated": "simulated:0"}.get(spec, spec)
+        name = {"bundled": BUNDLED_COORDINATOR, "simulated": "simulated:0"}.get(spec, spec)
         _check_name(name, api)
         return name
     if isinstance(spec, ChatModel):
@@ -229,7 +241,9 @@ def _check_name(name: str, api: ApiSettings) -> None:
         count = NUM_BUNDLED if numbered[1] == "bundled" else NUM_SIMULATED
         if int(numbered[2]) < count:
             return
-    elif name == SIMULATED_COORDINATOR or (name.startswith("hf:") and len(name) > len("hf:")):
+    elif name in (BUNDLED_COORDINATOR, SIMULATED_COORDINATOR) or (
+        name.startswith("hf:") and len(name) > len("hf:")
+    ):
         return
     raise _unknown(name)
 

@@ -18,13 +18,14 @@ from tests.support import RecordingModel
 @pytest.mark.parametrize(
     ("llm", "n_agents", "executors", "coordinator"),
     [
-        ("bundled", 4, "bundled:0 bundled:1 bundled:2 bundled:0", "bundled:0"),
+        ("bundled", 4, "bundled:0 bundled:1 bundled:2 bundled:0", "bundled:coordinator"),
         ("bundled:1", 2, "bundled:1 bundled:1", "bundled:1"),
         ("simulated", 4, "simulated:0 simulated:1 simulated:2 simulated:0", None),
         ("simulated:2", 2, "simulated:2 simulated:2", None),
         ("hf:some/model", 2, "hf:some/model hf:some/model", "hf:some/model"),
         (["bundled:2", "hf:x"], 2, "bundled:2 hf:x", "bundled:2"),
-        (["bundled"] * 4, 4, "bundled:0 bundled:1 bundled:2 bundled:0", "bundled:0"),
+        (["bundled"] * 4, 4, "bundled:0 bundled:1 bundled:2 bundled:0", "bundled:coordinator"),
+        (["bundled", "hf:x"], 2, "bundled:0 hf:x", "bundled:coordinator"),
         (["simulated"] * 3, 3, "simulated:0 simulated:1 simulated:2", None),
         (["hf:x", "bundled", "simulated"], 3, "hf:x bundled:1 simulated:2", "hf:x"),
         (("simulated:1", "bundled:0"), 2, "simulated:1 bundled:0", None),
@@ -43,6 +44,7 @@ def test_the_coordinator_can_be_another_model() -> None:
     assert team.coordinator == "bundled:2"
     assert team.names == ("bundled:2", "simulated:0", "simulated:1")
     assert team.families == {"bundled", "simulated"}
+    assert resolve_models("hf:x", 2, "bundled").coordinator == "bundled:coordinator"
 
 
 def test_objects_are_used_as_they_are() -> None:

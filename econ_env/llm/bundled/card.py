@@ -142,8 +142,8 @@ def _team_table(team: Report) -> str:
 
 
 def _game_table(team: Report) -> str:
-    header = ["", *(f"`{rule}`" for rule in team["game"])]
-    games = list(team["game"].values())
+    header = ["", *(f"`{rule}`" for rule in team["game"]), "`guarded`, by `bundled:0`"]
+    games = [*team["game"].values(), team["game_of_first"]]
     rows = [
         ["team accuracy", *(_percent(g["accuracy"]) for g in games)],
         [
@@ -164,5 +164,11 @@ def _game_table(team: Report) -> str:
     ]
     return (
         "The game as it is played by default (three executors, one round, T = 0.7, "
-        "`bundled:0` coordinates), under both commitment rules:\n\n" + _table(header, rows)
+        "`bundled:coordinator` coordinates), under both commitment rules, and with the first "
+        "executor's model in the coordinator's place:\n\n"
+        + _table(header, rows)
+        + f"\n\n{_percent(team['plan_exact'])}% of the plans of `bundled:coordinator` are exactly "
+        "right. In place of `bundled:0` it changes the accuracy of the guarded team by "
+        f"{_interval(team['over_first'])} points, and that of the majority of the responses to its "
+        f"plans by {_interval(team['majority_over_first'])}."
     )

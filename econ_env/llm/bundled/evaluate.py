@@ -40,7 +40,7 @@ class EvaluateOptions:
     seed: Annotated[int, tyro.conf.arg(help="Seed of the questions and of all sampling.")] = (
         DEFAULT_SEED
     )
-    weights: Annotated[Path, tyro.conf.arg(help="Folder with the models 0, 1 and 2.")] = WEIGHTS
+    weights: Annotated[Path, tyro.conf.arg(help="Folder with the four models.")] = WEIGHTS
     work_dir: Annotated[
         Path,
         tyro.conf.arg(
@@ -71,7 +71,7 @@ def main() -> None:
 def evaluate_model(number: int, options: EvaluateOptions) -> None:
     """Examine one model and write its report."""
     path = options.reports / f"{number}.json"
-    model = _load(number, options)
+    model = _load(str(number), options)
     report = examine(model, n_questions=options.questions, seed=options.seed)
     model.close()
     report["weights_sha256"] = _sha256(options.weights / str(number) / "model.safetensors")
@@ -111,8 +111,9 @@ def write_team_report(options: EvaluateOptions) -> None:
     reports = [_read(path) for path in paths]
     if len({(r["n_questions"], r["seed"]) for r in reports}) > 1:
         sys.exit("The reports are of different questions; examine all models with one --seed.")
-    models = [_load(recipe.number, options) for recipe in RECIPES]
-    team = measure_team(reports, models)
+    models = [_load(str(recipe.number), options) for recipe in RECIPES]
+    team = measure_team(reports, models, _load("coordinator", options))
+    team["coordinator_sha256"] = _sha256(options.weights / "coordinator" / "model.safetensors")
     path = options.reports / "team.json"
     path.write_text(json.dumps(team, indent=1) + "\n", encoding="utf-8")
     if options.reports == REPORTS:
@@ -120,8 +121,8 @@ def write_team_report(options: EvaluateOptions) -> None:
     print(f"Wrote {path}")
 
 
-def _load(number: int, options: EvaluateOptions) -> LocalModel:
-    return LocalModel(str(options.weights / str(number)), name=f"bundled:{number}", device="cpu")
+def _load(which: str, options: EvaluateOptions) -> LocalModel:
+    return LocalModel(str(options.weights / which), name=f"bundled:{which}", device="cpu")
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What the three bundled models are: shape, tokenizer, seed and length of training of each."""
+"""What the bundled models are: shape, tokenizer, seed and length of training of each."""
 
 from __future__ import annotations
 
@@ -88,3 +88,22 @@ RECIPES = (
         join_space_to_digit=False,
     ),
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoordinatorRecipe:
+    """How the coordinator is made: a finished model that goes on learning its two roles only."""
+
+    start: int = 1
+    """Number of the model it starts from: the best solver, and the deepest."""
+    seed: int = 1003
+    sampled_questions: int = 6_144
+    """Questions that the three models answer, for it to judge."""
+    examples: int = 72_000
+    strategy_share: float = 0.7
+    """Of the examples, plans. They are five times shorter than commitments."""
+    learning_rate: float = 2e-3
+    """At its highest; it falls to a fiftieth."""
+
+
+COORDINATOR = CoordinatorRecipe()

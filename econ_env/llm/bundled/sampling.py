@@ -53,10 +53,10 @@ def sample_questions(
 
     A file that is shorter, because of an interruption, is continued; a torn last line is dropped.
     """
-    done = len(_complete_lines(path))
+    done = len(complete_lines(path))
     if done == n_questions:
         return
-    path.write_text("".join(_complete_lines(path)), encoding="utf-8")
+    path.write_text("".join(complete_lines(path)), encoding="utf-8")
     model = LocalModel(
         str(solver), name="solver", dtype="float32", max_batch_rows=QUESTIONS_AT_ONCE * RESPONSES
     )
@@ -77,7 +77,7 @@ def sample_questions(
 def load_samples(path: Path, source: ArithmeticQuestions) -> list[SampledQuestion]:
     """The samples of ``path`` together with their problems."""
     samples = []
-    for line in _complete_lines(path):
+    for line in complete_lines(path):
         row = json.loads(line)
         responses = tuple(
             Response(text=text, answer=boxed_answer(text)) for text in row["responses"]
@@ -87,7 +87,8 @@ def load_samples(path: Path, source: ArithmeticQuestions) -> list[SampledQuestio
     return samples
 
 
-def _complete_lines(path: Path) -> list[str]:
+def complete_lines(path: Path) -> list[str]:
+    """The lines of a samples file, without one that a killed process left torn."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

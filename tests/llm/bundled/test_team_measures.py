@@ -18,4 +18,4 @@ def test_a_failed_episode_stops_the_measurement_with_its_error() -> None:
         "greedy_no_plan_answers": ["1"] * 3,
     }
     with pytest.raises(RuntimeError, match=r"3 of 3 episodes failed.*the test said so"):
-        measure_team([report] * 3, models)
+        measure_team([report] * 3, models, models[0])

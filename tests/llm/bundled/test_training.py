@@ -12,6 +12,7 @@ import torch
 
 from econ_env.llm.bundled import optimisation
 from econ_env.llm.bundled.examples import execute_example
+from econ_env.llm.bundled.making import export, load_weights, make_model, make_tokenizer
 from econ_env.llm.bundled.optimisation import (
     BATCH_TOKENS,
     PROMPT_WEIGHT,
@@ -24,16 +25,9 @@ from econ_env.llm.bundled.optimisation import (
 )
 from econ_env.llm.bundled.recipe import CONTEXT_LIMIT, RECIPES
 from econ_env.llm.bundled.sampling import load_samples, sample_questions
+from econ_env.llm.bundled.stages import team_stage
 from econ_env.llm.bundled.tokenizer import FORMS, render_prompt
-from econ_env.llm.bundled.train import (
-    can_compile,
-    export,
-    load_weights,
-    make_model,
-    make_tokenizer,
-    require_same_recipe,
-    team_stage,
-)
+from econ_env.llm.bundled.train import can_compile, require_same_recipe
 from econ_env.questions.arithmetic import ArithmeticQuestions
 
 TINY = replace(

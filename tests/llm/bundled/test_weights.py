@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,23 +14,24 @@ from safetensors import safe_open
 from econ_env.llm import shared_model
 from econ_env.llm.bundled.card import END, START, update_card
 from econ_env.llm.bundled.evaluate import CARD, REPORTS
+from econ_env.llm.bundled.making import make_tokenizer
 from econ_env.llm.bundled.measures import Exam, share
-from econ_env.llm.bundled.recipe import RECIPES, WEIGHTS
-from econ_env.llm.bundled.train import make_tokenizer
+from econ_env.llm.bundled.recipe import COORDINATOR, RECIPES, WEIGHTS
 from econ_env.parsing import parse_commitment
 from econ_env.prompts import COMPACT
 from econ_env.questions.arithmetic import ArithmeticQuestions
 
 NUMBERS = tuple(recipe.number for recipe in RECIPES)
+FOLDERS = (*map(str, NUMBERS), "coordinator")
 MEGABYTE = 10**6
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_a_model_is_at_most_four_megabytes_of_half_precision_safetensors(number):
-    files = [path for path in (WEIGHTS / str(number)).rglob("*") if path.is_file()]
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_model_is_at_most_four_megabytes_of_half_precision_safetensors(name):
+    files = [path for path in (WEIGHTS / name).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 4 * MEGABYTE
     assert {path.suffix for path in files} == {".json", ".safetensors"}
-    with safe_open(WEIGHTS / str(number) / "model.safetensors", "pt") as tensors:
+    with safe_open(WEIGHTS / name / "model.safetensors", "pt") as tensors:
         assert {tensors.get_tensor(name).dtype.itemsize for name in tensors.keys()} == {2}  # noqa: SIM118  # no dict
 
 
@@ -39,6 +41,14 @@ def test_the_shipped_tokenizer_is_the_one_that_the_recipe_makes(number):
     shipped = json.loads((WEIGHTS / str(number) / "tokenizer.json").read_text(encoding="utf-8"))
     assert made["model"] == shipped["model"]
     assert made["added_tokens"] == shipped["added_tokens"]
+
+
+def test_the_coordinator_reads_with_the_tokenizer_of_the_model_it_comes_from():
+    its, theirs = (
+        (WEIGHTS / name / "tokenizer.json").read_bytes()
+        for name in ("coordinator", str(COORDINATOR.start))
+    )
+    assert its == theirs
 
 
 @settings(max_examples=50)
@@ -72,6 +82,16 @@ def test_every_model_plans_solves_and_commits(exam):
     commitments = [parse_commitment(reply) for reply in replies]
     assert share([c.parse_method == "json" for c in commitments]) >= 0.95
     assert share(exam.right([c.value for c in commitments])) >= share(greedy) - 0.15
+
+
+def test_the_coordinator_plans_better_than_the_executors_it_plans_for(exam):
+    """Its plans are what it adds most by: all executors share them."""
+    coordinator = replace(exam, model=shared_model("bundled:coordinator"))
+    theirs, its = (
+        sum(plan == q.plan for plan, q in zip(asked.plans(), asked.problems, strict=True))
+        for asked in (exam, coordinator)
+    )
+    assert its >= theirs
 
 
 def test_heat_makes_a_model_worse():
