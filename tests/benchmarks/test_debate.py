@@ -112,15 +112,15 @@ def test_an_agent_that_wrote_nothing_leaves_no_empty_message() -> None:
 
 
 def test_the_oldest_responses_are_shortened_first_and_answers_stay() -> None:
-    long = ["w" * 900 + boxed("7")] * 3
-    whole = max(len(text_of(r)) for r in drive(spoken(3), long, long, long)[1][2])
+    first, later = (["w" * 900 + boxed("7")] * 3, ["v" * 900 + boxed("7")] * 3)
+    whole = max(len(text_of(r)) for r in drive(spoken(3), first, later, later)[1][2])
     limit = 1024 + whole - 500
-    _, (_, second, third) = drive(spoken(3, context_limit=limit), long, long, long)
+    _, (_, second, third) = drive(spoken(3, context_limit=limit), first, later, later)
     assert all("..." not in message.content for r in second for message in r.messages[2:])
     old, new = third[0].messages[2].content, third[0].messages[4].content
     assert old.startswith("... w")
     assert old.endswith(boxed("7"))
-    assert new == long[0]
+    assert new == later[0]
 
 
 def test_a_debate_that_fits_nowhere_ends_without_an_answer() -> None:

@@ -164,6 +164,21 @@ def test_a_method_carries_its_text_and_loads_nothing(text: str, kind: type) -> N
     assert method.spec == text
 
 
+def test_settings_reach_the_method() -> None:
+    config = team()
+    models = config.models()
+    greedy = build_prompted(GreedySpec(), config, models)
+    cot = build_prompted(ChainOfThoughtSpec(temperature=0.5), config, models)
+    debate = build_prompted(DebateSpec(agents=2, rounds=4, temperature=1.0), config, models)
+    assert isinstance(greedy, SelfConsistency)
+    assert isinstance(cot, SelfConsistency)
+    assert isinstance(debate, Debate)
+    assert (greedy.models, greedy.temperature) == (("bundled:0",), 0.0)
+    assert (cot.models, cot.temperature) == (("bundled:0",), 0.5)
+    assert (debate.models, debate.temperature) == (("bundled:0", "bundled:1"), 1.0)
+    assert (debate.rounds, debate.spec) == (4, "debate:agents=2,rounds=4,temperature=1")
+
+
 def test_prompts_of_a_user_have_no_baselines_beside_them() -> None:
     class Own:
         name = "own"
