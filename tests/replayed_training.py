@@ -1,0 +1,57 @@
+"""Trains and tests the recorded example in a process that could ask no model.
+
+``python -m tests.replayed_training RECORDING LOG_DIR SHAKE KEY=VALUE...``: no library that sends
+requests or runs a language model can be imported, the bundled weights are not where they were,
+and a connection is an error. SHAKE is how far every action of the policy is moved at random.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import econ_env.llm.team
+from benchmarks.record_example import CONFIG, assignments
+from econ_agents.cli import main as econ_agents
+from econ_agents.policy import TeamPolicy
+
+
+def refuse(*arguments: Any) -> Any:
+    """In place of connecting."""
+    raise AssertionError(f"a replay connects to {arguments[-1]}")
+
+
+def shake(distance: float) -> None:
+    """Move every action of the policy, as another processor would, but much further."""
+    propose, rng = TeamPolicy._propose, np.random.default_rng(0)
+
+    def shaken(policy: TeamPolicy, observations: Any) -> Any:
+        actions = propose(policy, observations)
+        moved = actions + rng.uniform(-distance, distance, actions.shape)
+        return moved.astype(np.float32)
+
+    TeamPolicy._propose = shaken  # type: ignore[assignment,method-assign]
+
+
+def main() -> int:
+    """Train, then test; the exit code of what failed first."""
+    recording, log_dir, distance, *changes = sys.argv[1:]
+    for name in ("requests", "transformers"):
+        assert name not in sys.modules
+        # What Python does on "import requests" from now on is to raise ImportError.
+        sys.modules[name] = None  # type: ignore[assignment]
+    econ_env.llm.team._BUNDLED_WEIGHTS = Path("nowhere")
+    socket.socket.connect = refuse  # type: ignore[method-assign]
+    shake(float(distance))
+    sets = ["--set", *assignments(Path(recording), "replay"), *changes, "--log_dir", log_dir]
+    return econ_agents(["train", "--config", str(CONFIG), *sets]) or econ_agents(
+        ["test", "--model_dir", log_dir, *sets]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
