@@ -11,8 +11,7 @@ from benchmarks.named_scripts.settings import choose
 from econ_agents.cli import is_for_user, use_one_thread
 from econ_agents.inspection import FINAL, find_checkpoint, stored_config
 
-_PACKAGES = {"econ_agents", "econ_env"}
-"""Their own exceptions are messages."""
+_PACKAGES = {"econ_agents", "econ_env"}  # their own exceptions are messages
 
 
 def train_and_test(script: NamedScript, arguments: Sequence[str]) -> int:
@@ -41,7 +40,7 @@ def _for_people(name: str, run: Callable[[], int]) -> int:
     try:
         return run()
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command goes on", file=sys.stderr)
+        print(f"{name}: interrupted; the same command does what is left", file=sys.stderr)
         return 130
     except Exception as error:
         if not is_for_user(error, _PACKAGES):

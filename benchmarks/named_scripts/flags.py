@@ -16,7 +16,6 @@ from econ_agents.config_file import did_you_mean
 
 MODEL_DIR = Path("models_exp1")
 """Where checkpoints are saved, and looked for, unless a flag says otherwise."""
-_MIN_TEST_EPISODES = 2  # an interval needs two
 _FLAG = re.compile(r"--([A-Za-z][\w.-]*)")
 
 
@@ -29,8 +28,8 @@ class Flags:
     script's own preset, or what the checkpoint was trained with."""
     llm: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ()
     """Models of the team: one for everybody, or one for each executor, of which the first is the
-    coordinator's too. "bundled" needs neither key nor network; others are "together:MODEL",
-    "openai:MODEL", "vllm:MODEL@http://localhost:8000/v1". Left out: those of the configuration."""
+    coordinator's too. "bundled" needs neither key nor network; others are "together:MODEL" and
+    "vllm:MODEL@http://localhost:8000/v1". Left out: those of the configuration."""
     dataset: str | None = None
     """Questions: "gsm8k", "math", "math500", "svamp", "arithmetic", an id of the Hugging Face hub,
     a file, or a folder with a file for each split. Left out: the script's own, and "arithmetic" for
@@ -107,13 +106,12 @@ def parse(kind: type[_Kind], script: str, description: str, arguments: Sequence[
     )
     if unknown:
         raise ConfigError("there is an argument that belongs to no flag; --help lists the flags")
-    _check_test_eps(parsed.test_eps)
+    _check_at_least("--test-eps", parsed.test_eps, 2, "an interval needs two questions")
+    if isinstance(parsed, TrainAndTestFlags):
+        _check_at_least("--train-eps", parsed.train_eps, 1, "training plays some")
     return parsed
 
 
-def _check_test_eps(number: int | None) -> None:
-    if number is not None and number < _MIN_TEST_EPISODES:
-        raise ConfigError(
-            f"--test-eps must be at least {_MIN_TEST_EPISODES}, since an interval needs two "
-            f"questions, got {number}"
-        )
+def _check_at_least(flag: str, number: int | None, least: int, why: str) -> None:
+    if number is not None and number < least:
+        raise ConfigError(f"{flag} must be at least {least}, got {number}: {why}")

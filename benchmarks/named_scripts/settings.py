@@ -50,8 +50,8 @@ class Chosen:
 def choose(script: NamedScript, flags: AnyFlags, *, trained: Config | None = None) -> Chosen:
     """The configuration that the flags of a script ask for.
 
-    The data set is that of ``--dataset``, else the one of ``--config``, else the one that bundled
-    or simulated models know, else the script's own.
+    The data set is that of ``--dataset`` (or ``--set``), else the one of ``--config``, else the one
+    that bundled or simulated models know, else the script's own.
 
     Args:
         script: whose preset holds where nothing else is said.
@@ -116,6 +116,8 @@ def _dataset(script: NamedScript, flags: AnyFlags, config: Config) -> tuple[str,
     """The data set that is played, and what to say about it."""
     if flags.dataset is not None:
         return flags.dataset, []
+    if config.env_args.hf_dataset_path is not None and _sets(flags, "env_args.hf_dataset_path"):
+        return config.env_args.hf_dataset_path, []
     named = None
     if flags.config is not None:
         named = read_config(flags.config).env_args.hf_dataset_path
@@ -131,6 +133,11 @@ def _dataset(script: NamedScript, flags: AnyFlags, config: Config) -> tuple[str,
         f"The {family} models know only these {known} problems, which are played instead of "
         f"{named or own}; --dataset plays others nevertheless."
     ]
+
+
+def _sets(flags: AnyFlags, key: str) -> bool:
+    """Whether ``--set`` gives a key."""
+    return any(each.partition("=")[0] == key for group in flags.set for each in group)
 
 
 def _family(config: Config) -> Family | None:
