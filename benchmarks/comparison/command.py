@@ -128,7 +128,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
             what_answers_depend_on(config, plan.questions),
             {seed: _checksum(path) for seed, path in checkpoints.items()},
         )
-        records = stack.enter_context(closing(RecordStore(folder / RECORDS_FILE)))
+        records = RecordStore(folder / RECORDS_FILE)
         models = stack.enter_context(closing(config.models()))
 
         def steering(spec: EconUntrainedSpec, seed: int) -> Steering:
@@ -142,10 +142,9 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
             workshop.check([entry.spec for entry in plan.entries], plan.seeds)
             run.play()
         except KeyboardInterrupt:
-            kept = len(records.all())
             print(
-                f"{PROG}: interrupted; {kept} results are kept in {folder}, and the same command "
-                "goes on with them",
+                f"{PROG}: interrupted; what was answered is kept in {folder}, and the same "
+                "command goes on with it",
                 file=sys.stderr,
             )
             return 130

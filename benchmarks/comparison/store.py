@@ -76,12 +76,11 @@ class RecordStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not buffered: what one batch added is one write, and an error leaves nothing behind.
-        self._file = path.open("ab", buffering=0)
+        path.touch()
         sync_folder(path.parent)
         whole, newline, torn = path.read_bytes().rpartition(b"\n")
         if torn:
-            self._file.truncate(len(whole) + len(newline))
+            os.truncate(path, len(whole) + len(newline))
         lines = whole.split(b"\n") if newline else []
         self._kept = Memory([self._read(number, line) for number, line in enumerate(lines, 1)])
 
@@ -91,32 +90,21 @@ class RecordStore:
 
     def add(self, records: Sequence[Record]) -> None:
         """See :meth:`Records.add`."""
-        lines = [
-            json.dumps(
-                record.to_json(),
-            )
-            + "\n"
-            for record in records
-        ]
-        data = memoryview("".join(lines).encode())
-        while data:
-            data = data[self._file.write(data) :]
-        os.fsync(self._file.fileno())
+        with self._path.open("a", encoding="utf-8") as file:
+            file.writelines([json.dumps(record.to_json()) + "\n" for record in records])
+            file.flush()
+            os.fsync(file.fileno())
         self._kept.add(records)
 
     def all(self) -> list[Record]:
         """See :meth:`Records.all`."""
         return self._kept.all()
 
-    def close(self) -> None:
-        """Let go of the file. May be called twice."""
-        self._file.close()
-
     def _read(self, number: int, line: bytes) -> Record:
         where = f"{self._path}, line {number}"
         try:
             return Record.from_json(json.loads(line), where)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(
                 f"{where} is no record of this version ({error}): remove the line, and what it "
                 "held is answered again"
