@@ -209,16 +209,18 @@ def test_rounds_show_where_answers_were_won_and_lost() -> None:
         record("econ", "q2", played(right, False)),
         # Nobody was ever right, and the answer is.
         record("econ", "q3", played([False] * 3, True)),
+        # Lost in the second round, against the vote.
+        record("econ", "q4", played(right, True), played(right, False)),
     ]
-    diagnosis = report_of(summarise(records, about("econ", questions=4)), "econ").diagnosis
+    diagnosis = report_of(summarise(records, about("econ", questions=5)), "econ").diagnosis
     assert diagnosis is not None
-    assert diagnosis.by_round == (2 / 4, 2 / 4, 2 / 4)
-    assert (diagnosis.right_to_wrong, diagnosis.wrong_to_right) == (1, 1)
-    assert diagnosis.first_vote == 2 / 4
-    assert diagnosis.oracle == 3 / 4
-    assert diagnosis.unanimous == 2 / 4
-    assert (diagnosis.overruled_right, diagnosis.overruled_wrong) == (1, 1)
-    assert diagnosis.rounds == 7 / 4
+    assert diagnosis.by_round == (3 / 5, 2 / 5, 2 / 5)
+    assert (diagnosis.right_to_wrong, diagnosis.wrong_to_right) == (2, 1)
+    assert diagnosis.first_vote == 3 / 5
+    assert diagnosis.oracle == 4 / 5
+    assert diagnosis.unanimous == 2 / 5
+    assert (diagnosis.overruled_right, diagnosis.overruled_wrong) == (2, 1)
+    assert diagnosis.rounds == 9 / 5
 
 
 def test_after_each_round_a_question_that_closed_keeps_its_answer() -> None:
