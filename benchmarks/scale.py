@@ -10,7 +10,8 @@ best fixed action of the bundled models (benchmarks/results/learning_bundled.jso
 whose executors share their parameters plays teams of all sizes, and may replace it.
 
 A flat coordinator reads all responses, and they may be more than its model takes: then they are cut
-to their ends, and the table counts the prompts that were.
+to their ends, and the table counts the prompts that were. Where even the ends do not fit, the
+question fails, and the table says how many did and why.
 
 Results go to benchmarks/results/scale.json after every batch of questions, so that an interrupted
 run goes on with the same command.

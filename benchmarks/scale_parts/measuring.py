@@ -68,6 +68,8 @@ class Tally:
     """Prompts that were cut to fit into a model's context."""
     shortened_questions: int = 0
     """Questions with such a prompt."""
+    first_failure: str = ""
+    """Why the first of the failed questions failed."""
     seconds: float = 0.0
 
     def add(self, played: Played) -> None:
@@ -75,6 +77,7 @@ class Tally:
         self.seconds += played.wall_s
         record, transcript = record_of("", played, {}), played.transcript
         if record.failed is not None:
+            self.first_failure = self.first_failure or record.failed
             self.answers += NO_RESULT
             self.votes += NO_RESULT
             return
@@ -183,6 +186,8 @@ def _row(part: Result) -> Result:
         "group_size": part["group_size"],
         "questions": questions,
         "failed": failed,
+        "first_failure": part["first_failure"],
+        "right_of_all_questions": part["answers"].count(RIGHT) / questions,
         "seconds_per_question": part["seconds"] / questions,
     }
     finished = questions - failed

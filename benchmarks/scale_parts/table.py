@@ -14,24 +14,36 @@ HEADERS = (
     "longest prompt",
     "shortened prompts",
     "failed",
+    "right of all",
 )
 
 
 def table_lines(summary: Result) -> list[str]:
-    """A line for every team."""
+    """A line for every team, and why questions failed.
+
+    Accuracy is that of the questions that did not fail. Where prompts do not fit, these are the
+    ones on which the team agreed, the easy ones; so the last column counts all questions.
+    """
     rows = [HEADERS, *(_cells(row) for row in summary.values())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
+    table = [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
+    failures = [
+        f"{name}: {row['failed']} of {row['questions']} questions failed: {row['first_failure']}"
+        for name, row in summary.items()
+        if row["failed"]
+    ]
+    return [*table, *failures]
 
 
 def _cells(row: Result) -> tuple[str, ...]:
     groups = row["group_size"]
     team = str(row["executors"]), "flat" if groups is None else f"groups of {groups}"
+    whole = str(row["failed"]), f"{row['right_of_all_questions']:.1%}"
     if row["failed"] == row["questions"]:
-        return (*team, *[""] * (len(HEADERS) - len(team) - 1), f"{row['failed']} (all)")
+        return (*team, *[""] * (len(HEADERS) - len(team) - len(whole)), *whole)
     return (
         *team,
         _interval(row["accuracy"]),
@@ -40,7 +52,7 @@ def _cells(row: Result) -> tuple[str, ...]:
         f"{row['tokens_per_executor']:.0f}",
         str(row["longest_prompt_tokens"]),
         f"{row['shortened_prompts']} (of {row['shortened_questions']} questions)",
-        str(row["failed"]),
+        *whole,
     )
 
 

@@ -143,7 +143,10 @@ def test_a_team_whose_prompts_fit_into_no_context_stays_in_the_table(tmp_path: P
     config = of_one_model(ShortModel(lambda request: False))
     summary = measured(tmp_path / "out.json", study(config, executors=(9,), questions=2))
     assert [row["failed"] for row in summary.values()] == [2, 0]
-    assert table_lines(summary)[1].endswith("2 (all)")
+    lines = table_lines(summary)
+    assert lines[1].split()[-2:] == ["2", "0.0%"]
+    assert "09 executors, flat: 2 of 2 questions failed" in lines[-1]
+    assert "too long for model" in lines[-1]
 
 
 def test_failed_questions_are_told_and_not_scored(tmp_path: Path) -> None:
@@ -161,6 +164,8 @@ def test_failed_questions_are_told_and_not_scored(tmp_path: Path) -> None:
     answers = parts(tmp_path / "out.json")["02 executors, flat"]["answers"]
     assert answers[1] == "x"
     assert row["accuracy"]["share"] == answers.count("1") / 5
+    assert row["right_of_all_questions"] == answers.count("1") / 6
+    assert "the test said so" in row["first_failure"]
 
 
 @pytest.mark.parametrize("numbers", [{"executors": (0,)}, {"executors": ()}, {"questions": 0}])
