@@ -89,6 +89,9 @@ def econ_env(arguments: list[str]) -> None:
 
 
 def make(arguments: list[str]) -> None:
+    # make itself takes the name of any file or folder, such as tests, for a target.
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert [word for word in arguments if "=" not in word and f"\n{word}:" not in makefile] == []
     environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     dry = ["make", "--dry-run", "--directory", str(ROOT), *arguments]
     done = subprocess.run(dry, capture_output=True, text=True, timeout=60, env=environment)
