@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from econ_agents.durable import replace_file
 from econ_env import __version__
 from econ_env.config import EnvConfig
+from econ_env.llm.identity import content_version
+from econ_env.llm.team import bundled_folder
 from econ_env.questions.base import Question
 
 SETTINGS_FILE = "comparison_settings.json"
@@ -48,7 +50,14 @@ def what_answers_depend_on(config: EnvConfig, questions: Sequence[Question]) -> 
         "questions": len(questions),
         "questions_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "version": __version__,
+        "weights": bundled_weights(config.team().names),
     }
+
+
+def bundled_weights(names: Iterable[str]) -> dict[str, str]:
+    """What tells the weights of bundled models from others of the same name, by the name."""
+    bundled = sorted({name for name in names if name.startswith("bundled:")})
+    return {name: content_version(bundled_folder(name)) for name in bundled}
 
 
 class SettingsFile:

@@ -14,13 +14,11 @@ from benchmarks.comparison.chosen_questions import choose_questions
 from benchmarks.comparison.econ import Played, SteeredTeam, record_of
 from benchmarks.comparison.econ_policy import Steering, Trained
 from benchmarks.comparison.records import Item
-from benchmarks.comparison.settings import what_answers_depend_on
+from benchmarks.comparison.settings import bundled_weights, what_answers_depend_on
 from benchmarks.learning_parts.answers import NO_RESULT, RIGHT, WRONG
 from benchmarks.learning_parts.results import Result, ResultFile
 from econ_agents.checkpoint import STATE_FILE
 from econ_env.config import EnvConfig
-from econ_env.llm.identity import content_version
-from econ_env.llm.team import bundled_folder
 from econ_env.llm.types import Usage
 from econ_env.statistics import wilson_interval
 
@@ -140,8 +138,7 @@ def team_name(config: EnvConfig) -> str:
 def weights_of(study: Study) -> Result:
     """What tells the weights that play from others of the same name, where these lie here."""
     names = {name for config in study.teams() for name in config.team().names}
-    bundled = sorted(name for name in names if name.startswith("bundled:"))
-    versions = {name: content_version(bundled_folder(name)) for name in bundled}
+    versions: Result = {**bundled_weights(names)}
     if isinstance(study.steering, Trained):
         state = (study.steering.checkpoint / STATE_FILE).read_bytes()
         versions["policy"] = hashlib.sha256(state).hexdigest()

@@ -99,6 +99,16 @@ def test_other_models_are_refused_with_both_values(tmp_path: Path) -> None:
         settings(tmp_path, llm="bundled:0")
 
 
+def test_other_weights_of_a_bundled_model_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(tmp_path)
+    settings(tmp_path)
+    monkeypatch.setattr("benchmarks.comparison.settings.content_version", lambda folder: "trained")
+    with pytest.raises(SettingsDiffer, match=r'weights: .*"bundled:1": "trained"'):
+        settings(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("now", "differs"),
     [
