@@ -48,6 +48,15 @@ class Knob:
             return replace(self.spec, k=value)
         return replace(self.spec, rounds=value)
 
+    def setting(self, spec: Spec) -> str:
+        """The setting in one of :meth:`at`, such as ``k=5``: canonical specs leave out defaults."""
+        match spec:
+            case SelfConsistencySpec():
+                return f"k={spec.k}"
+            case DebateSpec():
+                return f"rounds={spec.rounds}"
+        raise TypeError(f"{spec.canonical} has no number that a budget match chooses")
+
 
 def knob_of(text: str) -> Knob | None:
     """The knob of a method as the user wrote it; None if it has none, or names it already."""
@@ -146,7 +155,8 @@ def nearest(measure: Callable[[int], float], target: float, *, least: int, most:
             slope = (value - under) / (guess - below)
             below, under = guess, value
         if math.isinf(over):
-            ahead = (target - under) / slope if slope > 0 else most
+            # Where nothing grew, no line leads on: doubling does not jump to the most at once.
+            ahead = (target - under) / slope if slope > 0 else below
         else:
             ahead = (above - below) * (target - under) / (over - under)
         guess = min(max(below + math.floor(ahead), below + 1), above - 1)

@@ -105,7 +105,10 @@ class Run:
             ModelError: a model cannot be used, or no longer. What was answered is kept.
         """
         plan = self._plan
-        entries = sorted(plan.entries, key=lambda entry: entry.spec != plan.target)
+        # The target first. A method that is open may have the target's spec as its default.
+        entries = sorted(
+            plan.entries, key=lambda entry: entry.spec != plan.target or entry.knob is not None
+        )
         for entry in entries:
             self._specs[entry] = spec = self._settled(entry)
             self._answer(spec, plan.questions)
@@ -155,8 +158,8 @@ class Run:
         chosen = match_budget(entry.knob, tokens, ask)
         self._matches.keep_matched(*names, chosen.canonical)
         self._say(
-            f"{names[0]} is played as {chosen.canonical}: nearest to the tokens of {names[1]} on "
-            f"a pilot of {len(pilot)} questions"
+            f"{names[0]} is played with {entry.knob.setting(chosen)}: nearest to the tokens of "
+            f"{names[1]} on a pilot of {len(pilot)} questions"
         )
         return chosen
 

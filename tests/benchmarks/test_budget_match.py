@@ -68,7 +68,15 @@ def test_a_straight_line_takes_four_measures() -> None:
 
 
 def test_a_measure_that_does_not_grow_ends_at_a_bound() -> None:
-    assert nearest(lambda value: 5.0, 9.0, least=2, most=10) == 10
+    measured = []
+
+    def measure(value: int) -> float:
+        measured.append(value)
+        return 5.0
+
+    assert nearest(measure, 9.0, least=2, most=256) == 256
+    # Not at a leap: what is measured costs money, and the next number may grow again.
+    assert measured[:4] == [2, 3, 6, 12]
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,21 @@ def test_numbers_that_are_open_take_the_targets_tokens() -> None:
     assert {record.method for record in run.results()} == set(names)
 
 
+def test_a_target_is_played_before_the_open_method_that_has_its_numbers_by_default() -> None:
+    office = Office()
+    run = a_run(plan("debate", "debate:rounds=3", target="debate:rounds=3"), office, Memory())
+    run.play()
+    assert [spec.canonical for spec in run.specs] == ["debate"]
+
+
+def test_the_number_that_was_chosen_is_said_even_where_it_is_the_default() -> None:
+    said: list[str] = []
+    planned = plan("debate", "self_consistency:k=9", target="self_consistency:k=9")
+    Run(planned, Office().build, Memory(), Choices(), said.append).play()
+    [line] = said
+    assert line.startswith("debate is played with rounds=3: nearest to the tokens of self_cons")
+
+
 def test_a_choice_holds_when_seeds_are_added() -> None:
     choices, records = Choices(), Memory()
     methods = ("self_consistency", "econ_untrained")
