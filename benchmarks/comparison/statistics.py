@@ -62,7 +62,9 @@ def mean(values: ByQuestion) -> float:
 def accuracy_interval(correct: ByQuestion) -> Interval:
     """The share that is right, with its 95% interval.
 
-    Of one seed that of Wilson; of several a bootstrap over questions.
+    Of one seed that of Wilson; of several a bootstrap over questions. Where every result is right,
+    or every one wrong, a bootstrap draws the same again and again and would claim certainty: then
+    it is Wilson's, of the questions.
 
     Raises:
         ValueError: there are no results.
@@ -70,6 +72,9 @@ def accuracy_interval(correct: ByQuestion) -> Interval:
     seeds = seeds_of(correct)
     if len(seeds) == 1:
         return seed_interval(correct, seeds[0])
+    means = set(_question_means(correct))
+    if len(correct) > 1 and means in ({0.0}, {1.0}):
+        return proportion_interval(len(correct) * int(means.pop()), len(correct))
     return _interval(correct, lowest=0.0, highest=1.0)
 
 

@@ -76,11 +76,16 @@ def heading(comparison: Comparison) -> list[str]:
 
 
 def blocks(comparison: Comparison) -> list[Block]:
-    """The tables: accuracy, differences, McNemar's test, tokens and cost, diagnosis."""
+    """The tables: accuracy, differences, McNemar's test, tokens and cost, diagnosis.
+
+    Where there is nothing to compare a method with, the two tables of differences are left out.
+    """
+    compared = any(
+        method.method != spec for method in comparison.methods for spec in comparison.references
+    )
     return [
         _accuracy(comparison),
-        _differences(comparison),
-        _tests(comparison),
+        *([_differences(comparison), _tests(comparison)] if compared else []),
         _spending(comparison),
         _diagnosis(comparison),
     ]

@@ -84,6 +84,15 @@ def test_one_question_in_several_seeds_leaves_everything_possible() -> None:
     assert (found.low, found.mean, found.high) == (-1.0, 0.0, 1.0)
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_all_right_or_all_wrong_in_several_seeds_is_no_certainty(right: bool) -> None:
+    records = [each for seed in (0, 1) for each in column("cot", [right] * 6, seed=seed)]
+    comparison = summarise(records, about("cot", seeds=(0, 1), questions=6))
+    accuracy = report_of(comparison, "cot").accuracy
+    assert accuracy is not None
+    assert accuracy.over_seeds == proportion_interval(6 * right, 6)
+
+
 answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=12)
 
 

@@ -58,6 +58,12 @@ def three() -> Comparison:
     )
 
 
+def test_where_nothing_is_compared_with_anything_no_differences_are_listed() -> None:
+    alone = summarise(column("cot", [True] * 10), about("cot"))
+    titles = [line for line in table_lines(alone) if line.startswith(("Acc", "Diff", "Exact"))]
+    assert titles == ["Accuracy in %, with 95% intervals"]
+
+
 def test_the_table_of_three_methods(three: Comparison) -> None:
     assert table_lines(three) == SNAPSHOT.read_text(encoding="utf-8").splitlines()
 
