@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -88,6 +88,8 @@ def compare(flags: Compare) -> int:
     questions = choose_questions(config, flags.questions)
     if len(questions) < flags.questions:
         print(f"the data set has only {len(questions)} questions", file=sys.stderr)
+    for note in notes(flags, config, checkpoints):
+        print(f"{PROG}: note: {note}", file=sys.stderr)
     plan = Plan(
         entries=entries,
         seeds=tuple(dict.fromkeys(flags.seeds)),
@@ -99,6 +101,27 @@ def compare(flags: Compare) -> int:
         print("\n".join(dry_run_lines(plan, config)))
         return 0
     return _play(flags, plan, config, checkpoints)
+
+
+def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) -> Iterator[str]:
+    """What is played as it was asked for, but may mean something else than the user thinks."""
+    if len(checkpoints) > len(set(checkpoints.values())):
+        yield (
+            "several seeds play the same trained team, since --model-dir has no {seed} in it: "
+            "they say nothing of how much one training differs from the next"
+        )
+    sampling = [
+        name
+        for name in dict.fromkeys(config.team().executors)
+        if names_a_server(name) and parse_address(name).profile.max_choices > 1
+    ]
+    if flags.cache == "read_write" and sampling:
+        yield (
+            f"--cache read_write keeps samples of {', '.join(sampling)} that one method asked for, "
+            "and another method asks for the rest of its own in a request that reads the prompt "
+            "once more: so tokens depend on what was asked before, and samples look dearer than "
+            "they are. Where tokens are compared, leave the cache off: results are kept without it"
+        )
 
 
 def check_keys(config: EnvConfig) -> None:

@@ -15,13 +15,15 @@ import pytest
 from benchmarks.comparison import output
 from benchmarks.comparison import run as running
 from benchmarks.comparison.building import Workshop
-from benchmarks.comparison.command import main
+from benchmarks.comparison.command import main, notes
 from benchmarks.comparison.econ_policy import Untrained
+from benchmarks.comparison.flags import Compare
 from benchmarks.comparison.picture import draw
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.specs import parse_spec
 from econ_agents.run_folder import claimed
 from econ_env.config import EnvConfig
+from econ_env.llm.recording import CacheMode
 from tests.misbehaving_server import Ask, MisbehavingServer
 
 SIMULATED = ["--dataset", "simulated", "--llm", "simulated", "--questions", "6", "--in-flight", "2"]
@@ -96,7 +98,7 @@ def test_budget_matched_methods_are_marked_and_their_ratio_is_kept(
 ) -> None:
     flags = ["--methods", "self_consistency", "econ_untrained", "--budget-match", "econ_untrained"]
     assert compare(tmp_path, *flags) == 0
-    assert "self_consistency is played as self_consistency:k=" in capsys.readouterr().out
+    assert "self_consistency is played with k=" in capsys.readouterr().out
     found = comparison(tmp_path)
     [samples, econ] = found["methods"]
     assert found["about"]["budget_matched"] == [samples["method"]]
@@ -333,6 +335,37 @@ def test_a_server_without_its_key_is_refused_before_anything_is_read(
     assert "--llm bundled" in err
     assert "missing.jsonl" not in err
     assert not (tmp_path / "out").exists()
+
+
+# What may mean something else than the user thinks
+
+
+def test_one_trained_team_for_several_seeds_is_said() -> None:
+    flags = Compare(dataset="simulated", llm=("simulated",), seeds=(0, 1))
+    config = flags.env_config()
+    [note] = notes(flags, config, {0: Path("a"), 1: Path("a")})
+    assert "--model-dir has no {seed}" in note
+    assert list(notes(flags, config, {0: Path("a"), 1: Path("b")})) == []
+    assert list(notes(flags, config, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("llm", "cache", "told"),
+    [
+        ("vllm:m@http://127.0.0.1:1/v1", "read_write", True),
+        ("vllm:m@http://127.0.0.1:1/v1", "off", False),
+        ("vllm:m@http://127.0.0.1:1/v1", "replay", False),
+        # No request for several samples, so none for the rest of them.
+        ("llamacpp_python:m@http://127.0.0.1:1/v1", "read_write", False),
+        ("bundled", "read_write", False),
+    ],
+)
+def test_samples_that_methods_share_in_a_cache_are_said(
+    llm: str, cache: CacheMode, told: bool
+) -> None:
+    flags = Compare(llm=(llm,), cache=cache)
+    said = list(notes(flags, flags.env_config(), {}))
+    assert ["leave the cache off" in note for note in said] == [True] * told
 
 
 # Mistakes
