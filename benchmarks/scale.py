@@ -35,10 +35,25 @@ from benchmarks.scale_parts.table import table_lines
 from econ_agents.checkpoint import CheckpointError
 from econ_agents.config import ConfigError
 from econ_agents.inspection import find_checkpoint
+from econ_env.answers import GradingError
 from econ_env.config import EnvConfig
+from econ_env.embeddings import EmbedderError
 from econ_env.llm.types import ModelError
 from econ_env.questions.base import QuestionError
 from econ_env.sampling import SamplingAction
+
+_MISTAKES = (
+    ValueError,
+    ConfigError,
+    CheckpointError,
+    SettingsDiffer,
+    ModelError,
+    QuestionError,
+    EmbedderError,
+    GradingError,
+    OSError,
+)
+"""What a user can put right; every one of them says how."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,13 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.fresh:
             chosen.out.unlink(missing_ok=True)
         summary = measure_scale(study, out=chosen.out, in_flight=chosen.in_flight)
-    except (
-        ValueError, ModelError, QuestionError, CheckpointError, ConfigError, SettingsDiffer
-    ) as error:  # fmt: skip
+    except _MISTAKES as error:
         print(f"scale.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"interrupted: what is finished is in {chosen.out}; the same command goes on")
+        print(
+            f"scale.py: interrupted; what is finished is in {chosen.out}, and the same command "
+            "goes on with it",
+            file=sys.stderr,
+        )
         return 130
     for line in table_lines(summary):
         print(line)

@@ -65,7 +65,7 @@ class SteeredTeam:
 
     Raises:
         CheckpointError: the steering's checkpoint is damaged or does not fit.
-        EmbeddingError: the embedder cannot be loaded.
+        EmbedderError: the embedder cannot be loaded.
     """
 
     def __init__(
