@@ -13,6 +13,7 @@ from benchmarks.comparison.specs import (
     EconUntrainedSpec,
     FirstRoundVoteSpec,
     Spec,
+    SpecError,
     build_prompted,
 )
 from econ_env.config import EnvConfig
@@ -82,6 +83,8 @@ class Workshop:
     def _check(self, spec: Spec, seed: int) -> None:
         try:
             self.method(spec, seed)
+        except SpecError as error:
+            raise UsageError(f"--methods: {error}") from error
         except ValueError as error:
             raise UsageError(f"{spec.canonical}: {error}") from error
 

@@ -129,7 +129,7 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
 
     Raises:
         ModelError: a model that runs in this process cannot be loaded.
-        ValueError: a method does not suit the models or the settings.
+        UsageError: a method does not suit the models or the settings.
     """
     sample = replace(
         plan,
@@ -229,6 +229,7 @@ def _answered(plan: Plan, config: EnvConfig, share: float, matches: _Matches) ->
     played = stood_in(config, share)
     models = played.models()
     workshop = Workshop(played, models, steering=_steering, in_flight=plan.in_flight)
+    workshop.check([entry.spec for entry in plan.entries], plan.seeds)
     run = Run(plan, workshop.method, Memory(), matches, lambda text: None)
     run.play()
     return run
