@@ -3,6 +3,7 @@
     python benchmarks/learning.py simulated                    # exact, on the simulator
     python benchmarks/learning.py bundled                      # the bundled language models
     python benchmarks/learning.py bundled --seeds 0 1          # in parallel: a process for some
+    python benchmarks/learning.py bundled_nash                 # NashConv of these
     python benchmarks/learning.py sb3                          # PPO and SAC on the simulator
     python benchmarks/learning.py mpe                          # mpe2's simple_spread
     python benchmarks/learning.py update                       # what an update costs
@@ -26,6 +27,7 @@ import torch
 # Run as a script, Python looks for modules beside this file only.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.learning_parts.bundled import measure_bundled
+from benchmarks.learning_parts.bundled_nash import measure_bundled_nash
 from benchmarks.learning_parts.mpe import measure_mpe
 from benchmarks.learning_parts.results import RESULTS, WORK, Result, SettingsDiffer
 from benchmarks.learning_parts.sb3 import measure_sb3
@@ -53,6 +55,13 @@ def bundled(chosen: argparse.Namespace) -> Result:
         work=chosen.work,
         out=chosen.out,
         fresh=chosen.fresh,
+    )
+
+
+def bundled_nash(chosen: argparse.Namespace) -> Result:
+    """NashConv of the teams of "bundled", before training and after it."""
+    return measure_bundled_nash(
+        seeds=chosen.seeds, questions=chosen.questions, work=chosen.work, out=chosen.out
     )
 
 
@@ -140,6 +149,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_set(found)
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs")
+    found = part("bundled_nash", bundled_nash)
+    found.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="of the runs")
+    found.add_argument("--questions", type=int, default=120, help="for every deviation")
+    found.add_argument("--work", type=Path, default=WORK, help="folder of the runs of bundled")
     found = part("sb3", sb3)
     add_seeds(found)
     found.add_argument("--episodes", type=int, default=1500, help="of training")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import learning
-from benchmarks.learning_parts import bundled, looped, update
+from benchmarks.learning_parts import bundled, bundled_nash, looped, update
 from benchmarks.learning_parts.answers import accuracy_difference
 from benchmarks.learning_parts.exact import Yardstick
 from benchmarks.learning_parts.mpe import measure_mpe
@@ -158,6 +158,38 @@ def test_the_bundled_part_goes_from_training_to_the_best_fixed_action(
             work=tmp_path,
             out=out,
         )
+
+
+def test_nash_conv_is_measured_before_and_after_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundled, "PRESET", "simulated")
+    monkeypatch.setattr(bundled, "VALIDATION", "train")
+    bundled.measure_bundled(
+        seeds=[3],
+        questions=2,
+        references="without",
+        assignments=["train.episodes=10", "logging.progress=false"],
+        work=tmp_path,
+        out=tmp_path / "bundled.json",
+    )
+
+    def measure(seed: int) -> Result:
+        return bundled_nash.measure_bundled_nash(
+            seeds=[seed], questions=8, work=tmp_path, out=tmp_path / "nash.json"
+        )
+
+    summary = measure(3)
+    # 10 episodes of uniform actions teach nothing: the policy is as it was.
+    assert summary["trained_nash_conv"] == summary["untrained_nash_conv"]
+    parts = json.loads((tmp_path / "nash.json").read_text(encoding="utf-8"))["parts"]
+    part = parts["trained, seed 3"]
+    assert len(part["agents"]) == 3
+    # What chooses a deviation flatters it.
+    assert part["in_sample"] >= part["value"]
+    assert measure(3) == summary
+    with pytest.raises(SettingsDiffer, match="bundled_4"):
+        measure(4)
 
 
 def test_answers_are_paired_by_question_and_failures_left_out() -> None:

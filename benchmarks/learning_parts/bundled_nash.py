@@ -1,0 +1,127 @@
+"""How far ECON on the bundled models is from equilibrium, before training and after it.
+
+The trained teams are those of :mod:`benchmarks.learning_parts.bundled`, the untrained ones have the
+networks that training began with. All are measured on the same unseen questions and seeds. Only one
+executor's answer changes from one deviation to the next, so completions are kept: what the others
+answer is asked once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from benchmarks.learning_parts.bundled import IN_FLIGHT
+from benchmarks.learning_parts.results import Result, ResultFile, SettingsDiffer, over_seeds
+from econ_agents.assembly import build_networks, build_teams
+from econ_agents.checkpoint import CheckpointError
+from econ_agents.config import Config
+from econ_agents.config_file import CONFIG_FILE, read_config
+from econ_agents.episode import Episode
+from econ_agents.evaluate import load_networks, play_test
+from econ_agents.inspection import find_checkpoint
+from econ_agents.moves import Deviation, Search, grid_candidates, shift_candidates
+from econ_agents.nash import estimate_nash_conv
+from econ_agents.networks import TeamNetworks
+from econ_agents.payoffs import Payoffs, play_recorded
+from econ_agents.rollout import Explore
+from econ_agents.seeds import derive_seed
+
+POINTS = 3
+SHIFTS = (0.4,)
+"""Deviations: constants at the corners, the sides and the middle of the box, and shifts along an
+axis. Fewer than `econ-agents nash` tries, on more questions than would be affordable else."""
+
+
+def measure_bundled_nash(*, seeds: Sequence[int], questions: int, work: Path, out: Path) -> Result:
+    """Measure what is not measured yet; the summary of all that is.
+
+    Args:
+        seeds: of the training runs.
+        questions: unseen ones, on which every deviation is played.
+        work: folder of the runs of the part "bundled".
+        out: file of the results.
+
+    Raises:
+        SettingsDiffer: a run is missing.
+    """
+    search = Search(candidates=(*grid_candidates(POINTS, 2), *shift_candidates(SHIFTS, 2)))
+    settings = {"questions": questions, "search": str(search)}
+    file = ResultFile(out, settings, libraries=["transformers", "tokenizers"])
+    # Trained teams first, which are what matters: untrained ones differ little among each other.
+    for state in ("trained", "untrained"):
+        for seed in seeds:
+            name = f"{state}, seed {seed}"
+            if name not in file.parts():
+                file.put(name, _measure(name, work / f"bundled_{seed}", state, questions, search))
+                file.summarise(_summarise(file.parts()))
+    return _summarise(file.parts())
+
+
+def _measure(name: str, run: Path, state: str, questions: int, search: Search) -> Result:
+    try:
+        checkpoint = find_checkpoint(run)
+    except CheckpointError as error:
+        raise SettingsDiffer(f'{error}: train it with the part "bundled"') from error
+    with TemporaryDirectory() as folder:
+        config = _keeping(read_config(run / CONFIG_FILE), Path(folder) / "completions.sqlite")
+        teams = build_teams(config, "test", bne=False)
+        try:
+            networks: TeamNetworks = (
+                load_networks(config, checkpoint, teams.space)
+                if state == "trained"
+                else build_networks(config, teams.space).eval()
+            )
+            seeds = [derive_seed("learning benchmark", "nash", k) for k in range(questions)]
+
+            def record(explore: Explore | None, chosen: Sequence[int]) -> list[Episode]:
+                return play_test(config, networks, teams, chosen, explore=explore)
+
+            n_agents = len(teams.space.agents)
+            total = 2 * (1 + n_agents * len(search.candidates))
+            with tqdm(total=total, unit="play", desc=name, disable=None) as bar:
+                found = estimate_nash_conv(
+                    _counted(play_recorded(record), bar.update),
+                    n_agents=n_agents,
+                    seeds=seeds,
+                    search=search,
+                )
+        finally:
+            teams.close()
+    print(f"{name}: NashConv {found.interval}, in sample {found.in_sample:.3f}", flush=True)
+    return found.to_json()
+
+
+def _counted(
+    play: Callable[[Deviation | None, Sequence[int]], Payoffs], played: Callable[[], object]
+) -> Callable[[Deviation | None, Sequence[int]], Payoffs]:
+    def counted(deviation: Deviation | None, chosen: Sequence[int]) -> Payoffs:
+        payoffs = play(deviation, chosen)
+        played()
+        return payoffs
+
+    return counted
+
+
+def _keeping(config: Config, completions: Path) -> Config:
+    """Completions are kept, and as many questions in flight as suit a batch."""
+    kwargs = {**config.env.kwargs, "cache": "read_write", "cache_path": str(completions)}
+    return replace(
+        config,
+        env=replace(config.env, kwargs=kwargs),
+        train=replace(config.train, in_flight=IN_FLIGHT),
+        test=replace(config.test, streams=IN_FLIGHT),
+    )
+
+
+def _summarise(parts: dict[str, Result]) -> Result:
+    summary: Result = {}
+    for state in ("trained", "untrained"):
+        values = [part["value"] for name, part in parts.items() if name.startswith(f"{state},")]
+        if values:
+            summary[f"{state}_nash_conv"] = over_seeds(values)
+    return summary
