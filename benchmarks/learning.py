@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs")
     found = part("bundled_nash", bundled_nash)
     found.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="of the runs")
-    found.add_argument("--questions", type=int, default=120, help="for every deviation")
+    found.add_argument("--questions", type=int, default=80, help="for every deviation")
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs of bundled")
     found = part("sb3", sb3)
     add_seeds(found)

@@ -9,7 +9,8 @@ answer is asked once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,17 +25,19 @@ from econ_agents.config_file import CONFIG_FILE, read_config
 from econ_agents.episode import Episode
 from econ_agents.evaluate import load_networks, play_test
 from econ_agents.inspection import find_checkpoint
-from econ_agents.moves import Deviation, Search, grid_candidates, shift_candidates
+from econ_agents.moves import Deviation, Move, Search, shift_candidates
 from econ_agents.nash import estimate_nash_conv
 from econ_agents.networks import TeamNetworks
 from econ_agents.payoffs import Payoffs, play_recorded
 from econ_agents.rollout import Explore
 from econ_agents.seeds import derive_seed
 
-POINTS = 3
+TEMPERATURES = (-1.0, -0.6, -0.2)
+PENALTIES = (-0.8, -0.4)
 SHIFTS = (0.4,)
-"""Deviations: constants at the corners, the sides and the middle of the box, and shifts along an
-axis. Fewer than `econ-agents nash` tries, on more questions than would be affordable else."""
+"""Deviations: constants where the part "bundled" finds the best fixed actions, and shifts of the
+policy's own actions along an axis. Fewer than `econ-agents nash` tries, which would take hours here:
+nearly all of the time goes into hot constants, whose answers are as long as they are wrong."""
 
 
 def measure_bundled_nash(*, seeds: Sequence[int], questions: int, work: Path, out: Path) -> Result:
@@ -49,8 +52,9 @@ def measure_bundled_nash(*, seeds: Sequence[int], questions: int, work: Path, ou
     Raises:
         SettingsDiffer: a run is missing.
     """
-    search = Search(candidates=(*grid_candidates(POINTS, 2), *shift_candidates(SHIFTS, 2)))
-    settings = {"questions": questions, "search": str(search)}
+    constants = [Move(kind="constant", values=point) for point in product(TEMPERATURES, PENALTIES)]
+    search = Search(candidates=(*constants, *shift_candidates(SHIFTS, 2)))
+    settings = {"questions": questions, "search": [asdict(move) for move in search.candidates]}
     file = ResultFile(out, settings, libraries=["transformers", "tokenizers"])
     # Trained teams first, which are what matters: untrained ones differ little among each other.
     for state in ("trained", "untrained"):
