@@ -36,8 +36,8 @@ TEMPERATURES = (-1.0, -0.6, -0.2)
 PENALTIES = (-0.8, -0.4)
 SHIFTS = (0.4,)
 """Deviations: constants where the part "bundled" finds the best fixed actions, and shifts of the
-policy's own actions along an axis. Fewer than `econ-agents nash` tries, which would take hours here:
-nearly all of the time goes into hot constants, whose answers are as long as they are wrong."""
+policy's own actions along an axis. Fewer than `econ-agents nash` tries, which would take hours: it
+is hot constants that take the time, whose answers are as long as they are wrong."""
 
 
 def measure_bundled_nash(*, seeds: Sequence[int], questions: int, work: Path, out: Path) -> Result:
