@@ -15,9 +15,10 @@ from econ_agents.config_file import read_config
 from econ_agents.environment_kwargs import environment_kwargs
 from econ_agents.settings.environment import EnvSettings
 from econ_env.config import EnvConfig
+from econ_env.llm.api import ApiSettings
 from econ_env.llm.api.address import names_a_server
 from econ_env.llm.api.client import ApiModel
-from econ_env.llm.api.errors import KeyProblem
+from econ_env.llm.api.errors import KeyProblem, UnsupportedSetting
 from econ_env.llm.team import Family, resolve_models
 from econ_env.questions.local import is_file_name
 from econ_env.questions.presets import PRESETS
@@ -147,6 +148,8 @@ def _family(config: Config) -> Family | None:
         kwargs.get("llm", EnvConfig.llm),
         kwargs.get("n_agents", EnvConfig.n_agents),
         kwargs.get("coordinator"),
+        # Whether a server can do what it is asked is checked with all settings, by _environment.
+        api=ApiSettings(second_action="none"),
     )
     return next(iter(team.families)) if len(team.families) == 1 else None
 
@@ -186,6 +189,11 @@ def _environment(config: Config) -> EnvConfig:
     kwargs = environment_kwargs(config, "test")
     try:
         return EnvConfig(**kwargs)
+    except UnsupportedSetting as error:
+        raise ConfigError(
+            f"{error}. Here that is --set env.kwargs.KEY=VALUE, as in "
+            "--set env.kwargs.second_action=frequency_penalty"
+        ) from error
     except TypeError as error:
         raise ConfigError(f"env.kwargs or env.test_kwargs: {error}") from error
     except ValueError as error:

@@ -182,6 +182,16 @@ def test_set_wins_over_flags() -> None:
     assert not any("know only" in note for note in choose(P0, other).notes)
 
 
+def test_models_without_a_repetition_penalty_are_played_as_the_message_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-3141-5926")
+    flags = TrainAndTestFlags(
+        llm=("openai:m",), set=(("env.kwargs.second_action=frequency_penalty",),)
+    )
+    assert choose(P0, flags).environment.second_action == "frequency_penalty"
+
+
 @pytest.mark.parametrize(
     ("dataset", "data_path", "split"),
     [("math500", None, "test"), ("math500", "rows", "test"), ("gsm8k", "rows.jsonl", "train")],
@@ -211,6 +221,7 @@ def test_it_is_said_where_a_team_learns_on_the_questions_of_its_test(
         (["--train-eps", "0"], "--train-eps must be at least 1, got 0"),
         (["--llm", "bundle"], "unknown model 'bundle'"),
         (["--llm", "together:m"], "TOGETHER_API_KEY"),
+        (["--llm", "openai:m"], "--set env.kwargs.second_action=frequency_penalty"),
         (["--llm", "bundled", "--set", "train.episode=3"], "did you mean 'train.episodes'?"),
         (["--llm", "bundled", "--set", "env.kwargs.promts=x"], "promts"),
         (["--config", "mpe_spread"], "train with econ-agents instead"),
