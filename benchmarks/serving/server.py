@@ -13,6 +13,8 @@ from econ_env.llm.team import NUM_BUNDLED, resolve_models, shared_model
 
 LARGEST_BODY = 1 << 20
 """Bytes of a request."""
+_DIGITS = 9
+"""Of a Content-Length at most: Python turns no text of thousands into a number."""
 
 _PATHS = "there is GET /v1/models and POST /v1/chat/completions"
 
@@ -98,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit() or int(length) > LARGEST_BODY:
+        digits = length.isascii() and length.isdigit() and len(length) <= _DIGITS
+        if not digits or int(length) > LARGEST_BODY:
             self.close_connection = True  # where the next request begins is not known
             raise Refused(413, f"a body needs a Content-Length of at most {LARGEST_BODY}")
         return self.rfile.read(int(length))
