@@ -16,7 +16,7 @@ from pathlib import Path
 
 # So that no fork has to.
 import matplotlib.backends.backend_agg  # noqa: F401
-import transformers  # noqa: F401
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: F401
 
 import econ_env.llm.local  # noqa: F401
 from benchmarks.comparison.command import main
