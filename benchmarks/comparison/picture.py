@@ -30,7 +30,8 @@ _LONGEST_NAME = 40
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart, but for yellow,
 # which is faint on white. One for all settings of a method; markers tell these apart.
-_COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #000000 #888888".split()
+_ECON, _COLOUR_OF_ECON = "econ", "#D55E00"
+_COLOURS = "#0072B2 #009E73 #CC79A7 #E69F00 #56B4E9 #000000 #888888".split()
 _MARKERS = "o s ^ D v P X < > * p".split()
 
 
@@ -166,13 +167,14 @@ def _draw(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _styles(methods: Sequence[str]) -> list[dict[str, Any]]:
-    names = list(dict.fromkeys(method.partition(":")[0] for method in methods))
+    names = [method.partition(":")[0] for method in methods]
+    # What the picture is about has the strongest colour, wherever it stands in the list.
+    others = [name for name in dict.fromkeys(names) if name != _ECON]
+    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(others)}
+    colours[_ECON] = _COLOUR_OF_ECON
     return [
-        {
-            "color": _COLOURS[names.index(method.partition(":")[0]) % len(_COLOURS)],
-            "marker": _MARKERS[index % len(_MARKERS)],
-        }
-        for index, method in enumerate(methods)
+        {"color": colours[name], "marker": _MARKERS[index % len(_MARKERS)]}
+        for index, name in enumerate(names)
     ]
 
 
