@@ -14,6 +14,7 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 import ipaddress
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,16 @@ def _require_loopback(host: object) -> None:
             f"A test tried to reach {name!r}. Tests need no network: use the simulated or the "
             "bundled model, a local file, or a server on 127.0.0.1."
         )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clients_end_with_their_module() -> Iterator[None]:
+    """Clients of servers are shared by the process: no module finds the threads of another's."""
+    yield
+    if any(thread.name.startswith("econ-api") for thread in threading.enumerate()):
+        from econ_env.llm import close_shared_models
+
+        close_shared_models()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,7 @@ import pytest
 from econ_env.batch import BatchedEconEnv
 from econ_env.config import EnvConfig
 from econ_env.environment import EconParallelEnv
-from econ_env.llm import BudgetExceeded, ReplayMiss, Usage, close_shared_models
+from econ_env.llm import BudgetExceeded, ReplayMiss, Usage
 from econ_env.llm.api import AccountExhausted, ApiModel, ApiSettings
 from tests.misbehaving_faults import RETRIED
 from tests.misbehaving_server import Ask, MisbehavingServer
@@ -215,5 +215,4 @@ def test_other_settings_of_a_server_are_other_recordings(cache_path: Path) -> No
             env.reset()
             assert env.usage_from_cache == Usage()
             env.close()
-        close_shared_models()  # their threads would be found by tests of what clients leave behind
         assert len(server.chats) == 2
