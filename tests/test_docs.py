@@ -174,7 +174,8 @@ def test_every_flag_and_method_of_the_comparison_is_explained() -> None:
     text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     flags = [f"--{field.name.replace('_', '-')}" for field in fields(Compare)]
     assert [flag for flag in flags if f"`{flag}`" not in text] == []
-    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    methods = text.partition("## Methods")[2].partition("\n## ")[0]
+    rows = {line.split("`")[1]: line for line in methods.splitlines() if line.startswith("| `")}
     assert [name for name in method_names() if name not in rows] == []
     for name in method_names():
         settings = rows["econ_untrained" if name == "econ" else name].rpartition(" | ")[2]

@@ -1,4 +1,4 @@
-"""The learning results that README.md shows are those of the committed result files."""
+"""The measured numbers of the documents are those of the committed result files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from scripts.result_tables import DOCUMENTS, TABLES, with_tables
 
 RESULTS = Path("benchmarks", "results")
 
@@ -33,22 +35,21 @@ def sb3(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def bundled(found: dict[str, Any]) -> list[str]:
-    return [
-        f"{100 * found['untrained']['accuracy']:.1f}%",
-        f"{100 * found['one_round_accuracy']['mean']:.1f}%",
-        f"{100 * found['bne_accuracy']['mean']:.1f}%",
-        f"{100 * found['fixed, test']['accuracy']:.1f}%",
-        f"{found['one_round_tokens_per_question']['mean']:.0f}",
-        f"{found['bne_tokens_per_question']['mean']:.0f}",
-        f"{found['untrained']['tokens_per_question']:.0f}",
-    ]
-
-
-@pytest.mark.parametrize("part", [simulated, sb3, bundled])
+@pytest.mark.parametrize("part", [simulated, sb3])
 def test_readme_shows_what_was_measured(repository: Path, part: Any) -> None:
     section = (repository / "README.md").read_text(encoding="utf-8")
     section = section.partition("### What it reaches")[2].partition("\n## ")[0]
     section = " ".join(section.split())
     for number in part(summary(repository, part.__name__)):
         assert number in section, number
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tables_are_those_of_the_result_files(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert with_tables(text) == text, "run scripts/result_tables.py"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_stands_somewhere(name: str) -> None:
+    assert any(f"<!-- {name}: begin -->" in path.read_text("utf-8") for path in DOCUMENTS)

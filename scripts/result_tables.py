@@ -1,0 +1,128 @@
+"""The tables of measured numbers in README.md and docs/, from the committed result files.
+
+``.venv/bin/python scripts/result_tables.py`` writes them between their marks,
+``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a test says when that is due.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+RESULTS = ROOT / "benchmarks" / "results"
+
+Found = dict[str, Any]
+
+
+def learned() -> list[str]:
+    """The bundled team before and after training, beside the best fixed action."""
+    found = _read("learning_bundled")["summary"]
+    rows = [
+        ("untrained: near the middle of the box", *_accuracy_and_tokens(found["untrained"])),
+        *(
+            (
+                name,
+                found[f"{arm}_accuracy"]["mean"],
+                found[f"{arm}_tokens_per_question"]["mean"],
+            )
+            for name, arm in (("trained, one round", "one_round"), ("trained, up to three", "bne"))
+        ),
+        ("best fixed (T, p) of a grid", *_accuracy_and_tokens(found["fixed, test"])),
+    ]
+    return [
+        "| | accuracy | tokens per question |",
+        "|---|---|---|",
+        *(f"| {name} | {100 * share:.1f}% | {tokens:.0f} |" for name, share, tokens in rows),
+    ]
+
+
+def comparison() -> list[str]:
+    """Accuracy, the difference to the matched self-consistency, and tokens, by method."""
+    found = _read("comparison_bundled")
+    matched = next(
+        spec for spec in found["about"]["budget_matched"] if spec.startswith("self_consistency")
+    )
+    lines = [
+        f"| method | accuracy, % (95%) | points over `{matched}` (95%) | tokens per question |",
+        "|---|---|---|---|",
+    ]
+    for method in found["methods"]:
+        difference = next((d for d in method["differences"] if d["to"] == matched), None)
+        over = "–" if difference is None else _signed(difference["accuracy"])
+        share = method["accuracy"]["over_seeds"]
+        tokens = method["spending"]["tokens"]
+        lines.append(f"| `{method['method']}` | {_percent(share)} | {over} | {tokens:,.0f} |")
+    return lines
+
+
+def scale() -> list[str]:
+    """What the size of a team brings and costs."""
+    lines = [
+        "| executors | accuracy, % (95%) | right of all | tokens per question "
+        "| tokens per executor | longest prompt | failed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for team in _read("scale")["summary"].values():
+        groups = "" if team["group_size"] is None else f", groups of {team['group_size']}"
+        share = {**team["accuracy"], "mean": team["accuracy"]["share"]}
+        lines.append(
+            f"| {team['executors']}{groups} | {_percent(share)} "
+            f"| {team['right_of_all_questions']:.1%} | {team['tokens_per_question']:,.0f} "
+            f"| {team['tokens_per_executor']:.0f} | {team['longest_prompt_tokens']} "
+            f"| {team['failed']} |"
+        )
+    return lines
+
+
+TABLES: Mapping[str, Callable[[], list[str]]] = {
+    "learned": learned,
+    "comparison": comparison,
+    "scale": scale,
+}
+"""By the name in the marks."""
+
+
+def with_tables(document: str) -> str:
+    """The document with the tables of today between those marks that it has."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        if begin in document:
+            before, _, rest = document.partition(begin)
+            _, _, after = rest.partition(end)
+            document = f"{before}{begin}\n" + "\n".join(table()) + f"\n\n{end}{after}"
+    return document
+
+
+def _read(name: str) -> Found:
+    found: Found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _accuracy_and_tokens(part: Found) -> tuple[float, float]:
+    return part["accuracy"], part["tokens_per_question"]
+
+
+def _percent(share: Found) -> str:
+    return "{mean:.1f} ({low:.1f} to {high:.1f})".format(
+        **{name: 100 * share[name] for name in ("mean", "low", "high")}
+    )
+
+
+def _signed(difference: Found) -> str:
+    return "{mean:+.1f} ({low:+.1f} to {high:+.1f})".format(
+        **{name: 100 * difference[name] for name in ("mean", "low", "high")}
+    )
+
+
+def main() -> None:
+    """Write the tables."""
+    for path in DOCUMENTS:
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
