@@ -29,7 +29,10 @@ def learned() -> list[str]:
                 found[f"{arm}_accuracy"]["mean"],
                 found[f"{arm}_tokens_per_question"]["mean"],
             )
-            for name, arm in (("trained, one round", "one_round"), ("trained, up to three", "bne"))
+            for name, arm in (
+                ("trained, one round", "one_round"),
+                ("trained, up to three rounds", "bne"),
+            )
         ),
         ("best fixed (T, p) of a grid", *_accuracy_and_tokens(found["fixed, test"])),
     ]
