@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,6 +99,6 @@ def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
         {"digits": 16},
     ],
 )
-def test_impossible_bounds_are_refused(arguments: dict[str, float]) -> None:
+def test_impossible_bounds_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"temperature|repetition_penalty|top_p|digits"):
         SamplingBounds(**arguments)
