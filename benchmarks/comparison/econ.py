@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.comparison.econ_policy import Steering, Trained, Untrained
 from benchmarks.comparison.econ_records import bill_of, solution_of
-from benchmarks.comparison.grading import Spent, failure, graded, vote
+from benchmarks.comparison.grading import failure, graded, vote
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
 from econ_agents.environments import NativeBatch
@@ -171,15 +171,9 @@ def record_of(method: str, played: Played, prices: Mapping[str, Price]) -> Recor
     """The graded record of an episode."""
     transcript = played.transcript
     bill = bill_of(transcript, prices)
-    spent = Spent(
-        usage=bill.usage,
-        cost_usd=bill.cost_usd,
-        longest_prompt_tokens=bill.longest_prompt_tokens,
-        wall_s=played.wall_s,
-    )
     if transcript.failed is not None:
-        return failure(method, played.item, transcript.failed, spent)
-    return graded(method, played.item, solution_of(transcript, prices), spent)
+        return failure(method, played.item, transcript.failed, bill, played.wall_s)
+    return graded(method, played.item, solution_of(transcript, prices), bill, played.wall_s)
 
 
 def first_round_votes(records: Iterable[Record], spec: FirstRoundVoteSpec) -> list[Record]:

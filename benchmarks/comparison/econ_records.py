@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from benchmarks.comparison.billing import bill
 from benchmarks.comparison.records import Bill, Round, Solution
 from econ_env.llm.prices import Price
-from econ_env.llm.types import Usage
 from econ_env.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord, Transcript
 
 Call = StrategyRecord | ExecutorRecord | CommitmentRecord
@@ -18,12 +18,12 @@ def solution_of(transcript: Transcript, prices: Mapping[str, Price]) -> Solution
     rounds = []
     planning: tuple[StrategyRecord, ...] = transcript.strategies
     for played in transcript.rounds():
-        answering = bill([*planning, *played.executors], prices)
+        answering = _bill([*planning, *played.executors], prices)
         rounds.append(
             Round(
                 answers=tuple([record.answer for record in played.executors]),
                 value=played.commitments[-1].value,
-                usage=answering.usage + bill(played.commitments, prices).usage,
+                usage=answering.usage + _bill(played.commitments, prices).usage,
                 answering=answering,
             )
         )
@@ -36,21 +36,9 @@ def bill_of(transcript: Transcript, prices: Mapping[str, Price]) -> Bill:
     calls: list[Call] = list(transcript.strategies)
     for played in transcript.rounds():
         calls += [*played.executors, *played.commitments]
-    return bill(calls, prices)
+    return _bill(calls, prices)
 
 
-def bill(calls: Iterable[Call], prices: Mapping[str, Price]) -> Bill:
-    """What these requests took; a model without a price makes the cost unknown."""
-    usage, cost, longest = Usage(), 0.0, 0
-    unknown = False
-    for call in calls:
-        if isinstance(call, CommitmentRecord) and not call.called:
-            continue
-        usage += call.usage
-        longest = max(longest, call.usage.prompt_tokens)
-        price = prices.get(call.model)
-        if price is None:
-            unknown = True
-        else:
-            cost += price.cost_usd(call.usage)
-    return Bill(usage=usage, cost_usd=None if unknown else cost, longest_prompt_tokens=longest)
+def _bill(calls: Iterable[Call], prices: Mapping[str, Price]) -> Bill:
+    asked = [call for call in calls if not isinstance(call, CommitmentRecord) or call.called]
+    return bill([(call.model, call.usage) for call in asked], prices)

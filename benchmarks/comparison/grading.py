@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from benchmarks.comparison.records import GradedRound, Item, Record, Round, Solution
+from benchmarks.comparison.records import Bill, GradedRound, Item, Record, Round, Solution
 from econ_env.answers import equivalent, gold_answer, grade_answer, is_correct
 from econ_env.hierarchy import consensus, majority
-from econ_env.llm.types import Usage
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Spent:
-    """What answering one question took."""
-
-    usage: Usage
-    cost_usd: float | None
-    longest_prompt_tokens: int
-    wall_s: float
-
-
-def graded(method: str, item: Item, solution: Solution, spent: Spent) -> Record:
+def graded(method: str, item: Item, solution: Solution, bill: Bill, wall_s: float) -> Record:
     """The record of a question that was answered."""
     question = item.question
     return Record(
@@ -32,14 +20,14 @@ def graded(method: str, item: Item, solution: Solution, spent: Spent) -> Record:
         verdict=grade_answer(solution.value, gold_answer(question.gold)).value,
         rounds=tuple([_graded_round(played, question.gold) for played in solution.rounds]),
         closed_by=solution.closed_by,
-        usage=spent.usage,
-        cost_usd=spent.cost_usd,
-        longest_prompt_tokens=spent.longest_prompt_tokens,
-        wall_s=spent.wall_s,
+        usage=bill.usage,
+        cost_usd=bill.cost_usd,
+        longest_prompt_tokens=bill.longest_prompt_tokens,
+        wall_s=wall_s,
     )
 
 
-def failure(method: str, item: Item, reason: str, spent: Spent) -> Record:
+def failure(method: str, item: Item, reason: str, bill: Bill, wall_s: float) -> Record:
     """The record of a question of which a request failed."""
     return Record(
         method=method,
@@ -49,10 +37,10 @@ def failure(method: str, item: Item, reason: str, spent: Spent) -> Record:
         verdict="",
         rounds=(),
         closed_by="",
-        usage=spent.usage,
-        cost_usd=spent.cost_usd,
-        longest_prompt_tokens=spent.longest_prompt_tokens,
-        wall_s=spent.wall_s,
+        usage=bill.usage,
+        cost_usd=bill.cost_usd,
+        longest_prompt_tokens=bill.longest_prompt_tokens,
+        wall_s=wall_s,
     )
 
 

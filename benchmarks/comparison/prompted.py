@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from benchmarks.comparison.grading import Spent, failure, graded
+from benchmarks.comparison.billing import bill
+from benchmarks.comparison.grading import failure, graded
 from benchmarks.comparison.method import Play, Prompted
 from benchmarks.comparison.records import Item, Record, Solution
 from econ_env.context import PromptTooLong
@@ -71,9 +72,7 @@ class _Running:
         self._item = item
         self._play = play
         self._prices = prices
-        self._usage = Usage()
-        self._cost: float | None = 0.0
-        self._longest = 0
+        self._calls: list[tuple[str, Usage]] = []
         self._failed: str | None = None
         self._solution: Solution | None = None
         self.requests: list[ChatRequest] = []
@@ -82,14 +81,7 @@ class _Running:
     def take(self, completions: Sequence[Completion]) -> None:
         """Go on with the completions of ``requests``, or end where one of them failed."""
         for request, completion in zip(self.requests, completions, strict=True):
-            usage = completion.usage
-            self._usage += usage
-            self._longest = max(self._longest, usage.prompt_tokens)
-            price = self._prices.get(request.model)
-            if price is None or self._cost is None:
-                self._cost = None
-            else:
-                self._cost += price.cost_usd(usage)
+            self._calls.append((request.model, completion.usage))
             if completion.error is not None and self._failed is None:
                 self._failed = f"model {request.model!r}: {completion.error}"
         if self._failed is not None:
@@ -110,12 +102,7 @@ class _Running:
 
     def record(self, spec: str, wall_s: float) -> Record:
         """What came of it."""
-        spent = Spent(
-            usage=self._usage,
-            cost_usd=self._cost,
-            longest_prompt_tokens=self._longest,
-            wall_s=wall_s,
-        )
+        spent = bill(self._calls, self._prices)
         if self._solution is None:
-            return failure(spec, self._item, str(self._failed), spent)
-        return graded(spec, self._item, self._solution, spent)
+            return failure(spec, self._item, str(self._failed), spent, wall_s)
+        return graded(spec, self._item, self._solution, spent, wall_s)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from benchmarks.comparison.grading import Spent, failure, graded
-from benchmarks.comparison.records import Item, Record, Round, Solution
+from benchmarks.comparison.grading import failure, graded
+from benchmarks.comparison.records import Bill, Item, Record, Round, Solution
 from benchmarks.comparison.run import Plan, Run, plan_entries
 from benchmarks.comparison.specs import DebateSpec, SelfConsistencySpec, Spec, parse_spec
 from benchmarks.comparison.store import Memory
@@ -60,12 +60,12 @@ class Clerk:
         attempt = self._office.asked.count(key)
         self._office.asked.append(key)
         usage = Usage(prompt_tokens=self._tokens(), requests=1)
-        spent = Spent(usage=usage, cost_usd=None, longest_prompt_tokens=1, wall_s=0.0)
+        spent = Bill(usage=usage, cost_usd=None, longest_prompt_tokens=1)
         if self._office.fails(self.spec, item, attempt):
-            return failure(self.spec, item, "lost", spent)
+            return failure(self.spec, item, "lost", spent, 0.0)
         value = item.question.gold
         answer = Round(answers=(value,), value=value, usage=usage)
-        return graded(self.spec, item, Solution(rounds=(answer,)), spent)
+        return graded(self.spec, item, Solution(rounds=(answer,)), spent, 0.0)
 
     def _tokens(self) -> int:
         if isinstance(self._spec, SelfConsistencySpec):

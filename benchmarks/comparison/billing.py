@@ -1,0 +1,29 @@
+"""What model calls took, for every method alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from benchmarks.comparison.records import Bill
+from econ_env.llm.prices import Price
+from econ_env.llm.types import Usage
+
+
+def bill(calls: Iterable[tuple[str, Usage]], prices: Mapping[str, Price]) -> Bill:
+    """What these calls took; a model without a price makes the cost unknown.
+
+    Args:
+        calls: the name of the model and the tokens of each.
+        prices: of models by name.
+    """
+    usage, cost, longest = Usage(), 0.0, 0
+    unknown = False
+    for model, spent in calls:
+        usage += spent
+        longest = max(longest, spent.prompt_tokens)
+        price = prices.get(model)
+        if price is None:
+            unknown = True
+        else:
+            cost += price.cost_usd(spent)
+    return Bill(usage=usage, cost_usd=None if unknown else cost, longest_prompt_tokens=longest)
