@@ -9,10 +9,10 @@ from econ_agents.config import Config
 from econ_agents.environments import Teams
 from econ_agents.episode import Episode
 from econ_agents.evaluate import play_test
-from econ_agents.moves import Deviation, Search, grid_candidates, shift_candidates
+from econ_agents.moves import Search, grid_candidates, shift_candidates
 from econ_agents.nash import NashConv, estimate_nash_conv
 from econ_agents.networks import TeamNetworks
-from econ_agents.payoffs import Payoffs, play_recorded
+from econ_agents.payoffs import play_recorded
 from econ_agents.rollout import Explore
 from econ_agents.seeds import derive_seed
 
@@ -32,7 +32,7 @@ def measure_nash_conv(
     questions: int,
     seed: int,
     options: dict[str, Any] | None = None,
-    played: Callable[[], object] | None = None,
+    played: Callable[[], object] = lambda: None,
 ) -> NashConv:
     """NashConv of the policy on ``questions`` episodes; see :mod:`econ_agents.nash`.
 
@@ -50,16 +50,8 @@ def measure_nash_conv(
     def record(explore: Explore | None, chosen: Sequence[int]) -> list[Episode]:
         return play_test(config, networks, teams, chosen, explore=explore, options=options)
 
-    play = play_recorded(record, discount=config.train.gamma)
-
-    def counted(deviation: Deviation | None, chosen: Sequence[int]) -> Payoffs:
-        payoffs = play(deviation, chosen)
-        if played is not None:
-            played()
-        return payoffs
-
     return estimate_nash_conv(
-        counted,
+        play_recorded(record, discount=config.train.gamma, played=played),
         n_agents=len(teams.space.agents),
         seeds=seeds,
         search=default_search(teams.space.action_size),

@@ -76,19 +76,22 @@ class Act(Protocol):
         ...
 
 
-def play_recorded(record: Record, *, discount: float = 1.0) -> Play:
+def play_recorded(
+    record: Record, *, discount: float = 1.0, played: Callable[[], object] = lambda: None
+) -> Play:
     """A :data:`Play` made of recorded episodes, as :mod:`econ_agents.rollout` makes them.
 
     Args:
         record: must remember nothing from one call to the next.
         discount: factor per step; 1.0 is the plain sum.
+        played: called whenever the episodes of one play are there.
     """
 
     def play(deviation: Deviation | None, seeds: Sequence[int]) -> Payoffs:
-        if deviation is None:
-            return payoffs_of(record(None, seeds), discount=discount)
-        change = deviation.apply
-        return payoffs_of(record(lambda actions, *_: change(actions), seeds), discount=discount)
+        change = None if deviation is None else deviation.apply
+        episodes = record(None if change is None else lambda actions, *_: change(actions), seeds)
+        played()
+        return payoffs_of(episodes, discount=discount)
 
     return play
 

@@ -8,7 +8,7 @@ answer is asked once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -25,10 +25,10 @@ from econ_agents.config_file import CONFIG_FILE, read_config
 from econ_agents.episode import Episode
 from econ_agents.evaluate import load_networks, play_test
 from econ_agents.inspection import find_checkpoint
-from econ_agents.moves import Deviation, Move, Search, shift_candidates
+from econ_agents.moves import Move, Search, shift_candidates
 from econ_agents.nash import estimate_nash_conv
 from econ_agents.networks import TeamNetworks
-from econ_agents.payoffs import Payoffs, play_recorded
+from econ_agents.payoffs import play_recorded
 from econ_agents.rollout import Explore
 from econ_agents.seeds import derive_seed
 
@@ -89,7 +89,7 @@ def _measure(name: str, run: Path, state: str, questions: int, search: Search) -
             total = 2 * (1 + n_agents * len(search.candidates))
             with tqdm(total=total, unit="play", desc=name, disable=None) as bar:
                 found = estimate_nash_conv(
-                    _counted(play_recorded(record), bar.update),
+                    play_recorded(record, played=bar.update),
                     n_agents=n_agents,
                     seeds=seeds,
                     search=search,
@@ -98,17 +98,6 @@ def _measure(name: str, run: Path, state: str, questions: int, search: Search) -
             teams.close()
     print(f"{name}: NashConv {found.interval}, in sample {found.in_sample:.3f}", flush=True)
     return found.to_json()
-
-
-def _counted(
-    play: Callable[[Deviation | None, Sequence[int]], Payoffs], played: Callable[[], object]
-) -> Callable[[Deviation | None, Sequence[int]], Payoffs]:
-    def counted(deviation: Deviation | None, chosen: Sequence[int]) -> Payoffs:
-        payoffs = play(deviation, chosen)
-        played()
-        return payoffs
-
-    return counted
 
 
 def _keeping(config: Config, completions: Path) -> Config:
