@@ -21,7 +21,7 @@ from econ_env.llm.api import SecondAction
 from econ_env.llm.recording import CacheMode
 from econ_env.llm.types import ModelError
 from econ_env.playthrough import play_through
-from econ_env.questions.base import OrderName, OutOfQuestions, Question, QuestionOrder
+from econ_env.questions.base import OrderName, Question, QuestionOrder
 from econ_env.render import render_transcript, use_colour
 from econ_env.rules import CommitmentRule
 from econ_env.sampling import SamplingAction
@@ -234,11 +234,8 @@ class Play:
     def _choose_questions(self, env: BatchedEconEnv) -> list[Question]:
         """The first ``questions`` of the order, each at most once."""
         order = QuestionOrder(env.questions, order=self.order, loop=False, seed=self.seed)
-        chosen: list[Question] = []
-        try:
-            while len(chosen) < self.questions:
-                chosen.append(order.next())
-        except OutOfQuestions:
+        chosen = order.take(self.questions)
+        if len(chosen) < self.questions:
             print(f"the data set has only {len(chosen)} questions", file=sys.stderr)
         return chosen
 

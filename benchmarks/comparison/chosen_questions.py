@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from econ_env.config import EnvConfig
-from econ_env.questions.base import OutOfQuestions, Question, QuestionOrder
+from econ_env.questions.base import Question, QuestionOrder
 from econ_env.questions.load import load_questions
 
 
@@ -32,8 +30,4 @@ def choose_questions(config: EnvConfig, count: int) -> tuple[Question, ...]:
         seed=config.seed,
     )
     order = QuestionOrder(source, order=config.order, loop=False, seed=config.seed)
-    questions: list[Question] = []
-    with suppress(OutOfQuestions):
-        while len(questions) < count:
-            questions.append(order.next())
-    return tuple(questions)
+    return tuple(order.take(count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -150,6 +151,14 @@ class QuestionOrder:
         index = self._shuffled(epoch, position) if self.order == "shuffled" else position
         self._state = OrderState(epoch, position + 1)
         return self.source[index]
+
+    def take(self, count: int) -> list[Question]:
+        """The next ``count`` questions; fewer at the end of a non-looping order."""
+        taken: list[Question] = []
+        with suppress(OutOfQuestions):
+            while len(taken) < count:
+                taken.append(self.next())
+        return taken
 
     def _shuffled(self, epoch: int, position: int) -> int:
         start, size = self._window(position)
