@@ -28,8 +28,8 @@ import tyro
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.serve_bundled import PORT
 from benchmarks.serving.server import BundledServer
-from econ_agents.metrics import deterministic, read_metrics
-from econ_agents.test_report import REPORT_FILE
+from econ_agents.evaluation.report import REPORT_FILE
+from econ_agents.logging.metrics_log import deterministic, read_metrics
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "recorded"
 CONFIG = EXAMPLE / "config.yaml"
@@ -89,7 +89,7 @@ def main() -> None:
 
 def _train_and_test(log_dir: Path, cache: str) -> None:
     environment = {**os.environ, **SAME_ARITHMETIC}
-    command = [sys.executable, "-m", "econ_agents.cli"]
+    command = [sys.executable, "-m", "econ_agents.commands.cli"]
     changes = ["--set", *assignments(RECORDING, cache), "--log_dir", str(log_dir)]
     for arguments in (
         ["train", "--config", str(CONFIG), *changes],

@@ -11,15 +11,16 @@ Importing this package registers ``econ/Simulated-v0``, ``econ/Arithmetic-v0``, 
 and with PettingZoo. It loads no model and no heavy library: these load when they are first used.
 """
 
-from econ_env.batch import BatchedEconEnv, batched_parallel_env
+from econ_env import answers, econ_v0
 from econ_env.config import EnvConfig
-from econ_env.econ_v0 import parallel_env
-from econ_env.environment import EconParallelEnv
-from econ_env.joint import JointEnv
-from econ_env.joint_vector import JointVectorEnv
+from econ_env.econ_v0 import env, parallel_env, raw_env
+from econ_env.envs.batched import BatchedEconEnv, batched_parallel_env
+from econ_env.envs.joint import JointEnv
+from econ_env.envs.joint_vector import JointVectorEnv
+from econ_env.envs.parallel import EconParallelEnv
+from econ_env.envs.wrappers import TextInfos
 from econ_env.llm.types import ModelError
 from econ_env.registration import register_all
-from econ_env.wrappers import TextInfos
 
 __version__ = "0.1.0"
 
@@ -32,8 +33,12 @@ __all__ = [
     "ModelError",
     "TextInfos",
     "__version__",
+    "answers",
     "batched_parallel_env",
+    "econ_v0",
+    "env",
     "parallel_env",
+    "raw_env",
 ]
 
 register_all()

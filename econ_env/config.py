@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from econ_env.embeddings import DEFAULT_MODEL, Embedder
-from econ_env.hierarchy import build_tree
+from econ_env.game.closing_rules import CommitmentRule
+from econ_env.game.coordinator_tree import build_tree
+from econ_env.game.prompts import COMPACT, DEFAULT, PromptSet
 from econ_env.llm.api import ApiSettings, SecondAction
-from econ_env.llm.completion_store import default_cache_path
-from econ_env.llm.limits import Budget, BudgetLimits
+from econ_env.llm.budget.limits import Budget, BudgetLimits
+from econ_env.llm.budget.prices import find_prices, read_prices
+from econ_env.llm.cache.recording_model import CacheMode
+from econ_env.llm.cache.store import default_cache_path
 from econ_env.llm.models import Models
-from econ_env.llm.prices import find_prices, read_prices
-from econ_env.llm.recording import CacheMode
-from econ_env.llm.team import Team, resolve_models
+from econ_env.llm.registry import Team, resolve_models
 from econ_env.llm.types import ChatModel, ModelError
-from econ_env.prompts import COMPACT, DEFAULT, PromptSet
 from econ_env.questions.base import OrderName, QuestionSource
 from econ_env.questions.table import Limits
 from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
-from econ_env.rules import CommitmentRule
-from econ_env.sampling import SamplingBounds
+from econ_env.sampling_action import SamplingBounds
 
 _PROMPT_SETS: dict[str, PromptSet] = {"compact": COMPACT, "default": DEFAULT}
 _COMPACT_FAMILIES = frozenset({"bundled", "simulated"})
@@ -147,7 +147,7 @@ class EnvConfig:
     """The same for the cost in US dollars. Every model's price must be known."""
     prices: Mapping[str, Sequence[float]] | None = None
     """US dollars per million tokens of prompts and of completions, by the model's name:
-    ``{"together:MODEL": [0.2, 0.6]}``. None: those of :mod:`econ_env.llm.prices`."""
+    ``{"together:MODEL": [0.2, 0.6]}``. None: those of :mod:`econ_env.llm.budget.prices`."""
 
     def __post_init__(self) -> None:
         if self.max_cycles is not None:

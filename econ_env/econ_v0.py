@@ -2,7 +2,7 @@
 
 ``parallel_env(**settings)`` is the parallel environment, ``env(**settings)`` its AEC conversion
 with PettingZoo's order-enforcing wrapper, ``raw_env(**settings)`` the conversion alone. Settings
-are those of :class:`~econ_env.environment.EconParallelEnv`.
+are those of :class:`~econ_env.envs.parallel.EconParallelEnv`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
-from econ_env.environment import EconParallelEnv
+from econ_env.envs.parallel import EconParallelEnv
 
 __all__ = ["env", "parallel_env", "raw_env"]
 

@@ -35,8 +35,8 @@ def register_all() -> None:
         if env_id not in gymnasium.registry:
             gymnasium.register(
                 env_id,
-                entry_point="econ_env.joint:JointEnv",
-                vector_entry_point="econ_env.joint_vector:JointVectorEnv",
+                entry_point="econ_env.envs.joint:JointEnv",
+                vector_entry_point="econ_env.envs.joint_vector:JointVectorEnv",
                 kwargs=settings,
             )
         if not hasattr(pettingzoo, "register"):

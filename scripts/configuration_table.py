@@ -18,8 +18,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from econ_agents.config import Config
-from econ_agents.settings.base import Settings
+from econ_agents.config.base import Settings
+from econ_agents.config.schema import Config
 from econ_env.config import EnvConfig
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"

@@ -16,9 +16,7 @@ packages=(
     requests tqdm tyro hypothesis packaging pytest pytest-timeout pytest-xdist
 )
 tests=(
-    tests/test_batch*.py tests/test_contract.py tests/test_environment.py tests/test_import.py
-    tests/test_joint*.py tests/test_registration.py tests/test_render.py
-    tests/test_strategy_cache.py tests/test_wrappers.py
+    tests/econ_env/envs tests/econ_env/test_import.py tests/econ_env/test_registration.py
 )
 
 scripts/install.sh minilm train test # for its Python and its pip
@@ -38,7 +36,7 @@ if [[ ! -e $note ]]; then
 fi
 
 # The bundled models of Arithmetic-v0 are the one thing in these files that needs torch.
-registration=tests/test_registration.py
+registration=tests/econ_env/test_registration.py
 "$python" -m pytest "${tests[@]}" \
     --deselect "$registration::test_gymnasium_checks_every_id[Arithmetic]" \
     --deselect "$registration::test_every_id_makes_a_vector_environment[Arithmetic]" "$@"

@@ -9,7 +9,7 @@ from benchmarks.comparison.asking import Asking
 from benchmarks.comparison.baseline_prompts import CompactBaselines
 from benchmarks.comparison.method import Prompted
 from benchmarks.comparison.records import Item, Solution
-from econ_env.context import ModelLimits
+from econ_env.game.prompt_fitting import ModelLimits
 from econ_env.llm.types import ChatRequest
 from tests.scripted import QUESTION, completion
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from econ_env.batch import BatchedEconEnv
 from econ_env.config import EnvConfig
-from econ_env.environment import EconParallelEnv
+from econ_env.envs.batched import BatchedEconEnv
+from econ_env.envs.parallel import EconParallelEnv
 
 EPISODES = 2
 
@@ -76,13 +76,13 @@ def _exact(value: Any) -> Any:
 
 def main() -> None:
     """Replay in this process, which has no model."""
-    import econ_env.llm.team
+    import econ_env.llm.registry
 
     for name in ("torch", "transformers", "requests"):
         assert name not in sys.modules
         # What Python does on "import torch" from now on is to raise ImportError.
         sys.modules[name] = None  # type: ignore[assignment]
-    econ_env.llm.team._BUNDLED_WEIGHTS = Path("nowhere")
+    econ_env.llm.registry._BUNDLED_WEIGHTS = Path("nowhere")
     asked = json.loads(sys.argv[1])
     questions = asked.pop("questions")
     if "offline_model" in asked:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-import econ_env.llm.team
+import econ_env.llm.registry
 from benchmarks.record_example import CONFIG, assignments
-from econ_agents.cli import main as econ_agents
-from econ_agents.policy import TeamPolicy
+from econ_agents.algorithm.policy import TeamPolicy
+from econ_agents.commands.cli import main as econ_agents
 
 
 def refuse(*arguments: Any) -> Any:
@@ -44,7 +44,7 @@ def main() -> int:
         assert name not in sys.modules
         # What Python does on "import requests" from now on is to raise ImportError.
         sys.modules[name] = None  # type: ignore[assignment]
-    econ_env.llm.team._BUNDLED_WEIGHTS = Path("nowhere")
+    econ_env.llm.registry._BUNDLED_WEIGHTS = Path("nowhere")
     socket.socket.connect = refuse  # type: ignore[method-assign]
     shake(float(distance))
     sets = ["--set", *assignments(Path(recording), "replay"), *changes, "--log_dir", log_dir]

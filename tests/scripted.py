@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from econ_env.answers import extract
-from econ_env.game import Game, GameConfig, ModelLimits, Phase
+from econ_env.game.prompts import COMPACT
+from econ_env.game.state_machine import Game, GameConfig, ModelLimits, Phase
+from econ_env.game.transcript import SettledRewards
+from econ_env.grading.answers import extract
 from econ_env.llm.types import ChatRequest, Completion, Usage
-from econ_env.prompts import COMPACT
 from econ_env.questions.base import Question
-from econ_env.sampling import SamplingAction
-from econ_env.transcript import SettledRewards
+from econ_env.sampling_action import SamplingAction
 
 QUESTION = Question(id="q1", text="Anna has 3 apples and gets 4 more. How many?", gold="7")
 CALM = SamplingAction(temperature=0.5, repetition_penalty=1.0)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from econ_env.llm import ChatRequest, Completion
-from econ_env.llm.simulated import SimulatedModel
+from econ_env.llm.simulated.model import SimulatedModel
 
 
 class RecordingModel:

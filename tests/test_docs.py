@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks.comparison.flags import Compare
 from benchmarks.comparison.specs import method_names, parse_spec
-from econ_agents.commands import COMMANDS
-from econ_agents.config_file import config_keys, preset_names, read_config
-from econ_agents.settings.notation import read_yaml
+from econ_agents.commands.subcommands import COMMANDS
+from econ_agents.config.files import config_keys, preset_names, read_config
+from econ_agents.config.yaml12 import read_yaml
 from scripts.configuration_table import DOCUMENT, OURS, Row, all_rows, with_tables
 from tests.documents import ALL_BLOCKS, DOCUMENTS, ROOT, Block, blocks
 from tests.misbehaving_server import Ask, MisbehavingServer
@@ -89,11 +89,13 @@ def test_the_layout_names_what_is_there(repository: Path) -> None:
     top, missing = "", []
     for line in layout.text.splitlines():
         names = re.findall(r"[\w./]+(?:/|\.py)(?=\s|,|;|$)", line)
-        if line.startswith(" "):
-            names = [top + name for name in names]
-        else:
-            top = names[0]
-        missing += [name for name in names if not (repository / name).exists()]
+        if not line.startswith(" "):
+            top = names.pop(0)
+            assert (repository / top).is_dir()
+        # A name stands for a folder or file somewhere in the folder that its line begins with.
+        missing += [
+            top + name for name in names if not any((repository / top).rglob(name.strip("/")))
+        ]
     assert missing == []
 
 

@@ -22,12 +22,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.comparison.flag_file import read_flags
-from econ_agents.command_line import Configured, parse
-from econ_agents.commands import COMMANDS
-from econ_agents.config_file import read_config
-from econ_agents.train import run_training
-from econ_env import cli
-from econ_env.play import Play
+from econ_agents.commands.flags import Configured, parse
+from econ_agents.commands.subcommands import COMMANDS
+from econ_agents.config.files import read_config
+from econ_agents.training.train import run_training
+from econ_env.commands import cli
+from econ_env.commands.play import Play
 from tests.documents import ALL_COMMANDS, ROOT, Command
 
 RUN = (
@@ -109,7 +109,8 @@ def python(arguments: list[str]) -> None:
         flags.target(flags.entries())
         return
     if script == "-m":
-        script = f"{rest.pop(0).replace('.', '/')}.py"
+        module = rest.pop(0).replace(".", "/")
+        script = f"{module}/__main__.py" if (ROOT / module).is_dir() else f"{module}.py"
     subcommand = rest[:1] if rest and not rest[0].startswith("-") else []
     code, help_text = run_script(script, *subcommand, "--help")
     known = re.findall(r"--[a-z][\w-]*", help_text)

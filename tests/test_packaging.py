@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from econ_agents.config_file import PRESETS, preset_names
+from econ_agents.config.files import PRESETS, preset_names
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from econ_agents.cli import main as econ_agents_main
-from econ_agents.command_line import parse
-from econ_agents.commands import Train
-from econ_agents.config_file import preset_names
+from econ_agents.commands.cli import main as econ_agents_main
+from econ_agents.commands.flags import parse
+from econ_agents.commands.subcommands import Train
+from econ_agents.config.files import preset_names
 
 FAKE_PYTHON = """#!/bin/sh
 # Stands for .venv/bin/python: notes every pip call, fails where the test wants a failure.

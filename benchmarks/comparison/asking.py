@@ -12,19 +12,11 @@ from dataclasses import dataclass
 from benchmarks.comparison.baseline_prompts import BaselinePrompts, Exchange, baseline_prompts
 from benchmarks.comparison.records import Item
 from econ_env.config import EnvConfig
-from econ_env.context import (
-    ModelLimits,
-    Part,
-    PromptTooLong,
-    Texts,
-    fit,
-    surely_fits,
-    tokens_per_message,
-)
+from econ_env.game.closing_rules import CommitmentRule
+from econ_env.game.prompt_fitting import ModelLimits, Part, PromptTooLong, Texts, fit, surely_fits
+from econ_env.game.requests import MIN_QUESTION_CHARACTERS, MIN_RESPONSE_CHARACTERS
 from econ_env.llm.models import Models
-from econ_env.llm.types import ChatRequest, Message
-from econ_env.request_writer import MIN_QUESTION_CHARACTERS, MIN_RESPONSE_CHARACTERS
-from econ_env.rules import CommitmentRule
+from econ_env.llm.types import ChatRequest, Message, tokens_per_message
 from econ_env.seeds import derive_seed
 
 

@@ -16,10 +16,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from econ_env.answers import extract
+from econ_env.game.parsing import parse_commitment
+from econ_env.game.prompts import (
+    COMPACT,
+    DEFAULT,
+    CompactPrompts,
+    DefaultPrompts,
+    PromptSet,
+    enclosed,
+)
+from econ_env.grading.answers import extract
 from econ_env.llm.types import Message, Role
-from econ_env.parsing import encodable, parse_commitment
-from econ_env.prompts import COMPACT, DEFAULT, CompactPrompts, DefaultPrompts, PromptSet, enclosed
+from econ_env.text import encodable
 
 Exchange: TypeAlias = Sequence[str]
 """What one agent of a debate knows of one round: its own response, then all others'."""

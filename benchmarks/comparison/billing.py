@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from benchmarks.comparison.records import Bill
-from econ_env.llm.prices import Price
+from econ_env.llm.budget.prices import Price
 from econ_env.llm.types import Usage
 
 

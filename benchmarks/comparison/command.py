@@ -24,17 +24,16 @@ from benchmarks.comparison.settings import SettingsDiffer, SettingsFile, what_an
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec
 from benchmarks.comparison.store import RECORDS_FILE, RecordStore, StoreError
 from benchmarks.comparison.table import table_lines
-from econ_agents.checkpoint import STATE_FILE, CheckpointError, load_checkpoint
-from econ_agents.config import ConfigError
-from econ_agents.run_folder import claimed
-from econ_agents.sealed_json import sha256
-from econ_env.answers import GradingError
+from econ_agents.config.schema import ConfigError
+from econ_agents.training.checkpoint import STATE_FILE, CheckpointError, load_checkpoint, sha256
+from econ_agents.training.run_folder import claimed
+from econ_env.commands.play import UsageError
 from econ_env.config import EnvConfig
 from econ_env.embeddings import EmbedderError
+from econ_env.grading.answers import GradingError
 from econ_env.llm.api.address import names_a_server, parse_address
 from econ_env.llm.models import Models
 from econ_env.llm.types import ModelError
-from econ_env.play import UsageError
 from econ_env.questions.base import QuestionError
 
 PROG = "compare.py"

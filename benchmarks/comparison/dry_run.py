@@ -23,14 +23,20 @@ from benchmarks.comparison.run import Plan, Run
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
 from benchmarks.comparison.store import Memory
 from benchmarks.comparison.table import NOTHING, aligned
+from econ_agents.algorithm.memory import FloatArray
 from econ_agents.environments import TeamSpace
-from econ_agents.memory import FloatArray
 from econ_env.config import EnvConfig
-from econ_env.context import TOKENS_PER_MESSAGE, tokens_per_message
 from econ_env.llm.api.address import names_a_server, parse_address
 from econ_env.llm.api.grouping import group_requests
 from econ_env.llm.api.reply import estimated_tokens
-from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage
+from econ_env.llm.types import (
+    TOKENS_PER_MESSAGE,
+    ChatModel,
+    ChatRequest,
+    Completion,
+    Usage,
+    tokens_per_message,
+)
 
 SAMPLE = 5
 """Questions that stand-ins answer."""

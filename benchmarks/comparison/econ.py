@@ -15,13 +15,13 @@ from benchmarks.comparison.grading import failure, graded, vote
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
 from econ_agents.environments import NativeBatch
-from econ_env.answers import Verdict
-from econ_env.batch import BatchedEconEnv
 from econ_env.config import EnvConfig
+from econ_env.envs.batched import BatchedEconEnv
+from econ_env.game.transcript import Transcript
+from econ_env.grading.answers import Verdict
+from econ_env.llm.budget.prices import Price
 from econ_env.llm.models import Models
-from econ_env.llm.prices import Price
 from econ_env.questions.base import Question
-from econ_env.transcript import Transcript
 
 
 def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from benchmarks.comparison.billing import bill
 from benchmarks.comparison.records import Bill, Round, Solution
-from econ_env.llm.prices import Price
-from econ_env.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord, Transcript
+from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord, Transcript
+from econ_env.llm.budget.prices import Price
 
 Call = StrategyRecord | ExecutorRecord | CommitmentRecord
 """What one request came to; a commitment may have come without one."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.comparison.statistics import McNemar
 from econ_agents.statistics import Interval
-from econ_env.records import from_plain, to_plain
+from econ_env.record_json import from_plain, to_plain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 import tyro
 
 from benchmarks.comparison.flags import Compare
-from econ_agents.config_file import did_you_mean
-from econ_agents.settings.notation import NotationError, read_yaml
-from econ_env.play import UsageError
+from econ_agents.config.files import did_you_mean
+from econ_agents.config.yaml12 import NotationError, read_yaml
+from econ_env.commands.play import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

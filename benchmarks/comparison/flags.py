@@ -13,14 +13,14 @@ import tyro
 from benchmarks.comparison.paper import PaperSetting
 from benchmarks.comparison.run import Entry, plan_entries
 from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, SpecError, parse_spec
-from econ_agents.checkpoint import CheckpointError
-from econ_agents.config_file import did_you_mean
-from econ_agents.inspection import find_checkpoint
-from econ_agents.settings.notation import NotationError, read_yaml
+from econ_agents.config.files import did_you_mean
+from econ_agents.config.yaml12 import NotationError, read_yaml
+from econ_agents.training.checkpoint import CheckpointError
+from econ_agents.training.inspection import find_checkpoint
+from econ_env.commands.play import UsageError, read_price
 from econ_env.config import EnvConfig
 from econ_env.llm.api import SecondAction
-from econ_env.llm.recording import CacheMode
-from econ_env.play import UsageError, read_price
+from econ_env.llm.cache.recording_model import CacheMode
 
 COMPARISONS = Path("runs", "comparisons")
 """Where comparisons are kept."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.comparison.records import Bill, GradedRound, Item, Record, Round, Solution
-from econ_env.answers import equivalent, gold_answer, grade_answer, is_correct
-from econ_env.hierarchy import consensus, majority
+from econ_env.game.coordinator_tree import consensus, majority
+from econ_env.grading.answers import equivalent, gold_answer, grade_answer, is_correct
 
 
 def graded(method: str, item: Item, solution: Solution, bill: Bill, wall_s: float) -> Record:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.comparison.findings import Comparison
 from benchmarks.comparison.table import heading, share
-from econ_agents.plots import PlotError
+from econ_agents.logging.plots import PlotError
 from econ_agents.statistics import Interval
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from benchmarks.comparison.billing import bill
 from benchmarks.comparison.grading import failure, graded
 from benchmarks.comparison.method import Play, Prompted
 from benchmarks.comparison.records import Item, Record, Solution
-from econ_env.context import PromptTooLong
+from econ_env.envs.lockstep import ask
+from econ_env.game.prompt_fitting import PromptTooLong
+from econ_env.llm.budget.prices import Price
 from econ_env.llm.models import Models
-from econ_env.llm.prices import Price
 from econ_env.llm.types import ChatRequest, Completion, Usage
-from econ_env.lockstep import ask
 
 
 class PromptedMethod:

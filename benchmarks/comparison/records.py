@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from econ_env.answers import Verdict
+from econ_env.grading.answers import Verdict
 from econ_env.llm.types import Usage
 from econ_env.questions.base import Question
-from econ_env.records import from_plain, to_plain
+from econ_env.record_json import from_plain, to_plain
 from econ_env.seeds import derive_seed
 
 
@@ -98,7 +98,7 @@ class Record:
     failed: str | None
     """Why there is no result: then nothing here but ``usage`` and ``wall_s`` means anything."""
     verdict: str
-    """A :class:`~econ_env.answers.Verdict` by its value; empty where it failed."""
+    """A :class:`~econ_env.grading.answers.Verdict` by its value; empty where it failed."""
     rounds: tuple[GradedRound, ...]
     closed_by: str
     usage: Usage

@@ -19,7 +19,7 @@ from benchmarks.comparison.findings import (
 )
 from benchmarks.comparison.records import GradedRound, Record
 from benchmarks.comparison.statistics import ByQuestion, by_question
-from econ_env.answers import Verdict
+from econ_env.grading.answers import Verdict
 
 REFERENCES = ("cot", "self_consistency", "greedy")
 """Names of the methods that every other method is compared with."""

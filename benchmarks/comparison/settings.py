@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from econ_agents.durable import replace_file
+from econ_agents.atomic_files import replace_file
 from econ_env import __version__
 from econ_env.config import EnvConfig
-from econ_env.llm.identity import content_version
-from econ_env.llm.team import bundled_folder
+from econ_env.llm.cache.keys import content_version
+from econ_env.llm.registry import bundled_folder
 from econ_env.questions.base import Question
 
 SETTINGS_FILE = "comparison_settings.json"

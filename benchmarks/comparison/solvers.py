@@ -9,12 +9,12 @@ from benchmarks.comparison.asking import Asking
 from benchmarks.comparison.grading import vote
 from benchmarks.comparison.method import Play
 from benchmarks.comparison.records import Item, Round, Solution
-from econ_env.answers import equivalent, extract
-from econ_env.coordination import Coordination
-from econ_env.hierarchy import build_tree
+from econ_env.game.closing_rules import GameConfig
+from econ_env.game.commitment_round import Coordination
+from econ_env.game.coordinator_tree import build_tree
+from econ_env.game.requests import RequestWriter
+from econ_env.grading.answers import equivalent, extract
 from econ_env.llm.types import ChatRequest, Completion, Usage
-from econ_env.request_writer import RequestWriter
-from econ_env.rules import GameConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from benchmarks.comparison.debate import Debate
 from benchmarks.comparison.method import Prompted
 from benchmarks.comparison.solvers import BestOfNCommit, SelfConsistency
 from econ_env.config import EnvConfig
+from econ_env.game.closing_rules import CommitmentRule
 from econ_env.llm.models import Models
-from econ_env.rules import CommitmentRule
 
 TEMPERATURE = 0.7
 """Of everything that is sampled without anybody deciding how."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.comparison.records import Record
-from econ_agents.durable import sync_folder
+from econ_agents.atomic_files import sync_folder
 
 RECORDS_FILE = "records.jsonl"
 """Name of the file, in the folder of a comparison."""

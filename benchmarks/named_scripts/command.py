@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from benchmarks.named_scripts.flags import TestFlags, TrainAndTestFlags, parse
 from benchmarks.named_scripts.scripts import NamedScript
 from benchmarks.named_scripts.settings import choose
-from econ_agents.cli import is_for_user, use_one_thread
-from econ_agents.inspection import FINAL, find_checkpoint, stored_config
+from econ_agents.commands.cli import is_for_user, use_one_thread
+from econ_agents.training.checkpoint import FINAL
+from econ_agents.training.inspection import find_checkpoint, stored_config
 
 _PACKAGES = {"econ_agents", "econ_env"}  # their own exceptions are messages
 
@@ -74,7 +75,7 @@ def _test(script: NamedScript, arguments: Sequence[str]) -> int:
         f"equilibrium, and keep every episode. {script.training_script} trains one."
     )
     flags = parse(TestFlags, script.test_script, description, arguments)
-    from econ_agents.checkpoint import CheckpointError
+    from econ_agents.training.checkpoint import CheckpointError
 
     try:
         checkpoint = find_checkpoint(flags.model_dir)
@@ -93,7 +94,7 @@ def _test(script: NamedScript, arguments: Sequence[str]) -> int:
 
 def _how_to_get_one(script: NamedScript, flags: TestFlags) -> str:
     """What to do where there is no checkpoint."""
-    from econ_agents.checkpoint import latest_checkpoint
+    from econ_agents.training.checkpoint import latest_checkpoint
 
     folder = flags.model_dir
     begun = latest_checkpoint(folder.parent) if folder.name == FINAL else None

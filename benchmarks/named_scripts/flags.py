@@ -10,9 +10,9 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import tyro
 
-from econ_agents.command_line import Assignments
-from econ_agents.config import ConfigError
-from econ_agents.config_file import did_you_mean
+from econ_agents.commands.flags import Assignments
+from econ_agents.config.files import did_you_mean
+from econ_agents.config.schema import ConfigError
 
 MODEL_DIR = Path("models_exp1")
 """Where checkpoints are saved, and looked for, unless a flag says otherwise."""

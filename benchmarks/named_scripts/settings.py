@@ -10,16 +10,16 @@ from typing import Any
 
 from benchmarks.named_scripts.flags import AnyFlags, TrainAndTestFlags
 from benchmarks.named_scripts.scripts import NamedScript
-from econ_agents.config import Config, ConfigError
-from econ_agents.config_file import read_config
-from econ_agents.environment_kwargs import environment_kwargs
-from econ_agents.settings.environment import EnvSettings
+from econ_agents.config.environment import EnvSettings
+from econ_agents.config.environment_kwargs import environment_kwargs
+from econ_agents.config.files import read_config
+from econ_agents.config.schema import Config, ConfigError
 from econ_env.config import EnvConfig
 from econ_env.llm.api import ApiSettings
 from econ_env.llm.api.address import names_a_server
 from econ_env.llm.api.client import ApiModel
 from econ_env.llm.api.errors import KeyProblem, UnsupportedSetting
-from econ_env.llm.team import Family, resolve_models
+from econ_env.llm.registry import Family, resolve_models
 from econ_env.questions.local import is_file_name
 from econ_env.questions.presets import PRESETS
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.named_scripts.scripts import NamedScript
 from benchmarks.named_scripts.settings import Chosen
-from econ_agents.collection_metrics import CORRECT, tokens_of
-from econ_agents.durable import replace_file
-from econ_agents.episode import Episode
-from econ_agents.evaluate import PlayedArm, test_team
-from econ_agents.test_report import Arm
-from econ_env.transcript import Transcript
+from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.episode_metrics import CORRECT, tokens_of
+from econ_agents.atomic_files import replace_file
+from econ_agents.evaluation.evaluate import PlayedArm, test_team
+from econ_agents.evaluation.report import Arm
+from econ_env.game.transcript import Transcript
 
 
 def test(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -> None:

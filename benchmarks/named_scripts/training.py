@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from econ_agents.config import Config, ConfigError
-from econ_agents.config_file import CONFIG_FILE, config_mapping, read_config
-from econ_agents.inspection import FINAL
+from econ_agents.config.files import CONFIG_FILE, config_mapping, read_config
+from econ_agents.config.schema import Config, ConfigError
+from econ_agents.training.checkpoint import FINAL
 
 _CHOOSE = "choose another --log-dir and --model-dir"
 
@@ -25,8 +25,8 @@ def train(config: Config) -> int:
         CheckpointError: the latest checkpoint is damaged.
         TrainingStopped: a loss was not finite.
     """
-    from econ_agents.checkpoint import STATE_FILE
-    from econ_agents.train import resume_training, run_training
+    from econ_agents.training.checkpoint import STATE_FILE
+    from econ_agents.training.train import resume_training, run_training
 
     log_dir, model_dir = config.log_dir, config.model_dir
     if not (log_dir / CONFIG_FILE).is_file():
@@ -50,7 +50,7 @@ def train(config: Config) -> int:
 
 
 def _refuse_checkpoints_of_another(model_dir: Path) -> None:
-    from econ_agents.checkpoint import latest_checkpoint
+    from econ_agents.training.checkpoint import latest_checkpoint
 
     if latest_checkpoint(model_dir) is not None:
         raise ConfigError(f"{model_dir} holds the checkpoints of another run: {_CHOOSE}")
@@ -58,7 +58,7 @@ def _refuse_checkpoints_of_another(model_dir: Path) -> None:
 
 def _refuse_another_run(config: Config, log_dir: Path) -> None:
     """Raise ``ConfigError`` unless the run in a folder has the same settings, the test's apart."""
-    from econ_agents.training_state import differing_settings, first_of
+    from econ_agents.training.checkpoint_state import differing_settings, first_of
 
     then, now = (
         {key: value for key, value in config_mapping(each).items() if key != "test"}

@@ -16,7 +16,7 @@ class Answering:
     """One thread that asks models for everything that waits, batch by batch.
 
     What a request is answered does not depend on its batch: the models see to that
-    (:mod:`econ_env.llm.local`).
+    (:mod:`econ_env.llm.local.model`).
 
     Args:
         models: by name. They are used by this thread only, and belong to the caller.

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.serving.protocol import Refused, read_request, reply
 from benchmarks.serving.queueing import Answering
-from econ_env.llm.team import NUM_BUNDLED, resolve_models, shared_model
+from econ_env.llm.registry import NUM_BUNDLED, resolve_models, shared_model
 
 LARGEST_BODY = 1 << 20
 """Bytes of a request."""

@@ -1,8 +1,8 @@
 """Language models: how they are named, asked and shared."""
 
-from econ_env.llm.limits import BudgetExceeded
-from econ_env.llm.recording import ReplayMiss
-from econ_env.llm.team import Team, close_shared_models, resolve_models, shared_model
+from econ_env.llm.budget.limits import BudgetExceeded
+from econ_env.llm.cache.recording_model import ReplayMiss
+from econ_env.llm.registry import Team, close_shared_models, resolve_models, shared_model
 from econ_env.llm.types import (
     ChatModel,
     ChatRequest,

@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from econ_env.context import tokens_per_message
 from econ_env.llm.api.address import names_a_server, parse_address
-from econ_env.llm.completion_store import CompletionStore
-from econ_env.llm.identity import Versioned, content_version, local_version
+from econ_env.llm.budget.limits import Budget, LimitedModel, Spending
+from econ_env.llm.cache.keys import Versioned, content_version, local_version
+from econ_env.llm.cache.recording_model import CacheMode, RecordingModel
+from econ_env.llm.cache.store import CompletionStore
 from econ_env.llm.incremental import Answers, completions_of, in_order
-from econ_env.llm.limits import Budget, LimitedModel, Spending
-from econ_env.llm.recording import CacheMode, RecordingModel
-from econ_env.llm.team import Team, bundled_folder, family_of
-from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage
+from econ_env.llm.registry import Team, bundled_folder, family_of
+from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage, tokens_per_message
 
 
 class Models:

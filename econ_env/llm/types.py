@@ -16,6 +16,10 @@ Role = Literal["strategy", "local_strategy", "execute", "local_commit", "commit"
 
 FinishReason = Literal["stop", "length", "error"]
 
+TOKENS_PER_MESSAGE = 8
+"""What a chat template adds to one message where it is not known: enough for markers of turns, not
+for a template that writes sentences of its own."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
@@ -124,3 +128,18 @@ class ChatModel(Protocol):
     def close(self) -> None:
         """Release processes, sockets and memory. May be called twice."""
         ...
+
+
+@runtime_checkable
+class MeasuresTemplate(Protocol):
+    """A model that knows what its chat template adds, besides being a ``ChatModel``."""
+
+    @property
+    def tokens_per_message(self) -> int:
+        """Tokens that the template adds to one message at most."""
+        ...
+
+
+def tokens_per_message(model: object) -> int:
+    """What the template of ``model`` adds to a message: as it says, else the usual amount."""
+    return model.tokens_per_message if isinstance(model, MeasuresTemplate) else TOKENS_PER_MESSAGE

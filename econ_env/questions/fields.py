@@ -13,9 +13,9 @@ from decimal import Decimal
 from difflib import get_close_matches
 from math import isfinite
 
-from econ_env.parsing import encodable
 from econ_env.questions.base import Question, QuestionError
 from econ_env.questions.gold import GoldFormat, gold_fault
+from econ_env.text import encodable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

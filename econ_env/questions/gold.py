@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from econ_env.answers import gold_answer
+from econ_env.grading.answers import gold_answer
 from econ_env.grading.limits import MAX_ANSWER_LENGTH
 from econ_env.grading.plain import Number, Word, parse_plain
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import matplotlib.backends.backend_agg  # noqa: F401
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: F401
 
-import econ_env.llm.local  # noqa: F401
+import econ_env.llm.local.model  # noqa: F401
 from benchmarks.comparison.command import main
 from benchmarks.comparison.store import RECORDS_FILE
 

@@ -21,9 +21,9 @@ from benchmarks.comparison.flags import Compare
 from benchmarks.comparison.picture import draw
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.specs import parse_spec
-from econ_agents.run_folder import claimed
+from econ_agents.training.run_folder import claimed
 from econ_env.config import EnvConfig
-from econ_env.llm.recording import CacheMode
+from econ_env.llm.cache.recording_model import CacheMode
 from tests.misbehaving_server import Ask, MisbehavingServer
 
 SIMULATED = ["--dataset", "simulated", "--llm", "simulated", "--questions", "6", "--in-flight", "2"]

@@ -15,7 +15,7 @@ from benchmarks.comparison import picture
 from benchmarks.comparison.findings import Comparison
 from benchmarks.comparison.picture import draw, points_of, spread
 from benchmarks.comparison.report import summarise
-from econ_agents.plots import PlotError
+from econ_agents.logging.plots import PlotError
 from econ_env.llm.types import Usage
 from tests.benchmarks.hand_made import about, failed, record
 

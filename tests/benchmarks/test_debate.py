@@ -12,9 +12,9 @@ from benchmarks.comparison.baseline_prompts import DefaultBaselines
 from benchmarks.comparison.debate import Debate
 from benchmarks.comparison.records import Item
 from benchmarks.comparison.solvers import SelfConsistency
-from econ_env.context import PromptTooLong
+from econ_env.game.prompt_fitting import PromptTooLong
+from econ_env.game.prompts import COMPACT
 from econ_env.llm.types import ChatRequest
-from econ_env.prompts import COMPACT
 from tests.asked import asking, drive
 from tests.scripted import QUESTION, SPENT, boxed, commitment, completion
 

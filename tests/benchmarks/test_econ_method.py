@@ -15,21 +15,21 @@ from benchmarks.comparison.econ import Econ, SteeredTeam, first_round_votes, ste
 from benchmarks.comparison.econ_policy import Fixed, Steering, Trained, Untrained
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
-from econ_agents.assembly import build_networks
-from econ_agents.checkpoint import CheckpointError, save_checkpoint
-from econ_agents.config_file import config_mapping
+from econ_agents.config.files import config_mapping
 from econ_agents.environments import make_teams
+from econ_agents.training.builders import build_networks
+from econ_agents.training.checkpoint import CheckpointError, save_checkpoint
 from econ_env.config import EnvConfig
-from econ_env.environment import EconParallelEnv
+from econ_env.envs.parallel import EconParallelEnv
+from econ_env.game.transcript import Transcript
 from econ_env.grading.verdict import Verdict
 from econ_env.llm import BudgetExceeded, ChatRequest
+from econ_env.llm.budget.prices import Price
 from econ_env.llm.models import Models
-from econ_env.llm.prices import Price
 from econ_env.llm.types import Usage
 from econ_env.questions import load_questions
-from econ_env.transcript import Transcript
-from tests.agents.builders import shaken
-from tests.agents.small_runs import small_config
+from tests.econ_agents.builders import shaken
+from tests.econ_agents.small_runs import small_config
 from tests.support import FlakyModel
 
 SIMULATED = EnvConfig(dataset="simulated", llm="simulated")

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import learning
-from benchmarks.learning_parts import bundled, bundled_nash, looped, update
-from benchmarks.learning_parts.answers import accuracy_difference
-from benchmarks.learning_parts.exact import Yardstick
-from benchmarks.learning_parts.mpe import measure_mpe
-from benchmarks.learning_parts.results import Result, ResultFile, SettingsDiffer, over_seeds
-from benchmarks.learning_parts.sb3 import difference_of_means, measure_sb3, summarise
-from benchmarks.learning_parts.simulated import marks, measure_simulated, preset
-from econ_agents.config_file import read_config
-from econ_env.llm.simulated import equilibria
+from benchmarks.learning import bundled, bundled_nash, looped, update
+from benchmarks.learning import command as learning
+from benchmarks.learning.answers import accuracy_difference
+from benchmarks.learning.exact import Yardstick
+from benchmarks.learning.mpe import measure_mpe
+from benchmarks.learning.results import Result, ResultFile, SettingsDiffer, over_seeds
+from benchmarks.learning.sb3 import difference_of_means, measure_sb3, summarise
+from benchmarks.learning.simulated import marks, measure_simulated, preset
+from econ_agents.config.files import read_config
+from econ_env.llm.simulated.model import equilibria
 
 
 @pytest.fixture(autouse=True)

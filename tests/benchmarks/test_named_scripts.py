@@ -22,9 +22,9 @@ from benchmarks.named_scripts.command import train_and_test
 from benchmarks.named_scripts.flags import TestFlags, TrainAndTestFlags
 from benchmarks.named_scripts.scripts import GSM8K, MATH, P0, SVAMP, NamedScript
 from benchmarks.named_scripts.settings import choose
-from econ_agents.config_file import read_config
-from econ_agents.trainer import Trainer
-from econ_env.answers import gold_answer
+from econ_agents.config.files import read_config
+from econ_agents.training.trainer import Trainer
+from econ_env.grading.answers import gold_answer
 from econ_env.questions import load_questions
 from tests.misbehaving_server import Ask, MisbehavingServer
 

@@ -12,8 +12,8 @@ from benchmarks.comparison.prompted import PromptedMethod
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import PromptedSpec, build_prompted, parse_spec
 from econ_env.config import EnvConfig
-from econ_env.context import PromptTooLong
-from econ_env.llm.prices import Price
+from econ_env.game.prompt_fitting import PromptTooLong
+from econ_env.llm.budget.prices import Price
 from econ_env.questions.arithmetic import ArithmeticQuestions
 from tests.asked import ITEM, asking
 from tests.misbehaving_server import MisbehavingServer

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from benchmarks import scale
 from benchmarks.comparison.econ import SteeredTeam
 from benchmarks.comparison.econ_policy import Fixed
-from benchmarks.learning_parts.results import Result, SettingsDiffer
-from benchmarks.scale_parts.measuring import Study, measure_scale
-from benchmarks.scale_parts.table import table_lines
-from econ_agents.assembly import build_networks
-from econ_agents.checkpoint import save_checkpoint
-from econ_agents.config_file import config_mapping
+from benchmarks.learning.results import Result, SettingsDiffer
+from benchmarks.scale import command as scale
+from benchmarks.scale.measuring import Study, measure_scale
+from benchmarks.scale.table import table_lines
+from econ_agents.config.files import config_mapping
 from econ_agents.environments import make_teams
+from econ_agents.training.builders import build_networks
+from econ_agents.training.checkpoint import save_checkpoint
 from econ_env.config import EnvConfig
 from econ_env.llm import ChatRequest, Completion
-from tests.agents.small_runs import small_config
+from tests.econ_agents.small_runs import small_config
 from tests.support import FlakyModel
 
 SIMULATED = EnvConfig(dataset="simulated", llm="simulated")

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.serving.protocol import Refused, read_request
 from benchmarks.serving.server import LARGEST_BODY, BundledServer
 from econ_env.llm.api import ApiModel
-from econ_env.llm.team import shared_model
+from econ_env.llm.registry import shared_model
 from econ_env.llm.types import ChatRequest, Message
 
 BODY: dict[str, Any] = {"model": "bundled:1", "messages": [{"role": "user", "content": "plan: hi"}]}

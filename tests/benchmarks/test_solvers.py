@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.comparison.records import Item
 from benchmarks.comparison.solvers import BestOfNCommit, SelfConsistency
-from econ_env.context import PromptTooLong
+from econ_env.game.prompt_fitting import PromptTooLong
 from tests.asked import ITEM, asking, drive
 from tests.scripted import QUESTION, SPENT, boxed, commitment
 

@@ -28,7 +28,7 @@ from benchmarks.comparison.specs import (
     parse_spec,
 )
 from econ_env.config import EnvConfig
-from econ_env.prompts import COMPACT
+from econ_env.game.prompts import COMPACT
 
 MODELS = st.none() | st.sampled_from(["bundled:1", "openai:a/b@http://127.0.0.1:8000/v1"])
 TEMPERATURES = st.floats(0, 2)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import throughput
-from benchmarks.throughput_parts.mock_server import TEXT, mock_server
-from benchmarks.throughput_parts.settings import PARTS, Load, Part, Settings
+from benchmarks.throughput import command as throughput
+from benchmarks.throughput.mock_server import TEXT, mock_server
+from benchmarks.throughput.settings import PARTS, Load, Part, Settings
+from econ_env.game.parsing import parse_commitment
 from econ_env.grading.extraction import extract
-from econ_env.parsing import parse_commitment
 
 TINY = Load(
     latency_s=0.01,
@@ -84,11 +84,11 @@ def test_parts_that_were_not_measured_keep_their_entry(tmp_path: Path) -> None:
 
 
 def test_it_runs_as_a_script(repository: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(repository / "benchmarks" / "throughput.py")]
+    command = [sys.executable, "-m", "benchmarks.throughput"]
     options = ["--parts", "simulator", "--repeats", "1", "--seconds", "0.05"]
     done = subprocess.run(
         [*command, *options, "--out", str(tmp_path / "out.json")],
-        cwd=tmp_path,
+        cwd=repository,
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,4 @@
-"""Three small language models and their coordinator in the box, and all that made them.
+"""Three small language models and their coordinator, as data: name ``llm="bundled"``.
 
-``recipe`` says what they are, ``train`` makes them, ``evaluate`` measures them and writes the
-tables of ``MODEL_CARD.md``. Using them needs none of that: name ``llm="bundled"``.
+The makers are in ``tools/bundled_models`` of the repository, the measurements in ``MODEL_CARD.md``.
 """

@@ -1,0 +1,1 @@
+"""What ECON learns: figures over several seeds, each with its interval."""

@@ -1,0 +1,172 @@
+"""What ECON learns: figures over several seeds, each with its interval.
+
+    python -m benchmarks.learning simulated                    # exact, on the simulator
+    python -m benchmarks.learning bundled                      # the bundled language models
+    python -m benchmarks.learning bundled --seeds 0 1          # in parallel: a process for some
+    python -m benchmarks.learning bundled_nash                 # NashConv of these
+    python -m benchmarks.learning sb3                          # PPO and SAC on the simulator
+    python -m benchmarks.learning mpe                          # mpe2's simple_spread
+    python -m benchmarks.learning update                       # what an update costs
+    python -m benchmarks.learning simulated --episodes 500 --out /tmp/learning.json --fresh
+
+Hyperparameters are those of the presets in econ_agents/config/presets. Results go to
+benchmarks/results/learning_<what>.json after every finished part; parts that are finished are
+skipped, so that an interrupted benchmark goes on and several processes may share a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.learning.bundled import measure_bundled
+from benchmarks.learning.bundled_nash import measure_bundled_nash
+from benchmarks.learning.mpe import measure_mpe
+from benchmarks.learning.results import RESULTS, WORK, Result, SettingsDiffer
+from benchmarks.learning.sb3 import measure_sb3
+from benchmarks.learning.simulated import measure_simulated
+from benchmarks.learning.update import measure_update
+
+
+def simulated(chosen: argparse.Namespace) -> Result:
+    """ECON on the simulator."""
+    return measure_simulated(
+        seeds=chosen.seeds,
+        episodes=chosen.episodes,
+        sampled_questions=chosen.sampled_questions,
+        out=chosen.out,
+    )
+
+
+def bundled(chosen: argparse.Namespace) -> Result:
+    """ECON on the bundled language models."""
+    return measure_bundled(
+        seeds=chosen.seeds,
+        questions=chosen.questions,
+        references=chosen.references,
+        assignments=chosen.set,
+        work=chosen.work,
+        out=chosen.out,
+        fresh=chosen.fresh,
+    )
+
+
+def bundled_nash(chosen: argparse.Namespace) -> Result:
+    """NashConv of the teams of "bundled", before training and after it."""
+    return measure_bundled_nash(
+        seeds=chosen.seeds, questions=chosen.questions, work=chosen.work, out=chosen.out
+    )
+
+
+def mpe(chosen: argparse.Namespace) -> Result:
+    """ECON on mpe2's simple_spread."""
+    return measure_mpe(
+        seeds=chosen.seeds, episodes=chosen.episodes, assignments=chosen.set, out=chosen.out
+    )
+
+
+def update(chosen: argparse.Namespace) -> Result:
+    """What an update costs, against a loop over the executors."""
+    return measure_update(repeats=chosen.repeats, episodes=chosen.episodes, out=chosen.out)
+
+
+def sb3(chosen: argparse.Namespace) -> Result:
+    """Stable-baselines3's PPO and SAC on the simulator, beside the results of "simulated"."""
+    return measure_sb3(
+        seeds=chosen.seeds, episodes=chosen.episodes, econ=chosen.econ, out=chosen.out
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write the file, print the summary; the exit code."""
+    chosen = _parser().parse_args(arguments)
+    torch.set_num_threads(1)  # networks this small are slower on several
+    chosen.out = chosen.out or RESULTS / f"learning_{chosen.what}.json"
+    if chosen.fresh:
+        chosen.out.unlink(missing_ok=True)
+    measure: Callable[[argparse.Namespace], Result] = chosen.measure
+    try:
+        summary = measure(chosen)
+    except SettingsDiffer as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted: what is finished is in {chosen.out}; the same command goes on")
+        return 130
+    print(json.dumps(summary, indent=1))
+    print(f"written to {chosen.out}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = parser.add_subparsers(dest="what", required=True)
+
+    def part(name: str, measure: Callable[[argparse.Namespace], Result]) -> argparse.ArgumentParser:
+        found = parts.add_parser(name, help=measure.__doc__)
+        found.set_defaults(measure=measure)
+        found.add_argument("--out", type=Path, help="file of the results")
+        found.add_argument(
+            "--fresh",
+            action="store_true",
+            help="drop all results that are there; in the first process only",
+        )
+        return found
+
+    def add_seeds(found: argparse.ArgumentParser) -> None:
+        found.add_argument(
+            "--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4], help="one run for each"
+        )
+
+    def add_set(found: argparse.ArgumentParser) -> None:
+        found.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
+        )
+
+    found = part("simulated", simulated)
+    add_seeds(found)
+    found.add_argument("--episodes", type=int, default=1500, help="of training")
+    found.add_argument(
+        "--sampled-questions", type=int, default=1000, help="of the sampled NashConv; 0: none"
+    )
+    found = part("bundled", bundled)
+    add_seeds(found)
+    found.add_argument("--questions", type=int, default=500, help="unseen test questions")
+    found.add_argument(
+        "--references",
+        choices=["with", "without", "only"],
+        default="with",
+        help="untrained policy and best fixed profile: with the seeds, without, or alone",
+    )
+    add_set(found)
+    found.add_argument("--work", type=Path, default=WORK, help="folder of the runs")
+    found = part("bundled_nash", bundled_nash)
+    found.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="of the runs")
+    found.add_argument("--questions", type=int, default=80, help="for every deviation")
+    found.add_argument("--work", type=Path, default=WORK, help="folder of the runs of bundled")
+    found = part("sb3", sb3)
+    add_seeds(found)
+    found.add_argument("--episodes", type=int, default=1500, help="of training")
+    found.add_argument(
+        "--econ",
+        type=Path,
+        default=RESULTS / "learning_simulated.json",
+        help="results of ECON to compare with",
+    )
+    found = part("mpe", mpe)
+    add_seeds(found)
+    found.add_argument("--episodes", type=int, default=100, help="fresh ones, of each policy")
+    add_set(found)
+    found = part("update", update)
+    found.add_argument("--repeats", type=int, default=50, help="updates; the fastest counts")
+    found.add_argument(
+        "--episodes", type=int, nargs=2, default=[300, 100], help="of the short runs, of each team"
+    )
+    return parser

@@ -1,0 +1,124 @@
+"""The same learner with a Python loop over the executors, as one would first write it.
+
+Every executor has a belief network of its own and is asked by itself: for its belief, its action,
+its value, its losses, and for each deviation that it might make. Nothing else differs, so that
+losses and steps come out equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from econ_agents.algorithm import learner, losses
+from econ_agents.algorithm.learner import Learner
+from econ_agents.algorithm.replay_buffer import Batch
+from econ_agents.networks import TeamNetworks
+from econ_agents.networks.belief import BeliefNetworks
+
+LOSSES_OF_EXECUTORS = (
+    *("local_td_loss", "consistency_loss", "action_regulariser", "equilibrium_loss"),
+    "best_response_loss",
+)
+"""Losses that are sums over the executors."""
+
+
+class LoopedBeliefs(nn.Module):
+    """One belief network per executor, evaluated one after the other.
+
+    Args:
+        stacked: whose parameters are copied.
+        team: made like it for one executor, once for each.
+    """
+
+    def __init__(self, stacked: BeliefNetworks, team: list[BeliefNetworks]) -> None:
+        super().__init__()
+        self.own = nn.ModuleList(team)
+        self._team = tuple(team)
+        self.value_head = nn.ModuleList(network.value_head for network in team)
+        state = stacked.state_dict()
+        for agent, network in enumerate(team):
+            network.load_state_dict({name: value[[agent]] for name, value in state.items()})
+
+    def forward(self, moments: Tensor, known: Tensor) -> Tensor:
+        """Beliefs; see the stacked networks."""
+        return torch.cat([own(moments[[i]], known) for i, own in enumerate(self._team)])
+
+    def actions(self, beliefs: Tensor) -> Tensor:
+        """e_i."""
+        return torch.cat([own.actions(beliefs[[i]]) for i, own in enumerate(self._team)])
+
+    def values(self, beliefs: Tensor, actions: Tensor) -> Tensor:
+        """Q_i."""
+        pairs = enumerate(self._team)
+        return torch.cat([own.values(beliefs[[i]], actions[[i]]) for i, own in pairs])
+
+    def stacked_parameters(self) -> dict[str, Tensor]:
+        """The parameters by the stacked networks' names."""
+        states = [own.state_dict() for own in self.own]
+        return {name: torch.cat([state[name] for state in states]) for name in states[0]}
+
+
+def looped_networks(networks: TeamNetworks) -> TeamNetworks:
+    """A copy with a loop in place of the stack."""
+    alone = replace(networks.sizes, n_agents=1)
+    copies = TeamNetworks(networks.sizes)
+    copies.load_state_dict(networks.state_dict())
+    team = [TeamNetworks(alone).beliefs for _ in range(networks.sizes.n_agents)]
+    copies.beliefs = LoopedBeliefs(networks.beliefs, team)  # type: ignore[assignment]
+    return copies
+
+
+class LoopedLearner(Learner):
+    """A learner that goes through the executors one by one; its networks are looped ones."""
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """One step, as the learner's."""
+        with ExitStack() as changed:
+            changed.enter_context(patch.object(learner, "best_deviations", looped_deviations))
+            for name in LOSSES_OF_EXECUTORS:
+                looped = _one_by_one(getattr(losses, name))
+                changed.enter_context(patch.object(losses, name, looped))
+            return super().update(batch)
+
+
+def looped_deviations(
+    networks: TeamNetworks,
+    beliefs: Tensor,
+    actions: Tensor,
+    team: Tensor,
+    state: Tensor,
+    candidates: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """``q_deviations.best_deviations``, each deviation of each executor by itself."""
+    best, chosen = [], []
+    with torch.no_grad():
+        for agent in range(len(actions)):
+            totals = []
+            for candidate in candidates:
+                profile = actions.clone()
+                profile[agent] = candidate[agent]
+                totals.append(networks.mix(beliefs, profile, team, state).total)
+            total, which = torch.stack(totals).max(dim=0)
+            best.append(total)
+            chosen.append(candidates[which, agent, torch.arange(len(which))])
+    return torch.stack(best), torch.stack(chosen)
+
+
+def _one_by_one(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The sum of a loss over the executors, taken for each by itself."""
+
+    def summed(*parts: Tensor) -> Tensor:
+        # What has no axis of executors is (batch,).
+        each = [
+            loss(*(part[[agent]] if part.ndim > 1 else part for part in parts))
+            for agent in range(len(parts[0]))
+        ]
+        return torch.stack(each).sum()
+
+    return summed

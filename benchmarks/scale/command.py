@@ -1,0 +1,139 @@
+"""What the size of a team brings and costs: 1 to 27 executors, flat and in groups.
+
+    python -m benchmarks.scale                                    # the bundled models
+    python -m benchmarks.scale --questions 20 --out /tmp/scale.json
+    python -m benchmarks.scale --executors 3 9 --checkpoint runs/shared
+
+All executors sample with one and the same action, so that teams differ in nothing but their size:
+a policy that was trained for three executors says nothing of twenty-seven. Its default is near the
+best fixed action of the bundled models (benchmarks/results/learning_bundled.json). A checkpoint
+whose executors share their parameters plays teams of all sizes, and may replace it.
+
+A flat coordinator reads all responses, and they may be more than its model takes: then they are cut
+to their ends, and the table counts the prompts that were. Where even the ends do not fit, the
+question fails, and the table says how many did and why.
+
+Results go to benchmarks/results/scale.json after every batch of questions, so that an interrupted
+run goes on with the same command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.comparison.econ_policy import Fixed, Steering, Trained
+from benchmarks.learning.results import RESULTS, SettingsDiffer
+from benchmarks.scale.measuring import Study, measure_scale
+from benchmarks.scale.table import table_lines
+from econ_agents.config.schema import ConfigError
+from econ_agents.training.checkpoint import CheckpointError
+from econ_agents.training.inspection import find_checkpoint
+from econ_env.config import EnvConfig
+from econ_env.embeddings import EmbedderError
+from econ_env.grading.answers import GradingError
+from econ_env.llm.types import ModelError
+from econ_env.questions.base import QuestionError
+from econ_env.sampling_action import SamplingAction
+
+_MISTAKES = (
+    ValueError,
+    ConfigError,
+    CheckpointError,
+    SettingsDiffer,
+    ModelError,
+    QuestionError,
+    EmbedderError,
+    GradingError,
+    OSError,
+)
+"""What a user can put right; every one of them says how."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is missing, print the table; the exit code."""
+    chosen = _parser().parse_args(arguments)
+    torch.set_num_threads(1)  # networks this small are slower on several
+    try:
+        study = _study(chosen)
+        if chosen.fresh:
+            chosen.out.unlink(missing_ok=True)
+        summary = measure_scale(study, out=chosen.out, in_flight=chosen.in_flight)
+    except _MISTAKES as error:
+        print(f"benchmarks.scale: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            f"benchmarks.scale: interrupted; what is finished is in {chosen.out}, and the same "
+            "command goes on with it",
+            file=sys.stderr,
+        )
+        return 130
+    for line in table_lines(summary):
+        print(line)
+    print(f"written to {chosen.out}")
+    return 0
+
+
+def _study(chosen: argparse.Namespace) -> Study:
+    """What the flags mean; ``ValueError`` if that is nothing."""
+    config = EnvConfig(
+        dataset=chosen.dataset,
+        llm=chosen.llm,
+        split=chosen.split,
+        data_path=chosen.data_path,
+        bne_rounds=chosen.rounds,
+        seed=chosen.seed,
+    )
+    steering, sampling = _steering(chosen, config)
+    return Study(
+        config=config,
+        steering=steering,
+        sampling=sampling,
+        executors=tuple(chosen.executors),
+        group_size=chosen.group_size,
+        questions=chosen.questions,
+    )
+
+
+def _steering(chosen: argparse.Namespace, config: EnvConfig) -> tuple[Steering, str]:
+    """What chooses the actions, and what people are told of it."""
+    if chosen.checkpoint is not None:
+        return Trained(checkpoint=find_checkpoint(chosen.checkpoint)), "by a trained policy"
+    temperature, penalty = chosen.temperature, chosen.repetition_penalty
+    point = config.bounds().normalise(
+        SamplingAction(temperature=temperature, repetition_penalty=penalty)
+    )
+    if max(map(abs, point)) > 1:
+        raise ValueError(
+            "--temperature must be in [0.1, 2.0] and --repetition-penalty in [0.8, 1.5], got "
+            f"{temperature} and {penalty}"
+        )
+    return Fixed(action=point), f"T = {temperature:g}, p = {penalty:g}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--executors", type=int, nargs="+", default=[1, 3, 6, 9, 27], help="sizes of the teams")
+    add("--group-size", type=int, default=3, help="of the teams that are played in groups as well")
+    add("--questions", type=int, default=300, help="the same for every team")
+    add("--seed", type=int, default=0, help="which questions, and every chance in them")
+    add("--llm", default="bundled", help="model of all, or a family that is dealt out in turn")
+    add("--dataset", default="arithmetic", help="a name, a file, or an id of the hub")
+    add("--split", default="test", help="part of the data set")
+    add("--data-path", type=Path, help="where the rows of a public data set lie on this machine")
+    add("--rounds", type=int, default=1, help="most rounds of a decision (bne_rounds)")
+    add("--temperature", type=float, default=0.3, help="of every executor")
+    add("--repetition-penalty", type=float, default=1.0, help="of every executor")
+    add("--checkpoint", type=Path, help="of shared parameters: its policy chooses instead")
+    add("--in-flight", type=int, default=50, help="questions that are played side by side")
+    add("--out", type=Path, default=RESULTS / "scale.json", help="file of the results")
+    add("--fresh", action="store_true", help="drop all results that are there")
+    return parser

@@ -1,0 +1,210 @@
+"""Playing the same questions with teams of several sizes, and counting what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.comparison.chosen_questions import choose_questions
+from benchmarks.comparison.econ import Played, SteeredTeam, record_of
+from benchmarks.comparison.econ_policy import Steering, Trained
+from benchmarks.comparison.records import Item
+from benchmarks.comparison.settings import bundled_weights, what_answers_depend_on
+from benchmarks.learning.answers import NO_RESULT, RIGHT, WRONG
+from benchmarks.learning.results import Result, ResultFile
+from econ_agents.training.checkpoint import STATE_FILE
+from econ_env.commands.statistics import wilson_interval
+from econ_env.config import EnvConfig
+from econ_env.llm.types import Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is measured."""
+
+    config: EnvConfig
+    """What is played, but for the number of executors and their groups; its seed is the run's."""
+    steering: Steering
+    sampling: str
+    """What people are told of the steering."""
+    executors: tuple[int, ...]
+    group_size: int
+    """Teams with more executors than this are played in groups of it as well."""
+    questions: int
+
+    def __post_init__(self) -> None:
+        if min(self.executors, default=0) < 1:
+            raise ValueError(f"executors must be numbers >= 1, got {list(self.executors)}")
+        if self.questions < 1:
+            raise ValueError(f"questions must be at least 1, got {self.questions}")
+
+    def teams(self) -> Iterator[EnvConfig]:
+        """Every team: flat, and in groups where that is another team."""
+        for count in dict.fromkeys(self.executors):
+            yield replace(self.config, n_agents=count)
+            if count > self.group_size:
+                yield replace(self.config, n_agents=count, group_size=self.group_size)
+
+
+@dataclass
+class Tally:
+    """What one team's questions came to so far. Failed questions count in the letters alone."""
+
+    answers: str = ""
+    """A letter for every question in order: "1" right, "0" wrong, "x" failed."""
+    votes: str = ""
+    """The same of the majority of the first round's answers."""
+    executor_tokens: int = 0
+    coordinator_tokens: int = 0
+    longest_prompt_tokens: int = 0
+    shortened_prompts: int = 0
+    """Prompts that were cut to fit into a model's context."""
+    shortened_questions: int = 0
+    """Questions with such a prompt."""
+    first_failure: str = ""
+    """Why the first of the failed questions failed."""
+    seconds: float = 0.0
+
+    def add(self, played: Played) -> None:
+        """Count one more question."""
+        self.seconds += played.wall_s
+        record, transcript = record_of("", played, {}), played.transcript
+        if record.failed is not None:
+            self.first_failure = self.first_failure or record.failed
+            self.answers += NO_RESULT
+            self.votes += NO_RESULT
+            return
+        self.answers += RIGHT if record.correct else WRONG
+        self.votes += RIGHT if record.rounds[0].vote_right else WRONG
+        said = sum([e.usage for one in transcript.rounds() for e in one.executors], Usage())
+        self.executor_tokens += said.total_tokens
+        self.coordinator_tokens += record.usage.total_tokens - said.total_tokens
+        self.longest_prompt_tokens = max(self.longest_prompt_tokens, record.longest_prompt_tokens)
+        # A prompt of which several parts were cut is one prompt.
+        cut = len({(cut.agent, cut.role) for cut in transcript.strategies_shortened})
+        cut += sum(len({(c.agent, c.role) for c in one.shortened}) for one in transcript.rounds())
+        self.shortened_prompts += cut
+        self.shortened_questions += cut > 0
+
+
+def measure_scale(study: Study, *, out: Path, in_flight: int) -> Result:
+    """Play what is not played yet; the summary of all.
+
+    Args:
+        study: what is measured.
+        out: file of the results, written after every ``in_flight`` questions.
+        in_flight: questions that are played side by side; no figure but seconds depends on it.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit one of the teams; nothing is asked then.
+        SettingsDiffer: ``out`` holds results of other settings.
+    """
+    questions = choose_questions(study.config, study.questions)
+    items = [Item(question=question, run_seed=study.config.seed) for question in questions]
+    teams = {
+        team_name(config): (
+            config,
+            SteeredTeam(config, study.steering, models=config.models(), in_flight=in_flight),
+        )
+        for config in study.teams()
+    }
+    settings = {
+        **what_answers_depend_on(study.config, questions),
+        "rounds": study.config.bne_rounds,
+        "sampling": study.sampling,
+        "weights": weights_of(study),
+    }
+    del settings["n_agents"]
+    file = ResultFile(out, settings, libraries=["transformers", "tokenizers"])
+    for name, (config, team) in teams.items():
+        _measure(name, config, team, items, file, in_flight)
+        file.summarise(summarise(file.parts()))
+    summary = summarise(file.parts())
+    file.summarise(summary)
+    return summary
+
+
+def team_name(config: EnvConfig) -> str:
+    """How the results call a team; the names are in the order of the teams."""
+    layout = "flat" if config.group_size is None else f"groups of {config.group_size}"
+    return f"{config.n_agents:02d} executors, {layout}"
+
+
+def weights_of(study: Study) -> Result:
+    """What tells the weights that play from others of the same name, where these lie here."""
+    names = {name for config in study.teams() for name in config.team().names}
+    versions: Result = {**bundled_weights(names)}
+    if isinstance(study.steering, Trained):
+        state = (study.steering.checkpoint / STATE_FILE).read_bytes()
+        versions["policy"] = hashlib.sha256(state).hexdigest()
+    return versions
+
+
+def _measure(
+    name: str,
+    config: EnvConfig,
+    team: SteeredTeam,
+    items: Sequence[Item],
+    file: ResultFile,
+    in_flight: int,
+) -> None:
+    """Play the questions that a team has not played, and keep every batch of them."""
+    part = file.parts().get(name, {})
+    tally = Tally(**{field.name: part[field.name] for field in fields(Tally) if part})
+    start = time.monotonic()
+    with tqdm(
+        total=len(items), initial=len(tally.answers), desc=name, unit="question", disable=None
+    ) as bar:
+        for played in team.play(items[len(tally.answers) :], bar.set_postfix_str):
+            tally.add(played)
+            bar.update()
+            done = len(tally.answers)
+            if done % in_flight == 0 or done == len(items):
+                size = {"executors": config.n_agents, "group_size": config.group_size}
+                file.put(name, {**size, **asdict(tally)})
+    print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
+
+
+def summarise(parts: dict[str, Result]) -> Result:
+    """The table: a row of figures for every team."""
+    return {name: _row(part) for name, part in parts.items()}
+
+
+def _row(part: Result) -> Result:
+    """The figures of a team; those of its answers are left out where no question has one."""
+    questions, failed = len(part["answers"]), part["answers"].count(NO_RESULT)
+    row = {
+        "executors": part["executors"],
+        "group_size": part["group_size"],
+        "questions": questions,
+        "failed": failed,
+        "first_failure": part["first_failure"],
+        "right_of_all_questions": part["answers"].count(RIGHT) / questions,
+        "seconds_per_question": part["seconds"] / questions,
+    }
+    finished = questions - failed
+    if not finished:
+        return row
+    tokens = part["executor_tokens"] + part["coordinator_tokens"]
+    return {
+        **row,
+        "accuracy": _share(part["answers"], finished),
+        "first_round_vote": _share(part["votes"], finished),
+        "tokens_per_question": tokens / finished,
+        "tokens_per_executor": tokens / finished / part["executors"],
+        "coordinators_share_of_tokens": part["coordinator_tokens"] / tokens,
+        "longest_prompt_tokens": part["longest_prompt_tokens"],
+        "shortened_prompts": part["shortened_prompts"],
+        "shortened_questions": part["shortened_questions"],
+    }
+
+
+def _share(letters: str, finished: int) -> dict[str, float]:
+    right = letters.count(RIGHT)
+    low, high = wilson_interval(right, finished)
+    return {"share": right / finished, "low": low, "high": high}

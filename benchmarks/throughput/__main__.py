@@ -1,0 +1,9 @@
+"""Run the benchmark: ``python -m benchmarks.throughput``."""
+
+import tyro
+
+from benchmarks.throughput import command
+from benchmarks.throughput.settings import Settings
+
+if __name__ == "__main__":
+    command.main(tyro.cli(Settings, description=command.__doc__))

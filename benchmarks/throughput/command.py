@@ -1,0 +1,101 @@
+"""How fast the parts of the environment are: rates and ratios, each measured within this run.
+
+    python -m benchmarks.throughput                        # everything
+    python -m benchmarks.throughput --parts simulator      # one part
+    python -m benchmarks.throughput --parts api_client api_openai api_episodes
+
+Writes benchmarks/results/throughput.json (parts that were not measured keep their old entry) and
+prints a table. Rates depend on the machine and on what else runs on it; ratios compare two things
+that were measured in turn, repeat by repeat, in one process. The ``api_`` parts speak to a server
+on this machine that answers after a fixed time; they need the extra ``bench``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.throughput.api_client import measure_api_client
+from benchmarks.throughput.api_episodes import measure_api_episodes
+from benchmarks.throughput.api_openai import measure_api_openai
+from benchmarks.throughput.in_process import (
+    measure_embedders,
+    measure_grader,
+    measure_simulator,
+)
+from benchmarks.throughput.language_model import measure_language_model
+from benchmarks.throughput.settings import Part, Result, Settings
+from benchmarks.throughput.timing import machine
+
+LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "numpy", "gymnasium", "pettingzoo"),
+    *("requests", "urllib3"),
+)
+
+STAMPED = ("date", "machine", "versions")
+"""Entries of every part that say where its numbers come from."""
+
+MEASURES: dict[Part, Callable[[Settings], Result]] = {
+    "language_model": measure_language_model,
+    "simulator": measure_simulator,
+    "grader": measure_grader,
+    "embedders": measure_embedders,
+    "api_client": measure_api_client,
+    "api_openai": measure_api_openai,
+    "api_episodes": measure_api_episodes,
+}
+
+
+def main(settings: Settings) -> None:
+    """Measure, write the file, print the table."""
+    if "api_openai" in settings.parts and find_spec("openai") is None:
+        # Said before anything is measured, not after minutes.
+        sys.exit(
+            "the part api_openai needs the openai client: pip install -e '.[bench]', or choose "
+            "other parts with --parts"
+        )
+    results: Result = {}
+    if settings.out.is_file():
+        results = json.loads(settings.out.read_text(encoding="utf-8"))
+    for part in tqdm(settings.parts, desc="throughput", disable=None):
+        stamp = _stamp()  # before: it holds the load of the machine
+        results[part] = MEASURES[part](settings) | stamp
+        # After every part, so that an interruption loses one part at most.
+        settings.out.parent.mkdir(parents=True, exist_ok=True)
+        settings.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for part in settings.parts:
+        print(f"\n{part}")
+        for key, value in results[part].items():
+            if key not in STAMPED:
+                print(f"  {key:40} {_shown(value)}")
+    print(f"\nwritten to {settings.out}")
+
+
+def _stamp() -> Result:
+    """When, where and with what a part was measured."""
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": {
+            "python": platform.python_version(),
+            **{library: version(library) for library in LIBRARIES},
+        },
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return " to ".join(map(_shown, value))
+    return str(value)

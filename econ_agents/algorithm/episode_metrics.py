@@ -1,0 +1,66 @@
+"""What a set of episodes was like, as metrics; only what the environment's infos tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.reward_weighting import COMPONENTS
+from econ_agents.environments import TeamSpace
+
+CORRECT, CLOSED = "correct", "decision_closed"
+TOKENS = ("prompt_tokens", "completion_tokens")
+"""Infos of environments of language models; see ``econ_env.envs.infos``."""
+
+
+def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str, float]:
+    """Means over the episodes that came to a result, by metric without namespace; {} for none.
+
+    ``reward_mean`` and ``team_reward`` are sums over the steps of an episode; reward components
+    and ``accuracy`` are means over decisions; ``tokens`` is per episode. ``<part>/<agent>``
+    is the mean of one coordinate of an action, ``temperature/executor_0`` for example, in the
+    environment's own units; where it names none, ``action_<k>/<agent>`` in [-1, 1].
+    """
+    finished = [episode for episode in episodes if not episode.failed]
+    if not finished:
+        return {}
+    infos = finished[0].infos
+    found = {
+        "reward_mean": _mean([episode.rewards.sum(axis=0).mean() for episode in finished]),
+        "team_reward": _mean([episode.team_rewards.sum() for episode in finished]),
+        "steps": _mean([episode.length for episode in finished]),
+    }
+    if CORRECT in infos and CLOSED in infos:
+        found["accuracy"] = _per_decision(finished, CORRECT)
+    for name in COMPONENTS:
+        if name in infos and CLOSED in infos:
+            found[name] = _per_decision(finished, name)
+    if set(TOKENS) <= set(infos):
+        found["tokens"] = _mean([tokens_of(episode) for episode in finished])
+    actions = np.concatenate([episode.actions for episode in finished])
+    for index, agent in enumerate(space.agents):
+        for axis, mean in enumerate(actions[:, index].mean(axis=0).tolist()):
+            if space.action_parts is None:
+                found[f"action_{axis}/{agent}"] = mean
+            else:
+                part = space.action_parts[axis]
+                found[f"{part.name}/{agent}"] = part.value_of(mean)
+    return found
+
+
+def tokens_of(episode: Episode) -> float:
+    """Tokens that an episode read and wrote; its infos count from its beginning."""
+    return float(sum(episode.infos[name][-1, 0] for name in TOKENS))
+
+
+def _per_decision(episodes: Sequence[Episode], name: str) -> float:
+    """Mean of an info over decisions and agents; an info is zero where no decision closed."""
+    total = sum(float(episode.infos[name].mean(axis=1).sum()) for episode in episodes)
+    closed = sum(float(episode.infos[CLOSED][:, 0].sum()) for episode in episodes)
+    return total / max(closed, 1.0)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

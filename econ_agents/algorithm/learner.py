@@ -1,0 +1,249 @@
+"""One update: from a batch of decisions to the losses of the paper and a step down their slope."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from econ_agents.algorithm import losses
+from econ_agents.algorithm.q_deviations import best_deviations
+from econ_agents.algorithm.replay_buffer import Batch, Window
+from econ_agents.algorithm.reward_weighting import RewardWeighting
+from econ_agents.config.learning import LossSettings
+from econ_agents.networks import Mixed, TeamNetworks
+from econ_agents.seeds import derive_seed, torch_generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerSettings:
+    """How is learned; see the configuration for sources and ranges."""
+
+    seed: int
+    weights: LossSettings
+    gamma: float = 0.99
+    learning_rate: float = 1e-3
+    mixer_learning_rate: float = 5e-4
+    gradient_clip: float = 10.0
+    target_tau: float = 0.01
+    target_interval: int = 8
+    deviation_candidates: int = 4
+    refine_rate: float = 1.0
+    learn_alpha: bool = False
+    eta_alpha: float = 1e-3
+
+
+class NonFiniteLoss(Exception):
+    """A loss is NaN or infinite; the batch that made it is kept.
+
+    Args:
+        name: of the loss.
+        batch: for inspection.
+        values: of all losses.
+    """
+
+    def __init__(self, name: str, batch: Batch, values: Mapping[str, float]) -> None:
+        super().__init__(f"the loss {name!r} is {values[name]}")
+        self.name = name
+        self.batch = batch
+        self.values = dict(values)
+
+
+class Learner:
+    """Networks, their slowly following targets, and the optimisers.
+
+    Args:
+        networks: of the team.
+        weighting: of the reward's components.
+        settings: how is learned.
+        commitment: columns of an observation that hold the commitment's embedding, for L_SD; None:
+            the environment does not name them, and the loss is off.
+        seen: columns of an observation that refinement reads.
+    """
+
+    def __init__(
+        self,
+        networks: TeamNetworks,
+        weighting: RewardWeighting,
+        settings: LearnerSettings,
+        *,
+        commitment: slice | None,
+        seen: Tensor,
+    ) -> None:
+        self.networks = networks.eval()
+        self.weighting = weighting
+        self.settings = settings
+        self.targets = copy.deepcopy(networks).requires_grad_(False)
+        self.updates = 0
+        self._commitment = commitment
+        self._seen = seen
+        beliefs = list(networks.beliefs.parameters())
+        others = [*networks.encoder.parameters(), *networks.mixer.parameters()]
+        others += list(networks.refine.parameters())
+        # The paper's two learning rates: executors' networks, and what coordinates them.
+        self.optimiser = torch.optim.Adam(
+            [
+                {"params": beliefs, "lr": settings.learning_rate},
+                {"params": others, "lr": settings.mixer_learning_rate},
+            ],
+            fused=True,
+        )
+        self.alpha_optimiser = torch.optim.SGD(weighting.parameters(), lr=settings.eta_alpha)
+
+    def set_pace(self, share: float) -> None:
+        """Let the networks learn at a share of their learning rates, in (0, 1]."""
+        rates = (self.settings.learning_rate, self.settings.mixer_learning_rate)
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = share * rate
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """One step of gradient descent; returns every loss by its name.
+
+        Raises:
+            NonFiniteLoss: nothing was changed.
+        """
+        settings = self.settings
+        beliefs, values, found = self._value_losses(batch)
+        found |= self._policy_losses(batch, beliefs)
+        weighted = [(getattr(settings.weights, name), loss) for name, loss in found.items()]
+        counted = [weight * loss for weight, loss in weighted if weight]
+        # With everything off there is still a gradient, which is zero.
+        total = torch.stack(counted).sum() if counted else 0 * beliefs.sum()
+        reported = {**found, "total": total}
+        weighting = self._weighting_loss(batch, values)
+        if weighting is not None:
+            reported["reward_weighting"] = weighting
+        report = {name: float(value.detach()) for name, value in reported.items()}
+        for name, value in report.items():
+            if not torch.isfinite(torch.tensor(value)):
+                raise NonFiniteLoss(name, batch, report)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        parameters = [p for p in self.networks.parameters() if p.grad is not None]
+        norm = nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
+        report["gradient_norm"] = float(norm)
+        if not torch.isfinite(norm):
+            raise NonFiniteLoss("gradient_norm", batch, report)
+        self.optimiser.step()
+        if weighting is not None:
+            self.alpha_optimiser.zero_grad(set_to_none=True)
+            weighting.backward()
+            self.alpha_optimiser.step()
+        self.updates += 1
+        if self.updates % settings.target_interval == 0:
+            follow(self.targets, self.networks, settings.target_tau)
+        return report
+
+    def _value_losses(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Losses of what is believed and valued; also the beliefs and the local values."""
+        networks = self.networks
+        # Dropout draws from torch's global generator, which is lent a state of its own here.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.settings.seed, "dropout", self.updates))
+            networks.train()
+            beliefs = networks.beliefs(batch.now.moments, batch.now.known)
+            team = networks.encoder(beliefs)
+            values = networks.beliefs.values(beliefs, batch.actions)
+            mixed: Mixed = networks.mixer(values, batch.actions, team, batch.states)
+            networks.eval()
+        local_targets, global_targets = self._targets(batch)
+        lambda_e = self.settings.weights.lambda_e
+        local_td = losses.local_td_loss(values, local_targets)
+        global_td = losses.global_td_loss(mixed.total, global_targets)
+        found = {
+            "local_td": local_td,
+            "global_td": global_td,
+            "consistency": losses.consistency_loss(values, mixed.total),
+            "commitment_similarity": self._commitment_similarity(mixed.features, batch.then),
+            "encoder": losses.encoder_loss(global_td, local_td, lambda_e),
+        }
+        return beliefs, values.detach(), found
+
+    def _policy_losses(self, batch: Batch, beliefs: Tensor) -> dict[str, Tensor]:
+        """Losses of what is done. They judge actions by values that they must not change."""
+        networks = self.networks
+        with frozen(networks.beliefs.value_head, networks.encoder, networks.mixer):
+            fixed = beliefs.detach()
+            team = networks.encoder(fixed)
+            actions = networks.beliefs.actions(beliefs)
+            own_values = networks.beliefs.values(fixed, actions)
+            chosen = networks.mixer(own_values, actions, team, batch.states).total
+            generator = torch_generator(self.settings.seed, "deviations", self.updates)
+            shape = (self.settings.deviation_candidates, *actions.shape)
+            candidates = 2 * torch.rand(shape, generator=generator).to(actions.device) - 1
+            best, deviations = best_deviations(
+                networks, fixed, actions.detach(), team, batch.states, candidates
+            )
+            return {
+                "policy": losses.policy_loss(chosen),
+                "local_policy": losses.local_policy_loss(own_values),
+                "action_regulariser": losses.action_regulariser(actions),
+                "equilibrium": losses.equilibrium_loss(best, chosen),
+                "best_response": losses.best_response_loss(actions, deviations, best, chosen),
+                "commitment_improvement": self._improvement(batch, fixed, team),
+            }
+
+    def _targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """TD targets of all Q_i and of Q_tot."""
+        with torch.no_grad():
+            beliefs = self.targets.beliefs(batch.then.moments, batch.then.known)
+            actions = self.targets.beliefs.actions(beliefs)
+            values = self.targets.beliefs.values(beliefs, actions)
+            team = self.targets.encoder(beliefs)
+            total = self.targets.mixer(values, actions, team, batch.next_states).total
+        discount = self.settings.gamma * (1 - batch.terminal)
+        return (
+            losses.td_target(batch.rewards, discount, values),
+            losses.td_target(batch.team_rewards, discount, total),
+        )
+
+    def _commitment_similarity(self, features: Tensor, then: Window) -> Tensor:
+        project = self.networks.mixer.project
+        if project is None or self._commitment is None:
+            return features.new_zeros(())
+        # The commitment is the same for everybody.
+        commitments = then.moments[0, :, -1, self._commitment]
+        return losses.commitment_similarity_loss(project(features), commitments)
+
+    def _improvement(self, batch: Batch, beliefs: Tensor, team: Tensor) -> Tensor:
+        """Refine what was played by what came of it; judge by the values before it came."""
+        networks = self.networks
+        seen = batch.then.moments[:, :, -1, self._seen]
+        with torch.no_grad():
+            after = networks.beliefs(batch.then.moments, batch.then.known)
+            after_team = networks.encoder(after)
+            before = networks.mix(beliefs, batch.actions, team, batch.states).total
+        rate = self.settings.refine_rate
+        refined = networks.refine(after, seen, after_team, batch.actions, rate)
+        total = networks.mix(beliefs, refined, team, batch.states).total
+        return losses.commitment_improvement_loss(total, before)
+
+    def _weighting_loss(self, batch: Batch, values: Tensor) -> Tensor | None:
+        """L_dr, whose weight is eta_alpha; None where alpha is not learned."""
+        if not self.settings.learn_alpha or batch.components is None:
+            return None
+        return losses.reward_weighting_loss(self.weighting.rewards(batch.components), values)
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Parameters that what is computed inside gives no gradient."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def follow(targets: nn.Module, networks: nn.Module, tau: float) -> None:
+    """Phi' <- tau phi + (1 - tau) phi'."""
+    with torch.no_grad():
+        sources = [parameter.detach() for parameter in networks.parameters()]
+        torch._foreach_lerp_(list(targets.parameters()), sources, tau)

@@ -1,0 +1,166 @@
+"""Episodes to learn from, and the batches of decisions drawn from them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.memory import Flags, FloatArray, moments_of, still_moments
+from econ_agents.algorithm.reward_weighting import COMPONENTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Memory and present of every executor, as belief networks read them."""
+
+    moments: Tensor
+    """``(n_agents, batch, length + 1, moment_size)``, the present last."""
+    known: Tensor
+    """``(batch, length + 1)``, False where the memory was still empty."""
+
+    def to(self, device: str) -> Window:
+        """The same on a device."""
+        return Window(moments=self.moments.to(device), known=self.known.to(device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Decisions to learn from."""
+
+    now: Window
+    actions: Tensor
+    """``(n_agents, batch, action_size)``."""
+    rewards: Tensor
+    """r_i, ``(n_agents, batch)``."""
+    team_rewards: Tensor
+    """r_tot, ``(batch,)``."""
+    components: Tensor | None
+    """``(n_agents, batch, 3)`` in the order of ``COMPONENTS``; None where infos name none."""
+    states: Tensor
+    """``(batch, state_size)``."""
+    then: Window
+    """The moment after the step."""
+    next_states: Tensor
+    terminal: Tensor
+    """``(batch,)``: whether the episode ended there for good; a time limit does not."""
+
+    def to(self, device: str) -> Batch:
+        """The same on a device."""
+        return Batch(
+            now=self.now.to(device),
+            actions=self.actions.to(device),
+            rewards=self.rewards.to(device),
+            team_rewards=self.team_rewards.to(device),
+            components=None if self.components is None else self.components.to(device),
+            states=self.states.to(device),
+            then=self.then.to(device),
+            next_states=self.next_states.to(device),
+            terminal=self.terminal.to(device),
+        )
+
+
+class EpisodeBuffer:
+    """The latest episodes, up to a number of decisions.
+
+    Args:
+        capacity: decisions kept; the oldest episodes go first.
+        memory_length: moments before the present in a window.
+    """
+
+    def __init__(self, *, capacity: int, memory_length: int) -> None:
+        self.capacity = capacity
+        self.memory_length = memory_length
+        self.episodes: deque[Episode] = deque()
+        self._decisions = 0
+
+    def __len__(self) -> int:
+        """Decisions that are kept."""
+        return self._decisions
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.episodes.clear()
+        self._decisions = 0
+
+    def extend(self, episodes: Iterable[Episode]) -> None:
+        """Keep further episodes; failed ones are no result and are refused.
+
+        Raises:
+            ValueError: an episode has failed.
+        """
+        for episode in episodes:
+            if episode.failed:
+                raise ValueError(f"episode {episode.number} failed: there is nothing to learn")
+            self.episodes.append(episode)
+            self._decisions += len(episode.actions)
+        while self._decisions > self.capacity and len(self.episodes) > 1:
+            self._decisions -= len(self.episodes.popleft().actions)
+
+    def sample(self, size: int, rng: np.random.Generator) -> Batch:
+        """``size`` decisions, drawn uniformly with replacement."""
+        lengths = np.array([len(episode.actions) for episode in self.episodes])
+        ends = lengths.cumsum()
+        chosen = rng.integers(ends[-1], size=size)
+        numbers = np.searchsorted(ends, chosen, side="right")
+        steps = chosen - (ends - lengths)[numbers]
+        return self._batch([self.episodes[k] for k in numbers], steps.tolist())
+
+    def _batch(self, episodes: list[Episode], steps: list[int]) -> Batch:
+        pairs = list(zip(episodes, steps, strict=True))
+        now = [_window(episode, t, self.memory_length) for episode, t in pairs]
+        then = [_window(episode, t + 1, self.memory_length) for episode, t in pairs]
+        has_components = all(set(COMPONENTS) <= set(episode.infos) for episode in episodes)
+        return Batch(
+            now=_stack(now),
+            actions=_agents_first([episode.actions[t] for episode, t in pairs]),
+            rewards=_agents_first([episode.rewards[t] for episode, t in pairs]),
+            team_rewards=_tensor([episode.team_rewards[t] for episode, t in pairs]),
+            components=_agents_first([_components(episode.infos, t) for episode, t in pairs])
+            if has_components
+            else None,
+            states=_tensor([episode.states[t] for episode, t in pairs]),
+            then=_stack(then),
+            next_states=_tensor([episode.states[t + 1] for episode, t in pairs]),
+            terminal=_tensor(
+                [episode.terminated and t + 1 == len(episode.actions) for episode, t in pairs]
+            ),
+        )
+
+
+def _window(episode: Episode, step: int, length: int) -> tuple[FloatArray, Flags]:
+    """The ``length`` moments before ``step`` and the observation at it; see the memory module."""
+    present = still_moments(episode.observations[step], episode.actions.shape[-1])[np.newaxis]
+    start = max(0, step - length)
+    before = moments_of(episode.observations[start:step], episode.actions[start:step])
+    missing = length - len(before)
+    older = episode.memory[-missing:] if missing else episode.memory[:0]
+    empty = np.zeros((missing - len(older), *present.shape[1:]), dtype=np.float32)
+    known = np.arange(length + 1) >= len(empty)
+    return np.concatenate([empty, older, before, present]), known
+
+
+def _stack(windows: list[tuple[FloatArray, Flags]]) -> Window:
+    moments = np.stack([moments for moments, _ in windows])
+    known = np.stack([known for _, known in windows])
+    return Window(
+        moments=torch.from_numpy(moments.transpose(2, 0, 1, 3).copy()),
+        known=torch.from_numpy(known),
+    )
+
+
+def _components(infos: Mapping[str, FloatArray], step: int) -> FloatArray:
+    return np.stack([infos[name][step] for name in COMPONENTS], axis=-1)
+
+
+def _agents_first(rows: list[FloatArray]) -> Tensor:
+    return torch.from_numpy(np.stack(rows, axis=1).astype(np.float32))
+
+
+def _tensor(rows: list[FloatArray] | list[bool]) -> Tensor:
+    return torch.from_numpy(np.stack(rows).astype(np.float32))

@@ -1,0 +1,1 @@
+"""The program ``econ-agents``: its subcommands and their flags."""

@@ -1,0 +1,71 @@
+"""``econ-agents nash``: how much the executors of a trained team would gain by deviating."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from econ_agents.config.schema import Config, ConfigError
+from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS
+from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
+from econ_agents.evaluation.evaluate import live_options, load_networks
+from econ_agents.training.builders import build_teams
+
+NASH_FILE = "nash.json"
+
+
+def run_nash(
+    config: Config, checkpoint: Path, log_dir: Path, *, questions: int, seeds: Sequence[int]
+) -> int:
+    """Measure NashConv once per seed, print it and keep it as JSON; the exit code is 0.
+
+    Args:
+        config: of the checkpoint; its phase "test" is played, in one round a decision.
+        checkpoint: folder of the trained team.
+        log_dir: where ``nash.json`` goes.
+        questions: on which every deviation is played.
+        seeds: one measurement each.
+
+    Raises:
+        ConfigError: there are too few questions for two halves.
+        CheckpointError: the checkpoint is damaged, or its networks have other shapes.
+        TooFewResults: hardly an episode came to a result.
+    """
+    if questions < FEWEST_QUESTIONS:
+        raise ConfigError(
+            f"--questions must be at least {FEWEST_QUESTIONS}, got {questions}: one half of them "
+            "chooses deviations, the other half measures these"
+        )
+    found: list[dict[str, Any]] = []
+    teams = build_teams(config, "test", bne=False)
+    try:
+        networks = load_networks(config, checkpoint, teams.space)
+        options = live_options(config, checkpoint)
+        for seed in seeds:
+            plays = most_plays(len(teams.space.agents), teams.space.action_size)
+            with tqdm(total=plays, unit="play", desc=f"seed {seed}", disable=None) as bar:
+                result = measure_nash_conv(
+                    config,
+                    networks,
+                    teams,
+                    questions=questions,
+                    seed=seed,
+                    options=options,
+                    played=bar.update,
+                )
+            found.append({"seed": seed, **result.to_json()})
+            print(f"seed {seed}: NashConv {result.interval}, in sample {result.in_sample:.4g}")
+            for agent in result.agents:
+                name = teams.space.agents[agent.agent]
+                print(f"  {name}: best deviation gains {agent.gain}")
+    finally:
+        teams.close()
+    log_dir.mkdir(parents=True, exist_ok=True)
+    path = log_dir / NASH_FILE
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"report: {path}")
+    return 0

@@ -1,0 +1,1 @@
+"""The configuration: every setting with its range, read from presets, files and flags."""

@@ -1,0 +1,158 @@
+"""What is played: the environment, and the specification's words for its settings.
+
+A word that is left out (None) is not passed on, so that an environment that does not know it gets
+nothing; :mod:`econ_agents.config.environment_kwargs` says which argument each word becomes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from econ_agents.config.base import (
+    ConfigError,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Settings,
+)
+
+_FACTORY = re.compile(r"[\w.]+:[\w.]+")
+_TOLERANCE = 1e-6  # of the sum of the weights
+PAPER_WEIGHTS: Mapping[str, float] = {"ts": 0.4, "al": 0.4, "cc": 0.2}
+"""alpha before it has learned (paper, tables 8 to 13)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSettings(Settings):
+    """The environment, from any package."""
+
+    SECTION: ClassVar[str] = "env"
+
+    factory: str = "econ_env:batched_parallel_env"
+    """What makes the environment: "package.module:callable"."""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the factory, in training and test."""
+    train_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments in training only; they replace those of kwargs."""
+    test_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments in tests only; they replace those of kwargs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if _FACTORY.fullmatch(self.factory) is None:
+            raise ConfigError(
+                f'env.factory must have the form "package.module:callable", got {self.factory!r}'
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvArgs(Settings):
+    """The data set and the length of the game. Left out: the environment's own default."""
+
+    SECTION: ClassVar[str] = "env_args"
+
+    hf_dataset_path: str | None = None
+    """Data set: a name, an id of the Hugging Face hub, or a file."""
+    dataset_split: str | None = None
+    """Part of the data set that is trained on. What tests play is in env.test_kwargs."""
+    question_field_name: str | None = None
+    """Field of the question in a row."""
+    answer_field_name: str | None = None
+    """Field of the gold answer in a row."""
+    max_question_length: Count | None = None
+    """Rows with a longer question are left out, in characters, >= 1."""
+    max_answer_length: Count | None = None
+    """Rows with a longer gold answer are left out, in characters, >= 1."""
+    max_rounds: Count | None = None
+    """Decisions of one episode, >= 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings(Settings):
+    """The box that actions map to. Left out: the environment's own default."""
+
+    SECTION: ClassVar[str] = "sampling"
+
+    temperature_min: NonNegative | None = None
+    """T_min, >= 0 (paper: 0.1)."""
+    temperature_max: Positive | None = None
+    """T_max, > 0 (paper: 2.0)."""
+    p_min: Positive | None = None
+    """Least repetition penalty, > 0 (paper: 0.1, a value of top-p; ours: docs/paper.md)."""
+    p_max: Positive | None = None
+    """Greatest repetition penalty, > 0 (paper: 0.9, a value of top-p; ours: docs/paper.md)."""
+    top_p_default: PositiveFraction | None = None
+    """Nucleus sampling's top-p, in (0, 1], the same for everybody (the authors' code: 0.9)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for low, high in (("temperature_min", "temperature_max"), ("p_min", "p_max")):
+            least, most = getattr(self, low), getattr(self, high)
+            if least is not None and most is not None and least > most:
+                raise ConfigError(
+                    f"{self.key(low)} must be at most {self.key(high)}, got {least} and {most}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialWeights(Settings):
+    """The weights alpha before they have learned: all three, or none for the usual ones."""
+
+    SECTION: ClassVar[str] = "reward.initial_weights"
+
+    ts: Fraction | None = None
+    """alpha_TS, of being right, in [0, 1] (paper: 0.4)."""
+    al: Fraction | None = None
+    """alpha_AL, of being close to the commitment, in [0, 1] (paper: 0.4)."""
+    cc: Fraction | None = None
+    """alpha_CC, of contributing, in [0, 1] (paper: 0.2)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = [weight for weight in (self.ts, self.al, self.cc) if weight is not None]
+        if weights and (len(weights) < 3 or abs(sum(weights) - 1) > _TOLERANCE):
+            raise ConfigError(
+                f"{self.SECTION} needs ts, al and cc, with the sum 1, or none of them, "
+                f"got ts={self.ts}, al={self.al}, cc={self.cc}"
+            )
+
+    def given(self) -> dict[str, float] | None:
+        """The weights by name; None where they are left to the environment."""
+        if self.ts is None or self.al is None or self.cc is None:
+            return None
+        return {"ts": self.ts, "al": self.al, "cc": self.cc}
+
+    def start(self) -> dict[str, float]:
+        """What the weights start from: those that are given, or the paper's."""
+        return self.given() or dict(PAPER_WEIGHTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardSettings(Settings):
+    """The weights of the reward's components."""
+
+    SECTION: ClassVar[str] = "reward"
+
+    initial_weights: InitialWeights = field(default_factory=InitialWeights)
+    """alpha before it has learned."""
+    dynamic: bool = False
+    """Learn alpha, and play with it. Off: alpha stays as it is (paper, 3.5: learned; ours:
+    off, since what is predictable need not be right)."""
+    eta_alpha: Positive = 0.001
+    """Learning rate of alpha's logits, > 0 (the authors' code: 0.001)."""
+    ts_floor: Fraction = 0.3
+    """Least weight of being right, in [0, 1]: alpha can not run away from the task."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ts = self.initial_weights.start()["ts"]
+        if self.dynamic and ts < self.ts_floor:
+            raise ConfigError(
+                f"reward.ts_floor must be at most reward.initial_weights.ts = {ts}, "
+                f"got {self.ts_floor}"
+            )

@@ -1,0 +1,159 @@
+"""The whole configuration: one tree of dataclasses for files, flags and help.
+
+Every key has its default, meaning, unit and range here; :mod:`econ_agents.config.files` reads and
+writes it, :mod:`econ_agents.commands.cli` makes its flags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from econ_agents.config.base import (
+    ConfigError,
+    Count,
+    CountOrZero,
+    Interval,
+    PositiveFraction,
+    Settings,
+)
+from econ_agents.config.environment import (
+    EnvArgs,
+    EnvSettings,
+    InitialWeights,
+    RewardSettings,
+    SamplingSettings,
+)
+from econ_agents.config.learning import (
+    BneSettings,
+    EarlyStoppingSettings,
+    LossSettings,
+    MemorySettings,
+    NetworkSettings,
+    TrainSettings,
+)
+
+Phase = Literal["train", "test"]
+
+__all__ = [
+    "BneSettings",
+    "Config",
+    "ConfigError",
+    "EarlyStoppingSettings",
+    "EnvArgs",
+    "EnvSettings",
+    "InitialWeights",
+    "LoggingSettings",
+    "LossSettings",
+    "MemorySettings",
+    "NetworkSettings",
+    "Phase",
+    "RewardSettings",
+    "SamplingSettings",
+    "TestSettings",
+    "TrainSettings",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSettings(Settings):
+    """What a test plays."""
+
+    __test__: ClassVar[bool] = False  # pytest collects classes that are named Test...
+    SECTION: ClassVar[str] = "test"
+
+    episodes: Count = 200
+    """Episodes of a test, without and with refinement each, >= 1."""
+    untrained: bool = False
+    """Play the untrained team as well, and say what training changed."""
+    streams: Count = 40
+    """Sequences of episodes with a memory of their own, >= 1; at most this many are in flight."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggingSettings(Settings):
+    """Where results go, and how they are shown."""
+
+    SECTION: ClassVar[str] = "logging"
+
+    log_dir: str | None = None
+    """Folder of a run. Left out: runs/EXPERIMENT_NAME."""
+    model_dir: str | None = None
+    """Folder of the checkpoints. Left out: checkpoints in the folder of the run."""
+    tensorboard: bool = True
+    """Write TensorBoard's event files."""
+    wandb: bool = False
+    """Log to Weights & Biases as well."""
+    wandb_mode: Literal["offline", "online"] = "offline"
+    """"offline" keeps the files here; "online" sends them."""
+    plots: bool = True
+    """Draw the curves as PNG at the end."""
+    progress: bool = True
+    """Show a live line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    """Everything that a run depends on. Defaults: the paper, LLaMA 3.1 8B on GSM8K.
+
+    Raises:
+        ConfigError: a value is out of its range, or two do not fit together.
+    """
+
+    experiment_name: str = "econ"
+    """Name of the run, for folders and titles."""
+    seed: CountOrZero = 0
+    """Everything random follows from this number, >= 0."""
+    env: EnvSettings = field(default_factory=EnvSettings)
+    env_args: EnvArgs = field(default_factory=EnvArgs)
+    n_agents: Count | None = None
+    """Executors, >= 1 (paper: 3). Left out, as the next three: the environment's own default."""
+    coordinator_model: str | None = None
+    """Model of the coordinator."""
+    executor_model: str | tuple[str, ...] | None = None
+    """Model of the executors: one name for all, or a list with one for each."""
+    group_size: Annotated[int, Interval(low=2)] | None = None
+    """Most executors per local coordinator, >= 2 (paper, 4.4: at most 4)."""
+    update_interval: Count = 10
+    """Episodes between updates, >= 1 (paper: 8; the authors' code: 10)."""
+    bne_max_iterations: Count | None = None
+    """Most rounds of a decision in training and tests alike, >= 1: a cap on both of bne.*."""
+    bne: BneSettings = field(default_factory=BneSettings)
+    belief_dim: Count = 128
+    """Size d_b of a belief b_i, >= 1 (paper: 128)."""
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    reward: RewardSettings = field(default_factory=RewardSettings)
+    losses: LossSettings = field(default_factory=LossSettings)
+    early_stopping: EarlyStoppingSettings = field(default_factory=EarlyStoppingSettings)
+    target_update_tau: PositiveFraction = 0.01
+    """tau, by which the targets follow, in (0, 1] (the authors' code: 0.01)."""
+    target_update_interval: Count = 8
+    """Updates between two steps of the targets, >= 1 (the authors' code: 8)."""
+    train: TrainSettings = field(default_factory=TrainSettings)
+    test: TestSettings = field(default_factory=TestSettings)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the networks are."""
+
+    def bne_rounds(self, phase: Phase) -> int:
+        """Most rounds of a decision: 1 where nothing is refined in this phase."""
+        refine, rounds = {
+            "train": (self.bne.train_refine, self.bne.max_iterations_train),
+            "test": (self.bne.refine_at_infer, self.bne.max_iterations_infer),
+        }[phase]
+        if not (self.bne.enabled and refine):
+            return 1
+        return rounds if self.bne_max_iterations is None else min(rounds, self.bne_max_iterations)
+
+    @property
+    def log_dir(self) -> Path:
+        """Folder of the run."""
+        return Path(self.logging.log_dir or Path("runs", self.experiment_name))
+
+    @property
+    def model_dir(self) -> Path:
+        """Folder of the checkpoints."""
+        return Path(self.logging.model_dir or self.log_dir / "checkpoints")

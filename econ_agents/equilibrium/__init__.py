@@ -1,0 +1,1 @@
+"""The distance from equilibrium: NashConv by deviations, and regret."""

@@ -1,0 +1,66 @@
+"""What training changed: the untrained team against the trained one, on the same questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.episode_metrics import describe_episodes
+from econ_agents.environments import TeamSpace
+from econ_agents.evaluation.report import Arm, describe_arm, paired_outcomes, score_of
+from econ_agents.statistics import Interval, paired_difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """The untrained team, and what training made of it, in one round a decision."""
+
+    untrained: Arm
+    difference: Interval
+    """Accuracy (or team reward, where there is none) of the trained team minus the untrained."""
+    actions: dict[str, tuple[float, float]]
+    """Mean of every coordinate of every agent's action before and after training, in the units of
+    the environment: ``temperature/executor_0`` for example."""
+
+    def lines(self) -> list[str]:
+        """For people."""
+        what = "team reward" if self.untrained.accuracy is None else "accuracy"
+        lines = [
+            f"Untrained (no BNE): {score_of(self.untrained)}",
+            f"trained minus untrained, {what}: {self.difference}",
+        ]
+        agents = dict.fromkeys(name.partition("/")[2] for name in self.actions)
+        for agent in agents:
+            moved = (
+                f"{name.partition('/')[0].replace('_', ' ')} {before:.2f} -> {after:.2f}"
+                for name, (before, after) in self.actions.items()
+                if name.partition("/")[2] == agent
+            )
+            lines.append(f"{agent} learned: {', '.join(moved)}")
+        return lines
+
+
+def what_was_learned(
+    untrained: Sequence[Episode], trained: Sequence[Episode], space: TeamSpace, *, seed: int
+) -> Learned:
+    """Compare two lists of episodes on the same questions, in one order.
+
+    Args:
+        untrained: played by the policy that training began with.
+        trained: played by the trained one, in as many rounds.
+        space: for the names of agents and coordinates.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: the lists differ in length.
+        TooFewResults: hardly an episode came to a result.
+    """
+    arm = describe_arm(untrained, seed=seed)
+    ours, theirs = paired_outcomes(trained, untrained)
+    before, after = describe_episodes(untrained, space), describe_episodes(trained, space)
+    return Learned(
+        untrained=arm,
+        difference=paired_difference(ours, theirs, seed=seed),
+        actions={name: (before[name], after[name]) for name in before if "/" in name},
+    )

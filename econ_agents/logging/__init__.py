@@ -1,0 +1,1 @@
+"""Metrics, plots and progress of a run."""

@@ -1,1 +1,0 @@
-"""The sections of the configuration; :class:`econ_agents.config.Config` puts them together."""

@@ -1,0 +1,1 @@
+"""The training of a team: trainer, run folder, checkpoints, early stopping."""

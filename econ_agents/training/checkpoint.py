@@ -1,0 +1,331 @@
+"""Checkpoints: folders of tensors and JSON that a crash never leaves half written.
+
+A checkpoint is a folder ``<folder>/<name>/`` with one safetensors file for every group of arrays
+and ``state.json``, which holds everything else together with the size and the checksum of each
+file and of itself. Reading one runs no code.
+
+A checkpoint is written to ``.<name>.new``, flushed to the disk and renamed. One that has the name
+already is first renamed to ``.<name>.old``. If the program dies between these two renames, the old
+one is found there, and that save has not happened. One process may write into a folder; others may
+read, except the very checkpoint that is being replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from econ_agents.atomic_files import sync_folder, write_durably
+
+FORMAT_VERSION = 1
+"""Of the folder's layout. Another one is refused."""
+MAX_FILE_BYTES = 8 * 2**30
+"""No file of a checkpoint is larger: a larger one is neither written nor read."""
+MAX_STATE_BYTES = 64 * 2**20
+"""The same for ``state.json``."""
+STATE_FILE = "state.json"
+FINAL = "final"
+"""Name of the checkpoint at the end of training."""
+
+Arrays: TypeAlias = Mapping[str, Mapping[str, torch.Tensor | npt.NDArray[Any]]]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_FILE = re.compile(r"([a-z][a-z0-9_]{0,63})\.safetensors")
+_PERIODIC = re.compile(r"episode_\d+")
+_LEFTOVER = re.compile(r"\.[a-z][a-z0-9_]{0,63}(\.old)?\.(new|old|gone)")
+
+Result = TypeVar("Result")
+
+
+class CheckpointError(Exception):
+    """A checkpoint is missing, damaged, or of another version or shape."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """What a checkpoint holds, every byte of it checked."""
+
+    arrays: dict[str, dict[str, torch.Tensor]]
+    """Group (the name of its file) to name to tensor, on the CPU."""
+    state: dict[str, Any]
+    """Plain JSON data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """``state.json``, checked against its own checksum."""
+
+    serial: int
+    files: dict[str, tuple[str, int]]
+    """File name to checksum and size in bytes."""
+    state: dict[str, Any]
+
+
+def periodic_name(episode: int) -> str:
+    """The name of the checkpoint after ``episode`` episodes, as in ``episode_000200``."""
+    return f"episode_{episode:06d}"
+
+
+def save_checkpoint(folder: Path, name: str, arrays: Arrays, state: Mapping[str, Any]) -> Path:
+    """Write the checkpoint ``<folder>/<name>``; one of this name is replaced.
+
+    Args:
+        folder: made where it does not exist.
+        name: small letters, digits and ``_``, as in ``best``, ``final`` or ``episode_000200``.
+        arrays: group to name to tensor or array; a group becomes the file ``<group>.safetensors``.
+        state: plain JSON data with text as keys and finite numbers.
+
+    Returns:
+        The folder of the checkpoint.
+
+    Raises:
+        ValueError: a name is not allowed, ``state`` has no JSON form, or a file gets too large.
+        OSError: the disk does not take it; what was saved before remains.
+    """
+    for each in (name, *arrays):
+        if not _NAME.fullmatch(each):
+            raise ValueError(
+                f"{each!r} cannot name a checkpoint or a group of its arrays: use up to 64 small "
+                "letters, digits and '_', beginning with a letter"
+            )
+    try:
+        json.dumps(state, allow_nan=False)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the state of checkpoint {name!r} has no JSON form: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    _settle(folder)
+    target, new, old = folder / name, folder / f".{name}.new", _aside(folder / name)
+    new.mkdir()
+    files = {}
+    for group, tensors in arrays.items():
+        data = safetensors.torch.save({key: _stored(value) for key, value in tensors.items()})
+        _write(new / f"{group}.safetensors", data, MAX_FILE_BYTES)
+        files[f"{group}.safetensors"] = {"sha256": sha256(data), "bytes": len(data)}
+    serial = 1 + max(map(_serial, _checkpoints(folder)), default=0)
+    document = {"version": FORMAT_VERSION, "serial": serial, "files": files, "state": state}
+    _write(new / STATE_FILE, seal(document), MAX_STATE_BYTES)
+    sync_folder(new)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    sync_folder(folder)
+    if old.exists():
+        _discard(old)
+    return target
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read the checkpoint in the folder ``path`` after checking all of it.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another version. The message names the file
+            and the latest other checkpoint of the same folder that is whole.
+    """
+    try:
+        return _load(path.absolute())
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}. {_offer(path.absolute().parent)}") from error
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of ``folder`` that was saved last; None where there is none.
+
+    Raises:
+        CheckpointError: a checkpoint does not say when it was saved, because its ``state.json`` is
+            damaged or of another version. It may be the last one: skipping it would hide that.
+    """
+    try:
+        saved = [(_read_head(path).serial, path) for path in _checkpoints(folder)]
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}. {_offer(folder)}") from error
+    return max(saved)[1] if saved else None
+
+
+def keep_last(folder: Path, k: int) -> list[str]:
+    """Remove all periodic checkpoints (``episode_…``) but the ``k`` that were saved last.
+
+    Saved last, not of the most episodes: a run that went back to an earlier checkpoint would
+    otherwise lose what it saves. One whose ``state.json`` is damaged counts as the oldest.
+
+    Returns:
+        The names of those that were removed. ``best`` and ``final`` are never among them.
+    """
+    if k < 1:
+        raise ValueError(f"at least one checkpoint must be kept, not {k}")
+    periodic = [path for path in _checkpoints(folder) if _PERIODIC.fullmatch(path.name)]
+    removed = sorted(periodic, key=_serial)[:-k]
+    for path in removed:
+        _discard(_place(path))
+    return [path.name for path in removed]
+
+
+def _load(path: Path) -> Checkpoint:
+    head = _read_head(path)
+    arrays = {}
+    for file_name, (checksum, size) in head.files.items():
+        match = _FILE.fullmatch(file_name)
+        if match is None:
+            raise CheckpointError(f"{path / STATE_FILE} names a file {file_name!r}: not allowed")
+        file = _place(path) / file_name
+        data = _read(file, min(size, MAX_FILE_BYTES))
+        if len(data) != size or sha256(data) != checksum:
+            raise CheckpointError(f"{file} is damaged: its size or checksum is not as saved")
+        try:
+            arrays[match.group(1)] = safetensors.torch.load(data)
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{file} is no safetensors file: {error}") from error
+    return Checkpoint(arrays=arrays, state=head.state)
+
+
+def _read_head(path: Path) -> _Head:
+    file = _place(path) / STATE_FILE
+    raw = _read(file, MAX_STATE_BYTES)
+    try:
+        document = unseal(raw)
+    except ValueError as error:
+        raise CheckpointError(f"{file} is damaged: {error}") from error
+    try:
+        if document["version"] != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{file} has the format version {document['version']!r}, and this program reads "
+                f"{FORMAT_VERSION}: use the program that wrote it, or train anew"
+            )
+        files = {
+            str(name): (str(entry["sha256"]), int(entry["bytes"]))
+            for name, entry in document["files"].items()
+        }
+        return _Head(serial=int(document["serial"]), files=files, state=dict(document["state"]))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"{file} is not laid out as a checkpoint: {error!r}") from error
+
+
+def _read(file: Path, limit: int) -> bytes:
+    try:
+        size = file.stat().st_size
+        if size > limit:
+            raise CheckpointError(f"{file} is damaged: {size:,} bytes are more than it may have")
+        return file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _write(file: Path, data: bytes, limit: int) -> None:
+    if len(data) > limit:
+        raise ValueError(f"{file} would have {len(data):,} bytes, and {limit:,} are the most")
+    write_durably(file, data)
+
+
+def _offer(folder: Path) -> str:
+    """The latest checkpoint of ``folder`` that is whole, as a sentence."""
+    for path in sorted(_checkpoints(folder), key=_serial, reverse=True):
+        if _attempt(_load, path):
+            return f"The latest checkpoint in this folder that is whole: {path}"
+    return f"No checkpoint in {folder} is whole"
+
+
+def _serial(path: Path) -> int:
+    """The place of ``path`` in the order of saving, from 1; 0 where that cannot be read."""
+    head = _attempt(_read_head, path)
+    return head.serial if head else 0
+
+
+def _attempt(read: Callable[[Path], Result], path: Path) -> Result | None:
+    try:
+        return read(path)
+    except CheckpointError:
+        return None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of ``folder``, by name, those that lie aside under the name they had.
+
+    A folder without ``state.json`` is none: no save ever puts one in place.
+    """
+    if not folder.is_dir():
+        return []
+    names = (entry.name.removeprefix(".").removesuffix(".old") for entry in folder.iterdir())
+    found = (folder / name for name in sorted(set(names)) if _NAME.fullmatch(name))
+    return [path for path in found if (_place(path) / STATE_FILE).is_file()]
+
+
+def _place(path: Path) -> Path:
+    """Where the checkpoint ``path`` lies: there, or aside if a save was cut off."""
+    aside = _aside(path)
+    return aside if aside.is_dir() and not path.exists() else path
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _settle(folder: Path) -> None:
+    """Undo what a save that was cut off has left."""
+    for path in _checkpoints(folder):
+        if (place := _place(path)) != path:
+            place.rename(path)
+    for entry in list(folder.iterdir()):
+        if _LEFTOVER.fullmatch(entry.name):
+            shutil.rmtree(entry)
+
+
+def _discard(place: Path) -> None:
+    """Remove a checkpoint. The name goes first, so that a part of one never looks like one."""
+    gone = place.with_name(f".{place.name.strip('.')}.gone")
+    place.rename(gone)
+    shutil.rmtree(gone)
+
+
+def _stored(value: torch.Tensor | npt.NDArray[Any]) -> torch.Tensor:
+    # A copy, because safetensors refuses tensors that share their memory.
+    tensor = torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+    return tensor.detach().cpu().contiguous().clone()
+
+
+_ZEROS = "0" * 64
+_HEAD = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",\n')
+
+
+def sha256(data: bytes) -> str:
+    """The checksum of ``data``, as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def seal(document: Mapping[str, Any]) -> bytes:
+    """``document`` (not empty, finite numbers) as JSON that begins with its checksum.
+
+    The checksum is that of all bytes, with itself read as zeros.
+    """
+    text = json.dumps({"sha256": _ZEROS, **document}, indent=1, allow_nan=False)
+    return text.replace(_ZEROS, sha256(text.encode()), 1).encode()
+
+
+def unseal(data: bytes) -> dict[str, Any]:
+    """The document that :func:`seal` made ``data`` of.
+
+    Raises:
+        ValueError: ``data`` is not what :func:`seal` returned.
+    """
+    match = _HEAD.match(data)
+    if match is None:
+        raise ValueError("it does not begin with a checksum")
+    unsigned = data.replace(match.group(1), _ZEROS.encode(), 1)
+    if sha256(unsigned).encode() != match.group(1):
+        raise ValueError("its checksum is not as saved")
+    try:
+        document: dict[str, Any] = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    del document["sha256"]
+    return document

@@ -1,0 +1,88 @@
+"""What a checkpoint is: where it lies, what it was trained with, and how large it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from econ_agents.config.files import config_mapping, config_values, make_config
+from econ_agents.config.schema import Config
+
+
+def find_checkpoint(model_dir: Path) -> Path:
+    """The checkpoint that ``--model_dir`` means.
+
+    Args:
+        model_dir: a checkpoint, a folder of checkpoints, or the folder of a run. Where there are
+            several, ``final`` is taken if training has ended, else the one that was saved last.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    from econ_agents.training.checkpoint import (
+        FINAL,
+        STATE_FILE,
+        CheckpointError,
+        latest_checkpoint,
+    )
+
+    if (model_dir / STATE_FILE).is_file():
+        return model_dir
+    for folder in (model_dir, model_dir / "checkpoints"):
+        if (folder / FINAL / STATE_FILE).is_file():
+            return folder / FINAL
+        latest = latest_checkpoint(folder)
+        if latest is not None:
+            return latest
+    raise CheckpointError(
+        f"{model_dir} holds no checkpoint: name a checkpoint, the folder of the checkpoints, or "
+        "the log_dir of a run"
+    )
+
+
+def stored_config(checkpoint: Path) -> Config:
+    """The configuration that a checkpoint was trained with: ``config`` in its state.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or holds none.
+        ConfigError: its configuration is of another version.
+    """
+    from econ_agents.training.checkpoint import CheckpointError, load_checkpoint
+
+    state = load_checkpoint(checkpoint).state
+    if not isinstance(state.get("config"), dict):
+        raise CheckpointError(f"{checkpoint} holds no configuration: it is of another program")
+    return make_config(config_values(state["config"], origin=str(checkpoint)))
+
+
+def describe_checkpoint(checkpoint: Path) -> str:
+    """A checkpoint in lines: counters, tensors, and the keys that are not at their default.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    from econ_agents.training.checkpoint import load_checkpoint
+
+    loaded = load_checkpoint(checkpoint)
+    lines = [str(checkpoint), "", "state"]
+    for name, value in loaded.state.items():
+        if isinstance(value, (bool, int, float, str)):
+            lines.append(f"  {name:<34} {value}")
+    lines += ["", "arrays"]
+    for group, tensors in loaded.arrays.items():
+        numbers = sum(tensor.numel() for tensor in tensors.values())
+        lines.append(f"  {group:<34} {len(tensors):,} tensors, {numbers:,} numbers")
+    lines += ["", "configuration, where it is not the default"]
+    defaults = _flat(config_mapping(Config()))
+    for key, value in _flat(config_mapping(stored_config(checkpoint))).items():
+        if value != defaults.get(key):
+            lines.append(f"  {key:<34} {value}")
+    return "\n".join(lines)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {}
+        flat.update(inner or {f"{prefix}{name}": value})
+    return flat

@@ -1,0 +1,283 @@
+"""A training run while it is open: intervals, evaluations, the log, checkpoints and how it ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from econ_agents.algorithm.episode_metrics import describe_episodes
+from econ_agents.algorithm.learner import NonFiniteLoss
+from econ_agents.algorithm.replay_buffer import Batch, Window
+from econ_agents.algorithm.rollout import play_episodes
+from econ_agents.config.files import CONFIG_FILE
+from econ_agents.config.schema import Config
+from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
+from econ_agents.logging.metrics_log import MetricsLog
+from econ_agents.logging.plots import plot_run
+from econ_agents.logging.progress import Progress
+from econ_agents.seeds import derive_seed
+from econ_agents.statistics import TooFewResults
+from econ_agents.training.builders import build_policy, commitment_columns
+from econ_agents.training.checkpoint import (
+    FINAL,
+    Checkpoint,
+    keep_last,
+    periodic_name,
+    save_checkpoint,
+)
+from econ_agents.training.early_stopping import Stopping
+from econ_agents.training.interrupts import uninterrupted
+from econ_agents.training.run_folder import model_dir
+from econ_agents.training.trainer import Trainer
+
+BEST = "best"
+"""Checkpoint with the highest team reward of all evaluations."""
+BAD_BATCH = "bad_batch.safetensors"
+"""What a loss that is not finite was computed from."""
+
+
+class TrainingStopped(Exception):
+    """Training cannot go on; the message says why and what was kept."""
+
+
+class TrainingRun:
+    """A run while it is open.
+
+    Args:
+        config: the configuration.
+        log_dir: folder of the run.
+        trainer: what plays and learns.
+        stopping: what ends training early; None: nothing does.
+        log: of the metrics, open.
+        progress: shows how it gets on; None: it is quiet, but for what must be said.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        log_dir: Path,
+        trainer: Trainer,
+        stopping: Stopping | None,
+        log: MetricsLog,
+        progress: Progress | None,
+    ) -> None:
+        self._config = config
+        self._log_dir = log_dir
+        self._trainer = trainer
+        self._stopping = stopping
+        self._log = log
+        self._progress = progress
+        self._best: float | None = None
+        self._pending: dict[str, float] | None = None
+        """Metrics of an interval that may lack its evaluation, and are not in the log yet."""
+        self._evaluated = self._deviated = self._saved = 0
+        """Episodes that had been played at the last evaluation, measurement of NashConv, and
+        periodic checkpoint."""
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where the run was that saved this checkpoint."""
+        state = checkpoint.state
+        self._best, self._pending = state["best"], state["pending"]
+        self._evaluated, self._deviated = state["evaluated"], state["deviated"]
+        self._saved = self._trainer.episodes
+
+    def loop(self) -> int:
+        """Train to the last episode, or until training stops early, or until Ctrl-C."""
+        config, trainer = self._config, self._trainer
+        started, before = time.monotonic(), trainer.episodes
+        try:
+            while not self._finished():
+                self._interval()
+        except KeyboardInterrupt:
+            with uninterrupted():
+                self.save(periodic_name(trainer.episodes))
+                self._say(
+                    f"interrupted: saved after {trainer.episodes} episodes; go on with "
+                    f"econ-agents resume --log_dir {self._log_dir}"
+                )
+            return 130
+        except NonFiniteLoss as error:
+            raise TrainingStopped(self._keep_bad_batch(error)) from error
+        with uninterrupted():
+            self.save(FINAL)
+            self._log.sync()
+        if self._reason():
+            self._say(f"stopped early after {trainer.episodes} episodes: {self._reason()}")
+        plots = plot_run(self._log_dir) if config.logging.plots else []
+        played = trainer.episodes - before
+        self._say(
+            f"trained {played} episodes in {time.monotonic() - started:.0f} s"
+            + (f", {trainer.failed} of them failed and were dropped" if trainer.failed else "")
+            + f"; checkpoint {model_dir(config, self._log_dir) / FINAL}"
+            + (f"; plots {', '.join(path.name for path in plots)}" if plots else "")
+        )
+        return 0
+
+    def note_what_is_off(self) -> None:
+        """Say which parts of the method this environment has no place for."""
+        space = self._trainer.teams.space
+        if commitment_columns(space) is None and self._config.losses.commitment_similarity > 0:
+            self._say(
+                "the environment names no commitment (metadata['observation_layout']): the loss "
+                "L_SD is off"
+            )
+
+    def save(self, name: str) -> None:
+        """A checkpoint of everything. The log's lines reach the disk before it."""
+        self._log.sync()
+        trainer, folder = self._trainer, model_dir(self._config, self._log_dir)
+        stopping = None if self._stopping is None else self._stopping.state()
+        own = {
+            "stopping": stopping,
+            "best": self._best,
+            "pending": self._pending,
+            "evaluated": self._evaluated,
+            "deviated": self._deviated,
+        }
+        save_checkpoint(folder, name, trainer.arrays(), {**trainer.state(), **own})
+        keep_last(folder, self._config.train.keep_checkpoints)
+
+    def _finished(self) -> bool:
+        """Whether nothing is left to do, not even what an interruption left undone."""
+        if self._pending is not None:
+            self._conclude(self._pending)
+        everything = self._trainer.episodes >= self._config.train.episodes
+        return everything or bool(self._reason())
+
+    def _reason(self) -> str:
+        """Why training ends before its last episode; empty while it does not."""
+        return "" if self._stopping is None else self._stopping.reason
+
+    def _interval(self) -> None:
+        """Play and learn once."""
+        first = self._trainer.episodes == 0
+        start = time.perf_counter()
+        played = self._trainer.collect()
+        collected = time.perf_counter()
+        with uninterrupted():
+            interval = self._trainer.learn(played)
+            learned = time.perf_counter()
+            if self._stopping is not None and interval.measurement is not None:
+                self._stopping.update(interval.measurement)
+            if first and self._config.reward.dynamic and "collection/ts" not in interval.metrics:
+                self._say(
+                    "the environment reports no components of the reward (infos ts, al, cc): its "
+                    "weights stay as they are"
+                )
+            self._pending = {
+                **interval.metrics,
+                "timers/collect_s": collected - start,
+                "timers/learn_s": learned - collected,
+                "timers/episodes_per_s": len(played) / max(learned - start, 1e-9),
+            }
+
+    def _conclude(self, pending: dict[str, float]) -> None:
+        """Evaluate, log and save what is due after an interval."""
+        config, trainer = self._config, self._trainer
+        evaluates = self._is_due(config.train.eval_interval, self._evaluated)
+        deviates = self._is_due(config.train.nash_interval, self._deviated)
+        # It may take long: a Ctrl-C is welcome here, and the evaluation begins anew after it.
+        metrics = {
+            **pending,
+            **(self._evaluate() if evaluates else {}),
+            **(self._measure_nash_conv() if deviates else {}),
+        }
+        with uninterrupted():
+            self._log.write(trainer.episodes, metrics)
+            if self._progress is not None:
+                self._progress.update(trainer.episodes, metrics)
+            self._pending = None
+            if evaluates:
+                self._evaluated = trainer.episodes
+            if deviates:
+                self._deviated = trainer.episodes
+            reward = metrics.get("eval/team_reward")
+            if reward is not None and (self._best is None or reward > self._best):
+                self._best = reward
+                self.save(BEST)
+            if self._is_due(config.train.checkpoint_interval, self._saved):
+                self.save(periodic_name(trainer.episodes))
+                self._saved = trainer.episodes
+
+    def _evaluate(self) -> dict[str, float]:
+        """How the policy does without exploration, on fixed questions of the training split."""
+        config, trainer = self._config, self._trainer
+        start = time.perf_counter()
+        policy = build_policy(config, trainer.learner.networks, trainer.teams.space, "train")
+        seeds = [derive_seed(config.seed, "eval", k) for k in range(config.train.eval_episodes)]
+        episodes = []
+        for first in range(0, len(seeds), policy.streams):
+            part = seeds[first : first + policy.streams]
+            episodes += play_episodes(trainer.teams, policy, part, options=trainer.options())
+        found = describe_episodes(episodes, trainer.teams.space)
+        metrics = {f"eval/{name}": value for name, value in found.items()}
+        return {**metrics, "timers/evaluate_s": time.perf_counter() - start}
+
+    def _measure_nash_conv(self) -> dict[str, float]:
+        """How far the policy is from equilibrium, on fixed questions of the training split."""
+        config, trainer = self._config, self._trainer
+        start = time.perf_counter()
+        try:
+            found = measure_nash_conv(
+                config,
+                trainer.learner.networks,
+                trainer.teams,
+                questions=config.train.nash_questions,
+                seed=config.seed,
+                options=trainer.options(),
+            )
+        except TooFewResults as error:
+            # As where all episodes of an interval failed: training goes on.
+            self._say(f"NashConv was not measured: {error}")
+            return {}
+        return {
+            "eval/nash_conv": found.value,
+            "eval/nash_conv_low": found.interval.low,
+            "eval/nash_conv_high": found.interval.high,
+            "timers/nash_conv_s": time.perf_counter() - start,
+        }
+
+    def _is_due(self, every: int, last: int) -> bool:
+        """Whether a multiple of ``every`` episodes was passed since ``last``; never where it is 0.
+
+        An interval may pass several at once, or end beside one.
+        """
+        return every > 0 and self._trainer.episodes // every > last // every
+
+    def _keep_bad_batch(self, error: NonFiniteLoss) -> str:
+        path = self._log_dir / BAD_BATCH
+        save_file(_tensors(error.batch), path)
+        return (
+            f"{error} after {self._trainer.learner.updates} updates, and was not learned from. The "
+            f"batch is in {path}. A resumed run would end here again, unless you first change "
+            f"{self._log_dir / CONFIG_FILE}: try a smaller train.learning_rate"
+        )
+
+    def _say(self, text: str) -> None:
+        if self._progress is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self._progress.note(text)
+
+
+def last_logged_step(checkpoint: Checkpoint) -> int:
+    """The step of the last line that was logged before a checkpoint."""
+    pending, episodes = checkpoint.state["pending"], int(checkpoint.state["episodes"])
+    return episodes if pending is None else episodes - 1
+
+
+def _tensors(part: Batch | Window, prefix: str = "") -> dict[str, torch.Tensor]:
+    """Every tensor of a batch by its name, as in ``now.moments``."""
+    found: dict[str, torch.Tensor] = {}
+    for item in fields(part):
+        value = getattr(part, item.name)
+        if isinstance(value, Window):
+            found |= _tensors(value, f"{prefix}{item.name}.")
+        elif value is not None:
+            found[f"{prefix}{item.name}"] = value.contiguous().cpu()
+    return found

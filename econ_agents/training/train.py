@@ -1,0 +1,107 @@
+"""Training from the beginning, and from where a run was stopped.
+
+The folder of a run holds its configuration, metrics, checkpoints and plots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from econ_agents.config.files import CONFIG_FILE, read_config, write_config
+from econ_agents.config.schema import Config, ConfigError
+from econ_agents.logging.metrics_log import MetricsLog
+from econ_agents.logging.progress import open_progress
+from econ_agents.training.builders import build_stopping, build_teams
+from econ_agents.training.checkpoint import latest_checkpoint, load_checkpoint, periodic_name
+from econ_agents.training.run import TrainingRun, last_logged_step
+from econ_agents.training.run_folder import claimed, clear_unused, model_dir, refuse_used
+from econ_agents.training.trainer import Trainer
+
+
+def run_training(config: Config, log_dir: Path) -> int:
+    """Train from the beginning; the exit code is 0, or 130 after Ctrl-C.
+
+    Args:
+        config: the configuration; it is written to ``<log_dir>/config.yaml``.
+        log_dir: made where it does not exist; it must not hold a run.
+
+    Raises:
+        ConfigError: there is a run in ``log_dir`` already, or the environment lacks what the
+            configuration asks for.
+        TrainingStopped: a loss was not finite.
+    """
+    refuse_used(config, log_dir)
+    log_dir.mkdir(parents=True, exist_ok=True)
+    with claimed(log_dir):
+        return _begin(config, log_dir)
+
+
+def resume_training(log_dir: Path) -> int:
+    """Go on with a run from its latest checkpoint; the exit code is 0, or 130 after Ctrl-C.
+
+    Metrics after that checkpoint are dropped and measured again, to the same numbers.
+
+    Raises:
+        ConfigError: there is no run in ``log_dir``, or another process works on it.
+        CheckpointError: the latest checkpoint is damaged.
+        TrainingStopped: a loss was not finite.
+    """
+    path = log_dir / CONFIG_FILE
+    if not path.is_file():
+        raise ConfigError(f"{log_dir} holds no run that could go on: it has no {CONFIG_FILE}")
+    with claimed(log_dir):
+        config = read_config(path)
+        latest = latest_checkpoint(model_dir(config, log_dir))
+        if latest is None:
+            # It ended before its first checkpoint, and so before its first episode.
+            return _begin(config, log_dir)
+        with _open(config, log_dir, latest=latest) as run:
+            return run.loop()
+
+
+def _begin(config: Config, log_dir: Path) -> int:
+    clear_unused(log_dir)
+    with _open(config, log_dir, latest=None) as run:
+        # Only now, so that a run whose environment cannot be made leaves the folder free.
+        write_config(config, log_dir / CONFIG_FILE)
+        run.save(periodic_name(0))
+        run.note_what_is_off()
+        return run.loop()
+
+
+@contextmanager
+def _open(config: Config, log_dir: Path, *, latest: Path | None) -> Iterator[TrainingRun]:
+    """Everything a run holds open; it goes on from the checkpoint ``latest``, if there is one."""
+    with ExitStack() as stack:
+        teams = build_teams(config, "train")
+        stack.callback(teams.close)
+        trainer = Trainer(config, teams)
+        stopping = build_stopping(config, teams.space)
+        checkpoint = None if latest is None else load_checkpoint(latest)
+        if checkpoint is not None:
+            trainer.restore(checkpoint)
+            if stopping is not None:
+                stopping.restore(checkpoint.state["stopping"])
+        logging = config.logging
+        log = stack.enter_context(
+            MetricsLog(
+                log_dir,
+                tensorboard=logging.tensorboard,
+                wandb_mode=logging.wandb_mode if logging.wandb else "off",
+                resume_at_step=None if checkpoint is None else last_logged_step(checkpoint),
+            )
+        )
+        progress = None
+        if logging.progress:
+            progress = open_progress(
+                description=config.experiment_name,
+                total=config.train.episodes,
+                done=trainer.episodes,
+            )
+            stack.callback(progress.close)
+        run = TrainingRun(config, log_dir, trainer, stopping, log, progress)
+        if checkpoint is not None:
+            run.restore(checkpoint)
+        yield run

@@ -1,0 +1,1 @@
+"""The program ``econ-env``: its subcommands and their flags."""

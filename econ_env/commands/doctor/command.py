@@ -1,0 +1,91 @@
+"""``econ-env doctor``: does a model do what the game needs, and what has to be set?"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+from tqdm import tqdm
+
+from econ_env.commands.doctor.examination import Examination
+from econ_env.commands.play import UsageError
+from econ_env.llm.api.settings import ApiSettings, SecondAction
+from econ_env.llm.registry import resolve_models
+from econ_env.sampling_action import SamplingBounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """Examine a language model before a game depends on it.
+
+    Asks the model some short questions and says in plain words what works, what does not, and what
+    to set. Servers that call themselves OpenAI-compatible ignore many parameters silently, so
+    everything is measured: a parameter works if changing it changes the texts.
+
+    The exit code is 0 if the game can be played, 1 if something that it needs does not work, and
+    2 if the command itself is wrong, for example because a key is missing.
+    """
+
+    llm: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL")]
+    """The model, named as for "econ-env play": "together:MODEL", "openai:MODEL",
+    "vllm:MODEL@http://host:port/v1", "hf:PATH_OR_ID", "bundled:0" and so on. Several names are
+    examined one after another. A key is read from the environment variable of the server's kind,
+    TOGETHER_API_KEY for example."""
+    second_action: SecondAction = "repetition_penalty"
+    """What the second half of an agent's action becomes on a server: "repetition_penalty",
+    "frequency_penalty" where a server has no other, or "none"."""
+    temperature_min: float = 0.1
+    """Coldest temperature that agents may choose."""
+    temperature_max: float = 2.0
+    """Hottest one. Some servers refuse more than 1."""
+    repetition_penalty_min: float = 0.8
+    """Weakest penalty on repetition that agents may choose; 1 is neutral."""
+    repetition_penalty_max: float = 1.5
+    """Strongest one."""
+
+    def run(self) -> int:
+        """Examine; the exit code is 0, 1 after a PROBLEM, or 130 after Ctrl-C."""
+        try:
+            bounds = SamplingBounds(
+                temperature_min=self.temperature_min,
+                temperature_max=self.temperature_max,
+                repetition_penalty_min=self.repetition_penalty_min,
+                repetition_penalty_max=self.repetition_penalty_max,
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        worst = 0
+        # A server that cannot do what --second-action asks for is a finding, not a mistake.
+        anything = ApiSettings(second_action="none")
+        for name in resolve_models(self.llm, len(self.llm), api=anything).executors:
+            worst = max(worst, self._examine(Examination(name, self.second_action, bounds)))
+        return worst
+
+    def _examine(self, examination: Examination) -> int:
+        print(examination.name)
+        if examination.requests:
+            print(
+                f"Asks about {examination.requests} short questions, {examination.tokens:,} "
+                "tokens; up to twice as many if a result is not clear."
+            )
+        problems = 0
+        with (
+            tqdm(total=examination.requests, unit="request", disable=None, leave=False) as bar,
+            closing(examination.run(bar.update)) as findings,
+        ):
+            try:
+                for finding in findings:
+                    problems += finding.state == "PROBLEM"
+                    bar.write(str(finding))
+            except KeyboardInterrupt:
+                bar.close()
+                print("Interrupted: the rest was not examined.", file=sys.stderr)
+                return 130
+        if problems:
+            print(f"Not ready: {problems} thing{'s' * (problems > 1)} that the game needs.\n")
+            return 1
+        print("Ready: all that the game needs works.\n")
+        return 0

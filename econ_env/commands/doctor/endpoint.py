@@ -1,0 +1,145 @@
+"""The bare connection to a chat server: any field can be sent, and whatever comes back is said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from econ_env.commands.doctor.connection import explain
+from econ_env.llm.api.errors import Fault, Kind, fault_of_status
+from econ_env.llm.api.reply import Choice, read_reply
+from econ_env.llm.api.secret import Secret
+from econ_env.llm.types import FinishReason, Usage
+
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 120.0
+TRIES = 4
+"""Of a request that may only have met bad luck."""
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
+IN_FLIGHT = 8
+"""Most requests under way at a time."""
+
+_BAD_LUCK = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNUSABLE, Kind.UNREACHABLE})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came back for one chat request."""
+
+    fault: Fault | None = None
+    """Why there is nothing to use, after several tries where it may have been bad luck."""
+    texts: tuple[str, ...] = ()
+    """One a choice; not empty without a fault."""
+    finish_reason: FinishReason = "stop"
+    """Of the first choice."""
+    usage: Usage | None = None
+    """Tokens as the server counts them; None: it does not."""
+
+
+class _Bearer(AuthBase):
+    """Sends the key. As an object, so that no ``.netrc`` file replaces it."""
+
+    def __init__(self, key: Secret | None) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        return request
+
+
+class Endpoint:
+    """Sends requests to one server. Safe for several threads.
+
+    Args:
+        url: base URL of the server, as in ``http://localhost:8000/v1``.
+        key: sent as a bearer token; None: nothing is sent. No message contains it.
+        pause_s: wait before the second try; it doubles from try to try. What the server asks for
+            goes before it.
+    """
+
+    def __init__(self, url: str, key: Secret | None, *, pause_s: float = PAUSE_S) -> None:
+        self._url = url
+        self._key = key
+        self._pause_s = pause_s
+        self._session = requests.Session()
+        self._session.auth = _Bearer(key)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=IN_FLIGHT))
+
+    def models(self) -> list[dict[str, Any]] | Fault:
+        """What the server says of its models, asked for once: some servers have no such list."""
+        response = self._send("GET", "/models", None)
+        if isinstance(response, Fault):
+            return response
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        found = body.get("data") if isinstance(body, dict) else body
+        if not isinstance(found, list):
+            return Fault(kind=Kind.UNUSABLE, words="the answer is no list of models")
+        return [model for model in found if isinstance(model, dict) and "id" in model]
+
+    def chat(self, body: Mapping[str, Any]) -> Answer:
+        """One chat request with these fields and no others."""
+        pause_s = self._pause_s
+        for _ in range(TRIES - 1):
+            answer = self._chat_once(body)
+            if answer.fault is None or answer.fault.kind not in _BAD_LUCK:
+                return answer
+            asked_s = answer.fault.wait_s
+            time.sleep(min(pause_s if asked_s is None else asked_s, LONGEST_PAUSE_S))
+            pause_s *= 2
+        return self._chat_once(body)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _chat_once(self, body: Mapping[str, Any]) -> Answer:
+        response = self._send("POST", "/chat/completions", body)
+        if isinstance(response, Fault):
+            return Answer(fault=response)
+        reply = read_reply(response.content, choices=body.get("n", 1), secret=self._key)
+        if isinstance(reply, Fault):
+            return Answer(fault=reply)
+        choices = [choice for choice in reply.choices if isinstance(choice, Choice)]
+        if not choices:
+            return Answer(fault=next(c for c in reply.choices if isinstance(c, Fault)))
+        return Answer(
+            texts=tuple(choice.text for choice in choices),
+            finish_reason=choices[0].finish_reason,
+            usage=reply.usage,
+        )
+
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None
+    ) -> requests.Response | Fault:
+        """The response with status 200, or what there is instead of it."""
+        try:
+            response = self._session.request(
+                method,
+                self._url + path,
+                json=body,
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            words = explain(error, self._url, CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+            return Fault(kind=Kind.UNREACHABLE, words=self._scrub(words))
+        if response.is_redirect:
+            words = f"{response.status_code}, it sends to {response.headers['location']}"
+            return Fault(kind=Kind.ADDRESS, words=self._scrub(words))
+        if response.status_code != 200:
+            text = response.text if self._key is None else self._key.scrub_body(response.text)
+            return fault_of_status(response.status_code, response.headers, text, time.time())
+        return response
+
+    def _scrub(self, text: str) -> str:
+        return text if self._key is None else self._key.scrub(text)

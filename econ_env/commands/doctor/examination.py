@@ -1,0 +1,137 @@
+"""All probes of one model in their order, and what follows from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import replace
+
+from econ_env.commands.doctor.findings import Finding
+from econ_env.commands.doctor.model_probes import REQUESTS, ModelProbes
+from econ_env.commands.doctor.sampler import MAX_TOKENS
+from econ_env.llm.api.address import Address, names_a_server, parse_address
+from econ_env.llm.api.client import ApiModel
+from econ_env.llm.api.errors import UnsupportedSetting
+from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.settings import ApiSettings, SecondAction
+from econ_env.llm.registry import shared_model
+from econ_env.llm.types import ModelError
+from econ_env.sampling_action import SamplingBounds
+
+PROMPT_TOKENS = 30
+"""About what a prompt takes with its chat template."""
+SERVER_REQUESTS = 90
+"""About what the probes of a server's fields take beside those of its model."""
+SETTINGS = ApiSettings(request_budget_s=60, connect_timeout_s=10)
+
+Report = Callable[[int], object]
+
+
+class Examination:
+    """The examination of one model.
+
+    Args:
+        name: a resolved name of a model.
+        second_action: what the second half of an action is to become on a server.
+        bounds: the sampling actions that agents may choose.
+
+    Raises:
+        ModelError: the name is wrong, or a key is missing.
+    """
+
+    def __init__(self, name: str, second_action: SecondAction, bounds: SamplingBounds) -> None:
+        self.name = name
+        self._bounds = bounds
+        self._settings = replace(SETTINGS, second_action=second_action)
+        self._served = names_a_server(name)
+        self.requests = REQUESTS
+        """About what is sent, if every result is clear at once."""
+        if name.startswith("simulated:"):
+            self.requests = 0
+        elif self._served:
+            self.requests += SERVER_REQUESTS
+
+    @property
+    def tokens(self) -> int:
+        """About what that costs, prompts and replies together."""
+        return self.requests * (PROMPT_TOKENS + MAX_TOKENS)
+
+    def run(self, report: Report) -> Generator[Finding, None, None]:
+        """The findings, as they come. ``report`` is called with the requests just answered."""
+        if self._served:
+            yield from self._served_model(report)
+        elif self.requests:
+            probes = ModelProbes(
+                shared_model(self.name),
+                bounds=self._bounds,
+                second_action=True,
+                report=report,
+            )
+            yield from probes.run()
+        else:
+            text = "answers in this process by formulas; there is nothing to measure"
+            yield Finding(topic="simulated", state="ok", text=text)
+
+    def _served_model(self, report: Report) -> Generator[Finding, None, None]:
+        # Imported here, because they load the HTTP library.
+        from econ_env.commands.doctor.endpoint import Endpoint
+        from econ_env.commands.doctor.endpoint_probes import EndpointProbes
+
+        address = parse_address(self.name)
+        settings = self._settings
+        refusal = None
+        try:
+            model = ApiModel(self.name, settings)
+        except UnsupportedSetting as error:
+            refusal = Finding(topic="second action", state="PROBLEM", text=str(error))
+            settings = replace(settings, second_action="none")
+            model = ApiModel(self.name, settings)
+        key = os.environ.get(address.profile.key_variable, "").strip()
+        endpoint = Endpoint(address.url, Secret(key) if key else None)
+        with closing(model), closing(endpoint):
+            server = EndpointProbes(address, endpoint, has_key=bool(key), report=report)
+            for finding in server.connect():
+                yield finding
+                if finding.state == "PROBLEM":
+                    return
+            if refusal is not None:
+                yield refusal
+            acts = settings.second_action != "none"
+            probes = ModelProbes(model, bounds=self._bounds, second_action=acts, report=report)
+            try:
+                yield from probes.run()
+            except ModelError as error:
+                yield Finding(topic="model", state="PROBLEM", text=str(error))
+                return
+            yield from server.fields()
+            if refusal is not None or probes.refused or probes.penalty_works is False:
+                yield _what_to_set(address, server.penalties, self._settings.second_action)
+
+
+def _what_to_set(
+    address: Address, penalties: Mapping[str, str], second_action: SecondAction
+) -> Finding:
+    """How to get a second action that works, from what the server does with each field."""
+    works = {name for name, outcome in penalties.items() if outcome == "works"}
+    for field, kinds in (
+        ("repetition_penalty", ("vllm", "sglang", "together", "litellm")),
+        ("repeat_penalty", ("llamacpp", "llamacpp_python")),
+        ("generation_config", ("transformers",)),
+    ):
+        if field in works and address.profile.name not in kinds:
+            name = f"{kinds[0]}:{address.model}@{address.url}"
+            return _set(f"this server obeys {field}", f'use the name "{name}", which sends it')
+    if "frequency_penalty" in works and second_action != "frequency_penalty":
+        return _set(
+            "this server obeys frequency_penalty",
+            'set second_action="frequency_penalty" (--second-action frequency_penalty)',
+        )
+    return _set(
+        "this server obeys no penalty on repetition that was tried",
+        'set second_action="none" (--second-action none): agents choose the temperature alone',
+    )
+
+
+def _set(text: str, advice: str) -> Finding:
+    return Finding(topic="what to set", state="note", text=text, advice=advice)

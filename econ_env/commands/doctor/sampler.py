@@ -1,0 +1,85 @@
+"""The replies that verdicts are drawn from: every question asked once, kept, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from econ_env.commands.doctor.effects import Cell, Effect, judge
+
+PROMPTS = (
+    "Write a list of thirty unusual words, separated by commas.",
+    "Write a poem in which every line begins with the word blue.",
+    "Tell a story about a lighthouse keeper who finds a box of old letters.",
+    "Invent ten names of imaginary cities and write each of them twice.",
+    "Describe a dream about the sea in short sentences that all begin with And.",
+)
+"""They leave a model free, so that temperature and seed show early, and they make it repeat
+itself, so that a penalty on repetition does."""
+
+MAX_TOKENS = 32
+"""Length of the replies: enough for two texts to part, and cheap."""
+
+ROUNDS = 2
+"""Times that every prompt is asked at most; the second time only where the first left doubt."""
+
+S = TypeVar("S", bound=Hashable)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What to ask: a prompt, and the seed that goes with it."""
+
+    prompt: str
+    seed: int
+
+
+class CannotMeasureError(Exception):
+    """Requests failed, so there is nothing to compare. The message says why."""
+
+
+class Sampler(Generic[S]):
+    """Asks each question under the settings that are compared.
+
+    One call of ``ask`` holds each prompt once: a client that sends equal requests as one, with
+    ``n``, would otherwise hide what a server does with a seed.
+
+    Args:
+        ask: sends the questions under one setting, side by side, and returns the texts in order;
+            raises :class:`CannotMeasureError` if one cannot be had.
+    """
+
+    def __init__(self, ask: Callable[[S, Sequence[Question]], list[str]]) -> None:
+        self._ask = ask
+        self._kept: dict[tuple[S, int, int], list[str]] = {}
+
+    def effect(self, first: S, second: S, *, large: bool) -> Effect:
+        """Whether replies under ``second`` differ from those under ``first``.
+
+        Raises:
+            CannotMeasureError: a request failed.
+        """
+        cells: list[Cell] = []
+        for number in range(ROUNDS):
+            # Interleaved, so that a server that changes with time does not look like an effect.
+            a1, b1 = self._texts(first, number, 0), self._texts(second, number, 0)
+            a2, b2 = self._texts(first, number, 1), self._texts(second, number, 1)
+            cells += [
+                Cell(first=(a1[i], a2[i]), second=(b1[i], b2[i])) for i in range(len(PROMPTS))
+            ]
+            effect = judge(cells, large=large)
+            if effect.kind != "unclear":
+                break
+        return effect
+
+    def _texts(self, setting: S, number: int, copy: int) -> list[str]:
+        """Replies to all prompts in round ``number``; ``copy`` tells equal requests apart."""
+        key = (setting, number, copy)
+        if key not in self._kept:
+            questions = [
+                Question(prompt=prompt, seed=1 + index + number * len(PROMPTS))
+                for index, prompt in enumerate(PROMPTS)
+            ]
+            self._kept[key] = self._ask(setting, questions)
+        return self._kept[key]

@@ -1,0 +1,137 @@
+"""What a set of played episodes amounts to: accuracy, tokens, and how commitments were read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from econ_env.commands.statistics import wilson_interval
+from econ_env.game.coordinator_tree import majority
+from econ_env.game.transcript import RoundRecord, Transcript
+from econ_env.grading.answers import Verdict, equivalent, gold_answer, grade_answer, is_correct
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """Counts over episodes. An episode that failed is in ``failed`` and nowhere else but tokens."""
+
+    finished: int
+    failed: int
+    correct: int
+    """Episodes whose last commitment is correct."""
+    first_executor_correct: int
+    majority_correct: int
+    """Episodes in which the majority of the executors' last answers is correct."""
+    unparseable: int
+    """Of the last answers of all executors and the last commitments of the teams: how many are
+    missing or cannot be read. All of a question whose gold answer cannot be read."""
+    timeouts: int
+    """Of the same: how many could not be compared in time, so that they are not known to be wrong.
+    They are not counted as correct."""
+    rounds: int
+    """Rounds played in finished episodes."""
+    commitments_asked: int
+    """Commitments that a model was asked for."""
+    commitments_json: int
+    """Those of them that were valid JSON as they came."""
+    consensus: int
+    """Commitments that needed no call, because all members agreed."""
+    novel: int
+    """Commitments replaced by the majority, because nobody gave their value."""
+    leaks: int
+    """Strategies that stated an answer and were cut."""
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def tokens_per_question(self) -> float:
+        """Tokens of prompts and completions together, over all episodes; 0 without any."""
+        tokens = self.prompt_tokens + self.completion_tokens
+        return tokens / max(self.finished + self.failed, 1)
+
+    def __str__(self) -> str:
+        """The summary as lines for people."""
+        lines = [f"questions            {self.finished} finished, {self.failed} failed"]
+        if self.finished:
+            low, high = wilson_interval(self.correct, self.finished)
+            lines += [
+                f"team accuracy        {self._share(self.correct)}  "
+                f"(95% interval {low:.1%} to {high:.1%})",
+                f"first executor       {self._share(self.first_executor_correct)}",
+                f"majority vote        {self._share(self.majority_correct)}",
+                *self._not_graded(),
+                f"rounds per question  {self.rounds / self.finished:.2f}",
+                f"tokens per question  {self.tokens_per_question:.0f}  "
+                f"({self.prompt_tokens} prompt and {self.completion_tokens} completion in all)",
+            ]
+        asked = self.commitments_asked
+        rate = f"{self.commitments_json / asked:.1%} valid JSON" if asked else "none"
+        lines += [
+            f"commitments asked    {asked}, {rate}; {self.consensus} by consensus without a call",
+            f"novel values         {self.novel} replaced by the majority",
+            f"leaking strategies   {self.leaks} cut",
+        ]
+        return "\n".join(lines)
+
+    def _not_graded(self) -> list[str]:
+        """A line for each kind of value without a verdict on its correctness, if there are any."""
+        lines = []
+        if self.unparseable:
+            lines.append(f"unreadable values    {self.unparseable} missing or not readable")
+        if self.timeouts:
+            lines.append(
+                f"grading timed out    {self.timeouts} values, counted as not correct: play again"
+            )
+        return lines
+
+    def _share(self, count: int) -> str:
+        return f"{count / self.finished:.1%}  ({count}/{self.finished})"
+
+
+def summarise(transcripts: Sequence[Transcript]) -> Summary:
+    """Count over episodes that have ended."""
+    finished = [transcript for transcript in transcripts if transcript.failed is None]
+    last_rounds = [(t, _last_round(t)) for t in finished]
+    verdicts: Counter[Verdict] = Counter()
+    for transcript, played in last_rounds:
+        verdicts.update(_verdicts(transcript, played))
+    methods: Counter[str] = Counter()
+    for transcript in finished:
+        methods.update(transcript.parse_methods)
+    return Summary(
+        finished=len(finished),
+        failed=len(transcripts) - len(finished),
+        correct=sum(
+            is_correct(played.commitments[-1].value, t.question.gold) for t, played in last_rounds
+        ),
+        first_executor_correct=sum(
+            is_correct(played.executors[0].answer, t.question.gold) for t, played in last_rounds
+        ),
+        majority_correct=sum(
+            is_correct(majority([e.answer for e in played.executors], equivalent), t.question.gold)
+            for t, played in last_rounds
+        ),
+        unparseable=verdicts[Verdict.UNPARSEABLE],
+        timeouts=verdicts[Verdict.TIMEOUT],
+        rounds=sum(len(list(t.rounds())) for t in finished),
+        commitments_asked=sum(methods.values()) - methods["consensus"],
+        commitments_json=methods["json"],
+        consensus=methods["consensus"],
+        novel=sum(t.novel_values for t in finished),
+        leaks=sum(t.leaks for t in finished),
+        prompt_tokens=sum(t.usage.prompt_tokens for t in transcripts),
+        completion_tokens=sum(t.usage.completion_tokens for t in transcripts),
+    )
+
+
+def _last_round(transcript: Transcript) -> RoundRecord:
+    *_, last = transcript.rounds()
+    return last
+
+
+def _verdicts(transcript: Transcript, played: RoundRecord) -> list[Verdict]:
+    """On the executors' answers and the team's commitment of one round."""
+    gold = gold_answer(transcript.question.gold)
+    values = [*(record.answer for record in played.executors), played.commitments[-1].value]
+    return [grade_answer(value, gold) for value in values]

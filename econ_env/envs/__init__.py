@@ -1,0 +1,1 @@
+"""The environments: parallel, batched, joint and vectorised views of the same games."""

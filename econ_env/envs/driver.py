@@ -1,0 +1,338 @@
+"""Many episodes in lock-step: the driver on which every view of the environment stands.
+
+It holds one game per question, asks the models, embeds what they wrote, pays rewards, and keeps
+the arrays of which observations and states are made. Arrays in, arrays out: n executors, B
+questions. Views deal them out to agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from numpy.typing import ArrayLike, NDArray
+
+from econ_env.config import EnvConfig
+from econ_env.embeddings import load_embedder
+from econ_env.envs.infos import InfoBlock, Infos, Outcome, team_report
+from econ_env.envs.lockstep import play
+from econ_env.envs.question_schedule import Schedule
+from econ_env.envs.settlement import Payment, settle
+from econ_env.envs.spaces import FloatArray, Spaces, ViewArrays, check_finite
+from econ_env.envs.strategy_cache import StrategyCache
+from econ_env.game.state_machine import Game, GameConfig, ModelLimits, Phase
+from econ_env.game.transcript import Transcript
+from econ_env.grading.answers import equivalent, extract
+from econ_env.llm.budget.limits import Spending
+from econ_env.llm.models import Models
+from econ_env.llm.types import Usage, tokens_per_message
+from econ_env.questions import load_questions
+from econ_env.rewards import RewardWeights
+
+Flags: TypeAlias = NDArray[np.bool_]
+Values: TypeAlias = NDArray[np.float64]
+
+# Executors of a team often write the same words, and simulated ones know few.
+_extract = lru_cache(maxsize=4096)(extract)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class StepResult:
+    """What one step of all questions returned. Every array is fresh."""
+
+    observations: FloatArray
+    """Shape (n, B, observation size)."""
+    rewards: Values
+    """Shape (n, B)."""
+    terminated: Flags
+    """Shape (B,): the last decision is closed. Stays true until the question is reset."""
+    truncated: Flags
+    """Shape (B,): a request failed. Stays true until the question is reset."""
+    infos: Infos
+    """One array of shape (n, B) for every key of ``INFO_KEYS``."""
+
+
+class Episodes:
+    """B games in lock-step, each with its own schedule and reward weights.
+
+    A question whose episode has ended stays idle until it is reset.
+
+    Args:
+        config: what is played.
+        num_questions: B, at least 1.
+        models: who is asked, all models of the team among them; they stay open when this is
+            closed. None: models of its own, behind a budget of its own.
+    """
+
+    def __init__(
+        self, config: EnvConfig, num_questions: int, *, models: Models | None = None
+    ) -> None:
+        if num_questions < 1:
+            raise ValueError(f"num_questions must be at least 1, got {num_questions}")
+        self.config = config
+        self.num_questions = num_questions
+        self.agents = config.agents
+        self.questions = load_questions(
+            config.dataset,
+            split=config.split,
+            data_path=config.data_path,
+            subset=config.subset,
+            revision=config.revision,
+            streaming=config.streaming,
+            question_field_name=config.question_field_name,
+            answer_field_name=config.answer_field_name,
+            max_question_length=config.max_question_length,
+            max_answer_length=config.max_answer_length,
+        )
+        self._schedule = Schedule(
+            self.questions,
+            num_questions=num_questions,
+            order=config.order,
+            loop=config.loop,
+            seed=config.seed,
+        )
+        embedder = config.resolved_embedder()
+        self._embedder = load_embedder(embedder) if isinstance(embedder, str) else embedder
+        dim = self._embedder.dim
+        self.spaces = Spaces.of(self.agents, dim)
+        self._arrays = ViewArrays(num_questions=num_questions, n_agents=config.n_agents, dim=dim)
+        self.active: Flags = np.zeros(num_questions, dtype=np.bool_)
+        """Shape (B,): questions whose episode is running."""
+        self._terminated: Flags = np.zeros(num_questions, dtype=np.bool_)
+        self._truncated: Flags = np.zeros(num_questions, dtype=np.bool_)
+        self._bounds = config.bounds()
+        self._prompts = config.prompt_set()
+        self._models = config.models() if models is None else models
+        self._own_models = self._models if models is None else None
+        self._strategies = StrategyCache()
+        self._game_config: GameConfig | None = None
+        self._games: list[Game | None] = [None] * num_questions
+        self._weights = [config.weights()] * num_questions
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: Mapping[str, Any] | None = None,
+        mask: ArrayLike | None = None,
+    ) -> StepResult:
+        """Start an episode of every question in ``mask``; see :class:`BatchedEconEnv`."""
+        rows = self._rows_in(mask)
+        options = {} if options is None else options
+        weights = [self.config.weights()] * self.num_questions
+        if "reward_weights" in options:
+            weights = RewardWeights.for_questions(options["reward_weights"], self.num_questions)
+        seeds = self._schedule.seeds_of(rows, seed)
+        game_config = self._loaded_game_config()
+        self._schedule.restart(seeds)
+        episodes = self._schedule.next_episodes(rows, options.get("question"))
+        games = [
+            Game(game_config, episode.question, env_seed=episode.env_seed, episode=episode.number)
+            for episode in episodes
+        ]
+        for row, game in zip(rows, games, strict=True):
+            self._games[row] = game
+            self._weights[row] = weights[row]
+        self._arrays.clear(rows)
+        if rows:
+            self._begin(rows, games)
+        shape = self.config.n_agents, self.num_questions
+        return self._result(np.zeros(shape), InfoBlock(*shape))
+
+    def step(self, points: NDArray[np.float64]) -> StepResult:
+        """Play one round of every active question.
+
+        Args:
+            points: actions, shape (n, B, 2); those of idle questions are not read.
+
+        Raises:
+            ResetNeeded: no episode is running.
+            ValueError: an action of an active question is not finite.
+        """
+        rows = np.flatnonzero(self.active).tolist()
+        if not rows:
+            raise ResetNeeded("no episode is running: call reset() before step()")
+        points = points[:, rows].swapaxes(0, 1)
+        check_finite(points, self.agents, rows)
+        sampling = self._bounds.to_sampling(points)
+        self._arrays.actions[rows] = np.clip(points, -1.0, 1.0)
+        games = [self._game(row) for row in rows]
+        size = self.config.n_agents
+        # Not active while models are asked: an exception must not leave half a round behind.
+        self.active[rows] = False
+        for index, game in enumerate(games):
+            # A game whose strategy failed has ended before the first action.
+            if game.awaiting_actions:
+                game.act(sampling[index * size : (index + 1) * size])
+        play(games, self._models, self._strategies)
+        return self._after_round(rows, games)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and requests that models were asked for; what was kept cost nothing."""
+        return self._models.usage
+
+    @property
+    def usage_from_cache(self) -> Usage:
+        """What answers from the cache had cost when they were recorded."""
+        return self._models.usage_from_cache
+
+    @property
+    def spending(self) -> Spending:
+        """What counts against the budget."""
+        return self._models.spending
+
+    def close(self) -> None:
+        """Let go of the cache's file; may be called twice. Models stay with the process."""
+        if self._own_models is not None:
+            self._own_models.close()
+
+    def transcript(self, row: int) -> Transcript:
+        """The transcript of one question's episode; ``ResetNeeded`` if it never had one."""
+        return self._game(row).transcript
+
+    def transcripts(self) -> list[Transcript]:
+        """The transcript of every question that has been reset, in their order."""
+        return [game.transcript for game in self._games if game is not None]
+
+    def state(self) -> FloatArray:
+        """The states, shape (B, state size): a fresh array; ``ResetNeeded`` before any reset."""
+        if all(game is None for game in self._games):
+            raise ResetNeeded("there is no state yet: call reset() first")
+        return self._arrays.state()
+
+    def _begin(self, rows: list[int], games: list[Game]) -> None:
+        """Ask for the strategies of new games, and observe question and strategy."""
+        self.active[rows] = False
+        play(games, self._models, self._strategies)
+        texts = [game.question.text for game in games] + [game.strategy for game in games]
+        embedded = self._embedder.embed(texts)
+        self._arrays.question[rows] = embedded[: len(rows)]
+        self._arrays.strategy[rows] = embedded[len(rows) :]
+        # A failed strategy is none; its game is truncated by the first step.
+        self._arrays.strategy[[r for r in rows if self._game(r).failed is not None]] = 0.0
+        self.active[rows] = True
+        self._terminated[rows] = self._truncated[rows] = False
+
+    def _after_round(self, rows: list[int], games: list[Game]) -> StepResult:
+        """Observe what was said, pay the decisions that closed, and report."""
+        size = self.config.n_agents
+        rewards = np.zeros((size, self.num_questions))
+        infos = InfoBlock(size, self.num_questions)
+        rounds = [game.round for game in games]
+        outcomes: dict[int, Outcome] = {}
+        played = [row for row, game in zip(rows, games, strict=True) if game.failed is None]
+        closed = [row for row in played if self._game(row).phase is Phase.SETTLE]
+        if played:
+            self._observe(played)
+        if closed:
+            paid = self._pay(closed)
+            rewards[:, closed] = paid.agents.T
+            infos.write_agents(closed, paid.components)
+            outcomes.update(zip(closed, paid.outcomes, strict=True))
+        infos.write_team(
+            rows,
+            [
+                team_report(game, rounds=played_rounds, outcome=outcomes.get(row))
+                for row, game, played_rounds in zip(rows, games, rounds, strict=True)
+            ],
+        )
+        # A settled game that goes on stands at the beginning of its next decision.
+        self._arrays.round[rows] = [game.round / self.config.bne_rounds for game in games]
+        self._arrays.decision[rows] = [game.decision / self.config.max_rounds for game in games]
+        self._truncated[rows] = [game.failed is not None for game in games]
+        self._terminated[rows] = [game.done and game.failed is None for game in games]
+        self.active[rows] = [not game.done for game in games]
+        return self._result(rewards, infos)
+
+    def _observe(self, rows: list[int]) -> None:
+        """Embed the responses and commitments that stand."""
+        games = [self._game(row) for row in rows]
+        texts = [text for game in games for text in game.responses]
+        texts += [self._conclusion(game) for game in games]
+        embedded = self._embedder.embed(texts)
+        size = self.config.n_agents
+        split = len(rows) * size
+        self._arrays.responses[rows] = embedded[:split].reshape(len(rows), size, -1)
+        self._arrays.commitment[rows] = embedded[split:]
+
+    def _conclusion(self, game: Game) -> str:
+        """The commitment in the form of a response, so that the two can be compared."""
+        commitment = game.commitment
+        if commitment is None:
+            raise RuntimeError("a round was played without a commitment")
+        return self._prompts.conclusion(commitment.value, commitment.reason)
+
+    def _pay(self, rows: list[int]) -> Payment:
+        """Settle the games of ``rows``, whose decisions are closed."""
+        return settle(
+            [self._game(row) for row in rows],
+            responses=self._arrays.responses[rows],
+            commitments=self._arrays.commitment[rows],
+            weights=[self._weights[row] for row in rows],
+            fidelity_weight=self.config.cc_fidelity_weight,
+        )
+
+    def _result(self, rewards: Values, infos: InfoBlock) -> StepResult:
+        return StepResult(
+            observations=self._arrays.observations(),
+            rewards=rewards,
+            terminated=self._terminated.copy(),
+            truncated=self._truncated.copy(),
+            infos=infos.as_dict(),
+        )
+
+    def _game(self, row: int) -> Game:
+        game = self._games[row]
+        if game is None:
+            raise ResetNeeded(f"question {row} has no episode yet: call reset() first")
+        return game
+
+    def _rows_in(self, mask: ArrayLike | None) -> list[int]:
+        """The rows that a mask selects, in order; all of them without a mask."""
+        if mask is None:
+            return list(range(self.num_questions))
+        flags = np.asarray(mask)
+        if flags.dtype != np.bool_ or flags.shape != (self.num_questions,):
+            raise ValueError(
+                f"mask must be {self.num_questions} booleans, one per question; "
+                f"got {flags.dtype} with shape {flags.shape}"
+            )
+        return np.flatnonzero(flags).tolist()
+
+    def _loaded_game_config(self) -> GameConfig:
+        """What all games have in common; the models are loaded here, at the first reset.
+
+        Not those of which the cache holds what a game must know: they are loaded when they are
+        asked something new.
+        """
+        if self._game_config is None:
+            config, team = self.config, self.config.team()
+            models = {name: self._models.model(name) for name in team.names}
+            self._game_config = GameConfig(
+                n_agents=config.n_agents,
+                group_size=config.group_size,
+                bne_rounds=config.bne_rounds,
+                max_rounds=config.max_rounds,
+                convergence_threshold=config.convergence_threshold,
+                bounds=self._bounds,
+                prompts=self._prompts,
+                commitment_rule=config.resolved_commitment_rule(),
+                executor_models=team.executors,
+                coordinator_model=team.coordinator,
+                limits={
+                    name: ModelLimits(
+                        context_limit=model.context_limit,
+                        count_tokens=model.count_tokens,
+                        tokens_per_message=tokens_per_message(model),
+                    )
+                    for name, model in models.items()
+                },
+                extract=_extract,
+                equivalent=equivalent,
+            )
+        return self._game_config

@@ -1,0 +1,313 @@
+"""What a single controller of a team sees and does: four views of the same game.
+
+A view is a format of actions and a format of observations, the latter for one environment or, with
+a leading axis, for a batch of B: ``lead`` below is () or (B,). n is the number of executors.
+
+==========  =====================================  ===========================================
+view        action                                 observation
+==========  =====================================  ===========================================
+flat        ``Box(-1, 1, (2n,))``                  ``Box(-1, 1, (state size,))``: the state
+matrix      ``Box(-1, 1, (n, 2))``                 ``Box(-1, 1, (n, size))``: one row each
+tuple       ``Tuple`` of n ``Box(-1, 1, (2,))``    ``Tuple`` of n ``Box(-1, 1, (size,))``
+discrete    ``Tuple`` of n ``Discrete(bins²)``     as tuple
+==========  =====================================  ===========================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import ArrayLike, NDArray
+
+from econ_env.envs.infos import AGENT_KEYS, TEAM_KEYS
+from econ_env.envs.spaces import ACTION_SIZE, FloatArray, Layout, layout_size, unit_box
+
+Points: TypeAlias = NDArray[np.float64]
+Shape: TypeAlias = tuple[int, ...]
+
+
+class ActionFormat(Protocol):
+    """How a controller writes down the sampling actions of all executors."""
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """The space of one action, a new object."""
+
+    def points(self, actions: Any, lead: Shape) -> Points:
+        """The actions as the game takes them, shape (n, *lead, 2).
+
+        Raises:
+            ValueError: they are no numbers, of a wrong shape, or outside of a discrete range.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlatActions:
+    """All actions in one vector: two values of executor 0, two of executor 1, and so on."""
+
+    n_agents: int
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``Box(-1, 1, (2n,), float32)``."""
+        return unit_box(ACTION_SIZE * self.n_agents)
+
+    def points(self, actions: Any, lead: Shape) -> Points:
+        """See :class:`ActionFormat`."""
+        points = _numbers(actions, (*lead, ACTION_SIZE * self.n_agents), "the joint action")
+        return np.moveaxis(points.reshape(*lead, self.n_agents, ACTION_SIZE), -2, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatrixActions:
+    """One row of two values for every executor."""
+
+    n_agents: int
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``Box(-1, 1, (n, 2), float32)``."""
+        return spaces.Box(-1.0, 1.0, (self.n_agents, ACTION_SIZE), np.float32)
+
+    def points(self, actions: Any, lead: Shape) -> Points:
+        """See :class:`ActionFormat`."""
+        points = _numbers(actions, (*lead, self.n_agents, ACTION_SIZE), "the joint action")
+        return np.moveaxis(points, -2, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TupleActions:
+    """One array of two values for every executor."""
+
+    n_agents: int
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``Tuple`` of n ``Box(-1, 1, (2,), float32)``."""
+        return spaces.Tuple([unit_box(ACTION_SIZE) for _ in range(self.n_agents)])
+
+    def points(self, actions: Any, lead: Shape) -> Points:
+        """See :class:`ActionFormat`."""
+        parts = _parts(actions, self.n_agents)
+        shape = (*lead, ACTION_SIZE)
+        return np.stack(
+            [_numbers(part, shape, f"the action of executor_{i}") for i, part in enumerate(parts)]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiscreteActions:
+    """One number for every executor, which stands for a temperature and a penalty.
+
+    Both coordinates have ``bins`` equally spaced levels from -1 to 1; number a means level
+    ``a // bins`` of the temperature and ``a % bins`` of the repetition penalty.
+    """
+
+    n_agents: int
+    bins: int
+
+    def __post_init__(self) -> None:
+        if type(self.bins) is not int or self.bins < 2:
+            raise ValueError(f"bins must be a whole number >= 2, got {self.bins!r}")
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``Tuple`` of n ``Discrete(bins²)``."""
+        return spaces.Tuple([spaces.Discrete(self.bins**2) for _ in range(self.n_agents)])
+
+    def points(self, actions: Any, lead: Shape) -> Points:
+        """See :class:`ActionFormat`."""
+        numbers = np.stack(
+            [
+                self._checked(part, lead, f"the action of executor_{i}")
+                for i, part in enumerate(_parts(actions, self.n_agents))
+            ]
+        )
+        levels = np.linspace(-1.0, 1.0, self.bins)
+        return levels[np.stack([numbers // self.bins, numbers % self.bins], axis=-1)]
+
+    def _checked(self, part: ArrayLike, lead: Shape, what: str) -> NDArray[np.int64]:
+        numbers = np.asarray(part)
+        limit = self.bins**2
+        if (
+            numbers.dtype.kind not in "iu"
+            or numbers.shape != lead
+            or ((numbers < 0) | (numbers >= limit)).any()
+        ):
+            raise ValueError(
+                f"{what} must be whole numbers from 0 to {limit - 1} of shape {lead}, got {part!r}"
+            )
+        return numbers.astype(np.int64)
+
+
+def _numbers(values: ArrayLike, shape: Shape, what: str) -> Points:
+    """``values`` as an array; ``ValueError`` unless they are numbers of this shape."""
+    try:
+        points = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be numbers of shape {shape}, got {values!r}") from error
+    if points.shape != shape:
+        raise ValueError(
+            f"{what} must have shape {shape}: temperature and repetition penalty of an executor, "
+            f"in [-1, 1]; got shape {points.shape}"
+        )
+    return points
+
+
+def _parts(actions: Any, n_agents: int) -> list[Any]:
+    """The actions of the executors; ``ValueError`` unless there is one for each."""
+    try:
+        parts = list(actions)
+    except TypeError:
+        parts = []
+    if len(parts) != n_agents:
+        raise ValueError(
+            f"the joint action must have {n_agents} parts, one for each executor; got {actions!r}"
+        )
+    return parts
+
+
+ViewName = Literal["flat", "matrix", "tuple", "discrete"]
+VIEW_NAMES: tuple[ViewName, ...] = get_args(ViewName)
+DEFAULT_BINS = 5
+
+
+class ObservationFormat(Protocol):
+    """What a controller sees of the game."""
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """The space of one observation, a new object."""
+
+    def show(self, states: FloatArray, observations: FloatArray) -> Any:
+        """The observation, from states (*lead, size) and observations (n, *lead, size)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateObservation:
+    """The whole state as one vector."""
+
+    size: int
+    """Of the state."""
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``Box(-1, 1, (size,), float32)``."""
+        return unit_box(self.size)
+
+    def show(self, states: FloatArray, observations: FloatArray) -> FloatArray:
+        """See :class:`ObservationFormat`."""
+        return states
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObservationRows:
+    """The executors' observations as the rows of a matrix."""
+
+    n_agents: int
+    size: int
+    """Of one executor's observation."""
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``Box(-1, 1, (n, size), float32)``."""
+        return spaces.Box(-1.0, 1.0, (self.n_agents, self.size), np.float32)
+
+    def show(self, states: FloatArray, observations: FloatArray) -> FloatArray:
+        """See :class:`ObservationFormat`."""
+        return np.ascontiguousarray(np.moveaxis(observations, 0, -2))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObservationTuple:
+    """The executors' observations, each for itself."""
+
+    n_agents: int
+    size: int
+    """Of one executor's observation."""
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``Tuple`` of n ``Box(-1, 1, (size,), float32)``."""
+        return spaces.Tuple([unit_box(self.size) for _ in range(self.n_agents)])
+
+    def show(self, states: FloatArray, observations: FloatArray) -> tuple[FloatArray, ...]:
+        """See :class:`ObservationFormat`."""
+        return tuple(observations)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """One of the four views."""
+
+    actions: ActionFormat
+    observations: ObservationFormat
+
+
+def make_view(
+    name: ViewName,
+    *,
+    n_agents: int,
+    state_layout: Layout,
+    observation_layout: Layout,
+    bins: int | None = None,
+) -> View:
+    """The view of this name.
+
+    Args:
+        name: one of ``VIEW_NAMES``.
+        n_agents: number of executors.
+        state_layout: of the state.
+        observation_layout: of one executor's observation.
+        bins: levels of each coordinate in the view ``"discrete"``; None: ``DEFAULT_BINS``. An
+            error with any other view.
+
+    Raises:
+        ValueError: the name is unknown, or ``bins`` is no whole number >= 2 or has no use.
+    """
+    if name not in VIEW_NAMES:
+        raise ValueError(f"view must be one of {', '.join(map(repr, VIEW_NAMES))}, got {name!r}")
+    if bins is not None and name != "discrete":
+        raise ValueError(f'bins={bins!r} is for view="discrete" only, the view is {name!r}')
+    size = layout_size(observation_layout)
+    each = ObservationTuple(n_agents=n_agents, size=size)
+    views: dict[ViewName, View] = {
+        "flat": View(
+            actions=FlatActions(n_agents=n_agents),
+            observations=StateObservation(size=layout_size(state_layout)),
+        ),
+        "matrix": View(
+            actions=MatrixActions(n_agents=n_agents),
+            observations=ObservationRows(n_agents=n_agents, size=size),
+        ),
+        "tuple": View(actions=TupleActions(n_agents=n_agents), observations=each),
+        "discrete": View(
+            actions=DiscreteActions(n_agents=n_agents, bins=DEFAULT_BINS if bins is None else bins),
+            observations=each,
+        ),
+    }
+    return views[name]
+
+
+def joint_info(
+    infos: Mapping[str, Mapping[str, Any]], rewards: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a single controller is told: the infos of all agents under constant keys.
+
+    Keys of the team keep their value, a number or an array of shape (B,). Keys of agents, and
+    ``"rewards"``, become arrays of shape (n,) or (B, n), in the order of the agents.
+
+    Args:
+        infos: of every agent; numbers, or arrays of shape (B,).
+        rewards: of every agent; likewise.
+    """
+    each = list(infos.values())
+    return {
+        **{key: each[0][key] for key in TEAM_KEYS},
+        **{key: np.stack([info[key] for info in each], axis=-1) for key in AGENT_KEYS},
+        "rewards": np.stack(list(rewards.values()), axis=-1),
+    }

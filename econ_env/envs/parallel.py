@@ -1,0 +1,305 @@
+"""The PettingZoo environment: one question, one agent per executor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from gymnasium.spaces import Space
+from gymnasium.utils import EzPickle
+from numpy.typing import ArrayLike
+from pettingzoo import ParallelEnv
+
+from econ_env.config import EnvConfig
+from econ_env.embeddings import Embedder
+from econ_env.envs.driver import Episodes
+from econ_env.envs.infos import Infos as InfoArrays
+from econ_env.envs.render import (
+    RENDER_MODES,
+    RenderMode,
+    Screen,
+    check_render_mode,
+    render_transcript,
+)
+from econ_env.envs.spaces import (
+    ACTION_SIZE,
+    FloatArray,
+    action_parts_as_json,
+    layout_as_json,
+    stack_actions,
+)
+from econ_env.game.closing_rules import CommitmentRule
+from econ_env.game.prompts import PromptSet
+from econ_env.game.transcript import Transcript
+from econ_env.llm.api import SecondAction
+from econ_env.llm.budget.limits import Spending
+from econ_env.llm.cache.recording_model import CacheMode
+from econ_env.llm.types import ChatModel, Usage
+from econ_env.questions.base import OrderName, QuestionSource
+from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
+
+Infos: TypeAlias = dict[str, dict[str, float]]
+
+
+class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
+    """A team of language models that answers one question per episode.
+
+    ## Description
+    A coordinator (a language model inside the environment) writes a strategy of at most 50 tokens
+    for the question. Then, round by round, every executor (another language model) answers the
+    question with the temperature and the repetition penalty that its agent chose, and the
+    coordinator draws a commitment from all answers. Agents decide nothing but how their executor
+    samples: the problem is to find sampling actions that together make the team right.
+
+    One ``step`` is one round. A decision closes after ``bne_rounds`` rounds or earlier: when a
+    commitment repeats the one before, when no agent moved its action, or when commitments
+    oscillate. ``max_rounds`` decisions are one episode.
+
+    ## Action Space
+    ``Box(-1, 1, (2,), float32)`` for every agent: temperature and repetition penalty, mapped
+    affinely to ``[temperature_min, temperature_max] x [repetition_penalty_min,
+    repetition_penalty_max]``. Values outside of [-1, 1] are clipped; NaN, infinity, a wrong
+    shape, or a missing or unknown agent is a ``ValueError``.
+
+    ## Observation Space
+    ``Box(-1, 1, float32)``, flat and equal for all agents; ``observation_layout`` maps the name
+    of every part to its slice. With D the embedder's dimension:
+
+    | part         | size | meaning                                                |
+    |--------------|------|--------------------------------------------------------|
+    | `question`   | D    | embedding of the question                              |
+    | `strategy`   | D    | embedding of the coordinator's strategy                |
+    | `response`   | D    | embedding of the agent's own last response             |
+    | `commitment` | D    | embedding of the last commitment                       |
+    | `action`     | 2    | the agent's own last action, in [-1, 1]                |
+    | `round`      | 1    | share of `bne_rounds` played in this decision          |
+    | `decision`   | 1    | share of `max_rounds` closed in this episode           |
+
+    Parts of what has not happened yet are zero. ``state()`` (in ``state_space``, named by
+    ``state_layout``) holds question, strategy, commitment, both shares, and every executor's
+    response and action. Texts are in ``transcript`` and ``render()``, never in observations.
+
+    ## Rewards
+    Zero until a decision closes, then for every executor
+    r_i = w_TS TS_i + w_AL AL_i + w_CC CC_i, each component in [0, 1]: TS_i is 1 if its own answer
+    equals the gold answer, AL_i measures agreement of its response with the commitment, CC_i
+    mixes fidelity to the commitment with novelty against the other responses. The team reward
+    (``infos[agent]["team_reward"]``) takes whether the commitment is correct, and mean AL and CC.
+    Never are temperature, penalty, time or tokens part of a reward. The weights of one episode
+    are set by ``reset(options={"reward_weights": {"ts": 1.0, "al": 0.0, "cc": 0.0}})``.
+
+    Infos are numbers under the same keys (:data:`~econ_env.envs.infos.INFO_KEYS`) at every reset
+    and step, zero at reset. ``prompt_tokens`` and ``completion_tokens`` count the whole team in the
+    episode so far, a kept strategy as if it had been asked for; :attr:`usage` counts what was
+    really spent over the life of the environment.
+
+    ## Starting State
+    The next question in the order of the seed, and the strategy for it: one short call of the
+    coordinator, or none where the environment has it from an earlier episode (the last 4096 are
+    kept; a model must answer a request of temperature 0 in one way). ``reset(seed=s)`` starts the
+    sequence of episodes of seed s; ``reset()`` goes on with the next one.
+    ``reset(options={"question": 7})`` asks question 7 of the data set and leaves the order where
+    it is. Other options are ignored. Two environments with equal settings and seed write byte-equal
+    requests.
+
+    ## Episode End
+    All agents terminate together when the last decision closes. If a request fails after the
+    model's own retries, the episode is truncated for all agents with reward 0 and
+    ``infos[agent]["failed"] == 1``: not a wrong answer, but no result. A model that cannot be
+    used at all raises ``ModelError``; so do an exhausted budget (``BudgetExceeded``) and a replay
+    that was not recorded (``ReplayMiss``).
+
+    ## Arguments
+    Every argument but ``render_mode`` is a field of :class:`~econ_env.config.EnvConfig` and is
+    described there. ``render_mode`` is None, ``"ansi"`` (``render()`` returns the episode as
+    text) or ``"human"`` (the episode is printed as it unfolds). ``max_cycles`` is PettingZoo's
+    name for ``max_rounds``.
+
+    Pickling and copying carry the arguments, never models, texts or positions: the copy stands
+    before its first ``reset``, also if the original was in the middle of an episode.
+
+    ## Version History
+    - v0: first version
+    """
+
+    # Not a ClassVar: an instance adds the layout of its own observations.
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "name": "econ_v0",
+        "render_modes": list(RENDER_MODES),
+        "render_fps": 1,
+        "is_parallelizable": True,
+    }
+
+    def __init__(
+        self,
+        dataset: str | Path | QuestionSource = "arithmetic",
+        llm: str | ChatModel | Sequence[str | ChatModel] = "bundled",
+        *,
+        coordinator: str | ChatModel | None = None,
+        n_agents: int = 3,
+        bne_rounds: int = 1,
+        max_rounds: int = 1,
+        max_cycles: int | None = None,
+        group_size: int | None = None,
+        commitment_rule: CommitmentRule | None = None,
+        prompts: Literal["compact", "default"] | PromptSet | None = None,
+        second_action: SecondAction = "repetition_penalty",
+        max_concurrency: int = 64,
+        request_timeout_s: float = 600.0,
+        temperature_min: float = 0.1,
+        temperature_max: float = 2.0,
+        repetition_penalty_min: float = 0.8,
+        repetition_penalty_max: float = 1.5,
+        top_p: float = 0.9,
+        sampling_digits: int | None = None,
+        convergence_threshold: float = 0.01,
+        reward_weights: RewardWeights | Mapping[str, float] | None = None,
+        cc_fidelity_weight: float = FIDELITY_WEIGHT,
+        embedder: str | Embedder | None = None,
+        split: str = "test",
+        data_path: str | Path | None = None,
+        subset: str | None = None,
+        revision: str | None = None,
+        streaming: bool = False,
+        question_field_name: str | None = None,
+        answer_field_name: str | None = None,
+        max_question_length: int | None = None,
+        max_answer_length: int | None = None,
+        order: OrderName = "shuffled",
+        loop: bool = True,
+        seed: int = 0,
+        cache: CacheMode = "off",
+        cache_path: str | Path | None = None,
+        max_requests: int | None = None,
+        max_total_tokens: int | None = None,
+        max_cost_usd: float | None = None,
+        prices: Mapping[str, Sequence[float]] | None = None,
+        render_mode: RenderMode | None = None,
+    ) -> None:
+        arguments = {**locals()}
+        settings = {setting.name: arguments[setting.name] for setting in fields(EnvConfig)}
+        EzPickle.__init__(self, **settings, render_mode=render_mode)
+        self.config = EnvConfig(**settings)
+        self.render_mode = check_render_mode(render_mode)
+        self._episodes = Episodes(self.config, num_questions=1)
+        self._screen = Screen()
+        spaces = self._episodes.spaces
+        self.possible_agents = self.config.agents
+        self.agents: list[str] = []
+        self.observation_spaces = spaces.observations
+        self.action_spaces = spaces.actions
+        self.state_space = spaces.state
+        self.observation_layout = spaces.observation_layout
+        self.state_layout = spaces.state_layout
+        self.metadata = {
+            **type(self).metadata,
+            "observation_layout": layout_as_json(self.observation_layout),
+            "action_parts": action_parts_as_json(self.config.bounds()),
+        }
+
+    def observation_space(self, agent: str) -> Space[Any]:
+        """The space of ``agent``'s observations, always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Space[Any]:
+        """The space of ``agent``'s actions, always the same object."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, FloatArray], Infos]:
+        """Start an episode. See the class for seeds and options.
+
+        Raises:
+            OutOfQuestions: every question was asked and ``loop`` is False.
+            ModelError: a model cannot be used.
+        """
+        result = self._episodes.reset(seed=seed, options=options)
+        self.agents = list(self.possible_agents)
+        self._show()
+        return self._deal(result.observations), self._deal_infos(result.infos)
+
+    def step(
+        self, actions: Mapping[str, ArrayLike]
+    ) -> tuple[dict[str, FloatArray], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
+        """Play one round with the action of every agent.
+
+        Raises:
+            ResetNeeded: before the first ``reset`` or after the end of the episode.
+            ValueError: an action is missing, for nobody, of a wrong shape, or not finite.
+        """
+        points = stack_actions(actions, self.possible_agents, (ACTION_SIZE,))
+        result = self._episodes.step(points[:, np.newaxis])
+        terminated, truncated = bool(result.terminated[0]), bool(result.truncated[0])
+        agents = self.possible_agents
+        if terminated or truncated:
+            self.agents = []
+        self._show()
+        return (
+            self._deal(result.observations),
+            dict(zip(agents, result.rewards[:, 0].tolist(), strict=True)),
+            dict.fromkeys(agents, terminated),
+            dict.fromkeys(agents, truncated),
+            self._deal_infos(result.infos),
+        )
+
+    def state(self) -> FloatArray:
+        """The state, float32 in ``state_space``: a fresh array, valid after the end too."""
+        state: FloatArray = self._episodes.state()[0]
+        return state
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was said and sampled in the episode so far."""
+        return self._episodes.transcript(0)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and requests spent since this environment was made; kept strategies cost none."""
+        return self._episodes.usage
+
+    @property
+    def usage_from_cache(self) -> Usage:
+        """What the answers from the cache had cost when they were recorded; not in ``usage``."""
+        return self._episodes.usage_from_cache
+
+    @property
+    def spending(self) -> Spending:
+        """What counts against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
+        return self._episodes.spending
+
+    def render(self) -> str | None:
+        """The episode as text in mode ``"ansi"``; in mode ``"human"`` it is printed instead.
+
+        Raises:
+            ResetNeeded: before the first ``reset``.
+        """
+        if self.render_mode == "ansi":
+            return render_transcript(self.transcript)
+        if self.render_mode == "human":
+            self._screen.show(self.transcript)
+        return None
+
+    def close(self) -> None:
+        """Let go of the cache's file. Models are shared by the process, and outlive this.
+
+        May be called twice. :func:`econ_env.llm.close_shared_models` releases the models.
+        """
+        self._episodes.close()
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            self.render()
+
+    def _deal(self, observations: FloatArray) -> dict[str, FloatArray]:
+        return dict(zip(self.possible_agents, observations[:, 0], strict=True))
+
+    def _deal_infos(self, infos: InfoArrays) -> Infos:
+        columns = {key: values[:, 0].tolist() for key, values in infos.items()}
+        return {
+            agent: {key: column[index] for key, column in columns.items()}
+            for index, agent in enumerate(self.possible_agents)
+        }

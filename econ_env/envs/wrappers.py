@@ -1,0 +1,86 @@
+"""Optional wrappers of the PettingZoo environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pettingzoo import ParallelEnv
+from pettingzoo.utils.wrappers import BaseParallelWrapper
+
+from econ_env.envs.parallel import EconParallelEnv
+from econ_env.game.transcript import Transcript
+
+TEXT_KEYS = ("strategy", "response", "commitment", "reason")
+"""What :class:`TextInfos` adds to the infos of every agent at every step."""
+
+
+class TextInfos(BaseParallelWrapper[str, Any, Any]):
+    """Adds texts to the infos of every step, for loggers and for learners that read.
+
+    Beside the numbers, an agent's infos get the texts that stand after the step; a text is empty
+    where a failed request left none:
+
+    ============  ==============================================================================
+    strategy      what its executor was told to do: the strategy of its group
+    response      the full text of its executor's last response
+    commitment    the value that the team is committed to
+    reason        the reason that the coordinator gave for it
+    ============  ==============================================================================
+
+    The infos of ``reset`` are empty: libraries such as TorchRL read the types of infos off a
+    reset and cannot take texts there, but leave all infos alone where they find none.
+
+    Args:
+        env: an :class:`~econ_env.envs.parallel.EconParallelEnv`, maybe in other wrappers.
+    """
+
+    def __init__(self, env: ParallelEnv[str, Any, Any]) -> None:
+        super().__init__(env)
+        game = env.unwrapped
+        if not isinstance(game, EconParallelEnv):
+            raise TypeError(f"TextInfos wraps an EconParallelEnv, got {type(game).__name__}")
+        self._game = game
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Start an episode; every agent's infos are empty."""
+        observations, infos = super().reset(seed=seed, options=options)
+        return observations, {agent: {} for agent in infos}
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[
+        dict[str, Any],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Play one round; the infos hold numbers and texts."""
+        observations, rewards, terminations, truncations, infos = super().step(actions)
+        texts = _texts(self._game.transcript)
+        none = dict.fromkeys(TEXT_KEYS, "")
+        infos = {agent: {**info, **texts.get(agent, none)} for agent, info in infos.items()}
+        return observations, rewards, terminations, truncations, infos
+
+
+def _texts(transcript: Transcript) -> dict[str, dict[str, str]]:
+    """Per agent, the texts of the last round; {} if there is none."""
+    rounds = list(transcript.rounds())
+    if not rounds:
+        return {}
+    # The team's commitment comes last, after those of groups; it is missing if one of these failed.
+    concluded = [record for record in rounds[-1].commitments if record.role == "commit"]
+    value, reason = (concluded[0].value, concluded[0].reason) if concluded else (None, "")
+    # The global strategy comes first; a team of one group has no other.
+    strategies = transcript.strategies[1:] or transcript.strategies
+    return {
+        record.agent: {
+            "strategy": strategies[record.group].strategy,
+            "response": record.text,
+            "commitment": value or "",
+            "reason": reason,
+        }
+        for record in rounds[-1].executors
+    }

@@ -1,0 +1,1 @@
+"""The game as a pure state machine: requests out, completions in; no I/O, clock or randomness."""

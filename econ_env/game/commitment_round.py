@@ -1,0 +1,240 @@
+"""From the responses of one round to the team's commitment, up the tree of coordinators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from econ_env.game.closing_rules import GameConfig
+from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands
+from econ_env.game.parsing import guard_strategy, parse_commitment
+from econ_env.game.requests import RequestWriter
+from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
+from econ_env.grading.extraction import worked_steps
+from econ_env.llm.types import ChatRequest, Completion, Role, Usage
+from econ_env.text import encodable
+
+
+class Coordination:
+    """The commitments of one round: level by level, all nodes of a level at once.
+
+    :meth:`ask` gives the requests of the next level that needs any, :meth:`take` their outcome.
+    A node above the groups sees the conclusions of its members, never a response. When ``ask``
+    gives nothing, the last of :attr:`records` is the team's commitment.
+
+    Args:
+        config: the rules.
+        tree: the coordinators.
+        writer: of the game's requests.
+        strategy: the team's, for the nodes above the groups.
+        group_strategies: one per group.
+        responses: full text per executor.
+        answers: answer per executor, or None.
+        decision: number of the decision, from 0.
+        round_: number of the round in it, from 0.
+    """
+
+    def __init__(
+        self,
+        config: GameConfig,
+        tree: Tree,
+        writer: RequestWriter,
+        *,
+        strategy: str,
+        group_strategies: Sequence[str],
+        responses: Sequence[str],
+        answers: Sequence[str | None],
+        decision: int,
+        round_: int,
+    ) -> None:
+        self._config = config
+        self._tree = tree
+        self._writer = writer
+        self._strategy = strategy
+        self._group_strategies = group_strategies
+        self._responses = responses
+        self._answers = answers
+        self._when = (decision, round_)
+        self._level = 0
+        self._asked: list[Node] = []
+        self._records: dict[int, CommitmentRecord] = {}
+
+    @property
+    def records(self) -> tuple[CommitmentRecord, ...]:
+        """The commitments so far, groups first, the team's last."""
+        return tuple([self._records[index] for index in sorted(self._records)])
+
+    def ask(self) -> list[ChatRequest]:
+        """The requests of the next level that needs a call; empty when all is concluded.
+
+        Raises:
+            PromptTooLong: a prompt fits into no context.
+        """
+        guarded = self._config.commitment_rule == "guarded"
+        for level in self._tree.levels[self._level :]:
+            self._level += 1
+            self._asked = []
+            for node in level:
+                agreed = (
+                    consensus(self._members_answers(node), self._config.equivalent)
+                    if guarded
+                    else None
+                )
+                if agreed is None:
+                    self._asked.append(node)
+                else:
+                    self._records[node.index] = self._agreement(node, agreed)
+            if self._asked:
+                return [self._request(node) for node in self._asked]
+        return []
+
+    def take(self, requests: Sequence[ChatRequest], completions: Sequence[Completion]) -> None:
+        """Read the completions of the requests of :meth:`ask`, failed ones included."""
+        for node, request, completion in zip(self._asked, requests, completions, strict=True):
+            self._records[node.index] = read_commitment(
+                self._config,
+                node,
+                self._members_answers(node),
+                self._members_reasons(node),
+                request,
+                completion,
+            )
+
+    def _members_answers(self, node: Node) -> list[str | None]:
+        if node.level == 0:
+            return [self._answers[child] for child in node.children]
+        return [self._records[child].value for child in node.children]
+
+    def _members_reasons(self, node: Node) -> list[str]:
+        """What every member says for its answer, without the answer."""
+        if node.level == 0:
+            return [worked_steps(self._responses[child]) for child in node.children]
+        return [self._records[child].reason for child in node.children]
+
+    def _request(self, node: Node) -> ChatRequest:
+        if node.level == 0:
+            strategy = self._group_strategies[node.index]
+            texts = [self._responses[child] for child in node.children]
+        else:
+            strategy = self._strategy
+            below = [self._records[child] for child in node.children]
+            conclude = self._config.prompts.conclusion
+            texts = [conclude(record.value, record.reason) for record in below]
+        return self._writer.commit(node, self._role(node), strategy, texts, *self._when)
+
+    def _role(self, node: Node) -> Role:
+        return "commit" if node is self._tree.nodes[-1] else "local_commit"
+
+    def _agreement(self, node: Node, value: str) -> CommitmentRecord:
+        """What a coordinator would only repeat: no call, and the first member's own words.
+
+        A commitment is compared with responses (AL and CC of the reward), so it must work the
+        question as they do: a mere statement that all agree would pay a team less for agreeing.
+        """
+        reason = self._members_reasons(node)[0]
+        return CommitmentRecord(
+            agent=node.agent,
+            role=self._role(node),
+            model=self._config.coordinator_model,
+            members=node.members,
+            value=value,
+            reason=reason,
+            confidence=1.0,
+            checklist={"agree": True},
+            parse_method="consensus",
+            novel=False,
+            text=self._config.prompts.conclusion(value, reason),
+            called=False,
+            seed=0,
+            finish_reason="stop",
+            error=None,
+            usage=Usage(),
+        )
+
+
+def read_strategy(agent: str, request: ChatRequest, completion: Completion) -> StrategyRecord:
+    """The strategy of ``agent``, cut where it states an answer."""
+    text = encodable(completion.text)
+    strategy, leaked = guard_strategy(text)
+    return StrategyRecord(
+        agent=agent,
+        role=request.role,
+        model=request.model,
+        seed=request.seed,
+        text=text,
+        strategy=strategy,
+        leaked=leaked,
+        finish_reason=completion.finish_reason,
+        error=completion.error,
+        usage=completion.usage,
+    )
+
+
+def read_response(
+    config: GameConfig, index: int, group: int, request: ChatRequest, completion: Completion
+) -> ExecutorRecord:
+    """The response of executor number ``index``, with its answer."""
+    text = encodable(completion.text)
+    return ExecutorRecord(
+        agent=f"executor_{index}",
+        group=group,
+        model=request.model,
+        temperature=request.temperature,
+        repetition_penalty=request.repetition_penalty,
+        seed=request.seed,
+        text=text,
+        answer=config.extract(text),
+        finish_reason=completion.finish_reason,
+        error=completion.error,
+        usage=completion.usage,
+    )
+
+
+def read_commitment(
+    config: GameConfig,
+    node: Node,
+    answers: Sequence[str | None],
+    reasons: Sequence[str],
+    request: ChatRequest,
+    completion: Completion,
+) -> CommitmentRecord:
+    """The conclusion of ``node`` under the commitment rule.
+
+    Where the rule replaces the coordinator's value, the reason is that of the first member that
+    gave the standing value, and there is no confidence: what the coordinator said was about
+    another value. ``text`` is the coordinator's reply all the same.
+
+    Args:
+        config: the rules.
+        node: the coordinator.
+        answers: of its members.
+        reasons: of its members for their answers.
+        request: the request that was made.
+        completion: what came back.
+    """
+    text = encodable(completion.text)
+    read = parse_commitment(text)
+    value, novel = read.value, False
+    reason, confidence = read.reason, read.confidence
+    if config.commitment_rule == "guarded":
+        value, novel = stands(value, answers, config.equivalent)
+        if value != read.value:
+            giver = [same(value, answer, config.equivalent) for answer in answers].index(True)
+            reason, confidence = reasons[giver], None
+    return CommitmentRecord(
+        agent=node.agent,
+        role=request.role,
+        model=request.model,
+        members=node.members,
+        value=value,
+        reason=reason,
+        confidence=confidence,
+        checklist=read.checklist,
+        parse_method=read.parse_method,
+        novel=novel,
+        text=text,
+        called=True,
+        seed=request.seed,
+        finish_reason=completion.finish_reason,
+        error=completion.error,
+        usage=completion.usage,
+    )

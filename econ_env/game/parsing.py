@@ -1,0 +1,209 @@
+"""Reading what a coordinator wrote: its commitment, and its strategy without a leaked answer.
+
+A commitment is asked for as one JSON object. Models return it in code fences, with trailing
+commas, single quotes, LaTeX whose backslashes are not escaped, or cut off at the token limit.
+:func:`parse_commitment` reads all of that and says how (``parse_method``), so that reports can
+tell a clean reply from a rescued one. Nothing is evaluated, no parser recurses, and the time is
+linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from econ_env.game.loose_json import loose_objects, restore_latex
+from econ_env.grading.extraction import boxed_answer, find_answer, outside_think
+from econ_env.text import encodable
+
+MAX_CHARACTERS = 50_000
+"""Only the end of a longer reply is read where its JSON needs repair."""
+MAX_ANSWER_CHARACTERS = 1_000
+"""A longer "value" is not an answer."""
+MAX_STRATEGY_CHARACTERS = 2_000
+"""50 tokens are shorter than this, unless a server ignored the limit on tokens."""
+_MAX_CHECKS = 16
+
+Method = Literal["json", "repaired", "boxed", "last_number", "none"]
+
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=lambda name: None)
+"""Numbers stay the text that was written: 0.10 is not 0.1, and no digit of a long one is lost."""
+
+_NUMBER_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty "
+    "ninety hundred thousand"
+)
+_FILLERS = (
+    r"number(?!\s+of\b) about approximately around roughly exactly simply just equal to probably "
+    "likely be the a an therefore thus hence then so minus negative total of value"
+)
+_ABOUT_THE_ANSWER = (
+    "found given positive negative correct wrong rounded reasonable unknown asked add subtract "
+    "multiply divide count compare sum"
+)
+_LEAK = re.compile(
+    r"\\boxed|\\fbox|#{4}"
+    r"|(?:=>|⇒|→|->)\s*[$€£]?[-−]?\d"
+    # A conclusion without the word answer.
+    r"|\b(?:it\s+(?:equals|comes\s+to)|(?:total|final)\s*[:=])\s*[$€£]?[-−]?\d"
+    r"|\d[\d\s.+*/×÷()-]{0,60}=\s*[$€£]?[-−]?\d"
+    r"|(?:\b(?:so|thus|hence|therefore|then)\b,?\s*)?(?:\b(?:the|our|my)\s+)?"
+    r"(?:\b(?:final|correct|overall)\s+)?"
+    # A number or number word, after "is", a colon or nothing at all ("final answer 42") ...
+    r"(?:\b(?:answer|result|solution|(?:final|correct)\s+(?:value|number|choice|option))\b"
+    r"(?:,\s*(?:then|therefore|thus|hence|so),)?[\s*_]*"
+    r"(?:is|are|equals|comes\s+(?:out\s+)?to|(?:will|would|must|should)\s+be)?"
+    rf"(?:[^\w\n.;]|_|\b(?:{'|'.join(_FILLERS.split())})\b){{0,12}}"
+    rf"(?:\d(?![\d.,]*-[a-z])|\([A-H]\)|\b(?:{'|'.join(_NUMBER_WORDS.split())})\b)"
+    # ... or a single word that ends the sentence ("Answer: Paris").
+    r"|\banswer\b[\s*_]*(?:is\b|(?:will|would|must)\s+be\b|[:：=])[\s*_:]*"
+    rf"(?!(?:{'|'.join(_ABOUT_THE_ANSWER.split())})\b)[^\s.,;]+[*_]*\s*(?:[.,;!\n]|\Z))",
+    re.IGNORECASE,
+)
+_LEAK_SIGNS = (
+    *("answer", "result", "solution", "final", "correct", "total", "equals", "comes"),
+    *("boxed", "fbox", "####", "=", "⇒", "→", "->"),
+)
+"""No leak without one of these: most strategies need no closer look."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commitment:
+    """A coordinator's conclusion as it was read from its reply."""
+
+    value: str | None
+    """The final answer as text, numbers exactly as written; None where there is none."""
+    reason: str = ""
+    confidence: float | None = None
+    """In [0, 1]; a number above 1 is read as a percentage. None where it is missing, no number,
+    negative or above 100 %."""
+    checklist: dict[str, bool] = field(default_factory=dict)
+    parse_method: Method
+
+
+def parse_commitment(text: str) -> Commitment:
+    r"""Read a commitment from a coordinator's reply.
+
+    The methods are tried in this order; the first that finds a value wins:
+
+    * ``json``: the whole reply is one JSON object with a ``value``. Of equal keys the last counts.
+    * ``repaired``: an object can be read with tolerance; of several objects the last counts.
+    * ``boxed``: the last balanced ``\boxed{...}``. Where that is empty, there is no value.
+    * ``last_number``: any other way in which an executor's answer is found
+      (:func:`econ_env.grading.extraction.find_answer`): behind ``####``, behind an answer phrase,
+      a reply that is nothing but a value, or else the last number.
+    * ``none``: no value at all, or a whole object that says ``"value": null``.
+
+    The last three look only into the reason where an object has one, since the number that comes
+    last in a broken object is its confidence. What stands in a ``<think>`` block is never read.
+    """
+    text = outside_think(text).strip()
+    entries = _strict_object(text)
+    if entries is not None and (value := _value_text(raw := entries.get("value"))) is not None:
+        damaged = isinstance(raw, str) and restore_latex(raw) != raw
+        return _commitment(value, entries, "repaired" if damaged else "json")
+    if entries is not None and "value" in entries and entries["value"] is None:
+        return _commitment(None, entries, "none")  # said so: no number of the reason replaces it
+
+    text = text[-MAX_CHARACTERS:]
+    found: dict[str, Any] = {}
+    for entries in loose_objects(text):
+        if entries.keys() & {"value", "answer", "final_answer", "reason"}:
+            found = entries
+    for key in ("value", "answer", "final_answer"):
+        if (value := _value_text(found.get(key))) is not None:
+            return _commitment(value, found, "repaired")
+
+    reason = found.get("reason", "" if found else text)
+    source = reason if isinstance(reason, str) else ""
+    answer = find_answer(source)
+    if answer is None or len(answer.answer) > MAX_ANSWER_CHARACTERS:
+        return _commitment(None, found, "none")
+    method: Method = "boxed" if answer.way == "boxed" else "last_number"
+    return _commitment(encodable(answer.answer), found, method)
+
+
+def guard_strategy(text: str) -> tuple[str, bool]:
+    """The strategy without an answer that it gives away, and whether it gave one away.
+
+    A strategy is cut before a box, before ``####``, before an arrow to a number (``=> 42``) and
+    before a calculation with its value (``6*7 = 42``) or a phrase that a value follows ("the answer
+    is 42", "Answer: Paris", "the correct choice is (B)"). A phrase that only speaks about the
+    answer ("the answer is the sum of both") stays. So does at most the length that 50 tokens can
+    have.
+    """
+    text = outside_think(text)[:MAX_STRATEGY_CHARACTERS]
+    lowered = text.lower()
+    leak = _LEAK.search(text) if any(sign in lowered for sign in _LEAK_SIGNS) else None
+    return (text if leak is None else text[: leak.start()]).strip(), leak is not None
+
+
+def _commitment(
+    value: str | None,
+    entries: dict[str, Any],
+    method: Method,
+) -> Commitment:
+    reason = entries.get("reason")
+    return Commitment(
+        value=value,
+        reason=restore_latex(encodable(reason)).strip() if isinstance(reason, str) else "",
+        confidence=_confidence(entries.get("confidence")),
+        checklist=_checklist(entries.get("checklist")),
+        parse_method=method,
+    )
+
+
+def _strict_object(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        decoded = _DECODER.decode(text)
+    except (ValueError, RecursionError):  # RecursionError: hostile nesting, reported by CPython
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _value_text(value: object) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("value")
+    if isinstance(value, list):
+        items = [_scalar_text(item) for item in value]
+        value = None if None in items else ", ".join(item for item in items if item is not None)
+    return _scalar_text(value)
+
+
+def _scalar_text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str) or len(value) > MAX_ANSWER_CHARACTERS:
+        return None
+    value = restore_latex(encodable(value)).strip()
+    boxed = boxed_answer(value)
+    return (value if boxed is None else boxed) or None
+
+
+def _confidence(value: object) -> float | None:
+    """A number in [0, 1], or a percentage: marked as one, or above 1 and at most 100.
+
+    What is neither (negative, above 100, no number) says nothing that could be relied on: None.
+    """
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    percent = value.endswith("%")
+    try:
+        number = float(value.rstrip("% "))
+    except ValueError:
+        return None
+    if percent or number > 1:
+        number /= 100
+    return number if 0 <= number <= 1 else None
+
+
+def _checklist(value: object) -> dict[str, bool]:
+    if not isinstance(value, dict):
+        return {}
+    checks = [(encodable(k)[:40], v) for k, v in value.items() if isinstance(v, bool)]
+    return dict(checks[:_MAX_CHECKS])

@@ -1,0 +1,206 @@
+"""Find the answer in a response and grade it against the gold answer.
+
+Grading never runs what it grades. Numbers, tuples of numbers and words are compared exactly and
+at once; everything else goes to math-verify in a process with limits on time and memory, which is
+killed and replaced when it exceeds them. So every answer gets a verdict, and no answer can hang
+or harm the run: a model that is trained against a grader finds every hole in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import lru_cache
+
+from econ_env.grading.extraction import boxed_answer, extract
+from econ_env.grading.latex import clean, to_latex
+from econ_env.grading.limits import MAX_ANSWER_LENGTH, is_excessive, is_no_formula
+from econ_env.grading.plain import parse_plain, same_plain
+from econ_env.grading.verdict import Verdict
+from econ_env.grading.worker import GradingError, GradingWorker
+
+__all__ = [
+    "GradingError",
+    "Verdict",
+    "equivalent",
+    "extract",
+    "gold_answer",
+    "grade",
+    "grade_answer",
+    "is_correct",
+    "patience",
+    "readable_gold",
+    "warm_up",
+]
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 2
+"""How often a comparison may run out of time: once may be the fault of a busy machine."""
+
+_BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*([^{\s$][^$\n]*)")
+
+_worker = GradingWorker()
+
+
+class _OutOfTime(Exception):
+    """A comparison ran out of time. Raised, not returned, because no cache keeps exceptions."""
+
+
+def grade(response: str, gold: str) -> Verdict:
+    """Grade a whole response (or a bare answer) against ``gold``.
+
+    Args:
+        response: A model's text; its answer is found by :func:`extract`.
+        gold: The gold answer, or a gold solution that gives it behind ``####`` or in a box.
+
+    Returns:
+        ``UNPARSEABLE`` where the response gives no answer, else what :func:`grade_answer` says.
+
+    Raises:
+        GradingError: if the grading process cannot start.
+    """
+    expected = gold_answer(gold)
+    answer = extract(response)
+    if answer is None:
+        # A response of nothing but the right words: extraction takes no prose for an answer.
+        stated = len(response) <= MAX_ANSWER_LENGTH and expected and clean(response) == expected
+        return Verdict.CORRECT if stated else Verdict.UNPARSEABLE
+    return grade_answer(answer, expected)
+
+
+def grade_answer(answer: str | None, gold: str) -> Verdict:
+    """Grade an extracted answer (None: there was none) against the gold answer itself.
+
+    Numbers are equal or not: there is no tolerance, except that a number which cannot be written
+    out (1/3, a gold answer with the digits of a computer's float) may be given correctly rounded
+    to at least six significant digits. A unit, a percent sign or a currency sign may be left out
+    on one side; "50%" therefore equals both 50 and 0.5, which do not equal each other.
+
+    A comparison that runs out of time is tried once more before it is a ``TIMEOUT``. That verdict
+    is not remembered: asked again later, the pair is compared again.
+
+    Raises:
+        GradingError: if the grading process cannot start.
+    """
+    for _ in range(ATTEMPTS):
+        with suppress(_OutOfTime):
+            return _compared(answer, gold)
+    return Verdict.TIMEOUT
+
+
+def is_correct(answer: str | None, gold: str) -> bool:
+    """Whether an extracted answer (None: there was none) equals the gold answer.
+
+    Args:
+        answer: as :func:`extract` or a commitment gives it.
+        gold: The gold answer, or a gold solution that gives it behind ``####`` or in a box.
+
+    Raises:
+        GradingError: if the grading process cannot start.
+    """
+    return grade_answer(answer, gold_answer(gold)) is Verdict.CORRECT
+
+
+# Executors of a team often give the same answers, and simulated ones know few.
+@lru_cache(maxsize=16_384)
+def _compared(answer: str | None, gold: str) -> Verdict:
+    if answer is None or len(answer) > MAX_ANSWER_LENGTH or len(gold) > MAX_ANSWER_LENGTH:
+        return Verdict.UNPARSEABLE
+    answer, gold = clean(answer), clean(gold)
+    if not answer or not gold:
+        return Verdict.UNPARSEABLE
+    if answer == gold:
+        return Verdict.CORRECT
+    expected, given = parse_plain(gold), parse_plain(answer)
+    if expected is not None and given is not None:
+        return Verdict.CORRECT if same_plain(given, expected) else Verdict.INCORRECT
+    if any(is_excessive(text) or is_no_formula(text) for text in (answer, gold)):
+        return Verdict.UNPARSEABLE
+    return _judge(to_latex(gold), to_latex(answer))
+
+
+def equivalent(a: str, b: str) -> bool:
+    """Whether two extracted answers say the same. Symmetric; used for votes and consensus.
+
+    Raises:
+        GradingError: if the grading process cannot start.
+    """
+    # math-verify treats its two sides differently, so both orders are asked, and always in the
+    # same sequence. A pair that is too hard or unreadable one way is so the other way as well.
+    first, second = sorted((a, b))
+    verdict = grade_answer(first, second)
+    if verdict is Verdict.INCORRECT:
+        verdict = grade_answer(second, first)
+    return verdict is Verdict.CORRECT
+
+
+@lru_cache(maxsize=4096)
+def gold_answer(gold: str) -> str:
+    r"""The answer that the text of a data set gives: behind ``####``, in a box, or all of it.
+
+    The last box counts. Some solutions of MATH box without braces, ``\boxed 2$``: such a box ends
+    with its formula or line. A text whose box is empty or never closed gives "".
+    """
+    if "####" in gold:
+        return clean(gold.rpartition("####")[2])
+    if "\\boxed" in gold or "\\fbox" in gold:
+        boxed = boxed_answer(gold)
+        if boxed is not None:
+            return boxed
+        bare = _BARE_BOX.findall(gold)
+        return clean(bare[-1]) if bare else ""
+    return clean(gold)
+
+
+@lru_cache(maxsize=4096)
+def readable_gold(gold: str, question_id: str) -> str:
+    """What :func:`gold_answer` finds; warns in the log where no answer can ever equal it.
+
+    Cached, so that every such question is warned of once and not in every episode.
+    """
+    expected = gold_answer(gold)
+    if not expected or len(expected) > MAX_ANSWER_LENGTH:
+        logger.warning(
+            "Question %r: its gold answer cannot be read (%s), so every answer to it is graded "
+            '"unparseable" and earns nothing. Correct the data set or leave the question out.',
+            question_id,
+            f"more than {MAX_ANSWER_LENGTH} characters" if expected else "it is empty",
+        )
+    return expected
+
+
+def warm_up() -> None:
+    """Start the grading process now, so that the first formula is not slower than the others.
+
+    Raises:
+        GradingError: if it cannot start.
+    """
+    _worker.warm_up()
+
+
+@contextmanager
+def patience(wall_seconds: float) -> Iterator[None]:
+    """Let every comparison inside of the block take ``wall_seconds`` by the clock.
+
+    The limit on its processor time stays, so that no more formulas are compared than otherwise.
+    Only that no verdict depends on how busy the machine is: for checks, where nobody waits.
+    """
+    before = _worker.limits
+    _worker.limits = replace(before, wall_seconds=wall_seconds)
+    try:
+        yield
+    finally:
+        _worker.limits = before
+
+
+@lru_cache(maxsize=8192)
+def _judge(gold: str, answer: str) -> Verdict:
+    """Compare two formulas in the worker; ``_OutOfTime`` if that takes too long."""
+    verdict = _worker.judge(gold, answer)
+    if verdict is Verdict.TIMEOUT:
+        raise _OutOfTime
+    return verdict

@@ -1,0 +1,1 @@
+"""Limits on requests, tokens and cost, and the prices behind them."""

@@ -1,0 +1,307 @@
+"""Budgets on what models are asked for: requests, tokens and cost.
+
+A request goes out only if it cannot cross a limit: its upper bound (the tokens of its prompt and
+``max_tokens``) is reserved before, and replaced by what it really took when its answer is there.
+As many requests of a batch go out together as surely fit, the rest follows when the answers of
+the first have shown what is left. When not even one fits, :class:`BudgetExceeded` is raised, and
+what has been answered by then was already handed over (:mod:`econ_env.llm.incremental`), so that
+a cache has it.
+
+What is bounded is what models report. A server may count tokens of its own template that no
+client can foresee, and a retry after a lost answer may cost money that nobody is told about.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from econ_env.llm.budget.prices import Price
+from econ_env.llm.incremental import Answers, completions_of, in_order
+from econ_env.llm.types import (
+    ChatModel,
+    ChatRequest,
+    Completion,
+    ModelError,
+    Usage,
+    tokens_per_message,
+)
+
+
+class BudgetExceeded(ModelError):
+    """The next request could cross a limit, so it was not sent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetLimits:
+    """Most that may be spent; None: no limit.
+
+    Raises:
+        ValueError: a limit is not above 0.
+    """
+
+    max_requests: int | None = None
+    """Requests asked of models. Retries of one do not count; where a client fetches the answers
+    of several in one HTTP request, each of them counts."""
+    max_total_tokens: int | None = None
+    """Tokens of prompts and completions together."""
+    max_cost_usd: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_requests", "max_total_tokens"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value is not None and not (whole and value >= 1):
+                raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+        cost = self.max_cost_usd
+        number = isinstance(cost, (int, float)) and not isinstance(cost, bool)
+        if cost is not None and not (number and 0 < cost < float("inf")):
+            raise ValueError(f"max_cost_usd must be a number above 0, got {cost!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spending:
+    """What was spent. Adds up with ``+``."""
+
+    requests: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+    def __add__(self, other: Spending) -> Spending:
+        return Spending(
+            requests=self.requests + other.requests,
+            tokens=self.tokens + other.tokens,
+            cost_usd=self.cost_usd + other.cost_usd,
+        )
+
+
+_ONE = Spending(requests=1)
+_NOTHING = Spending()
+_UNLIMITED = BudgetLimits()
+
+
+@dataclass(kw_only=True)
+class _Books:
+    """What a budget has counted; guarded by its lock."""
+
+    spent: Spending = field(default_factory=Spending)
+    reserved: dict[int, Spending] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    tickets: int = 0
+
+    def reserve(self, costs: Sequence[Spending]) -> list[int]:
+        """Note that requests of at most these costs go out; a ticket for each."""
+        tickets = list(range(self.tickets + 1, self.tickets + len(costs) + 1))
+        self.tickets += len(costs)
+        self.spent += Spending(requests=len(costs))
+        self.reserved.update(zip(tickets, costs, strict=True))
+        return tickets
+
+    @property
+    def committed(self) -> Spending:
+        """What is spent, and what may be by the requests under way."""
+        return sum(self.reserved.values(), self.spent)
+
+
+class Budget:
+    """Counts what models take, and says how much of a batch may go out. Thread-safe.
+
+    Args:
+        limits: most that may be spent.
+        prices: of models by name; needed of every model where ``max_cost_usd`` is set. Models
+            without a price count as free.
+    """
+
+    def __init__(
+        self, limits: BudgetLimits | None = None, prices: Mapping[str, Price] | None = None
+    ) -> None:
+        self.limits = limits or BudgetLimits()
+        self._prices = dict(prices or {})
+        self._books = _Books()
+        self._changed = threading.Condition()
+
+    @property
+    def spent(self) -> Spending:
+        """What was spent by now, requests under way not included but in ``requests``."""
+        with self._changed:
+            return self._books.spent
+
+    @property
+    def usage(self) -> Usage:
+        """The sum of what models reported."""
+        with self._changed:
+            return self._books.usage
+
+    @property
+    def bounds_tokens(self) -> bool:
+        """Whether a limit needs to know how long a request may become."""
+        return self.limits.max_total_tokens is not None or self.limits.max_cost_usd is not None
+
+    def admit(self, model: str, bounds: Sequence[Usage]) -> list[int]:
+        """Reserve as many of the requests, from the first on, as surely fit.
+
+        Waits while other threads hold reservations without which the first one may fit.
+
+        Args:
+            model: name of the model.
+            bounds: the most that each request may take; at least one.
+
+        Returns:
+            A ticket for each request that may go out, for :meth:`settle`; at least one.
+
+        Raises:
+            BudgetExceeded: the first request does not fit.
+        """
+        if self.limits == _UNLIMITED:
+            # What cannot be crossed need not be added up: thousands of requests a second pass here.
+            with self._changed:
+                return self._books.reserve([_NOTHING] * len(bounds))
+        costs = [self._cost(model, bound) for bound in bounds]
+        with self._changed:
+            books = self._books
+            while self._crossed(books.committed + _ONE + costs[0]) and books.reserved:
+                self._changed.wait()
+            committed = books.committed
+            limit = self._crossed(committed + _ONE + costs[0])
+            if limit is not None:
+                raise self._exceeded(limit, model, costs[0])
+            fitting = 0
+            for cost in costs:
+                committed += _ONE + cost
+                if self._crossed(committed) is not None:
+                    break
+                fitting += 1
+            return books.reserve(costs[:fitting])
+
+    def settle(self, ticket: int, model: str, usage: Usage, *, charged: Usage) -> None:
+        """Replace the reservation of a request by what it took.
+
+        Args:
+            ticket: of the request.
+            model: name of the model.
+            usage: what the model reported.
+            charged: what counts against the limits.
+        """
+        taken = self._cost(model, charged)
+        with self._changed:
+            del self._books.reserved[ticket]
+            self._books.usage += usage
+            self._books.spent += taken
+            self._changed.notify_all()
+
+    def release(self, tickets: Sequence[int]) -> None:
+        """Give up the reservations of requests that were not answered."""
+        with self._changed:
+            for ticket in tickets:
+                del self._books.reserved[ticket]
+            self._changed.notify_all()
+
+    def _cost(self, model: str, usage: Usage) -> Spending:
+        price = self._prices.get(model)
+        return Spending(
+            tokens=usage.total_tokens,
+            cost_usd=0.0 if price is None else price.cost_usd(usage),
+        )
+
+    def _crossed(self, after: Spending) -> str | None:
+        """The limit that spending this much would cross; None: none."""
+        limits = self.limits
+        if limits.max_requests is not None and after.requests > limits.max_requests:
+            return "max_requests"
+        if limits.max_total_tokens is not None and after.tokens > limits.max_total_tokens:
+            return "max_total_tokens"
+        if limits.max_cost_usd is not None and after.cost_usd > limits.max_cost_usd:
+            return "max_cost_usd"
+        return None
+
+    def _exceeded(self, limit: str, model: str, cost: Spending) -> BudgetExceeded:
+        spent = self._books.spent
+        paid = f", ${spent.cost_usd:.6f}" if self._prices else ""
+        most = {
+            "max_requests": "",
+            "max_total_tokens": f" may take up to {cost.tokens} tokens",
+            "max_cost_usd": f" may cost up to ${cost.cost_usd:.6f}",
+        }[limit]
+        return BudgetExceeded(
+            f"{limit}={getattr(self.limits, limit)} does not allow the next request, of "
+            f"{model!r}{most and ', which' + most}. Spent: {spent.requests} requests, "
+            f"{spent.tokens} tokens{paid}. To go on, run again with a higher limit; with "
+            "cache='read_write' nothing that was answered is asked again."
+        )
+
+
+class LimitedModel:
+    """A :class:`~econ_env.llm.types.ChatModel` that asks only what a budget allows.
+
+    Several models, environments and threads may share one budget.
+
+    Args:
+        model: what is asked.
+        budget: what it may take.
+    """
+
+    def __init__(self, model: ChatModel, budget: Budget) -> None:
+        self.name = model.name
+        self._model = model
+        self._budget = budget
+
+    @property
+    def context_limit(self) -> int | None:
+        """The model's own."""
+        return self._model.context_limit
+
+    @property
+    def tokens_per_message(self) -> int:
+        """What the model's template adds to a message."""
+        return tokens_per_message(self._model)
+
+    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+        """Answer every request, in order.
+
+        Raises:
+            BudgetExceeded: not every request could be sent.
+        """
+        return in_order(self.generate_each(requests))
+
+    def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
+        """As :meth:`generate`, but every completion comes as soon as it is there."""
+        bounds = [self._bound(request) for request in requests]
+        start = 0
+        while start < len(requests):
+            tickets = self._budget.admit(self.name, bounds[start:])
+            open_tickets = dict(enumerate(tickets))
+            sent = requests[start : start + len(tickets)]
+            try:
+                with closing(completions_of(self._model, sent)) as answered:
+                    for index, completion in answered:
+                        charged = _charged(completion, bounds[start + index])
+                        ticket = open_tickets.pop(index)
+                        self._budget.settle(ticket, self.name, completion.usage, charged=charged)
+                        yield start + index, completion
+            finally:
+                self._budget.release(list(open_tickets.values()))
+            start += len(tickets)
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of ``text``: of the model itself."""
+        return self._model.count_tokens(text)
+
+    def close(self) -> None:
+        """Close the model. May be called twice."""
+        self._model.close()
+
+    def _bound(self, request: ChatRequest) -> Usage:
+        """The most that a request may take; nothing where no limit asks for it."""
+        if not self._budget.bounds_tokens:
+            return Usage()
+        frame = self.tokens_per_message
+        prompt = sum(self.count_tokens(message.content) + frame for message in request.messages)
+        return Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens)
+
+
+def _charged(completion: Completion, bound: Usage) -> Usage:
+    """What a request took: as reported, or the most it may have been where nothing is."""
+    silent = completion.error is None and not completion.usage.total_tokens
+    return bound if silent else completion.usage

@@ -1,0 +1,219 @@
+"""A model behind a cache of its completions: recorded once, replayed exactly.
+
+In mode ``"read_write"`` a request that was answered before gets that answer, any other one is
+asked and its answer kept, as soon as it is there: an interrupted batch loses nothing that was
+computed. In mode ``"replay"`` nothing is asked at all, and the model need not even exist here: a
+request that was not recorded is an error. Failed completions are never kept, so an episode that
+failed is asked again.
+
+An answer from the cache is the recorded completion, its ``usage`` included, so that transcripts
+and infos are equal to the last digit. What hits would have cost is counted in
+:attr:`RecordingModel.saved`, apart from what was spent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Literal
+
+from econ_env.llm.cache.keys import (
+    canonical_json,
+    model_key,
+    question_start,
+    request_json,
+    request_key,
+    text_key,
+)
+from econ_env.llm.cache.store import CompletionStore, ModelFacts
+from econ_env.llm.incremental import completions_of
+from econ_env.llm.types import (
+    ChatModel,
+    ChatRequest,
+    Completion,
+    ModelError,
+    Usage,
+    tokens_per_message,
+)
+
+CacheMode = Literal["off", "read_write", "replay"]
+"""How completions are kept. ``"off"``: not at all."""
+
+
+class ReplayMiss(ModelError):
+    """A run that is replayed asks for something that was not recorded."""
+
+
+class RecordingModel:
+    """A :class:`~econ_env.llm.types.ChatModel` that answers from a store where it can.
+
+    The wrapped model is touched only when something is missing, or where it is at hand; in mode
+    ``"replay"`` never, but for its ``name``. Thread-safe if the model is.
+
+    Args:
+        model: what is asked on a miss.
+        store: where completions are kept.
+        mode: ``"read_write"`` or ``"replay"``.
+        settings: plain data of what changes the model's answers besides its name.
+        version: called once for the same of what no setting says, such as a digest of weights.
+            A replay does not call it, and takes what was recorded last under this name and these
+            settings. None: nothing else changes the answers.
+        at_hand: the model is there already, so its limits are read from itself and not from the
+            store: they may have been set anew.
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        store: CompletionStore,
+        mode: Literal["read_write", "replay"],
+        *,
+        settings: Mapping[str, Any] | None = None,
+        version: Callable[[], str] | None = None,
+        at_hand: bool = False,
+    ) -> None:
+        if mode not in ("read_write", "replay"):
+            raise ValueError(f'mode must be "read_write" or "replay", got {mode!r}')
+        self.name = model.name
+        self._model = model
+        self._store = store
+        self._replays = mode == "replay"
+        self._settings = canonical_json(settings or {})
+        self._version = version
+        self._at_hand = at_hand
+        self._lock = threading.Lock()
+        self._facts: ModelFacts | None = None
+        self._saved = Usage()
+
+    @property
+    def context_limit(self) -> int | None:
+        """The model's own, as recorded."""
+        return self._known().context_limit
+
+    @property
+    def tokens_per_message(self) -> int:
+        """What the model's template adds to a message, as recorded."""
+        return self._known().tokens_per_message
+
+    @property
+    def saved(self) -> Usage:
+        """What the answers from the cache had cost when they were recorded."""
+        return self._saved
+
+    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+        """The recorded or new completion of every request, in order.
+
+        Equal requests of one batch are asked once.
+
+        Raises:
+            ReplayMiss: a request was not recorded, in mode ``"replay"``.
+            StoreError: the cache cannot be used.
+        """
+        model = self._model_key()
+        texts = [request_json(request) for request in requests]
+        keys = [request_key(model, text) for text in texts]
+        answers: dict[str, Completion] = {}
+        asked: dict[str, int] = {}
+        for index, key in enumerate(keys):
+            if key in answers or key in asked:
+                continue
+            held = self._store.get(key)
+            if held is None:
+                asked[key] = index
+            else:
+                answers[key] = held
+        missing = list(asked.items())
+        if missing and self._replays:
+            raise self._miss(requests[missing[0][1]], len(missing), len(requests))
+        with closing(completions_of(self._model, [requests[i] for _, i in missing])) as new:
+            for position, completion in new:
+                key, index = missing[position]
+                answers[key] = self._keep(key, texts[index], requests[index], completion)
+        hits = [key for index, key in enumerate(keys) if asked.get(key) != index]
+        with self._lock:
+            self._saved += sum([answers[key].usage for key in hits], Usage())
+        return [answers[key] for key in keys]
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of ``text``; counted by the model once, then remembered.
+
+        Raises:
+            ReplayMiss: it was never counted, in mode ``"replay"``.
+        """
+        model, key = self._model_key(), text_key(text)
+        tokens = self._store.token_count(model, key)
+        if tokens is not None:
+            return tokens
+        if self._replays:
+            raise ReplayMiss(
+                f"{self._store.path} does not hold the length of a text that "
+                f"{self.name!r} is to read ({text[:60]!r}...): {self._advice()}"
+            )
+        tokens = self._model.count_tokens(text)
+        self._store.keep_token_count(model, key, tokens)
+        return tokens
+
+    def close(self) -> None:
+        """Close the model and the store. May be called twice."""
+        self._model.close()
+        self._store.close()
+
+    def _keep(
+        self, key: str, text: str, request: ChatRequest, completion: Completion
+    ) -> Completion:
+        """Store a success; what the store holds then, which another process may have decided."""
+        if completion.error is not None or completion.finish_reason == "error":
+            return completion
+        return self._store.put(key, text, completion, model=request.model, role=request.role)
+
+    def _known(self) -> ModelFacts:
+        """What the store knows of the model; read from the model itself the first time."""
+        if self._facts is None:
+            self._facts = self._recorded() if self._replays else self._noted()
+        return self._facts
+
+    def _recorded(self) -> ModelFacts:
+        """What the store holds of the model, in the version that was recorded last."""
+        facts = self._store.facts(self.name, self._settings)
+        if facts is None:
+            raise ReplayMiss(
+                f"{self._store.path} holds nothing of the model {self.name!r} with the settings "
+                f"{self._settings}: {self._advice()}"
+            )
+        return facts
+
+    def _noted(self) -> ModelFacts:
+        """What the store holds of the model in its present version, or now takes from it."""
+        version = "" if self._version is None else self._version()
+        facts = None
+        if not self._at_hand:
+            facts = self._store.facts(self.name, self._settings, version)
+        if facts is None:
+            facts = ModelFacts(
+                name=self.name,
+                settings=self._settings,
+                version=version,
+                context_limit=self._model.context_limit,
+                tokens_per_message=tokens_per_message(self._model),
+            )
+        self._store.note(facts)
+        return facts
+
+    def _model_key(self) -> str:
+        return model_key(self.name, self._settings, self._known().version)
+
+    def _miss(self, request: ChatRequest, missing: int, of: int) -> ReplayMiss:
+        return ReplayMiss(
+            f"{self._store.path} does not hold {missing} of {of} requests, the first of them for "
+            f"role {request.role!r} of model {request.model!r}: "
+            f"{question_start(request.messages)!r}. ({self._store.count(self.name)} completions "
+            f"of this model are there.) {self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        return (
+            "A replay must have the seeds, settings, questions and version of the recorded run, "
+            "and episodes that failed there are not recorded. Run it with cache='read_write' to "
+            "add what is missing."
+        )

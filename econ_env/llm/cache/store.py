@@ -1,0 +1,192 @@
+"""One file of completions, for any number of processes at once.
+
+Three tables: completions by the key of their request, facts about the models that gave them, and
+lengths of texts in their tokens. Every write is one short transaction of its own, and what is
+written stays: whoever stores a key first decides what it holds, and everybody else is given that.
+So a process that is killed loses nothing but what it was computing, and two processes that
+compute the same request agree on its answer.
+
+The file is data and nothing else: texts and numbers, read strictly, nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from econ_env.llm.cache.sqlite_file import StoreError, StoreFile
+from econ_env.llm.types import Completion
+from econ_env.record_json import from_plain, to_plain
+
+__all__ = ["CompletionStore", "ModelFacts", "StoreError", "default_cache_path"]
+
+APPLICATION_ID = 0x45434F4E
+"""Marks a completion cache ("ECON" in its header)."""
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS completions (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, role TEXT NOT NULL,
+    request TEXT NOT NULL, completion TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS models (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, settings TEXT NOT NULL,
+    version TEXT NOT NULL, context_limit INTEGER, tokens_per_message INTEGER NOT NULL,
+    UNIQUE (name, settings, version)
+);
+CREATE TABLE IF NOT EXISTS token_counts (
+    model TEXT NOT NULL, text TEXT NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (model, text)
+) WITHOUT ROWID;
+"""
+
+_FACTS = ("version", "context_limit", "tokens_per_message")
+
+
+def default_cache_path() -> Path:
+    """Where completions are kept unless a path is given.
+
+    ``completions.sqlite`` in the folder that ``ECON_CACHE`` names, else in ``econ_env`` below
+    ``XDG_CACHE_HOME`` or ``~/.cache``.
+    """
+    folder = os.environ.get("ECON_CACHE")
+    if not folder:
+        folder = str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "econ_env")
+    return Path(folder).expanduser() / "completions.sqlite"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFacts:
+    """What a game must know of a model before it can ask."""
+
+    name: str
+    settings: str
+    """Canonical JSON of the settings that change its answers."""
+    version: str
+    """What else changes its answers: a digest of its weights, for example; "" if nothing."""
+    context_limit: int | None
+    tokens_per_message: int
+
+
+class CompletionStore:
+    """A file of completions. Safe for threads, for processes, and across a fork.
+
+    Args:
+        path: the file; it is made, with its folders, unless ``read_only``.
+        read_only: the file must exist, and nothing is added to it.
+
+    Every method raises :class:`StoreError` where the file cannot be used: it is damaged, belongs
+    to another program, has another schema version, or stays locked for a minute.
+    """
+
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
+        self._file = StoreFile(
+            path,
+            schema=_SCHEMA,
+            application_id=APPLICATION_ID,
+            version=SCHEMA_VERSION,
+            read_only=read_only,
+        )
+        self.path = self._file.path
+
+    def get(self, key: str) -> Completion | None:
+        """The completion of the request with this key; None if there is none."""
+        with self._file.use() as connection:
+            row = connection.execute(
+                "SELECT completion FROM completions WHERE key = ?", (key,)
+            ).fetchone()
+        if row is None:
+            return None
+        try:
+            return from_plain(Completion, json.loads(row[0]), "completion")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._file.damaged(f"the completion {key}", error) from None
+
+    def put(
+        self, key: str, request: str, completion: Completion, *, model: str, role: str
+    ) -> Completion:
+        """Keep a completion, unless the key is taken: what is stored never changes.
+
+        Args:
+            key: of the request.
+            request: the request as JSON, for people who look into the file.
+            completion: a successful one.
+            model: name of the model.
+            role: what the request was for.
+
+        Returns:
+            What the key holds now: ``completion``, or what another process stored before.
+
+        Raises:
+            ValueError: the completion failed; failures are never stored.
+        """
+        if completion.error is not None or completion.finish_reason == "error":
+            raise ValueError(f"a failed completion is never stored: {completion.error}")
+        text = json.dumps(to_plain(completion))
+        with self._file.use() as connection:
+            cursor = connection.execute(
+                "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?)",
+                (key, model, role, request, text),
+            )
+        return completion if cursor.rowcount else self.get(key) or completion
+
+    def count(self, model: str) -> int:
+        """How many completions of the model with this name are stored."""
+        with self._file.use() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM completions WHERE model = ?", (model,)
+            ).fetchone()
+        return int(row[0])
+
+    def facts(self, name: str, settings: str, version: str | None = None) -> ModelFacts | None:
+        """What is known of a model; without a ``version`` of the one that was noted last."""
+        query = (
+            f"SELECT {', '.join(_FACTS)} FROM models "  # noqa: S608 - names written above
+            "WHERE name = ? AND settings = ? AND (version = ? OR ? IS NULL) "
+            "ORDER BY number DESC LIMIT 1"
+        )
+        with self._file.use() as connection:
+            row = connection.execute(query, (name, settings, version, version)).fetchone()
+        if row is None:
+            return None
+        found = {"name": name, "settings": settings, **dict(zip(_FACTS, row, strict=True))}
+        try:
+            return from_plain(ModelFacts, found, "model")
+        except ValueError as error:
+            raise self._file.damaged(f"the model {name!r}", error) from None
+
+    def note(self, facts: ModelFacts) -> None:
+        """Keep what is known of a model, and make it the one that was noted last."""
+        values = (facts.name, facts.settings, facts.version)
+        limits = (facts.context_limit, facts.tokens_per_message)
+        with self._file.use() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO models (name, settings, version, context_limit, "
+                "tokens_per_message) VALUES (?, ?, ?, ?, ?)",
+                (*values, *limits),
+            )
+
+    def token_count(self, model: str, text: str) -> int | None:
+        """Tokens of a text, both by their keys; None if they were never counted."""
+        with self._file.use() as connection:
+            row = connection.execute(
+                "SELECT tokens FROM token_counts WHERE model = ? AND text = ?", (model, text)
+            ).fetchone()
+        if row is None:
+            return None
+        if not isinstance(row[0], int):
+            raise self._file.damaged(f"the length of {text}", f"{row[0]!r} is no number")
+        return row[0]
+
+    def keep_token_count(self, model: str, text: str, tokens: int) -> None:
+        """Keep the number of tokens of a text, both by their keys."""
+        with self._file.use() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO token_counts VALUES (?, ?, ?)", (model, text, tokens)
+            )
+
+    def close(self) -> None:
+        """Let go of the file. May be called twice; a later use opens it again."""
+        self._file.close()

@@ -1,0 +1,315 @@
+"""Language models that run in this process: any Hugging Face causal model with a chat template.
+
+What a request's text depends on. It depends on the request, its seed among it, and on nothing
+else of the batch. Every row draws from a stream of its own, so only rounding could carry anything
+from row to row: kernels sum in an order that may depend on the shape of the batch. Small models
+(up to 50 million parameters, on a CPU, with ``dtype="auto"``) are kept from it in one of two ways:
+
+1. float32, in shapes in which kernels keep the order of their sums: at least 16 rows, padding in
+   multiples of 16, and beyond 512 positions only equal widths together. Logits are then equal to
+   the last bit. Whether they are is a matter of the processor, so it is checked when the model is
+   loaded. What remains is that a shape that was not tried behaves differently; then a logit moves
+   by about 1e-5, and about one token in 1e5 changes.
+2. float64 where that check fails (AVX2 processors, as measured): the batch moves a logit by about
+   4e-15, and about one token in 1e14 changes. It takes 1.6 times as long.
+
+For other models the shapes are held as well (without the rule about 512 positions), but nothing
+is checked: in float32 expect at most one changed token in 1e5, in 16-bit formats up to one in a
+hundred. ``dtype="float64"`` makes it exact for any model that is affordable in it.
+
+Rounding logits to a grid does not help: a coarser grid is crossed less often but moves a logit
+further when it is, and the expected number of changed tokens stays the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from econ_env.llm.cache.keys import local_version
+from econ_env.llm.incremental import Answers, in_order
+from econ_env.llm.local.chat_template import PromptError
+from econ_env.llm.local.loading import DtypeName, load_checkpoint, torch_threads
+from econ_env.llm.local.prompt import PromptEncoder
+from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usage
+
+if TYPE_CHECKING:
+    from econ_env.llm.local.decode_loop import DecodedRow, DecodeLoop
+    from econ_env.llm.local.loading import Checkpoint
+    from econ_env.llm.local.sampler import DecodeRow
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Session:
+    """What an open model holds."""
+
+    checkpoint: Checkpoint
+    encoder: PromptEncoder
+
+
+class LocalModel:
+    """A :class:`~econ_env.llm.types.ChatModel` whose weights live in this process.
+
+    Weights are loaded at once, and shared by all instances of the process that name the same
+    path, format and device. An instance can be pickled: the copy loads the weights again.
+
+    Args:
+        path: a folder written by ``save_pretrained``, or an id on the Hugging Face hub.
+        name: what requests name in ``ChatRequest.model``; None: ``"hf:" + path``.
+        dtype: number format of the weights: ``"float64"``, ``"float32"``, ``"bfloat16"``,
+            ``"float16"``, or ``"auto"``: for a small model on a CPU as said above, else the format
+            of the checkpoint.
+        device: a torch device such as ``"cuda:1"``; None: ``cuda`` where there is one, else
+            ``cpu``.
+        max_batch_rows: most requests that run as one batch; more are cut into several. Memory
+            grows with it: keys and values of every row, and a few float64 tables of rows times
+            vocabulary.
+        threads: torch threads while this model generates (the process's setting is restored
+            after each call); None: one for a small model on a CPU, which is fastest there and
+            part of the promise above, else the process's setting.
+
+    Raises:
+        ModelError: the model does not exist, cannot be reached or cannot be used.
+        ValueError: an argument is out of range.
+    """
+
+    name: str
+    context_limit: int | None
+    tokens_per_message: int
+    """What the chat template adds to one message at most, measured when the model is loaded."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        dtype: DtypeName = "auto",
+        device: str | None = None,
+        max_batch_rows: int = 64,
+        threads: int | None = None,
+    ) -> None:
+        if max_batch_rows < 1:
+            raise ValueError(f"max_batch_rows must be at least 1, not {max_batch_rows}")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, or None, not {threads}")
+        self._path, self._dtype, self._device = path, dtype, device
+        self._max_batch_rows = max_batch_rows
+        self._threads = threads
+        self.name = name if name is not None else f"hf:{path}"
+        checkpoint = load_checkpoint(path, dtype=dtype, device=device)
+        self.context_limit = checkpoint.context_limit
+        encoder = PromptEncoder(checkpoint.tokenizer, source=path)
+        self.tokens_per_message = encoder.tokens_per_message
+        self._session: _Session | None = _Session(checkpoint=checkpoint, encoder=encoder)
+
+    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+        """Answer every request, in the order given.
+
+        A request that is invalid or does not fit the context becomes a failed completion. So
+        does one on which the model fails even when it runs alone; the others are not affected.
+        ``usage.completion_tokens`` counts every generated token, the end token included;
+        ``usage.cached_tokens`` counts a prompt that another request of the same batch paid for.
+
+        Raises:
+            ModelError: the model was closed.
+        """
+        return in_order(self.generate_each(requests))
+
+    def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
+        """As :meth:`generate`, but every completion comes with its batch, with its position."""
+        session = self._open()
+        rows: dict[int, DecodeRow] = {}
+        encoded: dict[tuple[Message, ...], tuple[int, ...] | PromptError] = {}
+        for index, request in enumerate(requests):
+            if request.messages not in encoded:
+                encoded[request.messages] = _encode(session.encoder, request.messages)
+            row = _row(request, encoded[request.messages], self.context_limit)
+            if isinstance(row, PromptError):
+                yield index, Completion.failure(f"{self.name}: {row}")
+            else:
+                rows[index] = row
+        checkpoint = session.checkpoint
+        for batch in _batches(rows, block=checkpoint.block, largest=self._max_batch_rows):
+            # Not across a yield: whoever takes the completions may stop, or take their time.
+            with checkpoint.lock, torch_threads(self._thread_count(checkpoint)):
+                outcomes = _decode(checkpoint.loop, [rows[index] for index in batch])
+            for index, outcome in zip(batch, outcomes, strict=True):
+                yield index, self._completion(session, rows[index], outcome)
+
+    @property
+    def version(self) -> str:
+        """What tells its weights, and how they are computed with, from others of its name."""
+        return f"{self._dtype} {local_version(self._path)}"
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of ``text``, without the chat template around it."""
+        return self._open().encoder.count(text)
+
+    def close(self) -> None:
+        """Let go of the weights, which are freed when no instance holds them.
+
+        May be called twice. The model answers nothing afterwards.
+        """
+        self._session = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        arguments = (self._path, self.name, self._dtype, self._device)
+        return _rebuild, (*arguments, self._max_batch_rows, self._threads)
+
+    def _open(self) -> _Session:
+        if self._session is None:
+            raise ModelError(f"The model {self.name!r} was closed. Make a new LocalModel.")
+        return self._session
+
+    def _thread_count(self, checkpoint: Checkpoint) -> int | None:
+        return 1 if self._threads is None and checkpoint.small else self._threads
+
+    def _completion(
+        self, session: _Session, row: DecodeRow, outcome: DecodedRow | Exception
+    ) -> Completion:
+        if isinstance(outcome, Exception):
+            return Completion.failure(
+                f"{self.name} failed on this request ({len(row.prompt)} prompt tokens, up to "
+                f"{row.max_tokens} more): {type(outcome).__name__}: {outcome}"
+            )
+        usage = Usage(
+            prompt_tokens=len(row.prompt),
+            completion_tokens=len(outcome.tokens),
+            cached_tokens=len(row.prompt) if outcome.shared else 0,
+            requests=1,
+        )
+        if outcome.broken:
+            return Completion.failure(
+                f"{self.name} gave logits that are not finite after {len(outcome.tokens)} tokens. "
+                "A 16-bit format may overflow: try dtype='float32'.",
+                usage,
+            )
+        said = outcome.tokens[:-1] if outcome.ended else outcome.tokens
+        # The tokenizer must not tidy up spaces: the text is what the model said.
+        text = session.checkpoint.tokenizer.decode(
+            list(said), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return Completion(
+            text=str(text), usage=usage, finish_reason="stop" if outcome.ended else "length"
+        )
+
+
+def _encode(encoder: PromptEncoder, messages: tuple[Message, ...]) -> tuple[int, ...] | PromptError:
+    try:
+        return encoder.encode(messages)
+    except PromptError as error:
+        return error
+
+
+def _row(
+    request: ChatRequest, prompt: tuple[int, ...] | PromptError, context_limit: int | None
+) -> DecodeRow | PromptError:
+    """The request as a row to decode, or why it cannot be one."""
+    from econ_env.llm.local.sampler import DecodeRow
+
+    fault = _fault(request)
+    if fault is not None:
+        return PromptError(fault)
+    if isinstance(prompt, PromptError):
+        return prompt
+    needed = len(prompt) + request.max_tokens
+    if context_limit is not None and needed > context_limit:
+        return PromptError(
+            f"a prompt of {len(prompt)} tokens and max_tokens={request.max_tokens} need "
+            f"{needed} tokens, but the model's context holds {context_limit}"
+        )
+    return DecodeRow(
+        prompt=prompt,
+        temperature=request.temperature,
+        repetition_penalty=request.repetition_penalty,
+        top_p=request.top_p,
+        max_tokens=request.max_tokens,
+        seed=request.seed,
+    )
+
+
+def _batches(
+    rows: Mapping[int, DecodeRow], *, block: int | None, largest: int
+) -> Iterator[list[int]]:
+    """Indices of ``rows`` in batches of at most ``largest``.
+
+    Equal prompts come side by side, so that one batch shares them, and similar lengths together.
+    Where a batch would take more than ``block`` positions, it holds one padded width only.
+    """
+    from econ_env.llm.local.decode_loop import padded_width
+
+    batch: list[int] = []
+    first_width = most_tokens = 0
+    for index in sorted(rows, key=lambda i: (len(rows[i].prompt), rows[i].prompt)):
+        width, tokens = padded_width(rows[index].prompt), rows[index].max_tokens
+        fits = block is None or width + max(tokens, most_tokens) <= block
+        if batch and (len(batch) == largest or not (fits or width == first_width)):
+            yield batch
+            batch = []
+        if not batch:
+            first_width, most_tokens = width, 0
+        batch.append(index)
+        most_tokens = max(most_tokens, tokens)
+    if batch:
+        yield batch
+
+
+def _decode(loop: DecodeLoop, rows: list[DecodeRow]) -> list[DecodedRow | Exception]:
+    """Outcome of every row. What fails as a whole is tried again in halves, down to one row.
+
+    So a batch that is too large for the memory is only slower, and one request on which the
+    model fails does not take its neighbours with it.
+    """
+    try:
+        return list(loop.run(rows))
+    except Exception as error:  # noqa: BLE001 - models raise anything; it is reported per row
+        if len(rows) == 1:
+            return [error.with_traceback(None)]
+        _log.warning(
+            "A batch of %d requests failed (%s: %s); it is tried again in halves. If the memory "
+            "is too small, a smaller max_batch_rows saves the attempts.",
+            len(rows),
+            type(error).__name__,
+            error,
+        )
+    half = len(rows) // 2
+    return [*_decode(loop, rows[:half]), *_decode(loop, rows[half:])]
+
+
+def _rebuild(
+    path: str,
+    name: str,
+    dtype: DtypeName,
+    device: str | None,
+    max_batch_rows: int,
+    threads: int | None,
+) -> LocalModel:
+    """A model like the pickled one, in the process that unpickles it."""
+    return LocalModel(
+        path,
+        name=name,
+        dtype=dtype,
+        device=device,
+        max_batch_rows=max_batch_rows,
+        threads=threads,
+    )
+
+
+def _fault(request: ChatRequest) -> str | None:
+    """What is wrong with the sampling settings of ``request``; None: nothing."""
+    if not (math.isfinite(request.temperature) and request.temperature >= 0):
+        return f"temperature must be finite and at least 0, not {request.temperature}"
+    if not (math.isfinite(request.repetition_penalty) and request.repetition_penalty > 0):
+        return f"repetition_penalty must be finite and above 0, not {request.repetition_penalty}"
+    if not 0 < request.top_p <= 1:
+        return f"top_p must be in (0, 1], not {request.top_p}"
+    if request.max_tokens < 1:
+        return f"max_tokens must be at least 1, not {request.max_tokens}"
+    if request.seed < 0:
+        return f"seed must be at least 0, not {request.seed}"
+    return None

@@ -1,0 +1,272 @@
+"""From the names in ``llm=`` to the models of a team.
+
+Names are checked at once, models are built when they are first asked for: an environment can be
+constructed, copied to another process and forked before a single weight is read. A model that
+was named by a string is shared by every environment of the process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from econ_env.llm.api import ApiModel, ApiSettings
+from econ_env.llm.api.address import names_a_server, parse_address
+from econ_env.llm.api.body import check_supported
+from econ_env.llm.types import ChatModel, ModelError
+
+ModelSpec: TypeAlias = str | ChatModel
+"""One model: its name, or the object itself."""
+
+Family = Literal["bundled", "simulated", "instruct"]
+"""What a model speaks: compact texts (bundled, simulated) or ordinary instructions."""
+
+NUM_BUNDLED = 3
+NUM_SIMULATED = 3
+BUNDLED_COORDINATOR = "bundled:coordinator"
+SIMULATED_COORDINATOR = "simulated:coordinator"
+
+ACCEPTED_NAMES = """\
+  "bundled"        three small models that ship with this package, dealt out in turn:
+                   executor i gets number i mod 3, and "bundled:coordinator" coordinates
+  "bundled:K"      one of them, K = 0, 1 or 2, for every role
+  "bundled:coordinator"
+                   a fourth one, which only plans and commits
+  "simulated"      simulated skill profiles, dealt out in the same way
+  "simulated:K"    one of them, K = 0, 1 or 2
+  "hf:PATH_OR_ID"  a causal language model with a chat template, run in this process
+  "together:MODEL" a model at Together (key: TOGETHER_API_KEY)
+  "openai:MODEL"   a model at OpenAI (key: OPENAI_API_KEY)
+  "openai:MODEL@http://host:port/v1"
+                   a model on any server that speaks the OpenAI protocol; with a prefix that knows
+                   the server better: "vllm:", "sglang:", "llamacpp:", "llamacpp_python:",
+                   "ollama:", "transformers:" or "litellm:"
+  a ChatModel      any object with name, context_limit, generate, count_tokens and close
+  a list of these  one per executor; any other names one model for everybody"""
+
+_BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "weights"
+_NUMBERED = re.compile(r"(bundled|simulated):([0-9]+)")
+
+# By process id too: threads do not survive a fork, so a child process builds its own models. By
+# settings where the model is on a server; other models have none.
+_shared: dict[tuple[int, str, ApiSettings | None], ChatModel] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    """Who answers which request: model names of the executors and of the coordinator."""
+
+    executors: tuple[str, ...]
+    """Name of executor i's model, at position i."""
+    coordinator: str
+    given: Mapping[str, ChatModel] = field(default_factory=lambda: MappingProxyType({}))
+    """Models that came as objects, by name. They belong to whoever made them."""
+    api: ApiSettings = field(default_factory=ApiSettings)
+    """How models on servers are asked, those that came as objects excepted."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every model of the team once, the coordinator's first."""
+        return tuple(dict.fromkeys((self.coordinator, *self.executors)))
+
+    @property
+    def families(self) -> frozenset[Family]:
+        """The kinds of models in the team."""
+        return frozenset(
+            "instruct" if name in self.given else family_of(name) for name in self.names
+        )
+
+    def model(self, name: str) -> ChatModel:
+        """The model with this name; built now if this process has not used it yet.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        if name in self.given:
+            return self.given[name]
+        return shared_model(name, self.api)
+
+
+def resolve_models(
+    llm: ModelSpec | Sequence[ModelSpec],
+    n_agents: int,
+    coordinator: ModelSpec | None = None,
+    *,
+    api: ApiSettings | None = None,
+) -> Team:
+    """Deal models out to ``n_agents`` executors and a coordinator. Loads nothing.
+
+    Args:
+        llm: a model for everybody, ``"bundled"`` or ``"simulated"`` to deal out that family in
+            turn, or a list with one model per executor, in which these two words stand for the
+            model that the executor at their position is dealt.
+        n_agents: number of executors, at least 1.
+        coordinator: the coordinator's model. None: ``simulated:coordinator`` where the first
+            executor is simulated, ``bundled:coordinator`` where it was dealt from ``"bundled"``,
+            else the first executor's model.
+        api: how models on servers are asked.
+
+    Raises:
+        ModelError: a name that is not known, a list of the wrong length, two models under one
+            name, or a server that cannot do what ``api`` asks for.
+    """
+    api = ApiSettings() if api is None else api
+    if isinstance(llm, (str, ChatModel)):
+        specs = [_dealt(llm, index) for index in range(n_agents)]
+    elif isinstance(llm, Sequence):
+        specs = [_dealt(spec, index) for index, spec in enumerate(llm)]
+        if len(specs) != n_agents:
+            raise ModelError(
+                f"llm lists {len(specs)} models for {n_agents} executors: "
+                f"give one per executor, or set n_agents={len(specs)}"
+            )
+    else:
+        raise _unknown(llm)
+    if coordinator is None:
+        coordinator = _default_coordinator(llm if isinstance(llm, (str, ChatModel)) else llm[0])
+    executors = tuple([_name_of(spec, api) for spec in specs])
+    given: dict[str, ChatModel] = {}
+    for spec in (*specs, coordinator):
+        if not isinstance(spec, str) and given.setdefault(spec.name, spec) is not spec:
+            raise ModelError(
+                f"two different model objects are called {spec.name!r}: "
+                "requests are routed by name, so give each its own"
+            )
+    for spec in (*specs, coordinator):
+        if isinstance(spec, str) and _name_of(spec, api) in given:
+            raise ModelError(
+                f"{spec!r} is both a model's name and a model object's: rename the object, "
+                "or pass it everywhere"
+            )
+    return Team(
+        executors=executors,
+        coordinator=_name_of(coordinator, api),
+        given=MappingProxyType(given),
+        api=api,
+    )
+
+
+def family_of(name: str) -> Family:
+    """What the model with this resolved name speaks."""
+    if name.startswith("bundled:"):
+        return "bundled"
+    if name.startswith("simulated:"):
+        return "simulated"
+    return "instruct"
+
+
+def bundled_folder(name: str) -> Path:
+    """Where the files of the bundled model with this resolved name are.
+
+    Raises:
+        ModelError: they are missing.
+    """
+    path = _BUNDLED_WEIGHTS / name.removeprefix("bundled:")
+    if not path.is_dir():
+        raise ModelError(f"{name!r}: its weights are missing from {path}: reinstall econ_env")
+    return path
+
+
+def shared_model(name: str, api: ApiSettings | None = None) -> ChatModel:
+    """The process-wide model with this resolved name, built at its first use.
+
+    Args:
+        name: of the model.
+        api: how it is asked if it is on a server: other settings, another client.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    settings = (ApiSettings() if api is None else api) if names_a_server(name) else None
+    key = (os.getpid(), name, settings)
+    model = _shared.get(key)
+    if model is None:
+        built = _build(name, settings)
+        # Another thread may have been faster: all of the process share the one that came first.
+        model = _shared.setdefault(key, built)
+        if model is not built:
+            built.close()
+    return model
+
+
+def close_shared_models() -> None:
+    """Release every model this process has loaded by name. The next use loads it again."""
+    for key in [key for key in _shared if key[0] == os.getpid()]:
+        _shared.pop(key).close()
+
+
+def _dealt(spec: ModelSpec, index: int) -> ModelSpec:
+    """What executor ``index`` gets of a whole family, or the one model that ``spec`` is."""
+    if spec == "bundled":
+        return f"bundled:{index % NUM_BUNDLED}"
+    if spec == "simulated":
+        return f"simulated:{index % NUM_SIMULATED}"
+    return spec
+
+
+def _default_coordinator(first: ModelSpec) -> ModelSpec:
+    """Who coordinates where nobody was named, by the first executor's entry in ``llm``.
+
+    A whole family brings its own coordinator; a single model does every role itself.
+    """
+    if first == "bundled":
+        return BUNDLED_COORDINATOR
+    if isinstance(first, str) and first.startswith("simulated"):
+        return SIMULATED_COORDINATOR
+    return first
+
+
+def _name_of(spec: ModelSpec, api: ApiSettings) -> str:
+    """The resolved and checked name of one model."""
+    if isinstance(spec, str):
+        name = {"bundled": BUNDLED_COORDINATOR, "simulated": "simulated:0"}.get(spec, spec)
+        _check_name(name, api)
+        return name
+    if isinstance(spec, ChatModel):
+        return spec.name
+    raise _unknown(spec)
+
+
+def _check_name(name: str, api: ApiSettings) -> None:
+    if names_a_server(name):
+        check_supported(name, parse_address(name).profile, api)
+        return
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered:
+        count = NUM_BUNDLED if numbered[1] == "bundled" else NUM_SIMULATED
+        if int(numbered[2]) < count:
+            return
+    elif name in (BUNDLED_COORDINATOR, SIMULATED_COORDINATOR) or (
+        name.startswith("hf:") and len(name) > len("hf:")
+    ):
+        return
+    raise _unknown(name)
+
+
+def _unknown(spec: object) -> ModelError:
+    return ModelError(f"unknown model {spec!r}. Accepted are:\n{ACCEPTED_NAMES}")
+
+
+def _build(name: str, settings: ApiSettings | None) -> ChatModel:
+    """Build the model with this resolved name; heavy imports happen only here."""
+    if settings is not None:
+        return ApiModel(name, settings)
+    family = family_of(name)
+    if family == "simulated":
+        from econ_env.llm.simulated.model import SimulatedModel
+
+        return SimulatedModel(name=name)
+
+    from econ_env.llm.local.model import LocalModel
+
+    if family == "instruct":
+        return LocalModel(name.removeprefix("hf:"), name=name)
+    path = bundled_folder(name)
+    # On the CPU everywhere: they are too small to gain from a GPU, and another device rounds in
+    # another way, so the same seed would play another game there.
+    return LocalModel(str(path), name=name, device="cpu")

@@ -1,0 +1,1 @@
+"""Simulated language models, whose optimum and best responses are computable."""

@@ -1,0 +1,298 @@
+"""The command line of the learner as a user meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from econ_agents.commands import nash
+from econ_agents.commands.cli import main
+from econ_agents.config.files import config_keys, config_mapping, read_config, write_config
+from econ_agents.config.schema import Config
+from econ_agents.evaluation import evaluate
+from econ_agents.training import train
+from econ_agents.training.checkpoint import save_checkpoint
+from econ_env import ModelError
+
+SECRET = "sk-3141"
+
+
+class Calls(list[tuple[Any, ...]]):
+    """What the command line asked for; ``error`` is how it ends."""
+
+    error: BaseException | None = None
+
+    def __call__(self, *arguments: Any, **named: Any) -> int:
+        self.append((*arguments, *named.values()))
+        if self.error is not None:
+            raise self.error
+        return 0
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Records instead of training, testing and measuring."""
+    recorded = Calls()
+    monkeypatch.setattr(train, "run_training", recorded)
+    monkeypatch.setattr(train, "resume_training", recorded)
+    monkeypatch.setattr(evaluate, "run_test", recorded)
+    monkeypatch.setattr(nash, "run_nash", recorded)
+    return recorded
+
+
+def checkpoint(folder: Path, name: str, config: Config) -> Path:
+    arrays = {"networks": {"w": np.zeros((2, 3), np.float32)}}
+    state = {"config": config_mapping(config), "episodes": 12}
+    return save_checkpoint(folder, name, arrays, state)
+
+
+# What commands are told
+
+
+def test_train_starts_from_the_quickstart(calls: Calls) -> None:
+    assert main(["train"]) == 0
+    assert calls == [(read_config("quickstart"), Path("runs/quickstart"))]
+
+
+def test_flags_go_over_assignments_and_assignments_over_the_file(calls: Calls) -> None:
+    flags = ["--train.episodes", "3", "--train.no-use-replay", "--log-dir", "x"]
+    assignments = ["--set", "train.episodes=2", "seed=5", "--set", "n_agents=2"]
+    assert main(["train", "--config", "p0.yaml", *flags, *assignments]) == 0
+    [(config, log_dir)] = calls
+    assert (config.train.episodes, config.train.use_replay, config.seed) == (3, False, 5)
+    assert (config.n_agents, config.coordinator_model) == (2, read_config("p0").coordinator_model)
+    assert log_dir == config.log_dir == Path("x")
+
+
+def test_a_flag_has_the_name_of_its_key_with_underscores_or_dashes(calls: Calls) -> None:
+    for flag in ("--early_stopping.reward_threshold", "--early-stopping.reward-threshold"):
+        assert main(["train", flag, "0.25", "--belief_dim=8"]) == 0
+    assert {config.early_stopping.reward_threshold for config, _ in calls} == {0.25}
+    assert {config.belief_dim for config, _ in calls} == {8}
+
+
+def test_lists_and_mappings_are_flags_too(calls: Calls) -> None:
+    arguments = ["--executor-model", "a", "b", "--env.kwargs", "{prices: {'a:b': [1, 2]}}"]
+    assert main(["train", *arguments]) == 0
+    [(config, _)] = calls
+    assert config.executor_model == ("a", "b")
+    assert config.env.kwargs == {"prices": {"a:b": [1, 2]}}
+
+
+def test_a_test_starts_from_the_configuration_of_the_checkpoint(
+    calls: Calls, tmp_path: Path
+) -> None:
+    place = checkpoint(tmp_path, "final", read_config("large", ["seed=7"]))
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 8", encoding="utf-8")
+    given = ["--model-dir", str(place), "--episodes", "5", "--log-dir", "x"]
+    assert main(["test", *given]) == 0
+    assert main(["test", *given, "--config", str(file), "--set", "device=cuda"]) == 0
+    (first, *where), (second, *_) = calls
+    assert where == [place, Path("x")]
+    assert (first.seed, first.n_agents, first.test.episodes) == (7, 9, 5)
+    assert (second.seed, second.n_agents, second.device) == (8, 9, "cuda")
+
+
+def test_nash_is_told_questions_and_seeds(calls: Calls, tmp_path: Path) -> None:
+    place = checkpoint(tmp_path, "final", Config())
+    given = ["nash", "--model-dir", str(tmp_path), "--questions", "30", "--seeds", "1", "2"]
+    assert main(given) == 0
+    assert calls == [(Config(), place, Path("runs/econ"), 30, (1, 2))]
+
+
+def test_resume_is_told_the_folder_of_the_run(calls: Calls, tmp_path: Path) -> None:
+    write_config(Config(), tmp_path / "config.yaml")
+    assert main(["resume", "--log-dir", str(tmp_path)]) == 0
+    assert calls == [(tmp_path,)]
+
+
+@pytest.mark.parametrize("given", ["run", "run/checkpoints", "run/checkpoints/final"])
+def test_a_team_is_found_in_its_run_its_folder_or_itself(
+    calls: Calls, tmp_path: Path, given: str
+) -> None:
+    folder = tmp_path / "run" / "checkpoints"
+    final = checkpoint(folder, "final", Config())
+    checkpoint(folder, "best", Config())
+    assert main(["test", "--model-dir", str(tmp_path / given)]) == 0
+    assert calls[0][1] == final
+
+
+def test_without_a_final_team_the_last_one_is_taken(calls: Calls, tmp_path: Path) -> None:
+    checkpoint(tmp_path, "episode_000200", Config())
+    best = checkpoint(tmp_path, "best", Config())
+    assert main(["test", "--model-dir", str(tmp_path)]) == 0
+    assert calls[0][1] == best
+
+
+def test_inspect_says_what_a_checkpoint_holds(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    checkpoint(tmp_path, "final", read_config(None, ["train.episodes=7", "env.kwargs.a=b"]))
+    assert main(["inspect", "--model-dir", str(tmp_path)]) == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["episodes", "12"] in lines
+    assert ["networks", "1 tensors, 6 numbers"] in lines
+    assert ["train.episodes", "7"] in lines
+    assert ["env.kwargs.a", "b"] in lines
+    assert not [line for line in lines if line and line[0] == "belief_dim"]
+
+
+# Help
+
+
+def test_help_shows_every_key_with_its_meaning_and_the_value_of_the_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--config", "p0", "--set", "seed=77", "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    for key in config_keys():
+        assert f"--{key}" in out
+    assert "Everything random follows from this number, >= 0. (default: 77)" in out
+    assert "(default: p0)" in out
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"]])
+def test_help_without_a_command_lists_the_commands(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {name} " in out for name in ("train", "test", "nash", "resume", "inspect"))
+
+
+@pytest.mark.parametrize("name", ["test", "nash", "resume", "inspect"])
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    assert caught.value.code == 0
+    assert f"econ-agents {name}" in capsys.readouterr().out
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is no such command"),
+        (["trian"], "there is no such command"),
+        (["train", "--config", "nope"], "there is no preset 'nope'"),
+        (["train", "--set", "trian=3"], "--set: unknown key 'trian'; did you mean 'train'?"),
+        (["train", "--train.episods", "3"], "did you mean '--train.episodes'?"),
+        (["train", "--episodes", "3"], "did you mean '--train.episodes' or '--test.episodes'?"),
+        (["train", "--model-dir", "x"], "unknown flag --model_dir"),
+        (["train", "--train.use-replay", "true"], "a flag for true or false takes none"),
+        (["train", "--set", "n_agents=3", "env.kwargs.n_agents=4"], "two names of one setting"),
+        (["test"], "--model_dir is needed"),
+        (["test", "--model-dir", "nowhere"], "nowhere holds no checkpoint"),
+        (["nash", "--questions", "1"], "--questions must be at least 2"),
+        (["nash", "--seeds", "-1"], "--seeds needs at least one seed, each >= 0"),
+        (["resume"], "--log_dir is needed"),
+        (["resume", "--log-dir", "nowhere"], "nowhere is no folder of a run"),
+        (["inspect"], "--model_dir is needed"),
+    ],
+)
+def test_a_mistake_is_explained_and_nothing_starts(
+    calls: Calls, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--train.episodes", "0"], "train.episodes must be >= 1, got 0"),
+        (["--train.episodes", "x"], "--train.episodes"),
+        (["--env.kwargs", "{a: 1, a: 2}"], "the key 'a' is given twice"),
+        (["--env.kwargs", "[a]"], "must be a mapping in YAML"),
+        (["--seed"], "--seed"),
+    ],
+)
+def test_a_wrong_value_of_a_flag_is_explained(
+    calls: Calls, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["train", *arguments])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [SECRET],
+        [f"--api-key={SECRET}"],
+        ["train", f"--api-key={SECRET}"],
+        ["train", "--api-key", SECRET],
+        ["train", SECRET],
+        ["train", "--set", SECRET],
+        ["train", "--set", f"together_api_key={SECRET}"],
+        ["train", f"--train.use-replay={SECRET}"],
+        ["test", f"--api-key={SECRET}"],
+        ["test", SECRET],
+        ["resume", SECRET],
+        ["inspect", f"--api-key={SECRET}"],
+    ],
+)
+def test_a_pasted_key_is_never_repeated(
+    calls: Calls, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert SECRET not in shown.out + shown.err
+    assert calls == []
+
+
+def test_a_key_is_asked_for_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "--api-key", SECRET])
+    assert "TOGETHER_API_KEY" in capsys.readouterr().err
+
+
+# How a run ends
+
+
+@pytest.mark.parametrize("error", [ModelError("no such model"), OSError("disk is full")])
+def test_what_the_environment_or_the_system_says_is_passed_on(
+    calls: Calls, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    calls.error = error
+    assert main(["train"]) == 2
+    assert capsys.readouterr().err == f"econ-agents train: {error}\n"
+
+
+def test_a_resumed_run_passes_on_what_its_environment_says(
+    calls: Calls, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_config(Config(), tmp_path / "config.yaml")
+    calls.error = ModelError("no such model")
+    assert main(["resume", "--log-dir", str(tmp_path)]) == 2
+    assert "no such model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments"),
+    [
+        (ValueError("a bug"), ["train"]),
+        (ModelError("of another environment"), ["train", "--env.factory", "mpe2:env"]),
+    ],
+)
+def test_a_bug_keeps_its_traceback(calls: Calls, error: Exception, arguments: list[str]) -> None:
+    calls.error = error
+    with pytest.raises(type(error)):
+        main(arguments)
+
+
+def test_ctrl_c_ends_with_130(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    calls.error = KeyboardInterrupt()
+    assert main(["train"]) == 130
+    assert capsys.readouterr().err == "econ-agents train: interrupted\n"

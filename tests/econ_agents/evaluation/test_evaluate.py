@@ -1,0 +1,97 @@
+"""Testing a trained team: the same questions, without refinement and with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from econ_agents.commands.cli import main
+from econ_agents.evaluation.evaluate import load_networks, play_test
+from econ_agents.training.builders import build_teams
+from econ_agents.training.checkpoint import CheckpointError
+from tests.econ_agents.builders import same_episodes
+from tests.econ_agents.small_runs import checkpoint_path, small_config, train
+
+MOVING = (
+    "bne.max_iterations_train=3 bne.convergence_threshold=0 memory.scope=stream memory.length=2 "
+    "test.streams=10"
+).split()
+"""Refinement that does not come to rest at once."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("run"), *MOVING)
+
+
+def test_the_command_prints_and_keeps_its_report_and_its_traces(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model-dir", str(run), "--episodes", "7", "--log-dir", str(tmp_path)]
+    assert main(["test", *flags]) == 0
+    said = capsys.readouterr().out.splitlines()
+    report = json.loads((tmp_path / "test_report.json").read_text(encoding="utf-8"))
+    correct = report["baseline"]["correct"]
+    assert said[0].startswith(f"Baseline (no BNE): {correct}/7 = {100 * correct / 7:.1f}%")
+    assert said[1].startswith("P0 BNE (3 rounds): ")
+    assert said[2].startswith("P0 Metadata: JSON=")
+    traces = tmp_path / "llm_traces_test_bne_3rounds.json"
+    assert said[-2:] == [f"report: {tmp_path / 'test_report.json'}", f"traces: {traces}"]
+    kept = json.loads(traces.read_text(encoding="utf-8"))
+    assert [trace["number"] for trace in kept] == list(range(7))
+    assert len({trace["seed"] for trace in kept}) == 7
+    rounds = [len(trace["transcript"]["decisions"][0]["rounds"]) for trace in kept]
+    assert max(rounds) <= 3
+    assert np.mean(rounds) == pytest.approx(report["bne"]["rounds_per_question"])
+    assert report["baseline"]["rounds_per_question"] == 1
+    assert sum(report["bne"]["closed_by"].values()) == 7
+
+
+def test_a_test_repeats_to_the_same(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = []
+    for places in (16, 2):
+        flags = ["--train.in-flight", str(places), "--log-dir", str(tmp_path)]
+        assert main(["test", "--model-dir", str(run), "--episodes", "13", *flags]) == 0
+        kept.append([path.read_text(encoding="utf-8") for path in sorted(tmp_path.iterdir())])
+    assert kept[0] == kept[1]
+
+
+def test_without_refinement_the_questions_are_played_once(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model-dir", str(run), "--episodes", "3", "--log-dir", str(tmp_path)]
+    assert main(["test", *flags, "--bne.no-enabled"]) == 0
+    said = capsys.readouterr().out
+    assert "Baseline (no BNE): " in said
+    assert "P0 BNE" not in said
+    assert "flipped" not in said
+
+
+def test_an_evaluation_begins_with_an_empty_memory_and_follows_the_policy(run: Path) -> None:
+    config = small_config(*MOVING)
+    teams = build_teams(config, "test")
+    try:
+        networks = load_networks(config, checkpoint_path(run), teams.space)
+        once = play_test(config, networks, teams, range(12))
+        again = play_test(config, networks, teams, range(12))
+        assert same_episodes(once, again)
+        assert not any(len(episode.memory) for episode in once[:10])
+        # Ten streams: the last two go on with the first two.
+        assert all(len(episode.memory) for episode in once[10:])
+    finally:
+        teams.close()
+
+
+def test_a_team_of_another_size_is_refused(run: Path) -> None:
+    config = small_config(*MOVING, "n_agents=2")
+    teams = build_teams(config, "test")
+    try:
+        with pytest.raises(CheckpointError, match="n_agents was 3 and is 2"):
+            load_networks(config, checkpoint_path(run), teams.space)
+    finally:
+        teams.close()

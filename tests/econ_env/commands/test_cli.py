@@ -1,0 +1,235 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tqdm import tqdm
+
+from econ_env.commands.cli import main
+from econ_env.game.transcript import Transcript
+from econ_env.llm import ChatRequest, Completion
+from econ_env.llm.simulated.model import SimulatedModel
+from econ_env.questions import load_questions
+from tests.support import RecordingModel
+
+PLAY = ["play", "--dataset", "simulated", "--llm", "simulated"]
+
+
+def transcripts_in(path: Path) -> list[Transcript]:
+    return [Transcript.from_json(json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def test_play_shows_episodes_and_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*PLAY, "--questions", "5", "--show", "2"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("=== episode") == 2
+    for part in ("T=0.70 p=1.00", "gold answer:", "5 finished, 0 failed", "95% interval", "JSON"):
+        assert part in out
+
+
+def test_play_appends_one_complete_transcript_per_line(tmp_path: Path) -> None:
+    out = tmp_path / "played.jsonl"
+    assert main([*PLAY, "--questions", "20", "--show", "0", "--out", str(out)]) == 0
+    first = transcripts_in(out)
+    assert len({transcript.question.id for transcript in first}) == 20
+    assert all(transcript.decisions[-1].rewards is not None for transcript in first)
+    assert main([*PLAY, "--questions", "3", "--show", "0", "--out", str(out)]) == 0
+    assert transcripts_in(out)[:20] == first
+    assert len(transcripts_in(out)) == 23
+
+
+def test_a_last_batch_that_is_not_full_asks_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[ChatRequest] = []
+    answer = SimulatedModel.generate
+
+    def recorded(self: SimulatedModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+        asked.extend(requests)
+        return answer(self, requests)
+
+    monkeypatch.setattr(SimulatedModel, "generate", recorded)
+    assert main([*PLAY, "--questions", "18", "--show", "0"]) == 0
+    assert [request.role for request in asked].count("strategy") == 18
+
+
+def test_play_repeats_itself_for_equal_seeds(tmp_path: Path) -> None:
+    def played(seed: str, name: str) -> str:
+        out = tmp_path / name
+        flags = ["--questions", "5", "--actions", "random", "--bne-rounds", "3"]
+        assert main([*PLAY, *flags, "--seed", seed, "--out", str(out)]) == 0
+        return out.read_text()
+
+    assert played("1", "a") == played("1", "b")
+    assert played("1", "c") != played("2", "d")
+
+
+def test_play_takes_one_model_per_executor(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--llm", "simulated:2", "simulated:0", "--n-agents", "2", "--questions", "1"]
+    assert main([*PLAY[:3], *flags]) == 0
+    out = capsys.readouterr().out
+    assert "executor_0 (simulated:2)" in out
+    assert "executor_1 (simulated:0)" in out
+
+
+def test_a_data_set_with_fewer_questions_is_played_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "played.jsonl"
+    pool = len(load_questions("simulated"))
+    flags = ["--questions", str(pool + 5), "--show", "0", "--out", str(out)]
+    assert main([*PLAY, *flags]) == 0
+    captured = capsys.readouterr()
+    assert f"only {pool} questions" in captured.err
+    assert f"{pool} finished" in captured.out
+    assert len({transcript.question.id for transcript in transcripts_in(out)}) == pool
+
+
+def test_a_file_smaller_than_a_batch_is_played_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = load_questions("simulated")
+    rows = [{"question": pool[i].text, "answer": pool[i].gold} for i in range(5)]
+    file = tmp_path / "five.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    # Any model will do; the simulated one reads these questions, but not from a file.
+    monkeypatch.setattr(
+        "econ_env.llm.registry.shared_model", lambda name, api: RecordingModel(name)
+    )
+    out = tmp_path / "played.jsonl"
+    assert main(["play", "--dataset", str(file), "--show", "0", "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert "only 5 questions" in captured.err
+    assert "5 finished, 0 failed" in captured.out
+    assert {t.question.text for t in transcripts_in(out)} == {row["question"] for row in rows}
+
+
+def test_a_known_data_set_is_played_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = load_questions("simulated")
+    rows = [{"question": pool[i].text, "answer": f"#### {pool[i].gold}"} for i in range(2)]
+    rows.append({"question": "longer " * 100, "answer": "#### 1"})
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr(
+        "econ_env.llm.registry.shared_model", lambda name, api: RecordingModel(name)
+    )
+    flags = ["--data-path", str(tmp_path), "--split", "train", "--max-question-length", "500"]
+    assert main(["play", "--dataset", "gsm8k", "--show", "0", *flags]) == 0
+    assert "2 finished, 0 failed" in capsys.readouterr().out
+    assert main(["play", "--dataset", "gsm8k", *flags, "--streaming"]) == 2
+    assert "has no use for streaming" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--llm", "gpt-9"], "unknown model 'gpt-9'"),
+        (["--llm", "together:some/model", "--embedder", "hashing"], "TOGETHER_API_KEY"),
+        (["--llm", "ollama:some-model"], "second_action"),
+        (["--max-concurrency", "0"], "max_concurrency"),
+        (["--request-timeout-s", "0"], "request_timeout_s"),
+        (["--llm", "simulated", "simulated"], "lists 2 models for 3 executors"),
+        (["--dataset", "nowhere.jsonl", "--llm", "bundled"], "nowhere.jsonl"),
+        (["--questions", "0"], "--questions"),
+        (["--temperature", "5"], "--temperature"),
+        (["--group-size", "1"], "group_size"),
+        (["--dataset", "arithmetic"], 'dataset="simulated" only'),
+        (["--embedder", "word2vec"], "unknown embedder"),
+        (["--out", "/no/such/folder/x.jsonl"], "/no/such/folder"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(
+    flags: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
+    assert main([*PLAY, *flags]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("econ-env: ")
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("argv", [[], ["play", "--questions", "many"], ["play", "--colour"]])
+def test_unknown_flags_and_values_exit_with_2(argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(argv)
+    assert exit_info.value.code == 2
+
+
+def test_help_explains_the_game_and_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["play", "--help"])
+    assert exit_info.value.code == 0
+    out = capsys.readouterr().out
+    for flag in ("--dataset", "--llm", "--questions", "--temperature", "--out", "--seed"):
+        assert flag in out
+    assert "coordinator plans" in out
+
+
+def test_ctrl_c_keeps_complete_lines_and_exits_with_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[int] = []
+    answer = SimulatedModel.generate
+
+    def interrupted(self: SimulatedModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+        calls.append(len(requests))
+        # The third batch of strategies, executors' responses and commitments.
+        if len(calls) == 13:
+            raise KeyboardInterrupt
+        return answer(self, requests)
+
+    monkeypatch.setattr(SimulatedModel, "generate", interrupted)
+    out = tmp_path / "played.jsonl"
+    assert main([*PLAY, "--questions", "64", "--show", "0", "--out", str(out)]) == 130
+    assert len(transcripts_in(out)) == 32
+    captured = capsys.readouterr()
+    assert "32 of 64 questions were played" in captured.err
+    assert f"32 appended to {out}" in captured.out
+
+
+def test_failed_episodes_are_counted_apart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(self: SimulatedModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+        return [Completion.failure("out of order") for _ in requests]
+
+    monkeypatch.setattr(SimulatedModel, "generate", nothing)
+    assert main([*PLAY, "--questions", "2", "--show", "1"]) == 1
+    out = capsys.readouterr().out
+    assert "0 finished, 2 failed" in out
+    assert "out of order" in out
+    assert "accuracy" not in out
+
+
+def test_progress_and_results_go_to_different_streams(
+    capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    assert main([*PLAY, "--questions", "2", "--show", "0"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "", "no progress bar where there is no terminal"
+    assert captured.out.startswith("questions ")
+
+
+def test_the_progress_bar_says_what_a_batch_is_doing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_a_terminal(**settings: Any) -> Any:
+        return tqdm(**{**settings, "disable": False, "mininterval": 0})
+
+    monkeypatch.setattr("econ_env.commands.play.tqdm", on_a_terminal)
+    assert main([*PLAY, "--questions", "18", "--show", "0"]) == 0
+    bar = capsys.readouterr().err
+    phases = ["planning 16", "answering 16", "16/18", "planning 2", "answering 2", "18/18"]
+    places = [bar.find(phase) for phase in phases]
+    assert -1 not in places
+    assert places == sorted(places)

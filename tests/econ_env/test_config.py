@@ -1,0 +1,86 @@
+"""Settings that follow from others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from econ_env import EnvConfig, ModelError
+from econ_env.embeddings import DEFAULT_MODEL
+from econ_env.game.prompts import COMPACT, DEFAULT
+from econ_env.rewards import RewardWeights
+from tests.support import RecordingModel
+
+
+@pytest.mark.parametrize(
+    ("settings", "prompts", "rule", "embedder"),
+    [
+        ({}, COMPACT, "guarded", "hashing"),
+        ({"llm": "bundled:2"}, COMPACT, "guarded", "hashing"),
+        ({"llm": "simulated", "dataset": "simulated"}, COMPACT, "coordinator", "hashing"),
+        ({"llm": "hf:some/model"}, DEFAULT, "coordinator", DEFAULT_MODEL),
+        ({"llm": RecordingModel("mine")}, DEFAULT, "coordinator", DEFAULT_MODEL),
+    ],
+)
+def test_defaults_suit_the_models(
+    settings: dict[str, Any], prompts: Any, rule: str, embedder: str
+) -> None:
+    config = EnvConfig(**settings)
+    assert config.prompt_set() is prompts
+    assert config.resolved_commitment_rule() == rule
+    assert config.resolved_embedder() == embedder
+
+
+def test_what_is_set_is_used() -> None:
+    config = EnvConfig(
+        llm="hf:some/model", prompts="compact", commitment_rule="guarded", embedder="hashing"
+    )
+    assert config.prompt_set() is COMPACT
+    assert config.resolved_commitment_rule() == "guarded"
+    assert config.resolved_embedder() == "hashing"
+    assert EnvConfig(prompts=DEFAULT).prompt_set() is DEFAULT
+
+
+def test_a_team_that_speaks_two_languages_must_be_told_which_to_use() -> None:
+    mixed: dict[str, Any] = {"llm": ["bundled:0", "hf:some/model"], "n_agents": 2}
+    with pytest.raises(ModelError, match="choose with prompts"):
+        EnvConfig(**mixed)
+    assert EnvConfig(**mixed, prompts="default").prompt_set() is DEFAULT
+
+
+def test_reward_weights_come_as_object_mapping_or_default() -> None:
+    weights = RewardWeights(al=0.1, ts=0.9, cc=0.0)
+    assert EnvConfig().weights() == RewardWeights()
+    assert EnvConfig(reward_weights=weights).weights() == weights
+    mapping = {"al": 0.1, "ts": 0.9, "cc": 0.0}
+    assert EnvConfig(reward_weights=mapping).weights() == weights
+
+
+@pytest.mark.parametrize("settings", [{"max_rounds": 1}, {"max_rounds": 3}, {}])
+def test_max_cycles_sets_max_rounds(settings: dict[str, Any]) -> None:
+    assert EnvConfig(max_cycles=3, **settings).max_rounds == 3
+
+
+def test_max_cycles_and_another_max_rounds_are_refused() -> None:
+    with pytest.raises(ValueError, match="two names of one setting"):
+        EnvConfig(max_cycles=3, max_rounds=2)
+
+
+def test_groups_of_one_are_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(ValueError, match="groups of one would never become fewer"):
+        EnvConfig(group_size=1)
+
+
+@pytest.mark.parametrize("name", ["max_question_length", "max_answer_length"])
+def test_a_limit_that_no_row_meets_is_refused_before_anything_is_loaded(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be at least 1 or None, not 0"):
+        EnvConfig(**{name: 0})  # type: ignore[arg-type]
+
+
+def test_the_settings_of_a_data_set_are_plain_data() -> None:
+    config = EnvConfig(dataset="gsm8k", data_path=Path("rows"), revision="v1", streaming=True)
+    stored = json.loads(json.dumps(config.to_json()))
+    assert {"data_path": "rows", "revision": "v1", "streaming": True}.items() <= stored.items()

@@ -1,0 +1,1 @@
+"""The makers of the bundled models: questions, recipes, training stages and measurements."""

@@ -1,0 +1,111 @@
+"""What the bundled models are: shape, tokenizer, seed and length of training of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CONTEXT_LIMIT = 1024
+BUNDLED = Path(__file__).parents[2] / "econ_env" / "llm" / "bundled"
+"""The room of the package that ships the weights and the model card."""
+WEIGHTS = BUNDLED / "weights"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """How one bundled model is made. Different recipes make different mistakes."""
+
+    number: int
+    hidden_size: int
+    layers: int
+    heads: int
+    key_value_heads: int
+    feed_forward_size: int
+    join_space_to_digit: bool
+    """Tokenisation of numbers, see :func:`~tools.bundled_models.tokenizer.train_tokenizer`."""
+    calculation_examples: int = 60_000
+    """Stage 1: bare calculations."""
+    solve_examples: int = 80_000
+    """Stage 2: worked solutions of problems of all kinds."""
+    sampled_questions: int = 4_000
+    """Between the stages: questions that the solver answers itself, for stage 3 to judge."""
+    team_examples: int = 40_000
+    """Stage 3: all three roles."""
+    vocabulary_size: int = 768
+    learning_rate: float = 4e-3
+    """At its highest; it falls to a fiftieth within each stage."""
+    team_learning_rate: float = 2.5e-3
+
+    @property
+    def seed(self) -> int:
+        """Seed of initial weights, data and order."""
+        return 1000 + self.number
+
+    def config(self, vocabulary_size: int, end_token: int) -> Any:
+        """The ``transformers.LlamaConfig`` of this model."""
+        from transformers import LlamaConfig
+
+        return LlamaConfig(
+            vocab_size=vocabulary_size,
+            hidden_size=self.hidden_size,
+            intermediate_size=self.feed_forward_size,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            num_key_value_heads=self.key_value_heads,
+            max_position_embeddings=CONTEXT_LIMIT,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=end_token,
+            pad_token_id=end_token,
+        )
+
+
+RECIPES = (
+    Recipe(
+        number=0,
+        hidden_size=192,
+        layers=4,
+        heads=6,
+        key_value_heads=6,
+        feed_forward_size=512,
+        join_space_to_digit=True,
+    ),
+    Recipe(
+        number=1,
+        hidden_size=160,
+        layers=6,
+        heads=5,
+        key_value_heads=5,
+        feed_forward_size=416,
+        join_space_to_digit=True,
+    ),
+    Recipe(
+        number=2,
+        hidden_size=192,
+        layers=4,
+        heads=6,
+        key_value_heads=6,
+        feed_forward_size=512,
+        join_space_to_digit=False,
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoordinatorRecipe:
+    """How the coordinator is made: a finished model that goes on learning its two roles only."""
+
+    start: int = 1
+    """Number of the model it starts from: the best solver, and the deepest."""
+    seed: int = 1003
+    sampled_questions: int = 6_144
+    """Questions that the three models answer, for it to judge."""
+    examples: int = 72_000
+    strategy_share: float = 0.7
+    """Of the examples, plans. They are five times shorter than commitments."""
+    learning_rate: float = 2e-3
+    """At its highest; it falls to a fiftieth."""
+
+
+COORDINATOR = CoordinatorRecipe()
