@@ -14,8 +14,8 @@ from pathlib import Path
 
 # Run as a script, Python looks for modules beside this file only.
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.named_scripts.command import test_only
+from benchmarks.named_scripts.command import evaluate_only
 from benchmarks.named_scripts.scripts import GSM8K
 
 if __name__ == "__main__":
-    sys.exit(test_only(GSM8K, sys.argv[1:]))
+    sys.exit(evaluate_only(GSM8K, sys.argv[1:]))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 # Run as a script, Python looks for modules beside this file only.
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.named_scripts.command import test_only
+from benchmarks.named_scripts.command import evaluate_only
 from benchmarks.named_scripts.scripts import P0
 
 if __name__ == "__main__":
-    sys.exit(test_only(P0, sys.argv[1:]))
+    sys.exit(evaluate_only(P0, sys.argv[1:]))

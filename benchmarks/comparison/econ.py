@@ -14,7 +14,9 @@ from benchmarks.comparison.econ_records import bill_of, solution_of
 from benchmarks.comparison.grading import failure, graded, vote
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
-from econ_agents.environments import NativeBatch
+from econ_agents.algorithm.memory import FloatArray
+from econ_agents.algorithm.rollout import play_wave
+from econ_agents.environments import Moment, NativeBatch
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.game.transcript import Transcript
@@ -90,22 +92,22 @@ class SteeredTeam:
         # One question for every place; those without an item are not reset.
         questions = [item.question for item in items]
         questions += [questions[0]] * (self._env.num_questions - len(items))
-        moment = self._teams.reset(
-            {place: item.seed for place, item in enumerate(items)}, {"question": questions}
-        )
         policies = [self._begin() for _ in items]
         space = self._teams.space
         shape = (self._env.num_questions, len(space.agents), space.action_size)
-        played = 0
-        while moment.active.any():
+
+        def act(moment: Moment, step: int) -> FloatArray:
             playing = np.flatnonzero(moment.active)
-            played += 1
             if report is not None:
-                report(f"round {played} of {len(playing)} questions")
+                report(f"round {step + 1} of {len(playing)} questions")
             actions = np.zeros(shape, dtype=np.float32)
             for place in playing:
                 actions[place] = policies[place].act(moment.observations[place])
-            moment = self._teams.step(actions)
+            return actions
+
+        seeds = [item.seed for item in items]
+        for _ in play_wave(self._teams, act, seeds, options={"question": questions}):
+            pass  # the environment's transcripts say what was played
         wall_s = (time.monotonic() - begun) / len(items)
         return [
             Played(item=item, transcript=self._env.transcript(place), wall_s=wall_s)

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from econ_agents.algorithm.builders import build_networks, build_policy
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.policy import TeamPolicy
 from econ_agents.config.environment_kwargs import environment_kwargs
@@ -22,7 +23,6 @@ from econ_agents.config.schema import Config
 from econ_agents.environments import TeamSpace
 from econ_agents.evaluation.evaluate import load_networks
 from econ_agents.networks import TeamNetworks
-from econ_agents.training.builders import build_networks, build_policy
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import stored_config
 from econ_env.sampling_action import SamplingBounds

@@ -18,14 +18,14 @@ import numpy as np
 
 from benchmarks.learning.answers import accuracy_difference, describe_answers
 from benchmarks.learning.results import Result, ResultFile, SettingsDiffer, over_seeds
+from econ_agents.algorithm.builders import build_networks, build_teams
 from econ_agents.algorithm.episode import Episode
 from econ_agents.config.files import CONFIG_FILE, config_mapping, read_config
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
-from econ_agents.evaluation.evaluate import live_options, load_networks, play_test
+from econ_agents.evaluation.evaluate import live_options, load_networks, play_questions
 from econ_agents.evaluation.report import compare
 from econ_agents.seeds import derive_seed
-from econ_agents.training.builders import build_networks, build_teams
 from econ_agents.training.checkpoint import FINAL
 from econ_agents.training.train import resume_training, run_training
 
@@ -116,7 +116,7 @@ def _one_seed(config: Config, questions: int, folder: Path, fresh: bool) -> Resu
     checkpoint = _trained(config, folder)
     trained_in = time.monotonic() - start
     episodes: dict[bool, list[Episode]] = {}
-    seeds = test_seeds(questions)
+    seeds = unseen_seeds(questions)
     for bne in (False, True):
         wide = _wide(config)
         teams = build_teams(wide, "test", bne=bne)
@@ -124,8 +124,8 @@ def _one_seed(config: Config, questions: int, folder: Path, fresh: bool) -> Resu
             networks = load_networks(wide, checkpoint, teams.space)
             options = live_options(wide, checkpoint)
             what = f"{_name(config.seed)}, {'refined' if bne else 'one round'}"
-            episodes[bne] = play_test(
-                wide, networks, teams, seeds, options=options, description=what
+            episodes[bne] = play_questions(
+                wide, networks, teams, seeds, description=what, options=options
             )
         finally:
             teams.close()
@@ -178,14 +178,14 @@ def _references(
 ) -> None:
     """The untrained policy, and the fixed action that is best on validation questions."""
     if "untrained" not in file.parts():
-        file.put("untrained", _fixed(config, "test", (0.0, 0.0), test_seeds(questions)))
+        file.put("untrained", _fixed(config, "test", (0.0, 0.0), unseen_seeds(questions)))
     seeds = [derive_seed("learning benchmark", "validation", k) for k in range(screened + final)]
     first = _search(config, file, "fixed, screening", grid, seeds[:screened])
     best = sorted(grid, key=lambda point: -first[_key(point)])[:FINALISTS]
     second = _search(config, file, "fixed, final", best, seeds[screened:])
     chosen = max(best, key=lambda point: second[_key(point)])
     if "fixed, test" not in file.parts():
-        found = _fixed(config, "test", chosen, test_seeds(questions))
+        found = _fixed(config, "test", chosen, unseen_seeds(questions))
         file.put("fixed, test", {"action": list(chosen), **found})
 
 
@@ -214,14 +214,14 @@ def _fixed(config: Config, split: str, action: tuple[float, float], seeds: Seque
     teams: Teams = build_teams(wide, "test", bne=False)
     constant = np.array(action, dtype=np.float32)
 
-    def explore(actions: Any, episode: int, step: int) -> Any:
+    def fixed(actions: Any, episode: int, step: int) -> Any:
         return np.broadcast_to(constant, actions.shape).copy()
 
     try:
         networks = build_networks(wide, teams.space)
         what = f"{split}, (T, p) = {_key(action)}"
         return describe_answers(
-            play_test(wide, networks, teams, seeds, explore=explore, description=what)
+            play_questions(wide, networks, teams, seeds, description=what, override=fixed)
         )
     finally:
         teams.close()
@@ -233,7 +233,7 @@ def _estimate(config: Config, runs: int, questions: int) -> None:
         return
     probe = 2 * IN_FLIGHT
     start = time.monotonic()
-    _fixed(config, VALIDATION, (0.0, 0.0), test_seeds(probe))
+    _fixed(config, VALIDATION, (0.0, 0.0), unseen_seeds(probe))
     rate = probe / (time.monotonic() - start)
     # Refined answers take up to three rounds.
     plays = runs * (config.train.episodes + questions * (1 + config.bne_rounds("test")))
@@ -244,12 +244,9 @@ def _estimate(config: Config, runs: int, questions: int) -> None:
     )
 
 
-def test_seeds(questions: int) -> list[int]:
+def unseen_seeds(questions: int) -> list[int]:
     """Seeds of the unseen test questions, the same for every policy."""
     return [derive_seed("learning benchmark", "test", k) for k in range(questions)]
-
-
-test_seeds.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...
 
 
 def _wide(config: Config) -> Config:

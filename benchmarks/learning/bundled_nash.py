@@ -18,17 +18,17 @@ from tqdm import tqdm
 
 from benchmarks.learning.bundled import IN_FLIGHT
 from benchmarks.learning.results import Result, ResultFile, SettingsDiffer, over_seeds
+from econ_agents.algorithm.builders import build_networks, build_policy, build_teams
 from econ_agents.algorithm.episode import Episode
-from econ_agents.algorithm.rollout import Explore
+from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.config.files import CONFIG_FILE, read_config
 from econ_agents.config.schema import Config
 from econ_agents.equilibrium.deviations import Move, Search, shift_candidates
 from econ_agents.equilibrium.nash_conv import estimate_nash_conv
 from econ_agents.equilibrium.payoffs import play_recorded
-from econ_agents.evaluation.evaluate import load_networks, play_test
+from econ_agents.evaluation.evaluate import load_networks
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
-from econ_agents.training.builders import build_networks, build_teams
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
 
@@ -82,8 +82,9 @@ def _measure(name: str, run: Path, state: str, questions: int, search: Search) -
             )
             seeds = [derive_seed("learning benchmark", "nash", k) for k in range(questions)]
 
-            def record(explore: Explore | None, chosen: Sequence[int]) -> list[Episode]:
-                return play_test(config, networks, teams, chosen, explore=explore)
+            def record(override: Override | None, chosen: Sequence[int]) -> list[Episode]:
+                policy = build_policy(config, networks, teams.space, "test")
+                return play_episodes(teams, policy, chosen, override=override)
 
             n_agents = len(teams.space.agents)
             total = 2 * (1 + n_agents * len(search.candidates))

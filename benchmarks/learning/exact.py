@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from econ_agents.algorithm.builders import build_policy, build_teams
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
 from econ_agents.networks import TeamNetworks
-from econ_agents.training.builders import build_policy, build_teams
 from econ_env.llm.simulated.model import SimulatedGame, nash_conv, optimum
 from econ_env.llm.simulated.skill import outcome_probabilities
 from econ_env.questions.simulated import KINDS, SimulatedQuestions, Split

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from benchmarks.learning.results import Result, ResultFile, over_seeds
 from benchmarks.learning.simulated import train
+from econ_agents.algorithm.builders import build_policy, build_teams
 from econ_agents.algorithm.episode import Episode
-from econ_agents.algorithm.rollout import Explore
+from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.config.files import config_mapping, read_config
 from econ_agents.config.schema import Config
-from econ_agents.evaluation.evaluate import play_test
 from econ_agents.seeds import derive_seed, numpy_generator
 from econ_agents.statistics import paired_difference
-from econ_agents.training.builders import build_teams
 from econ_agents.training.trainer import Trainer
 
 PRESET = "mpe_spread"
@@ -61,22 +60,22 @@ def _one_seed(config: Config, count: int) -> Result:
     returns: dict[str, list[float]] = {}
     seeds = [derive_seed("learning benchmark", "mpe", config.seed, k) for k in range(count)]
 
-    def test(trainer: Trainer) -> None:
+    def compare(trainer: Trainer) -> None:
         teams = build_teams(config, "test")
         try:
-            for name, explore in (
+            for name, override in (
                 ("trained", None),
                 ("random", _uniform(config.seed)),
                 ("still", _still),
             ):
-                networks = trainer.learner.networks
-                played = play_test(config, networks, teams, seeds, explore=explore)
+                policy = build_policy(config, trainer.learner.networks, teams.space, "test")
+                played = play_episodes(teams, policy, seeds, override=override)
                 returns[name] = [_return(episode) for episode in played]
         finally:
             teams.close()
 
     start = time.monotonic()
-    won = train(config, [config.train.episodes], test)
+    won = train(config, [config.train.episodes], compare)
     return {
         "returns": {name: float(np.mean(values)) for name, values in returns.items()},
         "trained_minus_random": paired_difference(
@@ -95,14 +94,14 @@ def _return(episode: Episode) -> float:
     return float(episode.team_rewards.sum())
 
 
-def _uniform(seed: int) -> Explore:
+def _uniform(seed: int) -> Override:
     """Uniform actions; the same ones whenever the same episodes are played."""
 
-    def explore(actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
+    def uniform(actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
         rng = numpy_generator(seed, "learning benchmark", "uniform", episode, step)
         return rng.uniform(-1, 1, actions.shape).astype(np.float32)
 
-    return explore
+    return uniform
 
 
 def _still(actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:

@@ -11,12 +11,12 @@ import numpy as np
 
 from benchmarks.learning.exact import QUESTIONS_PER_KIND, Yardstick
 from benchmarks.learning.results import Result, ResultFile, over_seeds
+from econ_agents.algorithm.builders import build_teams
 from econ_agents.config.files import config_mapping, read_config
 from econ_agents.config.schema import Config
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
 from econ_agents.equilibrium.regret import cumulative_regret
 from econ_agents.statistics import Interval
-from econ_agents.training.builders import build_teams
 from econ_agents.training.trainer import Trainer
 
 MARKS = (100, 250, 500, 750, 1000, 1250, 1500)

@@ -10,12 +10,12 @@ from typing import cast
 
 from benchmarks.learning.looped import LoopedBeliefs, LoopedLearner, looped_networks
 from benchmarks.learning.results import Result, ResultFile
+from econ_agents.algorithm.builders import build_learner, build_teams, build_weighting
 from econ_agents.algorithm.learner import Learner
 from econ_agents.algorithm.replay_buffer import Batch
 from econ_agents.config.files import config_mapping, read_config
 from econ_agents.config.schema import Config
 from econ_agents.seeds import numpy_generator
-from econ_agents.training.builders import build_learner, build_teams, build_weighting
 from econ_agents.training.trainer import Trainer
 
 PROMISED_RATIO = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks.named_scripts.flags import TestFlags, TrainAndTestFlags, parse
+from benchmarks.named_scripts.flags import EvaluationFlags, TrainAndTestFlags, parse
 from benchmarks.named_scripts.scripts import NamedScript
 from benchmarks.named_scripts.settings import choose
 from econ_agents.commands.cli import is_for_user, use_one_thread
@@ -28,12 +28,9 @@ def train_and_test(script: NamedScript, arguments: Sequence[str]) -> int:
     return _for_people(script.training_script, lambda: _run(script, arguments))
 
 
-def test_only(script: NamedScript, arguments: Sequence[str]) -> int:
-    """Test a saved checkpoint; the exit code as that of :func:`train_and_test`."""
-    return _for_people(script.test_script, lambda: _test(script, arguments))
-
-
-test_only.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...
+def evaluate_only(script: NamedScript, arguments: Sequence[str]) -> int:
+    """Evaluate a saved checkpoint; the exit code as that of :func:`train_and_test`."""
+    return _for_people(script.evaluation_script, lambda: _evaluate(script, arguments))
 
 
 def _for_people(name: str, run: Callable[[], int]) -> int:
@@ -60,21 +57,21 @@ def _run(script: NamedScript, arguments: Sequence[str]) -> int:
     chosen = choose(script, flags)
     _say(chosen.lines())
     use_one_thread()
-    from benchmarks.named_scripts.testing import test
+    from benchmarks.named_scripts.evaluation import evaluate
     from benchmarks.named_scripts.training import train
 
     code = train(chosen.config)
     if code == 0:
-        test(script, chosen, chosen.config.model_dir / FINAL, chosen.config.log_dir)
+        evaluate(script, chosen, chosen.config.model_dir / FINAL, chosen.config.log_dir)
     return code
 
 
-def _test(script: NamedScript, arguments: Sequence[str]) -> int:
+def _evaluate(script: NamedScript, arguments: Sequence[str]) -> int:
     description = (
         "Test a saved team on questions that it has not seen, without and with refinement to "
         f"equilibrium, and keep every episode. {script.training_script} trains one."
     )
-    flags = parse(TestFlags, script.test_script, description, arguments)
+    flags = parse(EvaluationFlags, script.evaluation_script, description, arguments)
     from econ_agents.training.checkpoint import CheckpointError
 
     try:
@@ -86,13 +83,13 @@ def _test(script: NamedScript, arguments: Sequence[str]) -> int:
     chosen = choose(script, flags, trained=stored_config(checkpoint))
     _say(chosen.lines())
     use_one_thread()
-    from benchmarks.named_scripts.testing import test
+    from benchmarks.named_scripts.evaluation import evaluate
 
-    test(script, chosen, checkpoint, flags.log_dir)
+    evaluate(script, chosen, checkpoint, flags.log_dir)
     return 0
 
 
-def _how_to_get_one(script: NamedScript, flags: TestFlags) -> str:
+def _how_to_get_one(script: NamedScript, flags: EvaluationFlags) -> str:
     """What to do where there is no checkpoint."""
     from econ_agents.training.checkpoint import latest_checkpoint
 

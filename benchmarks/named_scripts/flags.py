@@ -64,10 +64,8 @@ class TrainAndTestFlags(Flags):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestFlags(Flags):
-    """Of the scripts that test a saved checkpoint."""
-
-    __test__ = False  # pytest collects classes that are named Test...
+class EvaluationFlags(Flags):
+    """Of the scripts that evaluate a saved checkpoint."""
 
     test_eps: Annotated[int, tyro.conf.arg(metavar="N")] = 10
     """Questions of the test, each played without and with refinement, >= 2."""
@@ -77,8 +75,8 @@ class TestFlags(Flags):
     """A checkpoint, a folder of checkpoints, or the log_dir of a run."""
 
 
-AnyFlags: TypeAlias = TrainAndTestFlags | TestFlags
-_Kind = TypeVar("_Kind", TrainAndTestFlags, TestFlags)
+AnyFlags: TypeAlias = TrainAndTestFlags | EvaluationFlags
+_Kind = TypeVar("_Kind", TrainAndTestFlags, EvaluationFlags)
 
 
 def parse(kind: type[_Kind], script: str, description: str, arguments: Sequence[str]) -> _Kind:

@@ -20,8 +20,8 @@ class NamedScript:
         return f"benchmarks/run_{self.name}_test.py"
 
     @property
-    def test_script(self) -> str:
-        """The script that tests a saved checkpoint."""
+    def evaluation_script(self) -> str:
+        """The script that evaluates a saved checkpoint."""
         return f"benchmarks/test_{self.name}.py"
 
 

@@ -1,10 +1,15 @@
-"""Playing episodes: from seeds to :class:`~econ_agents.algorithm.episode.Episode` records."""
+"""Playing episodes: one loop over the steps of a wave, and the episodes that it makes.
+
+A *wave* is one episode in each of the first places of :class:`~econ_agents.environments.Teams`,
+played side by side from their start to their end. :func:`play_wave` is the only loop in which a
+policy meets an environment; what is kept of its steps is up to its caller.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -13,10 +18,80 @@ from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.policy import TeamPolicy
 from econ_agents.environments import FAILED, TEAM_REWARD, Moment, Teams
 
+
+class Act(Protocol):
+    """A policy as a function, deterministic given what it has seen since step 0 of the wave."""
+
+    def __call__(self, moment: Moment, step: int) -> FloatArray:
+        """Choose the actions of all places, ``(places, n_agents, action_size)`` in [-1, 1].
+
+        Args:
+            moment: all places as they are; rows of places without an episode hold anything, and
+                their actions are not read.
+            step: number of the step in its wave. 0: new episodes begin in all places, and what
+                the policy remembers of earlier ones must be forgotten.
+        """
+        ...
+
+
+Override: TypeAlias = Callable[[FloatArray, int, int], FloatArray]
+"""From the policy's actions (n_agents, action_size), the episode's number and its step to what is
+played instead: exploration, a deviation, or another policy altogether."""
 Watch: TypeAlias = Callable[[int, Episode], None]
 """Told of every episode that has ended, and in which place, before another starts there."""
-Explore: TypeAlias = Callable[[FloatArray, int, int], FloatArray]
-"""From the policy's actions (n_agents, action_size), the episode and the step to what is played."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Step:
+    """One step of a wave."""
+
+    places: Sequence[int]
+    """Those whose episodes take it, in ascending order."""
+    before: Moment
+    actions: FloatArray
+    """As played, shape (places, n_agents, action_size); rows of other places hold anything."""
+    after: Moment
+
+
+def play_wave(
+    teams: Teams,
+    act: Act,
+    seeds: Sequence[int],
+    *,
+    first: int = 0,
+    override: Override | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Step]:
+    """Play one episode per seed, side by side in the first places; yields the steps as they end.
+
+    Args:
+        teams: the environment; no episode is running in it.
+        act: the policy.
+        seeds: of the episodes, at most ``teams.num_places``.
+        first: number of the first episode, for ``override``.
+        override: changes what the policy chose; None plays it as it is.
+        options: for the reset.
+
+    Raises:
+        ValueError: episodes are running in other places.
+    """
+    moment = teams.reset(dict(enumerate(seeds)), options)
+    if moment.active[len(seeds) :].any():
+        raise ValueError(
+            "episodes of somebody else are running in this environment: make a second one with "
+            "make_teams for measuring"
+        )
+    step = 0
+    while moment.active.any():
+        places = np.flatnonzero(moment.active).tolist()
+        actions = act(moment, step)
+        if override is not None:
+            actions = actions.copy()
+            for place in places:
+                actions[place] = override(actions[place], first + place, step)
+        after = teams.step(actions)
+        yield Step(places=places, before=moment, actions=actions, after=after)
+        moment, step = after, step + 1
 
 
 def play_episodes(
@@ -25,20 +100,21 @@ def play_episodes(
     seeds: Sequence[int],
     *,
     first: int = 0,
-    explore: Explore | None = None,
+    override: Override | None = None,
     options: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
 ) -> list[Episode]:
-    """Play one episode of every stream, in waves of ``teams.num_places``; all of one policy.
+    """Play one episode per seed, in waves of at most ``teams.num_places``.
 
-    Episode ``first + k`` is that of stream k. What it is does not depend on the number of places.
+    Episode ``first + k`` continues stream k, counted round all streams of the policy. What it is
+    does not depend on the number of places.
 
     Args:
         teams: the environment.
-        policy: with at least ``len(seeds)`` streams.
+        policy: of the team; its streams go on from where they are.
         seeds: of the episodes, for the environment.
         first: number of the first episode.
-        explore: changes what the policy chose; None plays it as it is.
+        override: changes what the policy chose; None plays it as it is.
         options: for every reset.
         watch: told of every episode when its wave has ended.
 
@@ -47,9 +123,19 @@ def play_episodes(
         that another one did.
     """
     episodes: list[Episode] = []
-    for start in range(0, len(seeds), teams.num_places):
-        streams = range(start, min(start + teams.num_places, len(seeds)))
-        wave = _play_wave(teams, policy, seeds, streams, first, explore, options)
+    while len(episodes) < len(seeds):
+        done = len(episodes)
+        stream = done % policy.streams
+        size = min(teams.num_places, policy.streams - stream, len(seeds) - done)
+        wave = _play_streams(
+            teams,
+            policy,
+            range(stream, stream + size),
+            seeds[done : done + size],
+            first=first + done,
+            override=override,
+            options=options,
+        )
         if watch is not None:
             for place, episode in enumerate(wave):
                 watch(place, episode)
@@ -57,38 +143,43 @@ def play_episodes(
     return _with_equal_infos(episodes)
 
 
-def _play_wave(
+def _play_streams(
     teams: Teams,
     policy: TeamPolicy,
-    seeds: Sequence[int],
     streams: range,
+    seeds: Sequence[int],
+    *,
     first: int,
-    explore: Explore | None,
+    override: Override | None,
     options: Mapping[str, Any] | None,
 ) -> list[Episode]:
-    """One episode in each of the first ``len(streams)`` places."""
+    """The next episode of each of these streams, in one wave."""
     memories = [policy.begin(stream) for stream in streams]
-    moment = teams.reset(dict(enumerate(seeds[stream] for stream in streams)), options)
-    records = [_Record(moment, place) for place in range(len(streams))]
-    step = 0
-    while moment.active.any():
-        seen = _by_stream(moment.observations, policy.streams, streams)
-        actions = policy.act(seen)[streams.start : streams.stop]
-        playing = [int(place) for place in np.flatnonzero(moment.active)]
-        for place in playing:
-            stream = streams[place]
-            if explore is not None:
-                actions[place] = explore(actions[place], first + stream, step)
-            policy.played(stream, moment.observations[place], actions[place])
-        moment = teams.step(_padded(actions, teams.num_places))
-        for place in playing:
-            records[place].add(actions[place], moment, place)
-        step += 1
+    rows = slice(streams.start, streams.stop)
+
+    def act(moment: Moment, step: int) -> FloatArray:
+        seen = moment.observations
+        observations = np.zeros((policy.streams, *seen.shape[1:]), dtype=np.float32)
+        observations[rows] = seen[: len(streams)]
+        chosen = policy.act(observations)[rows]
+        actions = np.zeros((teams.num_places, *chosen.shape[1:]), dtype=np.float32)
+        actions[: len(streams)] = chosen
+        return actions
+
+    steps: list[Step] = []
+    for step in play_wave(teams, act, seeds, first=first, override=override, options=options):
+        for place in step.places:
+            policy.played(streams[place], step.before.observations[place], step.actions[place])
+        steps.append(step)
     episodes = []
-    for place, (record, memory) in enumerate(zip(records, memories, strict=True)):
-        stream = streams[place]
-        episode = record.finish(
-            number=first + stream, stream=stream, seed=seeds[stream], memory=memory
+    for place, (stream, seed, memory) in enumerate(zip(streams, seeds, memories, strict=True)):
+        episode = _episode(
+            [step for step in steps if place in step.places],
+            place,
+            number=first + place,
+            stream=stream,
+            seed=seed,
+            memory=memory,
         )
         if episode.failed:
             policy.forget(stream, memory)
@@ -98,50 +189,40 @@ def _play_wave(
     return episodes
 
 
-class _Record:
-    """An episode while it is played."""
-
-    def __init__(self, moment: Moment, place: int) -> None:
-        self._observations = [moment.observations[place]]
-        self._states = [moment.state[place]]
-        self._actions: list[FloatArray] = []
-        self._rewards: list[Any] = []
-        self._infos: list[dict[str, Any]] = []
-        self._terminated = self._truncated = False
-
-    def add(self, actions: FloatArray, moment: Moment, place: int) -> None:
-        self._observations.append(moment.observations[place])
-        self._states.append(moment.state[place])
-        self._actions.append(actions)
-        self._rewards.append(moment.rewards[place])
-        self._infos.append({key: values[place] for key, values in moment.infos.items()})
-        self._terminated = bool(moment.terminated[place])
-        self._truncated = bool(moment.truncated[place])
-
-    def finish(self, *, number: int, stream: int, seed: int, memory: FloatArray) -> Episode:
-        rewards = _stack(self._rewards)
-        # Environments may report something in some steps only.
-        nothing = np.zeros(rewards.shape[1])
-        keys = dict.fromkeys(key for info in self._infos for key in info)
-        infos = {key: _stack([info.get(key, nothing) for info in self._infos]) for key in keys}
-        team = infos[TEAM_REWARD][:, 0] if TEAM_REWARD in infos else rewards.mean(axis=1)
-        # An environment that reports failures truncates for no other reason; for any other one,
-        # truncation is the time limit that Gymnasium means by it.
-        failed = FAILED in infos and (self._truncated or bool(infos[FAILED].any()))
-        return Episode(
-            number=number,
-            stream=stream,
-            seed=seed,
-            observations=np.stack(self._observations),
-            states=np.stack(self._states),
-            actions=np.stack(self._actions),
-            rewards=rewards,
-            team_rewards=team,
-            infos=infos,
-            terminated=self._terminated,
-            failed=failed,
-            memory=memory,
+def _episode(
+    steps: Sequence[Step], place: int, *, number: int, stream: int, seed: int, memory: FloatArray
+) -> Episode:
+    """The record of the episode in one place, from the steps that it took."""
+    moments = [steps[0].before, *(step.after for step in steps)]
+    rewards = _stack([step.after.rewards[place] for step in steps])
+    # Environments may report something in some steps only.
+    nothing = np.zeros(rewards.shape[1])
+    keys = dict.fromkeys(key for step in steps for key in step.after.infos)
+    infos = {
+        key: _stack(
+            [step.after.infos[key][place] if key in step.after.infos else nothing for step in steps]
         )
+        for key in keys
+    }
+    team = infos[TEAM_REWARD][:, 0] if TEAM_REWARD in infos else rewards.mean(axis=1)
+    last = steps[-1].after
+    # An environment that reports failures truncates for no other reason; for any other one,
+    # truncation is the time limit that Gymnasium means by it.
+    failed = FAILED in infos and bool(last.truncated[place] or infos[FAILED].any())
+    return Episode(
+        number=number,
+        stream=stream,
+        seed=seed,
+        observations=np.stack([moment.observations[place] for moment in moments]),
+        states=np.stack([moment.state[place] for moment in moments]),
+        actions=np.stack([step.actions[place] for step in steps]),
+        rewards=rewards,
+        team_rewards=team,
+        infos=infos,
+        terminated=bool(last.terminated[place]),
+        failed=failed,
+        memory=memory,
+    )
 
 
 def _with_equal_infos(episodes: list[Episode]) -> list[Episode]:
@@ -158,16 +239,3 @@ def _with_equal_infos(episodes: list[Episode]) -> list[Episode]:
 
 def _stack(rows: list[Any]) -> FloatArray:
     return np.stack(rows).astype(np.float32)
-
-
-def _by_stream(observations: FloatArray, count: int, streams: range) -> FloatArray:
-    """Observations at the rows of their streams, zeros elsewhere."""
-    rows = np.zeros((count, *observations.shape[1:]), dtype=np.float32)
-    rows[streams.start : streams.stop] = observations[: len(streams)]
-    return rows
-
-
-def _padded(actions: FloatArray, places: int) -> FloatArray:
-    rows = np.zeros((places, *actions.shape[1:]), dtype=np.float32)
-    rows[: len(actions)] = actions
-    return rows

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 
 from econ_agents.commands.flags import PROGRAM, parse
-from econ_agents.commands.subcommands import COMMANDS
+from econ_agents.commands.subcommands import ALIASES, COMMANDS
 
 _PACKAGE = "econ_agents"
 _SUMMARIES = (
-    f"  {name:<10}{(type(command).__doc__ or '').splitlines()[0]}"
+    f"  {' '.join([name, *(f'({other})' for other, own in ALIASES.items() if own == name)]):<17}"
+    f"{(type(command).__doc__ or '').splitlines()[0]}"
     for name, command in COMMANDS.items()
 )
 USAGE = "\n".join(
@@ -37,13 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name in ("-h", "--help"):
         print(USAGE)
         return 0
-    if name not in COMMANDS:
+    if name not in COMMANDS and name not in ALIASES:
         # The word is not repeated: it may be a key, pasted to the wrong place.
         print(f"{PROGRAM}: there is no such command\n\n{USAGE}", file=sys.stderr)
         return 2
     packages = {_PACKAGE}
     try:
-        command = parse(COMMANDS[name], name, arguments[1:])
+        command = parse(COMMANDS[ALIASES.get(name, name)], name, arguments[1:])
         factory = command.factory()
         if factory is not None:
             packages.add(factory.partition(":")[0].partition(".")[0])

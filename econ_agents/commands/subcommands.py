@@ -45,7 +45,7 @@ class Train(Configured):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tested(Configured):
+class OfCheckpoint(Configured):
     """What the commands share that work on a trained team."""
 
     model_dir: Path | None = None
@@ -57,8 +57,8 @@ class Tested(Configured):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(Tested):
-    """Test a trained team without and with refinement, on the same questions and seeds.
+class Evaluate(OfCheckpoint):
+    """Evaluate a trained team without and with refinement, on the same questions and seeds.
 
     The configuration is the checkpoint's; --config, --set and flags change it.
     """
@@ -74,15 +74,15 @@ class Test(Tested):
         return replace(config, test=replace(config.test, episodes=self.episodes))
 
     def run(self) -> int:
-        """Test; the exit code."""
-        from econ_agents.evaluation.evaluate import run_test
+        """Evaluate; the exit code."""
+        from econ_agents.evaluation.evaluate import run_evaluation
 
         config = self.resolved()
-        return run_test(config, self.checkpoint(), config.log_dir)
+        return run_evaluation(config, self.checkpoint(), config.log_dir)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nash(Tested):
+class Nash(OfCheckpoint):
     """Measure how far a trained team is from equilibrium: what the best deviations would gain.
 
     The configuration is the checkpoint's; --config, --set and flags change it.
@@ -154,9 +154,11 @@ def _needed(flag: str, value: Path | None) -> Path:
 
 COMMANDS: Mapping[str, Command] = {
     "train": Train(),
-    "test": Test(),
+    "test": Evaluate(),
     "nash": Nash(),
     "resume": Resume(),
     "inspect": Inspect(),
 }
 """Every command by its name, with its defaults."""
+ALIASES: Mapping[str, str] = {"evaluate": "test"}
+"""Other names, and the command that each of them means."""

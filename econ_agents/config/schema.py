@@ -43,6 +43,7 @@ __all__ = [
     "EarlyStoppingSettings",
     "EnvArgs",
     "EnvSettings",
+    "EvaluationSettings",
     "InitialWeights",
     "LoggingSettings",
     "LossSettings",
@@ -51,16 +52,14 @@ __all__ = [
     "Phase",
     "RewardSettings",
     "SamplingSettings",
-    "TestSettings",
     "TrainSettings",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestSettings(Settings):
+class EvaluationSettings(Settings):
     """What a test plays."""
 
-    __test__: ClassVar[bool] = False  # pytest collects classes that are named Test...
     SECTION: ClassVar[str] = "test"
 
     episodes: Count = 200
@@ -133,7 +132,7 @@ class Config(Settings):
     target_update_interval: Count = 8
     """Updates between two steps of the targets, >= 1 (the authors' code: 8)."""
     train: TrainSettings = field(default_factory=TrainSettings)
-    test: TestSettings = field(default_factory=TestSettings)
+    test: EvaluationSettings = field(default_factory=EvaluationSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the networks are."""

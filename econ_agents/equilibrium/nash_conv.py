@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from econ_agents.equilibrium.deviations import Deviation, Move, Search
-from econ_agents.equilibrium.payoffs import Payoffs, Play
+from econ_agents.equilibrium.payoffs import DeviationPlay, Payoffs
 from econ_agents.seeds import derive_seed, numpy_generator
 from econ_agents.statistics import Interval, TooFewResults, mean_interval
 
@@ -79,7 +79,7 @@ class NashConv:
 
 
 def estimate_nash_conv(
-    play: Play, *, n_agents: int, seeds: Sequence[int], search: Search, seed: int = 0
+    play: DeviationPlay, *, n_agents: int, seeds: Sequence[int], search: Search, seed: int = 0
 ) -> NashConv:
     """Estimate how much the agents gain by leaving a policy, each alone.
 
@@ -142,7 +142,7 @@ class _Choice:
 class _Half:
     """Half of the questions. Every deviation is played on it once."""
 
-    def __init__(self, play: Play, seeds: Sequence[int], n_agents: int) -> None:
+    def __init__(self, play: DeviationPlay, seeds: Sequence[int], n_agents: int) -> None:
         self._play = play
         self._seeds = seeds
         self._shape = (len(seeds), n_agents)

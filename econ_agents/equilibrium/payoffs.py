@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from econ_agents.algorithm.episode import Episode, FloatArray
+from econ_agents.algorithm.rollout import Act, Override, play_wave
 from econ_agents.environments import FAILED, TEAM_REWARD, Moment, Teams
 from econ_agents.equilibrium.deviations import Deviation
 
@@ -47,39 +48,20 @@ class Payoffs:
             )
 
 
-Change: TypeAlias = Callable[[FloatArray, int, int], FloatArray]
-"""From the policy's actions (n_agents, action_size), the episode's number and its step to what is
-played: an :data:`econ_agents.algorithm.rollout.Explore`."""
+EpisodePlay: TypeAlias = Callable[[Override | None, Sequence[int]], Sequence[Episode]]
+"""Plays a policy on the episodes of these seeds, changed or (None) as it is, and records them."""
 
-Record: TypeAlias = Callable[[Change | None, Sequence[int]], Sequence[Episode]]
-"""Plays a policy on the episodes of these seeds, changed or (None) as it is."""
-
-Play: TypeAlias = Callable[[Deviation | None, Sequence[int]], Payoffs]
+DeviationPlay: TypeAlias = Callable[[Deviation | None, Sequence[int]], Payoffs]
 """Plays the policy on the episodes of these seeds, with a deviation or (None) as it is."""
 
 ProfilePlay: TypeAlias = Callable[[Profile, Sequence[int]], Payoffs]
 """Plays the same profile in every step of the episodes of these seeds."""
 
 
-class Act(Protocol):
-    """A policy as a function, deterministic given what it has seen since ``first``."""
-
-    def __call__(self, observations: FloatArray, *, first: bool) -> FloatArray:
-        """Actions (places, n_agents, action_size) in [-1, 1].
-
-        Args:
-            observations: shape (places, n_agents, observation_size); rows of places without an
-                episode hold anything.
-            first: these are the first observations of new episodes, in all places: what the
-                policy remembers of earlier ones must be forgotten.
-        """
-        ...
-
-
 def play_recorded(
-    record: Record, *, discount: float = 1.0, played: Callable[[], object] = lambda: None
-) -> Play:
-    """A :data:`Play` made of recorded episodes, as :mod:`econ_agents.algorithm.rollout` makes them.
+    record: EpisodePlay, *, discount: float = 1.0, played: Callable[[], object] = lambda: None
+) -> DeviationPlay:
+    """A :data:`DeviationPlay` made of recorded episodes.
 
     Args:
         record: must remember nothing from one call to the next.
@@ -88,8 +70,7 @@ def play_recorded(
     """
 
     def play(deviation: Deviation | None, seeds: Sequence[int]) -> Payoffs:
-        change = None if deviation is None else deviation.apply
-        episodes = record(None if change is None else lambda actions, *_: change(actions), seeds)
+        episodes = record(_override(deviation), seeds)
         played()
         return payoffs_of(episodes, discount=discount)
 
@@ -109,11 +90,11 @@ def payoffs_of(episodes: Sequence[Episode], *, discount: float = 1.0) -> Payoffs
 
 def play_teams(
     teams: Teams, act: Act, *, discount: float = 1.0, options: Mapping[str, Any] | None = None
-) -> Play:
-    """A :data:`Play` of a policy in an environment, in waves of ``teams.num_places`` episodes.
+) -> DeviationPlay:
+    """A :data:`DeviationPlay` of a policy in an environment, in waves of ``num_places`` episodes.
 
     Args:
-        teams: nobody else may have an episode running in it.
+        teams: the environment; no episode is running in it.
         act: the policy. A deviation changes what is played, not what the policy returned: memory
             that the policy keeps of its own actions holds the latter.
         discount: factor per step; 1.0 is the plain sum.
@@ -136,7 +117,7 @@ def play_profiles(
     def play(profile: Profile, seeds: Sequence[int]) -> Payoffs:
         actions = np.broadcast_to(profile, (teams.num_places, *profile.shape))
 
-        def act(observations: FloatArray, *, first: bool) -> FloatArray:
+        def act(moment: Moment, step: int) -> FloatArray:
             return actions
 
         return play_teams(teams, act, discount=discount, options=options)(None, seeds)
@@ -153,25 +134,24 @@ def _play_wave(
     options: Mapping[str, Any] | None,
 ) -> Payoffs:
     """Play one episode per seed, in the first places, all from their start to their end."""
-    moment = teams.reset(dict(enumerate(seeds)), options)
-    if moment.active[len(seeds) :].any():
-        raise ValueError(
-            "episodes of somebody else are running in this environment: make a second one with "
-            "make_teams for measuring"
-        )
-    rewards = np.zeros(moment.rewards.shape)
-    team = np.zeros(len(moment.active))
-    failed = np.zeros(len(moment.active), dtype=np.bool_)
-    running, weight, first = moment.active, 1.0, True
-    while running.any():
-        actions = act(moment.observations, first=first)
-        moment = teams.step(actions if deviation is None else deviation.apply(actions))
-        rewards[running] += weight * moment.rewards[running]
-        team[running] += weight * _team_rewards(moment)[running]
-        failed |= running & _failures(moment)
-        running, weight, first = running & moment.active, weight * discount, False
-    count = len(seeds)
-    return Payoffs(rewards=rewards[:count], team=team[:count], failed=failed[:count])
+    rewards = np.zeros((len(seeds), len(teams.space.agents)))
+    team = np.zeros(len(seeds))
+    failed = np.zeros(len(seeds), dtype=np.bool_)
+    weight = 1.0
+    for step in play_wave(teams, act, seeds, override=_override(deviation), options=options):
+        places = step.places
+        rewards[places] += weight * step.after.rewards[places]
+        team[places] += weight * _team_rewards(step.after)[places]
+        failed[places] |= _failures(step.after)[places]
+        weight *= discount
+    return Payoffs(rewards=rewards, team=team, failed=failed)
+
+
+def _override(deviation: Deviation | None) -> Override | None:
+    """The deviation as what is played in every step of every episode."""
+    if deviation is None:
+        return None
+    return lambda actions, episode, step: deviation.apply(actions)
 
 
 def _team_rewards(moment: Moment) -> npt.NDArray[np.float64]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from econ_agents.algorithm.builders import build_policy
 from econ_agents.algorithm.episode import Episode
-from econ_agents.algorithm.rollout import Explore
+from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
 from econ_agents.equilibrium.deviations import Search, grid_candidates, shift_candidates
 from econ_agents.equilibrium.nash_conv import NashConv, estimate_nash_conv
 from econ_agents.equilibrium.payoffs import play_recorded
-from econ_agents.evaluation.evaluate import play_test
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
 
@@ -47,8 +47,9 @@ def measure_nash_conv(
     """
     seeds = [derive_seed(seed, "nash", k) for k in range(questions)]
 
-    def record(explore: Explore | None, chosen: Sequence[int]) -> list[Episode]:
-        return play_test(config, networks, teams, chosen, explore=explore, options=options)
+    def record(override: Override | None, chosen: Sequence[int]) -> list[Episode]:
+        policy = build_policy(config, networks, teams.space, "test")
+        return play_episodes(teams, policy, chosen, override=override, options=options)
 
     return estimate_nash_conv(
         play_recorded(record, discount=config.train.gamma, played=played),

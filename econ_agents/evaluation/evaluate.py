@@ -1,4 +1,4 @@
-"""Testing a trained team: one round against several, on unseen questions and the same seeds."""
+"""Evaluating a trained team: one round against several, on unseen questions and the same seeds."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
+from econ_agents.algorithm.builders import (
+    build_networks,
+    build_policy,
+    build_teams,
+    build_weighting,
+)
 from econ_agents.algorithm.episode import Episode
-from econ_agents.algorithm.policy import TeamPolicy
-from econ_agents.algorithm.rollout import Explore, play_episodes
+from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams, TeamSpace
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
-from econ_agents.evaluation.report import TestReport, compare
+from econ_agents.evaluation.report import EvaluationReport, compare
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
-from econ_agents.training.builders import build_networks, build_policy, build_teams, build_weighting
 from econ_agents.training.checkpoint import load_checkpoint
 from econ_agents.training.checkpoint_state import check_shapes
 
@@ -30,7 +34,7 @@ Traces = list[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlayedArm:
-    """All questions of a test, played in one way."""
+    """All questions of an evaluation, played in one way."""
 
     episodes: list[Episode]
     traces: Traces
@@ -38,10 +42,10 @@ class PlayedArm:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TeamTest:
-    """A test of a trained team: what was found, and what it was found from."""
+class Evaluation:
+    """An evaluation of a trained team: what was found, and what it was found from."""
 
-    report: TestReport
+    report: EvaluationReport
     learned: Learned | None
     """What training changed, with ``test.untrained``."""
     baseline: PlayedArm
@@ -49,8 +53,8 @@ class TeamTest:
     """With refinement; the baseline itself where there is none."""
 
 
-def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
-    """Test a checkpoint, print the report and keep it with its traces; the exit code is 0.
+def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
+    """Evaluate a checkpoint, print the report and keep it with its traces; the exit code is 0.
 
     Args:
         config: of the checkpoint, with changes; its phase "test" is played.
@@ -62,21 +66,21 @@ def run_test(config: Config, checkpoint: Path, log_dir: Path) -> int:
         TooFewResults: hardly an episode came to a result.
     """
     rounds = config.bne_rounds("test")
-    played = test_team(config, checkpoint)
-    report, learned = played.report, played.learned
+    evaluation = evaluate_team(config, checkpoint)
+    report, learned = evaluation.report, evaluation.learned
     for line in [*report.lines(), *(learned.lines() if learned is not None else ())]:
         print(line)
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
-    if played.bne.traces:
+    if evaluation.bne.traces:
         path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"
-        text = json.dumps(played.bne.traces, ensure_ascii=False, indent=1)
+        text = json.dumps(evaluation.bne.traces, ensure_ascii=False, indent=1)
         path.write_text(text, encoding="utf-8")
         print(f"traces: {path}")
     return 0
 
 
-def test_team(config: Config, checkpoint: Path) -> TeamTest:
+def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
     """Play ``test.episodes`` unseen questions in one round each, and again with refinement.
 
     They are played once where refinement is off, or has one round: that is the baseline.
@@ -95,74 +99,64 @@ def test_team(config: Config, checkpoint: Path) -> TeamTest:
             networks = load_networks(config, checkpoint, teams.space)
             options = live_options(config, checkpoint)
             traces: Traces = []
-            episodes = play_test(
+            episodes = play_questions(
                 config,
                 networks,
                 teams,
                 seeds,
+                description="with refinement" if bne else "baseline",
                 options=options,
                 traces=traces,
-                description="with refinement" if bne else "baseline",
             )
             arms[bne] = PlayedArm(episodes=episodes, traces=traces)
             if config.test.untrained and learned is None:
                 # The networks that training began with: they are drawn from the same seed.
                 before = build_networks(config, teams.space).eval()
-                untrained = play_test(
-                    config, before, teams, seeds, options=options, description="untrained"
+                untrained = play_questions(
+                    config, before, teams, seeds, description="untrained", options=options
                 )
                 learned = what_was_learned(untrained, episodes, teams.space, seed=config.seed)
         finally:
             teams.close()
     baseline, refined = arms.get(False, arms[True]), arms[True]
     report = compare(baseline.episodes, refined.episodes, rounds=rounds, seed=config.seed)
-    return TeamTest(report=report, learned=learned, baseline=baseline, bne=refined)
+    return Evaluation(report=report, learned=learned, baseline=baseline, bne=refined)
 
 
-test_team.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test_...
-
-
-def play_test(
+def play_questions(
     config: Config,
     networks: TeamNetworks,
     teams: Teams,
     seeds: Sequence[int],
     *,
-    explore: Explore | None = None,
-    options: dict[str, Any] | None = None,
+    description: str,
+    override: Override | None = None,
+    options: Mapping[str, Any] | None = None,
     traces: Traces | None = None,
-    description: str | None = None,
 ) -> list[Episode]:
     """Play one episode per seed with the policy as it is, its memory empty at first.
 
     Args:
-        config: the configuration.
+        config: the configuration; its phase "test" is played.
         networks: of the team.
         teams: the environment.
         seeds: of the episodes.
-        explore: changes the actions: a deviation, or another policy altogether.
+        description: of the progress bar, which is shown where stderr is a terminal.
+        override: changes the actions: another policy altogether, for example.
         options: for every reset.
         traces: what the environment recorded is appended here; None: it is not asked.
-        description: of the progress bar; None: no bar.
     """
-    policy: TeamPolicy = build_policy(config, networks, teams.space, "test")
+    policy = build_policy(config, networks, teams.space, "test")
+    with tqdm(total=len(seeds), desc=description, unit="question", disable=None) as bar:
 
-    def watch(place: int, episode: Episode) -> None:
-        trace = None if traces is None else teams.trace(place)
-        if traces is not None and trace is not None:
-            # Beside the transcript, not within: what is in there is the environment's own.
-            traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})
+        def watch(place: int, episode: Episode) -> None:
+            bar.update()
+            trace = None if traces is None else teams.trace(place)
+            if traces is not None and trace is not None:
+                # Beside the transcript, not within: what is in there is the environment's own.
+                traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})
 
-    episodes: list[Episode] = []
-    quiet = None if description else True  # None: a bar where stderr is a terminal
-    with tqdm(total=len(seeds), desc=description, unit="question", disable=quiet) as bar:
-        for start in range(0, len(seeds), policy.streams):
-            part = seeds[start : start + policy.streams]
-            episodes += play_episodes(
-                teams, policy, part, first=start, explore=explore, options=options, watch=watch
-            )
-            bar.update(len(part))
-    return episodes
+        return play_episodes(teams, policy, seeds, override=override, options=options, watch=watch)
 
 
 def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNetworks:
@@ -170,7 +164,7 @@ def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNet
 
     Nobody needs the mixer to act, and its shape depends on the size of the state, which may depend
     on the number of executors: it stays untrained, so that a team whose executors share their
-    parameters can be tested at another size.
+    parameters can be evaluated at another size.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks have other shapes.

@@ -1,4 +1,4 @@
-"""What a test found: the policy in one round, and refined over several, on the same questions."""
+"""What an evaluation found: one round against several, on the same questions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REPORT_FILE = "test_report.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One way to play all questions of a test."""
+    """One way to play all questions of an evaluation."""
 
     episodes: int
     """Episodes that came to a result."""
@@ -53,10 +53,8 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestReport:
+class EvaluationReport:
     """Baseline and refinement, and the difference between them, question by question."""
-
-    __test__ = False  # pytest collects classes that are named Test...
 
     rounds: int
     """Most rounds of a decision with refinement; 1: there was none, and both arms are one."""
@@ -107,7 +105,7 @@ class TestReport:
 
 def compare(
     baseline: Sequence[Episode], bne: Sequence[Episode], *, rounds: int, seed: int
-) -> TestReport:
+) -> EvaluationReport:
     """The report of two lists of episodes on the same questions, in one order.
 
     Args:
@@ -124,7 +122,7 @@ def compare(
     before = describe_arm(baseline, seed=seed)
     known = bool(ours) and before.correct is not None
     flips = Counter(zip(theirs, ours, strict=True))
-    return TestReport(
+    return EvaluationReport(
         rounds=rounds,
         baseline=before,
         bne=describe_arm(bne, seed=seed),

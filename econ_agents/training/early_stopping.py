@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from econ_agents.algorithm.builders import commitment_columns
+from econ_agents.config.schema import Config, ConfigError
+from econ_agents.environments import TeamSpace
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
@@ -177,6 +181,39 @@ class PlateauStopping:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where the one of :meth:`state` was."""
         self._seen, self._stale, self._best = state["seen"], state["stale"], state["best"]
+
+
+def build_stopping(config: Config, space: TeamSpace) -> Stopping | None:
+    """What ends training early; None: nothing does.
+
+    Raises:
+        ConfigError: the paper's criteria are asked for, and the environment has no commitments.
+    """
+    settings = config.early_stopping
+    if not settings.enabled:
+        return None
+    if (
+        settings.epsilon_c is None
+        or settings.epsilon_l is None
+        or settings.reward_threshold is None
+    ):
+        return PlateauStopping(
+            min_delta=settings.min_delta, patience=settings.patience, warmup=settings.warmup
+        )
+    if commitment_columns(space) is None:
+        raise ConfigError(
+            "early_stopping.epsilon_c is for environments that name their commitment "
+            "(metadata['observation_layout']), and this one does not: set epsilon_c, epsilon_l and "
+            "reward_threshold of early_stopping to null, to stop when the mean reward stalls, or "
+            "early_stopping.enabled to false"
+        )
+    return EarlyStopping(
+        epsilon_c=settings.epsilon_c,
+        epsilon_l=settings.epsilon_l,
+        reward_threshold=settings.reward_threshold,
+        patience=settings.patience,
+        warmup=settings.warmup,
+    )
 
 
 def _check(patience: int, warmup: int) -> None:

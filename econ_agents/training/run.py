@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from econ_agents.algorithm.builders import build_policy, commitment_columns
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.learner import NonFiniteLoss
 from econ_agents.algorithm.replay_buffer import Batch, Window
@@ -22,7 +23,6 @@ from econ_agents.logging.plots import plot_run
 from econ_agents.logging.progress import Progress
 from econ_agents.seeds import derive_seed
 from econ_agents.statistics import TooFewResults
-from econ_agents.training.builders import build_policy, commitment_columns
 from econ_agents.training.checkpoint import (
     FINAL,
     Checkpoint,
@@ -91,8 +91,11 @@ class TrainingRun:
         config, trainer = self._config, self._trainer
         started, before = time.monotonic(), trainer.episodes
         try:
+            # An interruption may have left an interval without its evaluation.
+            self._conclude()
             while not self._finished():
                 self._interval()
+                self._conclude()
         except KeyboardInterrupt:
             with uninterrupted():
                 self.save(periodic_name(trainer.episodes))
@@ -143,9 +146,7 @@ class TrainingRun:
         keep_last(folder, self._config.train.keep_checkpoints)
 
     def _finished(self) -> bool:
-        """Whether nothing is left to do, not even what an interruption left undone."""
-        if self._pending is not None:
-            self._conclude(self._pending)
+        """Whether no interval is left to play."""
         everything = self._trainer.episodes >= self._config.train.episodes
         return everything or bool(self._reason())
 
@@ -176,14 +177,16 @@ class TrainingRun:
                 "timers/episodes_per_s": len(played) / max(learned - start, 1e-9),
             }
 
-    def _conclude(self, pending: dict[str, float]) -> None:
-        """Evaluate, log and save what is due after an interval."""
+    def _conclude(self) -> None:
+        """Evaluate, log and save what is due after an interval, unless that is done already."""
+        if self._pending is None:
+            return
         config, trainer = self._config, self._trainer
         evaluates = self._is_due(config.train.eval_interval, self._evaluated)
         deviates = self._is_due(config.train.nash_interval, self._deviated)
         # It may take long: a Ctrl-C is welcome here, and the evaluation begins anew after it.
         metrics = {
-            **pending,
+            **self._pending,
             **(self._evaluate() if evaluates else {}),
             **(self._measure_nash_conv() if deviates else {}),
         }
@@ -210,10 +213,7 @@ class TrainingRun:
         start = time.perf_counter()
         policy = build_policy(config, trainer.learner.networks, trainer.teams.space, "train")
         seeds = [derive_seed(config.seed, "eval", k) for k in range(config.train.eval_episodes)]
-        episodes = []
-        for first in range(0, len(seeds), policy.streams):
-            part = seeds[first : first + policy.streams]
-            episodes += play_episodes(trainer.teams, policy, part, options=trainer.options())
+        episodes = play_episodes(trainer.teams, policy, seeds, options=trainer.options())
         found = describe_episodes(episodes, trainer.teams.space)
         metrics = {f"eval/{name}": value for name, value in found.items()}
         return {**metrics, "timers/evaluate_s": time.perf_counter() - start}

@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from econ_agents.algorithm.builders import (
+    build_exploration,
+    build_learner,
+    build_policy,
+    commitment_columns,
+)
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.memory import Flags, FloatArray
@@ -19,12 +25,6 @@ from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
 from econ_agents.seeds import derive_seed, numpy_generator
 from econ_agents.training import checkpoint_state as training_state
-from econ_agents.training.builders import (
-    build_exploration,
-    build_learner,
-    build_policy,
-    commitment_columns,
-)
 from econ_agents.training.checkpoint import Checkpoint
 from econ_agents.training.checkpoint_episodes import from_arrays, to_arrays
 from econ_agents.training.early_stopping import Measurement
@@ -86,7 +86,7 @@ class Trainer:
             self.policy,
             [self._seed(self.episodes + k) for k in range(count)],
             first=self.episodes,
-            explore=self.exploration.explore,
+            override=self.exploration.explore,
             options=self.options(),
         )
 

@@ -15,9 +15,9 @@ from benchmarks.comparison.econ import Econ, SteeredTeam, first_round_votes, ste
 from benchmarks.comparison.econ_policy import Fixed, Steering, Trained, Untrained
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
+from econ_agents.algorithm.builders import build_networks
 from econ_agents.config.files import config_mapping
 from econ_agents.environments import make_teams
-from econ_agents.training.builders import build_networks
 from econ_agents.training.checkpoint import CheckpointError, save_checkpoint
 from econ_env.config import EnvConfig
 from econ_env.envs.parallel import EconParallelEnv

@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.named_scripts.command import test_only as play_test
-from benchmarks.named_scripts.command import train_and_test
-from benchmarks.named_scripts.flags import TestFlags, TrainAndTestFlags
+from benchmarks.named_scripts.command import evaluate_only, train_and_test
+from benchmarks.named_scripts.flags import EvaluationFlags, TrainAndTestFlags
 from benchmarks.named_scripts.scripts import GSM8K, MATH, P0, SVAMP, NamedScript
 from benchmarks.named_scripts.settings import choose
 from econ_agents.config.files import read_config
@@ -132,7 +131,7 @@ def test_every_script_plays_its_own_questions(
     assert training.notes == ()
     # A team that learned on other questions is tested on these.
     trained = read_config("svamp" if dataset != "svamp" else "math")
-    testing = choose(script, TestFlags(), trained=trained)
+    testing = choose(script, EvaluationFlags(), trained=trained)
     assert testing.environment.dataset == dataset
     assert testing.config.test.episodes == 10
 
@@ -161,10 +160,10 @@ def test_a_configuration_brings_its_own_questions_and_models(tmp_path: Path) -> 
 def test_the_rows_of_one_data_set_are_not_read_as_those_of_another() -> None:
     llm = ("vllm:m@http://127.0.0.1:1/v1",)
     trained = choose(P0, TrainAndTestFlags(llm=llm, data_path=Path("rows"))).config
-    same, other = (choose(s, TestFlags(), trained=trained).environment for s in (P0, SVAMP))
+    same, other = (choose(s, EvaluationFlags(), trained=trained).environment for s in (P0, SVAMP))
     assert (same.dataset, same.data_path) == ("gsm8k", "rows")
     assert (other.dataset, other.data_path) == ("svamp", None)
-    named = choose(SVAMP, TestFlags(data_path=Path("others")), trained=trained).environment
+    named = choose(SVAMP, EvaluationFlags(data_path=Path("others")), trained=trained).environment
     assert named.data_path == "others"
     assert same.llm == other.llm == llm[0]
     assert same.coordinator is None
@@ -304,7 +303,7 @@ def test_bundled_models_train_and_test_and_are_tested_again(
     assert logs["p0"]["environment"]["bne_rounds"] == 3
     assert (tmp_path / "models_exp1" / "final").is_dir()
     # The script that only tests finds it, plays the same models, and writes beside the user.
-    again = call(play_test, P0, "--test-eps", "6")
+    again = call(evaluate_only, P0, "--test-eps", "6")
     assert again.code == 0
     assert check_outputs(again, tmp_path, P0) == logs
     # The same command trains nothing anew; another one does not touch the run.
@@ -336,7 +335,7 @@ def test_an_interrupted_training_goes_on_with_the_same_command(
     said = capsys.readouterr().err
     assert "saved after 8 episodes" in said
     assert "The same command goes on" in said
-    assert call(play_test, SVAMP, "--llm", "simulated").code == 2
+    assert call(evaluate_only, SVAMP, "--llm", "simulated").code == 2
     said = capsys.readouterr().err
     assert "has not ended: repeat its command" in said
     assert "--model-dir models_exp1/episode_000008" in said
@@ -353,7 +352,7 @@ def test_an_interrupted_test_says_so(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmarks.named_scripts.command.choose", interrupted)
-    assert play_test(P0, ["--llm", "bundled"]) == 130
+    assert evaluate_only(P0, ["--llm", "bundled"]) == 130
     assert "test_p0.py: interrupted" in capsys.readouterr().err
 
 

@@ -16,9 +16,9 @@ from benchmarks.learning.results import Result, SettingsDiffer
 from benchmarks.scale import command as scale
 from benchmarks.scale.measuring import Study, measure_scale
 from benchmarks.scale.table import table_lines
+from econ_agents.algorithm.builders import build_networks
 from econ_agents.config.files import config_mapping
 from econ_agents.environments import make_teams
-from econ_agents.training.builders import build_networks
 from econ_agents.training.checkpoint import save_checkpoint
 from econ_env.config import EnvConfig
 from econ_env.llm import ChatRequest, Completion

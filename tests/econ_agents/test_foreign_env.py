@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from econ_agents.algorithm.builders import build_teams
 from econ_agents.commands.cli import main
 from econ_agents.config.schema import Config
 from econ_agents.equilibrium.deviations import Search, shift_candidates
 from econ_agents.seeds import numpy_generator
-from econ_agents.training.builders import build_teams
 from econ_agents.training.trainer import Trainer
 from tests.econ_agents.small_runs import assert_same_team, numbers, small_config, state_of, train
 

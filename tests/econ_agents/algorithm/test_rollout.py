@@ -50,7 +50,7 @@ def play(teams: Teams, scope: str, *, networks: TeamNetworks | None = None) -> l
     played = []
     for first in (0, 10):
         seeds = range(100 + first, 110 + first)
-        played += play_episodes(teams, policy, seeds, first=first, explore=NOISE.explore)
+        played += play_episodes(teams, policy, seeds, first=first, override=NOISE.explore)
     return played
 
 
@@ -275,7 +275,7 @@ def test_exploration_sees_episode_and_step_and_is_what_is_played():
         return np.full_like(actions, episode / 10)
 
     played = play_episodes(
-        teams, a_policy(teams.space, streams=3), [2, 1, 0], first=3, explore=explore
+        teams, a_policy(teams.space, streams=3), [2, 1, 0], first=3, override=explore
     )
     assert sorted(calls) == [(3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (5, 0)]
     for episode in played:
@@ -295,7 +295,7 @@ def test_watchers_are_told_of_every_wave_before_the_next_begins():
         return actions
 
     policy = a_policy(teams.space, streams=3)
-    play_episodes(teams, policy, [0, 0, 0], explore=explore, watch=watch)
+    play_episodes(teams, policy, [0, 0, 0], override=explore, watch=watch)
     assert told == [(0, 0, 1), (1, 1, 1), (0, 2, 2)]
 
 

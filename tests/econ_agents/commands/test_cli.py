@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     recorded = Calls()
     monkeypatch.setattr(train, "run_training", recorded)
     monkeypatch.setattr(train, "resume_training", recorded)
-    monkeypatch.setattr(evaluate, "run_test", recorded)
+    monkeypatch.setattr(evaluate, "run_evaluation", recorded)
     monkeypatch.setattr(nash, "run_nash", recorded)
     return recorded
 

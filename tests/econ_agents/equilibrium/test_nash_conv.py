@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from econ_agents.algorithm.episode import FloatArray
-from econ_agents.environments import Teams, make_teams
+from econ_agents.environments import Moment, Teams, make_teams
 from econ_agents.equilibrium.deviations import (
     Deviation,
     Move,
@@ -19,7 +19,7 @@ from econ_agents.equilibrium.deviations import (
     shift_candidates,
 )
 from econ_agents.equilibrium.nash_conv import NashConv, estimate_nash_conv
-from econ_agents.equilibrium.payoffs import Payoffs, Play, play_teams
+from econ_agents.equilibrium.payoffs import DeviationPlay, Payoffs, play_teams
 from econ_agents.seeds import numpy_generator
 from econ_env.llm.simulated.model import SimulatedGame, equilibria
 from econ_env.llm.simulated.skill import Array
@@ -62,7 +62,9 @@ def _always(*targets: float) -> Callable[[Sequence[int]], Array]:
     return lambda seeds: np.tile(targets, (len(seeds), 1))
 
 
-def _estimate(play: Play, search: Search = GRID, questions: int = 200, seed: int = 0) -> NashConv:
+def _estimate(
+    play: DeviationPlay, search: Search = GRID, questions: int = 200, seed: int = 0
+) -> NashConv:
     return estimate_nash_conv(
         play, n_agents=AGENTS, seeds=range(questions), search=search, seed=seed
     )
@@ -238,7 +240,7 @@ def test_in_an_equilibrium_of_the_simulator_nobody_gains(teams: Teams, game: Sim
 def _simulate(teams: Teams, profile: Array, questions: int) -> NashConv:
     actions = np.tile(profile.astype(np.float32), (PLACES, 1, 1))
 
-    def act(observations: FloatArray, *, first: bool) -> FloatArray:
+    def act(moment: Moment, step: int) -> FloatArray:
         return actions
 
     play = play_teams(teams, act)

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from econ_agents.algorithm.episode import Episode, FloatArray
+from econ_agents.algorithm.rollout import Override
 from econ_agents.environments import Moment, TeamSpace
 from econ_agents.equilibrium.deviations import Deviation, Move
 from econ_agents.equilibrium.payoffs import (
-    Change,
     Payoffs,
     payoffs_of,
     play_profiles,
@@ -92,8 +92,8 @@ class Countdown:
         )
 
 
-def _still(observations: FloatArray, *, first: bool) -> FloatArray:
-    return np.zeros((*observations.shape[:2], 1), np.float32)
+def _still(moment: Moment, step: int) -> FloatArray:
+    return np.zeros((*moment.observations.shape[:2], 1), np.float32)
 
 
 @pytest.mark.parametrize("places", [1, 2, 3, 7])
@@ -120,9 +120,9 @@ def test_later_rewards_are_discounted() -> None:
 def test_the_policy_acts_on_what_it_sees_and_is_told_where_episodes_begin() -> None:
     firsts: list[bool] = []
 
-    def act(observations: FloatArray, *, first: bool) -> FloatArray:
-        firsts.append(first)
-        return observations * np.float32(0.25)
+    def act(moment: Moment, step: int) -> FloatArray:
+        firsts.append(step == 0)
+        return moment.observations * np.float32(0.25)
 
     played = play_teams(Countdown(2), act)(None, [2, 1, 0])
     assert played.rewards[:, 0].tolist() == [6 + 0.75, 2 + 0.25, 0.0]
@@ -163,7 +163,7 @@ def test_a_fixed_profile_is_played_as_it_is() -> None:
 
 
 def test_recorded_episodes_pay_the_same_as_played_ones() -> None:
-    def record(change: Change | None, seeds: Sequence[int]) -> list[Episode]:
+    def record(change: Override | None, seeds: Sequence[int]) -> list[Episode]:
         return [_record(seed, change) for seed in seeds]
 
     for discount in (1.0, 0.5):
@@ -177,7 +177,7 @@ def test_recorded_episodes_pay_the_same_as_played_ones() -> None:
             assert recorded.failed.tolist() == expected.failed.tolist() == [False, True, False]
 
 
-def _record(seed: int, change: Change | None) -> Episode:
+def _record(seed: int, change: Override | None) -> Episode:
     """The episode that ``Countdown`` would have played; seed 5 fails."""
     steps = 1 + seed % 3
     actions = np.zeros((steps, 2, 1), np.float32)

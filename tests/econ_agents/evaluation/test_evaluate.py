@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from econ_agents.algorithm.builders import build_teams
 from econ_agents.commands.cli import main
-from econ_agents.evaluation.evaluate import load_networks, play_test
-from econ_agents.training.builders import build_teams
+from econ_agents.evaluation.evaluate import load_networks, play_questions
 from econ_agents.training.checkpoint import CheckpointError
 from tests.econ_agents.builders import same_episodes
 from tests.econ_agents.small_runs import checkpoint_path, small_config, train
@@ -77,8 +77,8 @@ def test_an_evaluation_begins_with_an_empty_memory_and_follows_the_policy(run: P
     teams = build_teams(config, "test")
     try:
         networks = load_networks(config, checkpoint_path(run), teams.space)
-        once = play_test(config, networks, teams, range(12))
-        again = play_test(config, networks, teams, range(12))
+        once = play_questions(config, networks, teams, range(12), description="")
+        again = play_questions(config, networks, teams, range(12), description="")
         assert same_episodes(once, again)
         assert not any(len(episode.memory) for episode in once[:10])
         # Ten streams: the last two go on with the first two.

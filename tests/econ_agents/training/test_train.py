@@ -17,7 +17,7 @@ from econ_agents.algorithm.reward_weighting import COMPONENTS
 from econ_agents.commands.cli import main
 from econ_agents.config.files import read_config
 from econ_agents.config.schema import ConfigError
-from econ_agents.evaluation.evaluate import test_team as play_both_ways
+from econ_agents.evaluation.evaluate import evaluate_team
 from econ_agents.training.checkpoint import load_checkpoint
 from econ_agents.training.run import BAD_BATCH, TrainingStopped
 from econ_agents.training.train import resume_training, run_training
@@ -227,7 +227,7 @@ def test_learned_weights_reach_the_environment_in_training_and_test(
         assert sum(weights.values()) == pytest.approx(1)
         assert weights["ts"] >= 0.3
     assert second != third != fourth
-    play_both_ways(small_config(*dynamic, factory), checkpoint_path(tmp_path))
+    evaluate_team(small_config(*dynamic, factory), checkpoint_path(tmp_path))
     last = {name: lines[-1][f"train/alpha_{name}"] for name in COMPONENTS}
     assert last != fourth
     # Without refinement, by the untrained team, and with refinement.

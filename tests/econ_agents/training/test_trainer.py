@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from econ_agents.algorithm.builders import build_teams
 from econ_agents.config.schema import (
     Config,
     EnvArgs,
@@ -21,7 +22,6 @@ from econ_agents.config.schema import (
     TrainSettings,
 )
 from econ_agents.environments import Moment, Teams
-from econ_agents.training.builders import build_teams
 from econ_agents.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from econ_agents.training.trainer import Trainer
 from tests.econ_agents.builders import same_episodes, toy_teams

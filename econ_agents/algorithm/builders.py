@@ -9,11 +9,10 @@ from econ_agents.algorithm.learner import Learner, LearnerSettings
 from econ_agents.algorithm.policy import COMMITMENT_PART, RefinementRules, TeamPolicy, seen_columns
 from econ_agents.algorithm.reward_weighting import RewardWeighting
 from econ_agents.config.environment_kwargs import environment_kwargs
-from econ_agents.config.schema import Config, ConfigError, Phase
+from econ_agents.config.schema import Config, Phase
 from econ_agents.environments import Teams, TeamSpace, make_teams
 from econ_agents.networks import NetworkSizes, TeamNetworks, make_networks
 from econ_agents.seeds import derive_seed
-from econ_agents.training.early_stopping import EarlyStopping, PlateauStopping, Stopping
 
 
 def build_teams(config: Config, phase: Phase, *, bne: bool = True) -> Teams:
@@ -128,39 +127,6 @@ def build_exploration(config: Config) -> Exploration:
         std_start=train.exploration_std_start,
         std_end=train.exploration_std_end,
         decay_episodes=train.exploration_decay_episodes,
-    )
-
-
-def build_stopping(config: Config, space: TeamSpace) -> Stopping | None:
-    """What ends training early; None: nothing does.
-
-    Raises:
-        ConfigError: the paper's criteria are asked for, and the environment has no commitments.
-    """
-    settings = config.early_stopping
-    if not settings.enabled:
-        return None
-    if (
-        settings.epsilon_c is None
-        or settings.epsilon_l is None
-        or settings.reward_threshold is None
-    ):
-        return PlateauStopping(
-            min_delta=settings.min_delta, patience=settings.patience, warmup=settings.warmup
-        )
-    if commitment_columns(space) is None:
-        raise ConfigError(
-            "early_stopping.epsilon_c is for environments that name their commitment "
-            "(metadata['observation_layout']), and this one does not: set epsilon_c, epsilon_l and "
-            "reward_threshold of early_stopping to null, to stop when the mean reward stalls, or "
-            "early_stopping.enabled to false"
-        )
-    return EarlyStopping(
-        epsilon_c=settings.epsilon_c,
-        epsilon_l=settings.epsilon_l,
-        reward_threshold=settings.reward_threshold,
-        patience=settings.patience,
-        warmup=settings.warmup,
     )
 
 

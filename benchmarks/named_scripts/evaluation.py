@@ -1,4 +1,4 @@
-"""Testing for the named scripts: the report on screen, every episode of both arms in files."""
+"""Evaluation for the named scripts: the report on screen, every episode of both arms in files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from benchmarks.named_scripts.settings import Chosen
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import CORRECT, tokens_of
 from econ_agents.atomic_files import replace_file
-from econ_agents.evaluation.evaluate import PlayedArm, test_team
+from econ_agents.evaluation.evaluate import PlayedArm, evaluate_team
 from econ_agents.evaluation.report import Arm
 from econ_env.game.transcript import Transcript
 
 
-def test(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -> None:
-    """Test a checkpoint, print the report, and keep it with every episode.
+def evaluate(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -> None:
+    """Evaluate a checkpoint, print the report, and keep it with every episode.
 
     Args:
         script: for the names of files.
@@ -34,7 +34,7 @@ def test(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -
     """
     config = chosen.config
     print(f"Testing {checkpoint} on {config.test.episodes} questions", flush=True)
-    played = test_team(config, checkpoint)
+    played = evaluate_team(config, checkpoint)
     for line in [*played.report.lines(), *(played.learned.lines() if played.learned else ())]:
         print(line)
     learned = None if played.learned is None else asdict(played.learned)
@@ -56,9 +56,6 @@ def test(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -
         replace_file(files[-1], (json.dumps(log, ensure_ascii=False, indent=1) + "\n").encode())
     print(f"report: {report}")
     print(f"episodes: {', '.join(map(str, files))}")
-
-
-test.__test__ = False  # type: ignore[attr-defined] # pytest collects what is named test...
 
 
 def _arm_log(summary: Arm, arm: PlayedArm) -> dict[str, Any]:
