@@ -21,8 +21,7 @@ from econ_env.envs.parallel import EconParallelEnv
 from econ_env.envs.wrappers import TextInfos
 from econ_env.llm.types import ModelError
 from econ_env.registration import register_all
-
-__version__ = "0.1.0"
+from econ_env.version import __version__
 
 __all__ = [
     "BatchedEconEnv",

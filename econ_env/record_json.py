@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-Record = TypeVar("Record")
+AnyRecord = TypeVar("AnyRecord")
 
 
 def to_plain(value: Any) -> Any:
@@ -39,7 +39,7 @@ def to_plain(value: Any) -> Any:
     raise TypeError(f"a record cannot hold {type(value).__name__}")
 
 
-def from_plain(cls: type[Record], data: Any, where: str) -> Record:
+def from_plain(cls: type[AnyRecord], data: Any, where: str) -> AnyRecord:
     """Rebuild a ``cls`` from the output of :func:`to_plain`.
 
     Args:

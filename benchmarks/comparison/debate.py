@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.comparison.asking import Asking
 from benchmarks.comparison.baseline_prompts import Exchange
 from benchmarks.comparison.grading import vote
-from benchmarks.comparison.method import Play
+from benchmarks.comparison.method import Attempt
 from benchmarks.comparison.records import Item, Round, Solution
 from benchmarks.comparison.solvers import total_usage
 
@@ -28,7 +28,7 @@ class Debate:
     rounds: int
     temperature: float
 
-    def play(self, item: Item) -> Play:
+    def play(self, item: Item) -> Attempt:
         """See :meth:`benchmarks.comparison.method.Prompted.play`."""
         prompts = self.asking.prompts
         said: list[list[str]] = []

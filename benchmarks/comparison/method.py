@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from benchmarks.comparison.records import Item, Record, Solution
 from econ_env.llm.types import ChatRequest, Completion
 
-Play: TypeAlias = Generator[list[ChatRequest], Sequence[Completion], Solution]
+Attempt: TypeAlias = Generator[list[ChatRequest], Sequence[Completion], Solution]
 """One question answered without any I/O: yields requests, is sent their completions in order
 (none of them failed), returns the solution. So a method is tested without a model, and a driver
 plays one question or a thousand in lock-step."""
@@ -21,7 +21,7 @@ class Prompted(Protocol):
     def spec(self) -> str:
         """Name and settings, such as ``debate:rounds=3``: what records and tables call it."""
 
-    def play(self, item: Item) -> Play:
+    def play(self, item: Item) -> Attempt:
         """Answer one question."""
 
 

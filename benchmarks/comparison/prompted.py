@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.comparison.billing import bill
 from benchmarks.comparison.grading import failure, graded
-from benchmarks.comparison.method import Play, Prompted
+from benchmarks.comparison.method import Attempt, Prompted
 from benchmarks.comparison.records import Item, Record, Solution
 from econ_env.envs.lockstep import ask
 from econ_env.game.prompt_fitting import PromptTooLong
@@ -68,7 +68,7 @@ class PromptedMethod:
 class _Running:
     """One question while it is answered."""
 
-    def __init__(self, item: Item, play: Play, prices: Mapping[str, Price]) -> None:
+    def __init__(self, item: Item, play: Attempt, prices: Mapping[str, Price]) -> None:
         self._item = item
         self._play = play
         self._prices = prices

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.comparison.asking import Asking
 from benchmarks.comparison.grading import vote
-from benchmarks.comparison.method import Play
+from benchmarks.comparison.method import Attempt
 from benchmarks.comparison.records import Item, Round, Solution
 from econ_env.game.closing_rules import GameConfig
 from econ_env.game.commitment_round import Coordination
@@ -30,7 +30,7 @@ class SelfConsistency:
     """One per sample. Samples of one model are requests that differ in their seed only."""
     temperature: float
 
-    def play(self, item: Item) -> Play:
+    def play(self, item: Item) -> Attempt:
         """See :meth:`benchmarks.comparison.method.Prompted.play`."""
         asking = self.asking
         completions = yield samples(asking, item, self.models, self.temperature)
@@ -54,7 +54,7 @@ class BestOfNCommit:
     """One per sample."""
     temperature: float
 
-    def play(self, item: Item) -> Play:
+    def play(self, item: Item) -> Attempt:
         """See :meth:`benchmarks.comparison.method.Prompted.play`."""
         asking = self.asking
         completions = yield samples(asking, item, self.models, self.temperature)

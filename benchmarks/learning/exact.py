@@ -6,7 +6,6 @@ models' chances, given a question's kind and the actions that the policy chose f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -157,6 +156,3 @@ class Yardstick:
             bounds=self._bounds,
             questions=SimulatedQuestions(split),
         )
-
-
-Measured = Callable[[int], Worth]

@@ -42,7 +42,7 @@ Watch: TypeAlias = Callable[[int, Episode], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Step:
+class WaveStep:
     """One step of a wave."""
 
     places: Sequence[int]
@@ -61,7 +61,7 @@ def play_wave(
     first: int = 0,
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Iterator[Step]:
+) -> Iterator[WaveStep]:
     """Play one episode per seed, side by side in the first places; yields the steps as they end.
 
     Args:
@@ -90,7 +90,7 @@ def play_wave(
             for place in places:
                 actions[place] = override(actions[place], first + place, step)
         after = teams.step(actions)
-        yield Step(places=places, before=moment, actions=actions, after=after)
+        yield WaveStep(places=places, before=moment, actions=actions, after=after)
         moment, step = after, step + 1
 
 
@@ -166,7 +166,7 @@ def _play_streams(
         actions[: len(streams)] = chosen
         return actions
 
-    steps: list[Step] = []
+    steps: list[WaveStep] = []
     for step in play_wave(teams, act, seeds, first=first, override=override, options=options):
         for place in step.places:
             policy.played(streams[place], step.before.observations[place], step.actions[place])
@@ -190,7 +190,13 @@ def _play_streams(
 
 
 def _episode(
-    steps: Sequence[Step], place: int, *, number: int, stream: int, seed: int, memory: FloatArray
+    steps: Sequence[WaveStep],
+    place: int,
+    *,
+    number: int,
+    stream: int,
+    seed: int,
+    memory: FloatArray,
 ) -> Episode:
     """The record of the episode in one place, from the steps that it took."""
     moments = [steps[0].before, *(step.after for step in steps)]

@@ -1,6 +1,6 @@
 """Settings that know their range: the bound stands in the type, and is checked at construction.
 
->>> Count = Annotated[int, Interval(low=1)]
+>>> Count = Annotated[int, Bounds(low=1)]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class Bounds:
     """The values that a number may take."""
 
     low: float = -math.inf
@@ -39,18 +39,18 @@ class Interval:
         return f"<= {self.high:g}" if math.isfinite(self.high) else "finite"
 
 
-Count = Annotated[int, Interval(low=1)]
+Count = Annotated[int, Bounds(low=1)]
 """A whole number of things, at least one."""
-CountOrZero = Annotated[int, Interval(low=0)]
-Positive = Annotated[float, Interval(low=0, above=True)]
-NonNegative = Annotated[float, Interval(low=0)]
-Fraction = Annotated[float, Interval(low=0, high=1)]
-PositiveFraction = Annotated[float, Interval(low=0, high=1, above=True)]
+CountOrZero = Annotated[int, Bounds(low=0)]
+Positive = Annotated[float, Bounds(low=0, above=True)]
+NonNegative = Annotated[float, Bounds(low=0)]
+Fraction = Annotated[float, Bounds(low=0, high=1)]
+PositiveFraction = Annotated[float, Bounds(low=0, high=1, above=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A section of the configuration. Numbers are checked against the interval in their type.
+    """A section of the configuration. Numbers are checked against the bounds in their type.
 
     Raises:
         ConfigError: a number is out of its range; the message names the key as files and flags do.
@@ -62,9 +62,9 @@ class Settings:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self), include_extras=True)
         for field in fields(self):
-            value, interval = getattr(self, field.name), interval_of(hints[field.name])
-            if interval is not None and value is not None and value not in interval:
-                raise ConfigError(f"{self.key(field.name)} must be {interval}, got {value!r}")
+            value, bounds = getattr(self, field.name), bounds_of(hints[field.name])
+            if bounds is not None and value is not None and value not in bounds:
+                raise ConfigError(f"{self.key(field.name)} must be {bounds}, got {value!r}")
 
     @classmethod
     def key(cls, name: str) -> str:
@@ -72,8 +72,8 @@ class Settings:
         return f"{cls.SECTION}.{name}" if cls.SECTION else name
 
 
-def interval_of(hint: Any) -> Interval | None:
-    """The interval in a type such as ``Count`` or ``Count | None``; None where there is none."""
+def bounds_of(hint: Any) -> Bounds | None:
+    """The bounds in a type such as ``Count`` or ``Count | None``; None where there is none."""
     if get_origin(hint) is Annotated:
-        return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Interval)), None)
-    return next(filter(None, map(interval_of, get_args(hint))), None)
+        return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Bounds)), None)
+    return next(filter(None, map(bounds_of, get_args(hint))), None)

@@ -112,6 +112,22 @@ def config_mapping(config: Settings) -> dict[str, Any]:
     return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
 
 
+def flat_keys(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by their full key, as in ``train.episodes``; an empty mapping has none.
+
+    Args:
+        values: mappings within mappings, such as those of :func:`config_mapping`.
+        prefix: stands before every key.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flat_keys(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
 def write_config(config: Config, path: Path) -> None:
     """Write every key of ``config`` as YAML; :func:`read_config` reads an equal one.
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from econ_agents.config.base import (
+    Bounds,
     ConfigError,
     Count,
     CountOrZero,
     Fraction,
-    Interval,
     NonNegative,
     Positive,
     PositiveFraction,
@@ -218,7 +218,7 @@ class TrainSettings(Settings):
     nash_interval: CountOrZero = 0
     """Episodes between measurements of NashConv; 0: none. One plays every question of
     nash_questions some hundred times: right for simulated models, dear for others."""
-    nash_questions: Annotated[int, Interval(low=4)] = 100
+    nash_questions: Annotated[int, Bounds(low=4)] = 100
     """Questions of the training split on which NashConv is measured, >= 4."""
     checkpoint_interval: Count = 50
     """Episodes between checkpoints, >= 1."""

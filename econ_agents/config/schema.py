@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from econ_agents.config.base import (
+    Bounds,
     ConfigError,
     Count,
     CountOrZero,
-    Interval,
     PositiveFraction,
     Settings,
 )
@@ -112,7 +112,7 @@ class Config(Settings):
     """Model of the coordinator."""
     executor_model: str | tuple[str, ...] | None = None
     """Model of the executors: one name for all, or a list with one for each."""
-    group_size: Annotated[int, Interval(low=2)] | None = None
+    group_size: Annotated[int, Bounds(low=2)] | None = None
     """Most executors per local coordinator, >= 2 (paper, 4.4: at most 4)."""
     update_interval: Count = 10
     """Episodes between updates, >= 1 (paper: 8; the authors' code: 10)."""

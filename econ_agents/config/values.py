@@ -48,7 +48,7 @@ def accepts(value: Any, hint: Any) -> bool:
     if origin in (Union, UnionType):
         return any(accepts(value, option) for option in args)
     if origin is Annotated:
-        return accepts(value, args[0]) and all(value in interval for interval in args[1:])
+        return accepts(value, args[0]) and all(value in bounds for bounds in args[1:])
     if origin is Literal:
         return isinstance(value, str) and value in args
     if origin is tuple:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
+from econ_agents.config.files import flat_keys
 from econ_agents.training.checkpoint import CheckpointError
 
 _NAMED = 3  # differences of each kind that an error names
@@ -64,44 +64,6 @@ def restore_optimizer(
         raise CheckpointError(f"the optimizer of the checkpoint is another one: {error}") from error
 
 
-def generator_state(generator: np.random.Generator | torch.Generator) -> dict[str, Any]:
-    """The state of a random generator, as plain JSON data.
-
-    Raises:
-        TypeError: a generator of numpy whose state is not made of integers alone; that of
-            ``np.random.default_rng`` is.
-    """
-    if isinstance(generator, torch.Generator):
-        return {"torch": generator.get_state().numpy().tobytes().hex()}
-    if not isinstance(generator.bit_generator, np.random.PCG64):
-        raise TypeError(
-            f"a checkpoint holds generators of np.random.default_rng (PCG64), not "
-            f"{type(generator.bit_generator).__name__}"
-        )
-    return {"numpy": dict(generator.bit_generator.state)}
-
-
-def restore_generator(
-    generator: np.random.Generator | torch.Generator, state: Mapping[str, Any]
-) -> None:
-    """Let ``generator`` go on where the one of :func:`generator_state` was.
-
-    Raises:
-        CheckpointError: it was another kind of generator.
-    """
-    try:
-        if isinstance(generator, torch.Generator):
-            generator.set_state(
-                torch.tensor(list(bytes.fromhex(state["torch"])), dtype=torch.uint8)
-            )
-        else:
-            generator.bit_generator.state = state["numpy"]
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise CheckpointError(
-            f"the checkpoint holds no state for a {type(generator).__name__}: {error!r}"
-        ) from error
-
-
 def check_shapes(
     saved: Mapping[str, torch.Tensor],
     expected: Mapping[str, torch.Tensor],
@@ -146,7 +108,7 @@ def differing_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[
         then: the earlier one, as nested plain data.
         now: the later one.
     """
-    before, after = _flat(then), _flat(now)
+    before, after = flat_keys(then), flat_keys(now)
     return [
         f"{key} was {before.get(key)!r} and is {after.get(key)!r}"
         for key in [*after, *(key for key in before if key not in after)]
@@ -162,14 +124,3 @@ def first_of(texts: list[str]) -> str:
 
 def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> str:
     return str(tuple(tensors[name].shape)) if name in tensors else "missing"
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted key to value."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from econ_agents.config.files import config_mapping, config_values, make_config
+from econ_agents.config.files import config_mapping, config_values, flat_keys, make_config
 from econ_agents.config.schema import Config
 
 
@@ -73,16 +72,8 @@ def describe_checkpoint(checkpoint: Path) -> str:
         numbers = sum(tensor.numel() for tensor in tensors.values())
         lines.append(f"  {group:<34} {len(tensors):,} tensors, {numbers:,} numbers")
     lines += ["", "configuration, where it is not the default"]
-    defaults = _flat(config_mapping(Config()))
-    for key, value in _flat(config_mapping(stored_config(checkpoint))).items():
+    defaults = flat_keys(config_mapping(Config()))
+    for key, value in flat_keys(config_mapping(stored_config(checkpoint))).items():
         if value != defaults.get(key):
             lines.append(f"  {key:<34} {value}")
     return "\n".join(lines)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {}
-        flat.update(inner or {f"{prefix}{name}": value})
-    return flat

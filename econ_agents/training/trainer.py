@@ -31,7 +31,7 @@ from econ_agents.training.early_stopping import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class TrainingInterval:
     """What happened in one interval."""
 
     metrics: dict[str, float]
@@ -90,7 +90,7 @@ class Trainer:
             options=self.options(),
         )
 
-    def learn(self, played: list[Episode]) -> Interval:
+    def learn(self, played: list[Episode]) -> TrainingInterval:
         """Learn from what :meth:`collect` returned.
 
         Raises:
@@ -111,8 +111,8 @@ class Trainer:
                 losses.append(self.learner.update(batch))
         metrics = self._metrics(finished, losses)
         if not losses or not finished:
-            return Interval(metrics=metrics, measurement=None)
-        return Interval(
+            return TrainingInterval(metrics=metrics, measurement=None)
+        return TrainingInterval(
             metrics=metrics,
             measurement=Measurement(
                 reward_mean=metrics["collection/reward_mean"],

@@ -11,7 +11,7 @@ from econ_env.questions import Question, QuestionOrder, QuestionSource
 from econ_env.questions.base import OrderName
 
 
-class Episode(NamedTuple):
+class EpisodeStart(NamedTuple):
     """What one episode is made of, besides the models."""
 
     question: Question
@@ -76,7 +76,7 @@ class Schedule:
             self._numbers[place] = 0
             self._orders[place] = None
 
-    def next_episodes(self, places: Sequence[int], asked: Any = None) -> list[Episode]:
+    def next_episodes(self, places: Sequence[int], asked: Any = None) -> list[EpisodeStart]:
         """The next episode of each place.
 
         Args:
@@ -102,7 +102,7 @@ class Schedule:
             )
         episodes = []
         for place, question in zip(places, questions, strict=True):
-            episodes.append(Episode(question, self._seeds[place], self._numbers[place]))
+            episodes.append(EpisodeStart(question, self._seeds[place], self._numbers[place]))
             self._numbers[place] += 1
         return episodes
 

@@ -18,6 +18,7 @@ from econ_env.llm.cache.store import CompletionStore
 from econ_env.llm.incremental import Answers, completions_of, in_order
 from econ_env.llm.registry import Team, bundled_folder, family_of
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage, tokens_per_message
+from econ_env.version import __version__
 
 
 class Models:
@@ -134,8 +135,6 @@ def _version(team: Team, name: str) -> str:
             # Not on this machine yet: loading brings it.
             team.model(name)
         return local_version(path)
-    from econ_env import __version__
-
     if family_of(name) == "bundled":
         return f"{__version__} {content_version(bundled_folder(name))}"
     return __version__

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.comparison.method import Play
+from benchmarks.comparison.method import Attempt
 from benchmarks.comparison.prompted import PromptedMethod
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import PromptedSpec, build_prompted, parse_spec
@@ -79,7 +79,7 @@ class TooLong:
     model: str
     spec = "too_long"
 
-    def play(self, item: Item) -> Play:
+    def play(self, item: Item) -> Attempt:
         yield [asking().request(item, self.model, temperature=0.0, index=0)]
         raise PromptTooLong("no cut makes it fit")
 

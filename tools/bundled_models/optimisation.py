@@ -105,7 +105,7 @@ def load_tied(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
         raise ValueError(f"These weights are of another model: {missing=}, {unexpected=}")
 
 
-class Trainer:
+class StageTrainer:
     """Trains one model through its stages and can go on where it was interrupted.
 
     Hidden matrices are trained by Muon, embeddings and norms by AdamW. The state is written as

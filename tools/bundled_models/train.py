@@ -29,7 +29,7 @@ import tyro
 
 from tools.bundled_models.coordination import coordinate_stage
 from tools.bundled_models.making import export, load_weights, make_model, make_tokenizer
-from tools.bundled_models.optimisation import Stage, Trainer
+from tools.bundled_models.optimisation import Stage, StageTrainer
 from tools.bundled_models.recipe import COORDINATOR, RECIPES, WEIGHTS, CoordinatorRecipe, Recipe
 from tools.bundled_models.sampling import load_samples, sample_questions
 from tools.bundled_models.stages import calculation_stage, solve_stage, stage_problems, team_stage
@@ -154,7 +154,7 @@ def _run(stage: Stage, model: Any, tokenizer: Any, folder: Path, options: TrainO
     """Train ``stage`` to its end, with fresh optimisers."""
     if options.compile:
         model.compile(dynamic=True)
-    Trainer(model, tokenizer, folder, device=_device()).run(stage)
+    StageTrainer(model, tokenizer, folder, device=_device()).run(stage)
 
 
 def require_same_recipe(folder: Path, recipe: Recipe | CoordinatorRecipe) -> None:

@@ -13,7 +13,7 @@ from econ_env.llm.api.errors import (
     UnsupportedSetting,
     WrongAddress,
 )
-from econ_env.llm.api.profiles import PROFILES, Profile
+from econ_env.llm.api.profiles import PROFILES, ServerProfile
 from econ_env.llm.api.settings import ApiSettings, SecondAction
 
 __all__ = [
@@ -23,8 +23,8 @@ __all__ = [
     "ApiModel",
     "ApiSettings",
     "KeyProblem",
-    "Profile",
     "SecondAction",
+    "ServerProfile",
     "UnknownModel",
     "UnsupportedSetting",
     "WrongAddress",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from econ_env.llm.api.errors import WrongAddress
-from econ_env.llm.api.profiles import PROFILES, Profile
+from econ_env.llm.api.profiles import PROFILES, ServerProfile
 
 _URL = re.compile(r"@(?=https?://)")
 _BARE_HOST = re.compile(r"@[\w.\-]+:\d+(?:/|$)")
@@ -19,7 +19,7 @@ class Address:
 
     name: str
     """The whole string."""
-    profile: Profile
+    profile: ServerProfile
     model: str
     """What the server calls it."""
     url: str

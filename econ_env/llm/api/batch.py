@@ -55,7 +55,7 @@ class _Outcome:
     took_s: float
 
 
-class Batch:
+class RequestBatch:
     """The requests of one call, and what has become of them."""
 
     def __init__(self, engine: Engine, requests: Sequence[ChatRequest]) -> None:

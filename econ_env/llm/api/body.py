@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from econ_env.llm.api.errors import UnsupportedSetting
-from econ_env.llm.api.profiles import Profile
+from econ_env.llm.api.profiles import ServerProfile
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.types import ChatRequest
 
@@ -32,7 +32,7 @@ def frequency_penalty(repetition_penalty: float) -> float:
     return max(-MAX_FREQUENCY_PENALTY, min(MAX_FREQUENCY_PENALTY, penalty))
 
 
-def check_supported(name: str, profile: Profile, settings: ApiSettings) -> None:
+def check_supported(name: str, profile: ServerProfile, settings: ApiSettings) -> None:
     """Raise :class:`UnsupportedSetting` if the server cannot do what the settings ask for."""
     action = settings.second_action
     if action == "repetition_penalty" and profile.penalty is None:
@@ -57,7 +57,12 @@ def check_supported(name: str, profile: Profile, settings: ApiSettings) -> None:
 
 
 def request_body(
-    request: ChatRequest, *, model: str, profile: Profile, settings: ApiSettings, choices: int = 1
+    request: ChatRequest,
+    *,
+    model: str,
+    profile: ServerProfile,
+    settings: ApiSettings,
+    choices: int = 1,
 ) -> bytes:
     """The body for ``choices`` answers to ``request``, as UTF-8 JSON.
 

@@ -16,7 +16,7 @@ from econ_env.llm.incremental import Answers, in_order
 from econ_env.llm.types import ChatRequest, Completion, ModelError
 
 if TYPE_CHECKING:
-    from econ_env.llm.api.batch import Batch
+    from econ_env.llm.api.batch import RequestBatch
     from econ_env.llm.api.engine import Engine
 
 
@@ -46,7 +46,7 @@ class ApiModel:
         check_supported(name, self._address.profile, self.settings)
         self._secret = None if self.settings.offline else _secret(self._address, api_key)
         self._engine: Engine | None = None
-        self._batches: list[Batch] = []
+        self._batches: list[RequestBatch] = []
         self._closed = False
         self._lock = threading.Lock()
 
@@ -72,13 +72,13 @@ class ApiModel:
 
         Closing the iterator early ends everything that is in flight.
         """
-        from econ_env.llm.api.batch import Batch
+        from econ_env.llm.api.batch import RequestBatch
 
         if not requests:
             return
         with self._lock:
             engine = self._running()
-            batch = Batch(engine, requests)
+            batch = RequestBatch(engine, requests)
             self._batches.append(batch)
         try:
             yield from batch.run()
@@ -134,7 +134,7 @@ class ApiModel:
             self._batches = []
         return self._engine
 
-    def _leave(self, batch: Batch, engine: Engine, *, stop: bool) -> None:
+    def _leave(self, batch: RequestBatch, engine: Engine, *, stop: bool) -> None:
         """After a batch; ``stop``: it ended early, so nothing of it may stay."""
         with self._lock:
             self._batches.remove(batch)

@@ -18,7 +18,7 @@ into a JSON string of that name, as ``transformers serve`` wants it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Profile:
+class ServerProfile:
     """One kind of server."""
 
     name: str
@@ -56,7 +56,7 @@ class Profile:
 _NO_TOP_K = MappingProxyType({"top_k": -1, "min_p": 0.0})
 
 _ALL = (
-    Profile(
+    ServerProfile(
         name="together",
         url="https://api.together.xyz/v1",
         key_variable="TOGETHER_API_KEY",
@@ -66,7 +66,7 @@ _ALL = (
         # Its limits rise with steady traffic and throttle bursts.
         initial_concurrency=16,
     ),
-    Profile(
+    ServerProfile(
         name="openai",
         url="https://api.openai.com/v1",
         key_variable="OPENAI_API_KEY",
@@ -74,21 +74,21 @@ _ALL = (
         token_field="max_completion_tokens",  # noqa: S106
         max_choices=128,
     ),
-    Profile(
+    ServerProfile(
         name="vllm",
         key_variable="VLLM_API_KEY",
         penalty="repetition_penalty",
         max_choices=128,
         extra=_NO_TOP_K,
     ),
-    Profile(
+    ServerProfile(
         name="sglang",
         key_variable="SGLANG_API_KEY",
         penalty="repetition_penalty",
         max_choices=128,
         extra=_NO_TOP_K,
     ),
-    Profile(
+    ServerProfile(
         name="llamacpp",
         key_variable="LLAMA_API_KEY",
         penalty="repeat_penalty",
@@ -106,18 +106,18 @@ _ALL = (
             }
         ),
     ),
-    Profile(
+    ServerProfile(
         name="llamacpp_python",
         key_variable="LLAMA_API_KEY",
         penalty="repeat_penalty",
         extra=MappingProxyType({"top_k": 0, "min_p": 0.0}),
     ),
-    Profile(
+    ServerProfile(
         name="ollama",
         url="http://localhost:11434/v1",
         key_variable="OLLAMA_API_KEY",
     ),
-    Profile(
+    ServerProfile(
         name="transformers",
         key_variable="TRANSFORMERS_API_KEY",
         penalty="generation_config",
@@ -125,7 +125,7 @@ _ALL = (
         frequency_penalty=False,
         json_mode=False,
     ),
-    Profile(
+    ServerProfile(
         name="litellm",
         key_variable="LITELLM_API_KEY",
         penalty="repetition_penalty",
@@ -133,5 +133,7 @@ _ALL = (
     ),
 )
 
-PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in _ALL})
+PROFILES: Mapping[str, ServerProfile] = MappingProxyType(
+    {profile.name: profile for profile in _ALL}
+)
 """By name."""

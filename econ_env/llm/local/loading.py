@@ -31,7 +31,7 @@ its number format is chosen so that rows of a batch do not feel each other."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Checkpoint:
+class LoadedModel:
     """A loaded model. Shared by all :class:`LocalModel` of the process that name the same one."""
 
     source: str
@@ -47,13 +47,13 @@ class Checkpoint:
     """Held while the model generates: one forward pass at a time."""
 
 
-_loaded: weakref.WeakValueDictionary[tuple[str, DtypeName, str], Checkpoint] = (
+_loaded: weakref.WeakValueDictionary[tuple[str, DtypeName, str], LoadedModel] = (
     weakref.WeakValueDictionary()
 )
 _loading = threading.Lock()
 
 
-def load_checkpoint(path: str, *, dtype: DtypeName, device: str | None) -> Checkpoint:
+def load_checkpoint(path: str, *, dtype: DtypeName, device: str | None) -> LoadedModel:
     """The model of ``path``, from this process's loaded ones where it is among them.
 
     Args:
@@ -97,7 +97,7 @@ def _folder(path: str) -> Path | None:
     return None
 
 
-def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.device) -> Checkpoint:
+def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.device) -> LoadedModel:
     model: Any  # the methods of a loaded model are wrapped in ways that types cannot follow
     if folder is not None:
         with _no_progress_bar():
@@ -121,7 +121,7 @@ def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.dev
             alone = rows_stand_alone(loop, vocabulary=vocabulary, context_limit=context_limit)
         if not alone:
             model.double()
-    return Checkpoint(
+    return LoadedModel(
         source=path,
         model=model,
         tokenizer=tokenizer,

@@ -38,7 +38,7 @@ from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usa
 
 if TYPE_CHECKING:
     from econ_env.llm.local.decode_loop import DecodedRow, DecodeLoop
-    from econ_env.llm.local.loading import Checkpoint
+    from econ_env.llm.local.loading import LoadedModel
     from econ_env.llm.local.sampler import DecodeRow
 
 _log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 class _Session:
     """What an open model holds."""
 
-    checkpoint: Checkpoint
+    checkpoint: LoadedModel
     encoder: PromptEncoder
 
 
@@ -166,7 +166,7 @@ class LocalModel:
             raise ModelError(f"The model {self.name!r} was closed. Make a new LocalModel.")
         return self._session
 
-    def _thread_count(self, checkpoint: Checkpoint) -> int | None:
+    def _thread_count(self, checkpoint: LoadedModel) -> int | None:
         return 1 if self._threads is None and checkpoint.small else self._threads
 
     def _completion(

@@ -12,8 +12,8 @@ from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.exploration import Exploration
 from econ_agents.algorithm.policy import RefinementRules, seen_columns
 from econ_agents.algorithm.replay_buffer import EpisodeBuffer
-from econ_agents.algorithm.rollout import play_episodes
-from econ_agents.environments import Teams, make_teams
+from econ_agents.algorithm.rollout import play_episodes, play_wave
+from econ_agents.environments import Moment, Teams, make_teams
 from econ_agents.networks import TeamNetworks
 from econ_env.envs.infos import CLOSED_BY_CODES
 from econ_env.llm import ChatRequest
@@ -280,6 +280,42 @@ def test_exploration_sees_episode_and_step_and_is_what_is_played():
     assert sorted(calls) == [(3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (5, 0)]
     for episode in played:
         assert (episode.actions == np.float32(episode.number / 10)).all()
+
+
+def test_more_seeds_than_streams_go_on_with_the_first_streams():
+    def played(*parts: list[int]) -> list[Episode]:
+        teams, done = toy_teams(2), list[Episode]()
+        policy = a_policy(teams.space, networks_for(teams), streams=3)
+        for seeds in parts:
+            done += play_episodes(teams, policy, seeds, first=len(done))
+        return done
+
+    at_once, in_turn = played([2, 1, 0, 2, 1]), played([2, 1, 0], [2, 1])
+    assert [episode.stream for episode in at_once] == [0, 1, 2, 0, 1]
+    assert [len(episode.memory) > 0 for episode in at_once] == [False] * 3 + [True] * 2
+    assert same_episodes(at_once, in_turn)
+
+
+def test_a_wave_tells_of_every_step_whose_it_is_and_what_was_played():
+    teams, seen = toy_teams(3), []
+
+    def act(moment: Moment, step: int) -> Any:
+        seen.append((step, int(moment.active.sum())))
+        return np.zeros((3, len(teams.space.agents), teams.space.action_size), np.float32)
+
+    def override(actions: Any, episode: int, step: int) -> Any:
+        return np.full_like(actions, episode / 10 + step / 100)
+
+    steps = list(play_wave(teams, act, [2, 0], first=4, override=override))
+    assert [step.places for step in steps] == [[0, 1], [0], [0]]
+    assert seen == [(0, 2), (1, 1), (2, 1)]
+    for number, step in enumerate(steps):
+        for place in step.places:
+            expected = np.float32((4 + place) / 10 + number / 100)
+            np.testing.assert_allclose(step.actions[place], expected)
+        # Idle places keep what the policy chose.
+        assert not step.actions[2].any()
+    assert steps[0].after is steps[1].before
 
 
 def test_watchers_are_told_of_every_wave_before_the_next_begins():

@@ -97,6 +97,20 @@ def test_a_test_starts_from_the_configuration_of_the_checkpoint(
     assert (second.seed, second.n_agents, second.device) == (8, 9, "cuda")
 
 
+def test_evaluate_is_another_name_of_test(
+    calls: Calls, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    checkpoint(tmp_path, "final", Config())
+    for name in ("test", "evaluate"):
+        assert main([name, "--model-dir", str(tmp_path), "--episodes", "5"]) == 0
+    first, second = calls
+    assert first == second
+    assert main(["evaluate"]) == 2
+    assert "econ-agents evaluate: --model_dir is needed" in capsys.readouterr().err
+    main(["--help"])
+    assert "\n  test (evaluate)  Evaluate a trained team" in capsys.readouterr().out
+
+
 def test_nash_is_told_questions_and_seeds(calls: Calls, tmp_path: Path) -> None:
     place = checkpoint(tmp_path, "final", Config())
     given = ["nash", "--model-dir", str(tmp_path), "--questions", "30", "--seeds", "1", "2"]
@@ -167,7 +181,7 @@ def test_help_without_a_command_lists_the_commands(
     assert all(f"\n  {name} " in out for name in ("train", "test", "nash", "resume", "inspect"))
 
 
-@pytest.mark.parametrize("name", ["test", "nash", "resume", "inspect"])
+@pytest.mark.parametrize("name", ["test", "evaluate", "nash", "resume", "inspect"])
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main([name, "--help"])

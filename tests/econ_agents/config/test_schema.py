@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from econ_agents.config.base import Interval, Settings, interval_of
+from econ_agents.config.base import Bounds, Settings, bounds_of
 from econ_agents.config.files import config_keys
 from econ_agents.config.schema import (
     BneSettings,
@@ -58,9 +58,9 @@ def ranged() -> Iterator[Any]:
     for place, cls in sections(Config):
         hints = get_type_hints(cls, include_extras=True)
         for name in (field.name for field in fields(cls)):
-            interval = interval_of(hints[name])
-            if interval is not None:
-                yield pytest.param(cls, name, interval, id=f"{place}.{name}".removeprefix("."))
+            bounds = bounds_of(hints[name])
+            if bounds is not None:
+                yield pytest.param(cls, name, bounds, id=f"{place}.{name}".removeprefix("."))
 
 
 @pytest.mark.parametrize("key", SPECIFICATION)
@@ -102,32 +102,32 @@ def test_a_section_knows_where_it_stands() -> None:
         assert place == cls.SECTION
 
 
-@pytest.mark.parametrize(("cls", "name", "interval"), list(ranged()))
+@pytest.mark.parametrize(("cls", "name", "bounds"), list(ranged()))
 def test_a_number_out_of_range_is_refused_by_its_key(
-    cls: type[Settings], name: str, interval: Interval
+    cls: type[Settings], name: str, bounds: Bounds
 ) -> None:
-    outside = [interval.low if interval.above else interval.low - 1, float("nan"), float("inf")]
-    for value in [*outside, interval.high + 1]:
+    outside = [bounds.low if bounds.above else bounds.low - 1, float("nan"), float("inf")]
+    for value in [*outside, bounds.high + 1]:
         with pytest.raises(ConfigError) as caught:
             cls(**{name: value})
-        assert str(caught.value) == f"{cls.key(name)} must be {interval}, got {value!r}"
+        assert str(caught.value) == f"{cls.key(name)} must be {bounds}, got {value!r}"
 
 
 @pytest.mark.parametrize(
-    ("interval", "words"),
+    ("bounds", "words"),
     [
-        (Interval(low=1), ">= 1"),
-        (Interval(low=0, above=True), "> 0"),
-        (Interval(low=0, high=1), "in [0, 1]"),
-        (Interval(low=0, high=1, above=True), "in (0, 1]"),
-        (Interval(high=3), "<= 3"),
-        (Interval(), "finite"),
+        (Bounds(low=1), ">= 1"),
+        (Bounds(low=0, above=True), "> 0"),
+        (Bounds(low=0, high=1), "in [0, 1]"),
+        (Bounds(low=0, high=1, above=True), "in (0, 1]"),
+        (Bounds(high=3), "<= 3"),
+        (Bounds(), "finite"),
     ],
 )
-def test_an_interval_says_its_bounds_and_holds_them(interval: Interval, words: str) -> None:
-    assert str(interval) == words
-    assert (interval.low in interval) == (interval.low > float("-inf") and not interval.above)
-    assert (interval.high in interval) == (interval.high < float("inf"))
+def test_bounds_say_what_they_hold(bounds: Bounds, words: str) -> None:
+    assert str(bounds) == words
+    assert (bounds.low in bounds) == (bounds.low > float("-inf") and not bounds.above)
+    assert (bounds.high in bounds) == (bounds.high < float("inf"))
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,9 +12,7 @@ from torch import nn
 from econ_agents.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from econ_agents.training.checkpoint_state import (
     check_shapes,
-    generator_state,
     optimizer_state,
-    restore_generator,
     restore_optimizer,
 )
 
@@ -99,41 +95,6 @@ def test_the_optimizer_of_other_networks_is_refused() -> None:
         restore_optimizer(OPTIMIZERS[0](nn.Linear(3, 4)), tensors, state)
     with pytest.raises(CheckpointError, match="another one"):
         restore_optimizer(OPTIMIZERS[1](net), tensors, state)
-
-
-@pytest.mark.parametrize(
-    ("make", "draw"),
-    [
-        (np.random.default_rng, lambda generator: generator.standard_normal(5).tolist()),
-        (
-            lambda seed: torch.Generator().manual_seed(seed),
-            lambda generator: torch.randn(5, generator=generator).tolist(),
-        ),
-    ],
-)
-def test_a_generator_goes_on_where_it_was(
-    tmp_path: Path, make: Callable[[int], Any], draw: Callable[[Any], list[float]]
-) -> None:
-    generator = make(3)
-    draw(generator)
-    saved = save_checkpoint(tmp_path, "final", {}, {"random": generator_state(generator)})
-    expected = draw(generator)
-    other = make(4)
-    restore_generator(other, load_checkpoint(saved).state["random"])
-    assert draw(other) == expected
-
-
-def test_the_state_of_another_kind_of_generator_is_refused() -> None:
-    ours, theirs = np.random.default_rng(0), torch.Generator()
-    with pytest.raises(CheckpointError, match="no state for a Generator"):
-        restore_generator(ours, generator_state(theirs))
-    with pytest.raises(CheckpointError, match="no state for a Generator"):
-        restore_generator(theirs, generator_state(ours))
-    for damaged in ({"torch": "00"}, {"torch": "xy"}, {"numpy": {"bit_generator": "MT19937"}}):
-        with pytest.raises(CheckpointError, match="no state"):
-            restore_generator(theirs if "torch" in damaged else ours, damaged)
-    with pytest.raises(TypeError, match="PCG64"):
-        generator_state(np.random.Generator(np.random.MT19937(0)))
 
 
 def test_equal_shapes_pass_whatever_the_settings() -> None:

@@ -19,7 +19,7 @@ from tools.bundled_models.optimisation import (
     PROMPT_WEIGHT,
     Encoded,
     Stage,
-    Trainer,
+    StageTrainer,
     batches,
     collate,
     encode,
@@ -54,7 +54,7 @@ def stage(n_examples=96):
 def weights_after(tokenizer, folder, interrupt_after=None):
     """Train in a new trainer; ``interrupt_after``: pools after which the process "dies"."""
     model = make_model(TINY, tokenizer)
-    trainer = Trainer(model, tokenizer, folder, device="cpu")
+    trainer = StageTrainer(model, tokenizer, folder, device="cpu")
     save, saved = trainer._save, []
 
     def save_and_die(*arguments):
@@ -111,7 +111,7 @@ def test_a_loss_that_is_not_finite_stops_training(tokenizer, tmp_path):
     with torch.no_grad():
         model.model.embed_tokens.weight.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="nan"):
-        Trainer(model, tokenizer, tmp_path, device="cpu").run(stage())
+        StageTrainer(model, tokenizer, tmp_path, device="cpu").run(stage())
 
 
 def test_initial_weights_follow_from_the_recipe_and_leave_the_global_stream_alone(tokenizer):

@@ -703,7 +703,7 @@ def test_float64_is_taken_where_rows_do_not_stand_alone_in_float32(
 ) -> None:
     folder = str(save_model(tmp_path / "m"))
 
-    def checkpoint() -> local_loading.Checkpoint:
+    def checkpoint() -> local_loading.LoadedModel:
         return local_loading.load_checkpoint(folder, dtype="auto", device="cpu")
 
     found: list[Callable[..., bool]] = [lambda *a, **k: True, lambda *a, **k: False]
