@@ -183,7 +183,7 @@ In $run:
   config.yaml               every setting
 
 Next:
-  $bin/econ-agents nash --model_dir $run      # how far from equilibrium it is
-  $bin/econ-agents inspect --model_dir $run   # what the checkpoint holds
+  $bin/econ-agents nash --model-dir $run      # how far from equilibrium it is
+  $bin/econ-agents inspect --model-dir $run   # what the checkpoint holds
   $bin/tensorboard --logdir $run              # the curves, in a browser
 TEXT

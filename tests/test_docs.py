@@ -21,7 +21,7 @@ from tests.misbehaving_server import Ask, MisbehavingServer
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-DOTTED = re.compile(r"[`\s](?:--)?([a-z_]+(?:\.[a-z_]+)+)\b")
+DOTTED = re.compile(r"[`\s](?:--)?([a-z_-]+(?:\.[a-z_-]+)+)\b")
 SERVER = "http://localhost:8000/v1"
 """Where documents say that a model server is; there is one while their examples run."""
 LANGUAGES = {
@@ -165,7 +165,8 @@ def test_every_key_of_the_configuration_that_is_named_exists(name: str) -> None:
     keys = config_keys()
     sections = {key.partition(".")[0] for key in keys if "." in key} - {"env"}
     text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    dotted = {each.replace(".no_", ".") for each in DOTTED.findall(text)}  # --train.no_use_replay
+    # A flag is a key with dashes: --train.no-use-replay.
+    dotted = {each.replace("-", "_").replace(".no_", ".") for each in DOTTED.findall(text)}
     named = {each for each in dotted if each.partition(".")[0] in sections}
     known = {*keys, *(key.rpartition(".")[0] for key in keys)}
     assert named - known == set()

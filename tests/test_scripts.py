@@ -242,7 +242,7 @@ def test_a_run_is_trained_and_tested_in_its_folder(clone: Path, agents: Agents) 
         "test|--model_dir|runs/quickstart|--log_dir|runs/quickstart",
     ]
     assert "the test's own lines" in done.stdout
-    assert "econ-agents nash --model_dir runs/quickstart " in done.stdout
+    assert "econ-agents nash --model-dir runs/quickstart " in done.stdout
     assert "tensorboard --logdir runs/quickstart " in done.stdout
 
 

@@ -66,10 +66,11 @@ class LoopedBeliefs(nn.Module):
 
 def looped_networks(networks: TeamNetworks) -> TeamNetworks:
     """A copy with a loop in place of the stack."""
-    alone = replace(networks.sizes, n_agents=1)
-    copies = TeamNetworks(networks.sizes)
+    config, shapes = networks.config, networks.shapes
+    copies = TeamNetworks(config, shapes)
     copies.load_state_dict(networks.state_dict())
-    team = [TeamNetworks(alone).beliefs for _ in range(networks.sizes.n_agents)]
+    alone = replace(shapes, n_agents=1)
+    team = [TeamNetworks(config, alone).beliefs for _ in range(shapes.n_agents)]
     copies.beliefs = LoopedBeliefs(networks.beliefs, team)  # type: ignore[assignment]
     return copies
 
@@ -113,12 +114,16 @@ def looped_deviations(
 def _one_by_one(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The sum of a loss over the executors, taken for each by itself."""
 
-    def summed(*parts: Tensor) -> Tensor:
-        # What has no axis of executors is (batch,).
+    def summed(first: Tensor, *rest: Tensor | float) -> Tensor:
         each = [
-            loss(*(part[[agent]] if part.ndim > 1 else part for part in parts))
-            for agent in range(len(parts[0]))
+            loss(*(_of_executor(agent, part) for part in (first, *rest)))
+            for agent in range(len(first))
         ]
         return torch.stack(each).sum()
 
     return summed
+
+
+def _of_executor(agent: int, part: Tensor | float) -> Tensor | float:
+    """What belongs to one executor; what has no axis of executors is (batch,), or a number."""
+    return part[[agent]] if isinstance(part, Tensor) and part.ndim > 1 else part

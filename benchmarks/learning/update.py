@@ -93,7 +93,7 @@ def _learners(config: Config) -> tuple[Learner, LoopedLearner]:
     looped = LoopedLearner(
         looped_networks(stacked.networks),
         build_weighting(config),
-        stacked.settings,
+        config,
         commitment=stacked._commitment,
         seen=stacked._seen,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import tyro
 
-from econ_agents.commands.flags import Assignments
-from econ_agents.config.files import did_you_mean
+from econ_agents.commands.flags import Assignments, refuse_unknown
 from econ_agents.config.schema import ConfigError
 
 MODEL_DIR = Path("models_exp1")
 """Where checkpoints are saved, and looked for, unless a flag says otherwise."""
-_FLAG = re.compile(r"--([A-Za-z][\w.-]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +89,7 @@ def parse(kind: type[_Kind], script: str, description: str, arguments: Sequence[
         ConfigError: an argument is unknown, or a number too small.
         SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
     """
-    known = ["help", *(field.name.replace("_", "-") for field in fields(kind))]
-    for flag in filter(None, map(_FLAG.match, arguments)):
-        name = flag[1].replace("_", "-")
-        if name not in known:
-            # The name alone: what stands behind it may be a key, pasted to the wrong place.
-            hint = did_you_mean(name, known, prefix="--")
-            raise ConfigError(f"unknown flag --{name}; {hint} --help lists all flags")
+    refuse_unknown(arguments, [field.name for field in fields(kind)])
     parsed, unknown = tyro.cli(
         kind, prog=script, description=description, args=arguments, return_unknown_args=True
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +66,8 @@ def choose(script: NamedScript, flags: AnyFlags, *, trained: Config | None = Non
     if source is None and trained is None:
         source = script.preset
     chosen = [each for group in flags.set for each in group]
-    given = _assignments(script, flags)
-    config = read_config(source, [*given, *chosen], base=trained)
+    given = _values(script, flags)
+    config = read_config(source, chosen, values=given, base=trained)
     if config.env.factory != EnvSettings.factory:
         raise ConfigError(
             f"--config: this script plays questions, and env.factory is {config.env.factory!r}: "
@@ -76,19 +75,19 @@ def choose(script: NamedScript, flags: AnyFlags, *, trained: Config | None = Non
         )
     dataset, notes = _dataset(script, flags, config)
     if dataset != config.env_args.hf_dataset_path:
-        given += _another_dataset(dataset, config, flags.data_path)
-        config = read_config(source, [*given, *chosen], base=trained)
+        given |= _another_dataset(dataset, config, flags.data_path)
+        config = read_config(source, chosen, values=given, base=trained)
     if isinstance(flags, TrainAndTestFlags):
         more, note = _learned_on(config)
         notes += note
-        config = read_config(source, [*given, *more, *chosen], base=trained)
+        config = read_config(source, chosen, values={**given, **more}, base=trained)
     environment = _environment(config)
     _check_keys(environment)
     return Chosen(config=config, environment=environment, notes=tuple(notes))
 
 
-def _assignments(script: NamedScript, flags: AnyFlags) -> list[str]:
-    """Flags as assignments to keys of the configuration."""
+def _values(script: NamedScript, flags: AnyFlags) -> dict[str, Any]:
+    """Return what flags say, by key of the configuration."""
     values: dict[str, Any] = {"test.episodes": flags.test_eps, "seed": flags.seed}
     if isinstance(flags, TrainAndTestFlags):
         values |= {
@@ -101,16 +100,12 @@ def _assignments(script: NamedScript, flags: AnyFlags) -> list[str]:
         values["env.kwargs.data_path"] = str(flags.data_path)
     if flags.embedder is not None:
         values["env.kwargs.embedder"] = flags.embedder
-    found = [_assignment(key, value) for key, value in values.items() if value is not None]
+    found = {key: value for key, value in values.items() if value is not None}
     if flags.llm:
-        models = flags.llm[0] if len(flags.llm) == 1 else list(flags.llm)
+        found["executor_model"] = flags.llm[0] if len(flags.llm) == 1 else list(flags.llm)
         # Without a model of its own, the coordinator has the first executor's.
-        found += [_assignment("executor_model", models), _assignment("coordinator_model", None)]
+        found["coordinator_model"] = None
     return found
-
-
-def _assignment(key: str, value: Any) -> str:
-    return f"{key}={json.dumps(value)}"  # JSON is YAML
 
 
 def _dataset(script: NamedScript, flags: AnyFlags, config: Config) -> tuple[str, list[str]]:
@@ -154,29 +149,29 @@ def _family(config: Config) -> Family | None:
     return next(iter(team.families)) if len(team.families) == 1 else None
 
 
-def _another_dataset(dataset: str, config: Config, data_path: Path | None) -> list[str]:
-    """Assignments that choose a data set, and drop what was said about the rows of another."""
+def _another_dataset(dataset: str, config: Config, data_path: Path | None) -> dict[str, Any]:
+    """Values that choose a data set, and drop what was said about the rows of another."""
     about_rows = ("subset", "revision", "data_path")
     old = [name for name in about_rows if name in config.env.kwargs]
     if data_path is not None and "data_path" in old:
         old.remove("data_path")
-    return [
-        _assignment("env_args.hf_dataset_path", dataset),
-        _assignment("env_args.question_field_name", None),
-        _assignment("env_args.answer_field_name", None),
-        *(_assignment(f"env.kwargs.{name}", None) for name in old),
-    ]
+    return {
+        "env_args.hf_dataset_path": dataset,
+        "env_args.question_field_name": None,
+        "env_args.answer_field_name": None,
+        **{f"env.kwargs.{name}": None for name in old},
+    }
 
 
-def _learned_on(config: Config) -> tuple[list[str], list[str]]:
-    """Assignments and a note where a data set has no questions of its own to learn on."""
+def _learned_on(config: Config) -> tuple[dict[str, Any], list[str]]:
+    """Values and a note where a data set has no questions of its own to learn on."""
     dataset, data_path = config.env_args.hf_dataset_path, config.env.kwargs.get("data_path")
     place = str(dataset if data_path is None else data_path)
     preset = PRESETS.get(str(dataset))
     whole = preset is not None and "train" not in preset.splits
     if not whole and not is_file_name(Path(place)):
-        return [], []
-    more = [_assignment("env_args.dataset_split", "test")] if whole else []
+        return {}, []
+    more = {"env_args.dataset_split": "test"} if whole else {}
     return more, [
         f"{place} has one split: the team learns on the questions that it is tested on, so the "
         "test does not show what it makes of new ones. For that, train on another data set or on a "

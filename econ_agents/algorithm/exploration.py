@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from econ_agents.config.learning import TrainSettings
 from econ_agents.seeds import derive_seed
 
 
@@ -18,22 +19,19 @@ class Exploration:
     the number of questions in flight nor an interruption changes it.
     """
 
+    train: TrainSettings
+    """The warm-up with uniform actions; then the Gaussian noise, and its linear decay."""
     seed: int
-    warmup_episodes: int
-    """Episodes with uniform actions before the policy is followed."""
-    std_start: float
-    """Standard deviation of the Gaussian noise of the first episode after the warm-up."""
-    std_end: float
-    """The same from the end of the decay on."""
-    decay_episodes: int
-    """Episodes over which it falls, linearly."""
+    """The run's."""
 
     def std(self, episode: int) -> float:
         """Standard deviation of the noise in an episode; infinite while actions are uniform."""
-        if episode < self.warmup_episodes:
+        train = self.train
+        if episode < train.warmup_episodes:
             return float("inf")
-        progress = min(1.0, (episode - self.warmup_episodes) / max(1, self.decay_episodes))
-        return self.std_start + progress * (self.std_end - self.std_start)
+        start, end = train.exploration_std_start, train.exploration_std_end
+        progress = (episode - train.warmup_episodes) / train.exploration_decay_episodes
+        return start + min(1.0, progress) * (end - start)
 
     def explore(self, actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
         """What is played instead of the policy's ``actions`` (n_agents, action_size)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,27 +13,9 @@ from econ_agents.algorithm import losses
 from econ_agents.algorithm.q_deviations import best_deviations
 from econ_agents.algorithm.replay_buffer import Batch, Window
 from econ_agents.algorithm.reward_weighting import RewardWeighting
-from econ_agents.config.learning import LossSettings
+from econ_agents.config.schema import Config
 from econ_agents.networks import Mixed, TeamNetworks
 from econ_agents.seeds import derive_seed, torch_generator
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnerSettings:
-    """How is learned; see the configuration for sources and ranges."""
-
-    seed: int
-    weights: LossSettings
-    gamma: float = 0.99
-    learning_rate: float = 1e-3
-    mixer_learning_rate: float = 5e-4
-    gradient_clip: float = 10.0
-    target_tau: float = 0.01
-    target_interval: int = 8
-    deviation_candidates: int = 4
-    refine_rate: float = 1.0
-    learn_alpha: bool = False
-    eta_alpha: float = 1e-3
 
 
 class NonFiniteLoss(Exception):
@@ -59,7 +40,8 @@ class Learner:
     Args:
         networks: of the team.
         weighting: of the reward's components.
-        settings: how is learned.
+        config: decides with ``losses.*``, ``train.*``, ``target_update_*``, ``bne.update_rate``,
+            ``reward.*`` and ``seed`` how is learned.
         commitment: columns of an observation that hold the commitment's embedding, for L_SD; None:
             the environment does not name them, and the loss is off.
         seen: columns of an observation that refinement reads.
@@ -69,14 +51,14 @@ class Learner:
         self,
         networks: TeamNetworks,
         weighting: RewardWeighting,
-        settings: LearnerSettings,
+        config: Config,
         *,
         commitment: slice | None,
         seen: Tensor,
     ) -> None:
         self.networks = networks.eval()
         self.weighting = weighting
-        self.settings = settings
+        self.config = config
         self.targets = copy.deepcopy(networks).requires_grad_(False)
         self.updates = 0
         self._commitment = commitment
@@ -87,16 +69,17 @@ class Learner:
         # The paper's two learning rates: executors' networks, and what coordinates them.
         self.optimiser = torch.optim.Adam(
             [
-                {"params": beliefs, "lr": settings.learning_rate},
-                {"params": others, "lr": settings.mixer_learning_rate},
+                {"params": beliefs, "lr": config.train.learning_rate},
+                {"params": others, "lr": config.train.mixer_learning_rate},
             ],
             fused=True,
         )
-        self.alpha_optimiser = torch.optim.SGD(weighting.parameters(), lr=settings.eta_alpha)
+        self.alpha_optimiser = torch.optim.SGD(weighting.parameters(), lr=config.reward.eta_alpha)
 
     def set_pace(self, share: float) -> None:
         """Let the networks learn at a share of their learning rates, in (0, 1]."""
-        rates = (self.settings.learning_rate, self.settings.mixer_learning_rate)
+        train = self.config.train
+        rates = (train.learning_rate, train.mixer_learning_rate)
         for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = share * rate
 
@@ -106,10 +89,10 @@ class Learner:
         Raises:
             NonFiniteLoss: nothing was changed.
         """
-        settings = self.settings
+        config = self.config
         beliefs, values, found = self._value_losses(batch)
         found |= self._policy_losses(batch, beliefs)
-        weighted = [(getattr(settings.weights, name), loss) for name, loss in found.items()]
+        weighted = [(getattr(config.losses, name), loss) for name, loss in found.items()]
         counted = [weight * loss for weight, loss in weighted if weight]
         # With everything off there is still a gradient, which is zero.
         total = torch.stack(counted).sum() if counted else 0 * beliefs.sum()
@@ -124,7 +107,7 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         parameters = [p for p in self.networks.parameters() if p.grad is not None]
-        norm = nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
+        norm = nn.utils.clip_grad_norm_(parameters, config.train.gradient_clip)
         report["gradient_norm"] = float(norm)
         if not torch.isfinite(norm):
             raise NonFiniteLoss("gradient_norm", batch, report)
@@ -134,8 +117,8 @@ class Learner:
             weighting.backward()
             self.alpha_optimiser.step()
         self.updates += 1
-        if self.updates % settings.target_interval == 0:
-            follow(self.targets, self.networks, settings.target_tau)
+        if self.updates % config.target_update_interval == 0:
+            follow(self.targets, self.networks, config.target_update_tau)
         return report
 
     def _value_losses(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
@@ -143,7 +126,7 @@ class Learner:
         networks = self.networks
         # Dropout draws from torch's global generator, which is lent a state of its own here.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(self.settings.seed, "dropout", self.updates))
+            torch.manual_seed(derive_seed(self.config.seed, "dropout", self.updates))
             networks.train()
             beliefs = networks.beliefs(batch.now.moments, batch.now.known)
             team = networks.encoder(beliefs)
@@ -151,7 +134,7 @@ class Learner:
             mixed: Mixed = networks.mixer(values, batch.actions, team, batch.states)
             networks.eval()
         local_targets, global_targets = self._targets(batch)
-        lambda_e = self.settings.weights.lambda_e
+        lambda_e = self.config.losses.lambda_e
         local_td = losses.local_td_loss(values, local_targets)
         global_td = losses.global_td_loss(mixed.total, global_targets)
         found = {
@@ -172,8 +155,8 @@ class Learner:
             actions = networks.beliefs.actions(beliefs)
             own_values = networks.beliefs.values(fixed, actions)
             chosen = networks.mixer(own_values, actions, team, batch.states).total
-            generator = torch_generator(self.settings.seed, "deviations", self.updates)
-            shape = (self.settings.deviation_candidates, *actions.shape)
+            generator = torch_generator(self.config.seed, "deviations", self.updates)
+            shape = (self.config.train.deviation_candidates, *actions.shape)
             candidates = 2 * torch.rand(shape, generator=generator).to(actions.device) - 1
             best, deviations = best_deviations(
                 networks, fixed, actions.detach(), team, batch.states, candidates
@@ -183,7 +166,9 @@ class Learner:
                 "local_policy": losses.local_policy_loss(own_values),
                 "action_regulariser": losses.action_regulariser(actions),
                 "equilibrium": losses.equilibrium_loss(best, chosen),
-                "best_response": losses.best_response_loss(actions, deviations, best, chosen),
+                "best_response": losses.best_response_loss(
+                    actions, deviations, best, chosen, self.config.train.deviation_gain_scale
+                ),
                 "commitment_improvement": self._improvement(batch, fixed, team),
             }
 
@@ -195,7 +180,7 @@ class Learner:
             values = self.targets.beliefs.values(beliefs, actions)
             team = self.targets.encoder(beliefs)
             total = self.targets.mixer(values, actions, team, batch.next_states).total
-        discount = self.settings.gamma * (1 - batch.terminal)
+        discount = self.config.train.gamma * (1 - batch.terminal)
         return (
             losses.td_target(batch.rewards, discount, values),
             losses.td_target(batch.team_rewards, discount, total),
@@ -217,14 +202,14 @@ class Learner:
             after = networks.beliefs(batch.then.moments, batch.then.known)
             after_team = networks.encoder(after)
             before = networks.mix(beliefs, batch.actions, team, batch.states).total
-        rate = self.settings.refine_rate
+        rate = self.config.bne.update_rate
         refined = networks.refine(after, seen, after_team, batch.actions, rate)
         total = networks.mix(beliefs, refined, team, batch.states).total
         return losses.commitment_improvement_loss(total, before)
 
     def _weighting_loss(self, batch: Batch, values: Tensor) -> Tensor | None:
         """L_dr, whose weight is eta_alpha; None where alpha is not learned."""
-        if not self.settings.learn_alpha or batch.components is None:
+        if not self.config.reward.dynamic or batch.components is None:
             return None
         return losses.reward_weighting_loss(self.weighting.rewards(batch.components), values)
 

@@ -93,14 +93,14 @@ def equilibrium_loss(best_deviations: Tensor, total: Tensor) -> Tensor:
     return (best_deviations.detach() - total).clamp(min=0).sum(dim=0).mean()
 
 
-GAIN_SCALE = 0.01
-"""Gain of a deviation, in units of reward, at which half of the full pull towards it is felt."""
-
-
 def best_response_loss(
-    actions: Tensor, deviations: Tensor, best_deviations: Tensor, total: Tensor
+    actions: Tensor,
+    deviations: Tensor,
+    best_deviations: Tensor,
+    total: Tensor,
+    gain_scale: float,
 ) -> Tensor:
-    """Sum_i g_i / (g_i + GAIN_SCALE) |e_i - e_i*|^2, g_i = max(0, Q_tot(e_i*, e_{-i}) - Q_tot(e)).
+    """Sum_i g_i / (g_i + gain_scale) |e_i - e_i*|^2, g_i = max(0, Q_tot(e_i*, e_{-i}) - Q_tot(e)).
 
     Where the search found something better, the policy is drawn there. The slope of Q_tot alone
     cannot lead from one hill to a higher one; best responses can.
@@ -110,10 +110,11 @@ def best_response_loss(
         deviations: e_i*, the best deviation found of every executor, of the same shape.
         best_deviations: Q_tot there, ``(n_agents, batch)``.
         total: Q_tot(e), ``(batch,)``.
+        gain_scale: the gain, > 0, at which half of the full pull is felt.
     """
     gain = (best_deviations - total).detach().clamp(min=0)
     distance = (actions - deviations.detach()).square().sum(dim=-1)
-    return (gain / (gain + GAIN_SCALE) * distance).sum(dim=0).mean()
+    return (gain / (gain + gain_scale) * distance).sum(dim=0).mean()
 
 
 def commitment_improvement_loss(refined: Tensor, before: Tensor) -> Tensor:

@@ -8,14 +8,15 @@ reach a policy through its memory.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from econ_agents.config.learning import MemorySettings
+
 FloatArray: TypeAlias = NDArray[np.float32]
 Flags: TypeAlias = NDArray[np.bool_]
-Scope: TypeAlias = Literal["episode", "stream"]
 
 
 def moments_of(observations: FloatArray, actions: FloatArray) -> FloatArray:
@@ -36,32 +37,31 @@ def still_moments(observations: FloatArray, action_size: int) -> FloatArray:
 
 
 class Memory:
-    """The last ``length`` moments of every stream.
+    """The last moments of every stream.
 
     Args:
+        settings: the number L of moments that are kept, and the scope: ``"episode"`` forgets at the
+            start of every episode, which is the local history tau_i of the paper; ``"stream"`` goes
+            on over episodes, so that an executor learns within a session what kind of questions
+            come.
         streams: number of streams S.
-        length: moments L that are kept, >= 0.
-        scope: ``"episode"`` forgets at the start of every episode: the local history tau_i of the
-            paper. ``"stream"`` goes on over episodes, so that an executor learns within a session
-            what kind of questions come.
         n_agents, moment_size: sizes.
     """
 
     def __init__(
-        self, *, streams: int, length: int, scope: Scope, n_agents: int, moment_size: int
+        self, settings: MemorySettings, *, streams: int, n_agents: int, moment_size: int
     ) -> None:
-        self.length = length
-        self.scope = scope
+        self.settings = settings
         self.moments: FloatArray = np.zeros(
-            (streams, length, n_agents, moment_size), dtype=np.float32
+            (streams, settings.length, n_agents, moment_size), dtype=np.float32
         )
         """``(streams, length, n_agents, moment_size)``, oldest first."""
-        self.filled: Flags = np.zeros((streams, length), dtype=np.bool_)
+        self.filled: Flags = np.zeros((streams, settings.length), dtype=np.bool_)
         """``(streams, length)``: which of these have happened."""
 
     def begin(self, stream: int) -> FloatArray:
         """Start an episode; returns what is remembered of before, ``(known, n_agents, size)``."""
-        if self.scope == "episode":
+        if self.settings.scope == "episode":
             self.filled[stream] = False
             self.moments[stream] = 0
         known: FloatArray = self.moments[stream][self.filled[stream]]
@@ -69,7 +69,7 @@ class Memory:
 
     def append(self, stream: int, moment: FloatArray) -> None:
         """Remember one more moment ``(n_agents, moment_size)``, and forget the oldest."""
-        if self.length == 0:
+        if self.settings.length == 0:
             return
         self.moments[stream] = np.roll(self.moments[stream], -1, axis=0)
         self.moments[stream, -1] = moment

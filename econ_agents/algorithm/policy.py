@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from econ_agents.algorithm.memory import Flags, FloatArray, Memory, Scope, moments_of, still_moments
+from econ_agents.algorithm.memory import Flags, FloatArray, Memory, moments_of, still_moments
+from econ_agents.config.learning import BneSettings, MemorySettings
 from econ_agents.environments import TeamSpace
 from econ_agents.networks import TeamNetworks
 
 ROUND_PART, COMMITMENT_PART, RESPONSE_PART = "round", "commitment", "response"
 """Names in an environment's ``observation_layout`` that refinement reads."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefinementRules:
-    """How executors move between the rounds of one decision."""
-
-    refine: bool
-    """Later rounds move the last action by the refinement network; otherwise the policy acts anew
-    in every round."""
-    rate: float = 1.0
-    """eta, share of the change that is made."""
-    convergence_threshold: float = 0.05
-    """Whoever would move less repeats its action exactly: if all do, the game closes by "no
-    deviation" and spends no tokens. In units of the action box, largest coordinate."""
-    match_threshold: float = 0.999
-    """Cosine from which two commitments count as the same: then all repeat their actions."""
-    detect_oscillation: bool = True
-    """Commitments A, B, A settle a decision as well."""
 
 
 class NonFiniteAction(Exception):
@@ -49,10 +30,11 @@ class TeamPolicy:
         networks: of the team.
         space: of the environment. Where its layout does not name the round, every step is a
             decision of its own and nothing is refined.
-        rules: of refinement.
+        refine: later rounds move the last action by the refinement network; otherwise the policy
+            acts anew in every round.
+        bne: how far and until when they move it.
+        memory: what is remembered of a stream.
         streams: number of streams S.
-        memory_length: moments remembered.
-        memory_scope: ``"episode"`` or ``"stream"``.
     """
 
     def __init__(
@@ -60,21 +42,21 @@ class TeamPolicy:
         networks: TeamNetworks,
         space: TeamSpace,
         *,
-        rules: RefinementRules,
+        refine: bool,
+        bne: BneSettings,
+        memory: MemorySettings,
         streams: int,
-        memory_length: int,
-        memory_scope: Scope,
     ) -> None:
         n_agents, layout = len(space.agents), space.layout or {}
         self.networks = networks
-        self.rules = rules
+        self.refine = refine
+        self.bne = bne
         self.streams = streams
         self.memory = Memory(
+            memory,
             streams=streams,
-            length=memory_length,
-            scope=memory_scope,
             n_agents=n_agents,
-            moment_size=networks.sizes.moment_size,
+            moment_size=networks.shapes.moment_size,
         )
         self._round = layout.get(ROUND_PART)
         self._commitment = layout.get(COMMITMENT_PART)
@@ -107,7 +89,7 @@ class TeamPolicy:
             return proposed
         # Refinement looks at later rounds only: the first round of a decision is the policy's.
         later = observations[:, 0, self._round].max(axis=-1) > 0
-        still = np.abs(proposed - self._last).max(axis=-1) < self.rules.convergence_threshold
+        still = np.abs(proposed - self._last).max(axis=-1) < self.bne.convergence_threshold
         still |= self._settled(observations)[:, np.newaxis]
         repeats = later[:, np.newaxis] & still
         return np.where(repeats[..., np.newaxis], self._last, proposed)
@@ -139,7 +121,7 @@ class TeamPolicy:
         device = self.networks.beliefs.action_head.weight.device
         beliefs = self.networks.beliefs(window.to(device), torch.from_numpy(known).to(device))
         first = _streams_first(self.networks.beliefs.actions(beliefs))
-        if self._round is None or not self.rules.refine:
+        if self._round is None or not self.refine:
             return first
         refined = _streams_first(
             self.networks.refine(
@@ -147,7 +129,7 @@ class TeamPolicy:
                 torch.from_numpy(observations[..., self._seen].swapaxes(0, 1).copy()).to(device),
                 self.networks.encoder(beliefs),
                 torch.from_numpy(self._last.swapaxes(0, 1).copy()).to(device),
-                self.rules.rate,
+                self.bne.update_rate,
             )
         )
         later = observations[:, :, self._round].max(axis=-1, keepdims=True) > 0
@@ -162,7 +144,7 @@ class TeamPolicy:
             now = observations[stream, 0, self._commitment]
             repeated = bool(earlier) and self._match(now, earlier[-1])
             oscillates = (
-                self.rules.detect_oscillation and len(earlier) > 1 and self._match(now, earlier[-2])
+                self.bne.detect_oscillation and len(earlier) > 1 and self._match(now, earlier[-2])
             )
             settled[stream] = repeated or oscillates
         return settled
@@ -170,7 +152,7 @@ class TeamPolicy:
     def _match(self, one: FloatArray, other: FloatArray) -> bool:
         """Whether two commitments are the same; an empty one is like no other."""
         length = float(np.linalg.norm(one) * np.linalg.norm(other))
-        return length > 0 and float(one @ other) / length >= self.rules.match_threshold
+        return length > 0 and float(one @ other) / length >= self.bne.commitment_match_threshold
 
 
 def seen_columns(space: TeamSpace) -> NDArray[np.intp]:

@@ -1,9 +1,9 @@
 """Flags from the configuration: a file and assignments first, then every key as a flag.
 
 A command line is read twice. The first reading finds what the configuration starts from
-(``--config``, ``--set`` and, for commands that work on a trained policy, ``--model_dir``); the
+(``--config``, ``--set`` and, for commands that work on a trained policy, ``--model-dir``); the
 second has a flag for every key, whose default is what was found. Help therefore shows the values
-that hold without a flag.
+that hold without a flag. Flags are written with dashes, and understood with underscores as well.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -34,7 +35,9 @@ Assignments = Annotated[
 """``--set a=1 b=2 --set c=3``."""
 
 _FLAG = re.compile(r"--([A-Za-z][\w.-]*)")
-_NEGATION = re.compile(r"(?<=\.)no_")
+_NEGATION = re.compile(r"(?<=\.)no-")
+_MAPPINGS = tuple(key for key in config_keys() if isinstance(attrgetter(key)(Config()), Mapping))
+"""Keys that hold values by name, each of which has a flag of its own: ``--env.kwargs.NAME``."""
 _registry = ConstructorRegistry()
 
 
@@ -46,9 +49,9 @@ class Configured:
     """A preset or a YAML file whose keys replace those of the checkpoint."""
     set: Assignments = ()
     """Keys with values in YAML, as in train.episodes=200 or env.kwargs.data_path=rows.jsonl: the
-    same as flags, and the way to add one argument to a mapping."""
+    same as flags, which win over them."""
     log_dir: Path | None = None
-    """Folder for what is written: short for --logging.log_dir."""
+    """Folder for what is written: short for --logging.log-dir."""
     settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
 
     def resolved(self) -> Config:
@@ -88,10 +91,13 @@ def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComman
 
     Raises:
         ConfigError: a source of the configuration is wrong, or an argument is unknown.
-        CheckpointError: there is no checkpoint in ``--model_dir``.
+        CheckpointError: there is no checkpoint in ``--model-dir``.
         SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
     """
-    _refuse_unknown(arguments, _flags_of(command))
+    named: dict[str, Any] = {}
+    if isinstance(command, Configured):
+        arguments, named = _without_named(arguments)
+    refuse_unknown(arguments, _flags_of(command))
     if isinstance(command, Configured):
         command = replace(command, settings=_settings(command.config, arguments))
     parsed, unknown = tyro.cli(
@@ -100,16 +106,43 @@ def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComman
         args=arguments,
         default=command,
         return_unknown_args=True,
-        use_underscores=True,
         registry=_registry,
     )
     if unknown:
         # They are not repeated: one may be a key, pasted to the wrong place.
         raise ConfigError(
             "there is an argument that belongs to no flag (a flag for true or false takes none: "
-            "--train.use_replay or --train.no_use_replay); --help lists the flags"
+            "--train.use-replay or --train.no-use-replay); --help lists the flags"
         )
+    if isinstance(parsed, Configured) and named:
+        parsed = replace(parsed, settings=read_config(None, values=named, base=parsed.settings))
     return parsed
+
+
+def _without_named(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Split arguments into those without flags such as ``--env.kwargs.NAME``, and these by key.
+
+    Raises:
+        ConfigError: such a flag has no value, or one that is no YAML.
+    """
+    others: list[str] = []
+    named: dict[str, Any] = {}
+    words = iter(arguments)
+    for word in words:
+        flag = _FLAG.match(word)
+        key = flag[1].replace("-", "_") if flag else ""
+        if flag is None or not any(key.startswith(f"{mapping}.") for mapping in _MAPPINGS):
+            others.append(word)
+            continue
+        _, equals, text = word.partition("=")
+        text = text if equals else next(words, "--")
+        if not equals and text.startswith("--"):
+            raise ConfigError(f"{flag[0]} needs a value, in YAML")
+        try:
+            named[key] = read_yaml(text)
+        except NotationError as error:
+            raise ConfigError(f"{flag[0]}: {error}") from error
+    return others, named
 
 
 def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
@@ -124,20 +157,28 @@ def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
 
 
 def _flags_of(command: Any) -> list[str]:
-    """The flags of a command, without dashes in front."""
+    """The names of a command's flags."""
     own = [item.name for item in fields(command) if not is_dataclass(getattr(command, item.name))]
-    return ["help", *own, *(config_keys() if isinstance(command, Configured) else ())]
+    return [*own, *(config_keys() if isinstance(command, Configured) else ())]
 
 
-def _refuse_unknown(arguments: Sequence[str], known: Sequence[str]) -> None:
+def refuse_unknown(arguments: Sequence[str], names: Sequence[str]) -> None:
     """Raise for an unknown flag, by its name alone: what follows ``=`` may be a pasted key.
 
     The parser's own message would repeat the whole argument.
+
+    Args:
+        arguments: those of a command.
+        names: of its flags, as those of fields: without dashes.
+
+    Raises:
+        ConfigError: a flag is none of these.
     """
+    known = [name.replace("_", "-") for name in ("help", *names)]
     for flag in filter(None, map(_FLAG.match, arguments)):
-        name = flag[1].replace("-", "_")
+        name = flag[1].replace("_", "-")
         if name not in known and _NEGATION.sub("", name) not in known:
-            raise ConfigError(f"unknown flag --{name}; {did_you_mean(name, known, prefix='--')}")
+            raise ConfigError(f"unknown flag {flag[0]}; {did_you_mean(name, known, prefix='--')}")
 
 
 @_registry.primitive_rule

@@ -53,7 +53,7 @@ class OfCheckpoint(Configured):
 
     def checkpoint(self) -> Path:
         """The checkpoint of the team."""
-        return find_checkpoint(_needed("--model_dir", self.model_dir))
+        return find_checkpoint(_needed("--model-dir", self.model_dir))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +118,11 @@ class Resume:
         """Train; the exit code."""
         from econ_agents.training.train import resume_training
 
-        return resume_training(_needed("--log_dir", self.log_dir))
+        return resume_training(_needed("--log-dir", self.log_dir))
 
     def factory(self) -> str:
         """What makes the environment that is played."""
-        log_dir = _needed("--log_dir", self.log_dir)
+        log_dir = _needed("--log-dir", self.log_dir)
         path = log_dir / CONFIG_FILE
         if not path.is_file():
             raise ConfigError(f"{log_dir} is no folder of a run: it has no {CONFIG_FILE}")
@@ -138,7 +138,7 @@ class Inspect:
 
     def run(self) -> int:
         """Print it; the exit code."""
-        print(describe_checkpoint(find_checkpoint(_needed("--model_dir", self.model_dir))))
+        print(describe_checkpoint(find_checkpoint(_needed("--model-dir", self.model_dir))))
         return 0
 
     def factory(self) -> None:

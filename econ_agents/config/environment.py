@@ -36,7 +36,7 @@ class EnvSettings(Settings):
     factory: str = "econ_env:batched_parallel_env"
     """What makes the environment: "package.module:callable"."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the factory, in training and test."""
+    """Arguments of the factory, in training and test. One of them: --env.kwargs.NAME VALUE."""
     train_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Arguments in training only; they replace those of kwargs."""
     test_kwargs: Mapping[str, Any] = field(default_factory=dict)

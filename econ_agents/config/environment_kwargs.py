@@ -6,34 +6,45 @@ not know it is not asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+from econ_agents.config.environment import InitialWeights
 from econ_agents.config.schema import Config, ConfigError, Phase
 
-_ARGUMENTS: Mapping[str, str] = {
-    "n_agents": "n_agents",
-    "executor_model": "llm",
-    "coordinator_model": "coordinator",
-    "group_size": "group_size",
-    "env_args.hf_dataset_path": "dataset",
-    "env_args.dataset_split": "split",
-    "env_args.question_field_name": "question_field_name",
-    "env_args.answer_field_name": "answer_field_name",
-    "env_args.max_question_length": "max_question_length",
-    "env_args.max_answer_length": "max_answer_length",
-    "env_args.max_rounds": "max_rounds",
-    "sampling.temperature_min": "temperature_min",
-    "sampling.temperature_max": "temperature_max",
-    "sampling.p_min": "repetition_penalty_min",
-    "sampling.p_max": "repetition_penalty_max",
-    "sampling.top_p_default": "top_p",
-    "reward.initial_weights": "reward_weights",
-    "bne.max_iterations_train": "bne_rounds",
-    "bne.max_iterations_infer": "bne_rounds",
-    "bne.convergence_threshold": "convergence_threshold",
-}
-"""Key of the configuration to the name of the argument."""
+
+class _Word(NamedTuple):
+    """A key of the configuration that says what an argument of the environment is."""
+
+    key: str
+    argument: str
+    phase: Phase | None = None
+    """The one phase in which it says so; None: both."""
+
+
+_WORDS = (
+    _Word("n_agents", "n_agents"),
+    _Word("executor_model", "llm"),
+    _Word("coordinator_model", "coordinator"),
+    _Word("group_size", "group_size"),
+    _Word("env_args.hf_dataset_path", "dataset"),
+    _Word("env_args.dataset_split", "split", "train"),
+    _Word("env_args.question_field_name", "question_field_name"),
+    _Word("env_args.answer_field_name", "answer_field_name"),
+    _Word("env_args.max_question_length", "max_question_length"),
+    _Word("env_args.max_answer_length", "max_answer_length"),
+    _Word("env_args.max_rounds", "max_rounds"),
+    _Word("sampling.temperature_min", "temperature_min"),
+    _Word("sampling.temperature_max", "temperature_max"),
+    _Word("sampling.p_min", "repetition_penalty_min"),
+    _Word("sampling.p_max", "repetition_penalty_max"),
+    _Word("sampling.top_p_default", "top_p"),
+    _Word("reward.initial_weights", "reward_weights"),
+    _Word("bne.max_iterations_train", "bne_rounds", "train"),
+    _Word("bne.max_iterations_infer", "bne_rounds", "test"),
+    _Word("bne.convergence_threshold", "convergence_threshold"),
+)
 
 
 def environment_kwargs(config: Config, phase: Phase, *, bne: bool = True) -> dict[str, Any]:
@@ -57,8 +68,7 @@ def environment_kwargs(config: Config, phase: Phase, *, bne: bool = True) -> dic
         specific: config.env.train_kwargs if phase == "train" else config.env.test_kwargs,
     }
     kwargs = {name: value for layer in layers.values() for name, value in layer.items()}
-    for key, value in _words(config, phase, bne).items():
-        argument = _ARGUMENTS[key]
+    for key, argument, value in _said(config, phase, bne):
         if argument in kwargs and kwargs[argument] != value:
             layer = specific if argument in layers[specific] else "env.kwargs"
             raise ConfigError(
@@ -69,31 +79,18 @@ def environment_kwargs(config: Config, phase: Phase, *, bne: bool = True) -> dic
     return kwargs
 
 
-def _words(config: Config, phase: Phase, bne: bool) -> dict[str, Any]:
-    """What the configuration says in the specification's words, by key."""
-    args, sampling = config.env_args, config.sampling
-    models = config.executor_model
-    words = {
-        "n_agents": config.n_agents,
-        "executor_model": list(models) if isinstance(models, tuple) else models,
-        "coordinator_model": config.coordinator_model,
-        "group_size": config.group_size,
-        "env_args.hf_dataset_path": args.hf_dataset_path,
-        "env_args.dataset_split": args.dataset_split if phase == "train" else None,
-        "env_args.question_field_name": args.question_field_name,
-        "env_args.answer_field_name": args.answer_field_name,
-        "env_args.max_question_length": args.max_question_length,
-        "env_args.max_answer_length": args.max_answer_length,
-        "env_args.max_rounds": args.max_rounds,
-        "sampling.temperature_min": sampling.temperature_min,
-        "sampling.temperature_max": sampling.temperature_max,
-        "sampling.p_min": sampling.p_min,
-        "sampling.p_max": sampling.p_max,
-        "sampling.top_p_default": sampling.top_p_default,
-        "reward.initial_weights": config.reward.initial_weights.given(),
-    }
-    if config.bne.enabled:
-        rounds = "bne.max_iterations_train" if phase == "train" else "bne.max_iterations_infer"
-        words[rounds] = config.bne_rounds(phase) if bne else 1
-        words["bne.convergence_threshold"] = config.bne.convergence_threshold
-    return {key: value for key, value in words.items() if value is not None}
+def _said(config: Config, phase: Phase, bne: bool) -> Iterator[tuple[str, str, Any]]:
+    """Yield the key, the argument and the value of every word that is not left out."""
+    for word in _WORDS:
+        refinement = word.key.startswith("bne.")
+        if word.phase not in (None, phase) or (refinement and not config.bne.enabled):
+            continue
+        value = attrgetter(word.key)(config)
+        if word.argument == "bne_rounds":
+            value = config.bne_rounds(phase) if bne else 1
+        elif isinstance(value, InitialWeights):
+            value = value.given()
+        elif isinstance(value, tuple):
+            value = list(value)
+        if value is not None:
+            yield word.key, word.argument, value

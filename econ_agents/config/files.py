@@ -54,14 +54,20 @@ def find_config(name: str | Path) -> Path:
 
 
 def read_config(
-    source: str | Path | None, assignments: Sequence[str] = (), *, base: Config | None = None
+    source: str | Path | None,
+    assignments: Sequence[str] = (),
+    *,
+    values: Mapping[str, Any] | None = None,
+    base: Config | None = None,
 ) -> Config:
-    """The configuration of a preset or file, with assignments on top.
+    """The configuration of a preset or file, with values and assignments on top.
 
     Args:
         source: as :func:`find_config` takes it; None: no file.
         assignments: ``KEY=VALUE`` with the full key and a value in YAML, as in
             ``train.episodes=200`` or ``env.kwargs.data_path=rows.jsonl``. Later ones win.
+        values: plain data by the full key, as in ``{"train.episodes": 200}``. They win over the
+            file, and assignments over them.
         base: what holds for keys that neither names. None: the defaults.
 
     Raises:
@@ -75,22 +81,24 @@ def read_config(
         path = find_config(source)
         origins.append(str(path))
         merged = _merge(merged, config_values(_read_mapping(path), origin=str(path)))
+    for key, value in (values or {}).items():
+        merged = _merge(merged, config_values(_nested(key, value)))
     for assignment in assignments:
-        key, values = _read_assignment(assignment)
+        key, value = _read_assignment(assignment)
         origins.append(f"--set {key}")
-        merged = _merge(merged, config_values(values, origin="--set"))
+        merged = _merge(merged, config_values(_nested(key, value), origin="--set"))
     try:
         return make_config(merged)
     except ConfigError as error:
-        raise ConfigError(f"{', '.join(origins)}: {error}") from error
+        raise ConfigError(f"{_from(', '.join(origins))}{error}") from error
 
 
-def config_values(values: Mapping[Any, Any], *, origin: str) -> dict[str, Any]:
+def config_values(values: Mapping[Any, Any], *, origin: str = "") -> dict[str, Any]:
     """A part of a configuration, checked key by key: names, types and ranges.
 
     Args:
         values: sections as mappings within mappings; what is left out stays out.
-        origin: where they come from, for messages.
+        origin: where they come from, for messages; empty: their keys say enough.
 
     Raises:
         ConfigError: see :func:`read_config`.
@@ -184,19 +192,27 @@ def _read_mapping(path: Path) -> Mapping[Any, Any]:
     return values or {}
 
 
-def _read_assignment(assignment: str) -> tuple[str, dict[str, Any]]:
-    """The key of ``KEY=VALUE``, and the value within a mapping for each part of the key."""
+def _read_assignment(assignment: str) -> tuple[str, Any]:
+    """The key and the value of ``KEY=VALUE``."""
     key, equals, text = assignment.partition("=")
     if not equals or not key:
         # What stands there is not repeated: it may be a secret, pasted to the wrong place.
         raise ConfigError("--set needs KEY=VALUE, as in train.episodes=200")
     try:
-        value = read_yaml(text)
+        return key, read_yaml(text)
     except NotationError as error:
         raise ConfigError(f"--set {key}: {error}") from error
-    for name in reversed(key.split(".")):
-        value = {name: value}
-    return key, value
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    """The value within a mapping for each part of the key."""
+    first, _, rest = key.partition(".")
+    return {first: _nested(rest, value) if rest else value}
+
+
+def _from(origin: str) -> str:
+    """The beginning of a message: where a value comes from, if that is to be said."""
+    return f"{origin}: " if origin else ""
 
 
 def _check_section(cls: type[Settings], values: Mapping[Any, Any], origin: str) -> dict[str, Any]:
@@ -208,17 +224,18 @@ def _check_section(cls: type[Settings], values: Mapping[Any, Any], origin: str) 
             keys = config_keys()
             sections = dict.fromkeys(known.rpartition(".")[0] for known in keys if "." in known)
             hint = did_you_mean(key, [*keys, *sections])
-            raise ConfigError(f"{origin}: unknown key {key!r}; {hint}")
+            raise ConfigError(f"{_from(origin)}unknown key {key!r}; {hint}")
         section = _section(hints[name])
         if section is None:
             try:
                 checked[name] = convert(value, hints[name])
             except MismatchError as error:
-                raise ConfigError(f"{origin}: {key} {error}") from error
+                raise ConfigError(f"{_from(origin)}{key} {error}") from error
         elif value is None or isinstance(value, Mapping):  # a section without keys is read as null
             checked[name] = _check_section(section, value or {}, origin)
         else:
-            raise ConfigError(f"{origin}: {key} must be a section of keys, got {show(value)}")
+            where = f"{_from(origin)}{key}"
+            raise ConfigError(f"{where} must be a section of keys, got {show(value)}")
     return checked
 
 

@@ -39,6 +39,8 @@ class NetworkSettings(Settings):
     """Attention blocks, >= 1 (paper: 2)."""
     ffn: Count = 1024
     """Hidden units of a block's feed-forward part, >= 1 (paper: 1024)."""
+    mixing_units: Count = 32
+    """Hidden units of the mixer, in which the values of the executors are added up, >= 1."""
     dropout: Fraction = 0.1
     """Share of activations that is dropped while learning, in [0, 1] (paper: 0.1)."""
     observation_dropout: Fraction = 0.0
@@ -52,6 +54,8 @@ class NetworkSettings(Settings):
     share_parameters: bool = False
     """One belief network with an embedding per executor, instead of one network each
     (paper, 3.2: false)."""
+    agent_frequencies: Count = 8
+    """Sines and cosines of an executor's number that tell it apart with share_parameters, >= 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,11 +168,6 @@ class EarlyStoppingSettings(Settings):
                 f"(all null), got {self.epsilon_c}, {self.epsilon_l} and {self.reward_threshold}"
             )
 
-    @property
-    def has_thresholds(self) -> bool:
-        """Whether the three criteria decide, and not the mean reward alone."""
-        return self.reward_threshold is not None
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings(Settings):
@@ -200,6 +199,12 @@ class TrainSettings(Settings):
     below 1 the networks come to rest instead of following every noisy reward."""
     gradient_clip: Positive = 10.0
     """Largest norm of a gradient, > 0."""
+    deviation_candidates: Count = 4
+    """Random actions of each executor among which an update looks for its best deviation from
+    every decision, >= 1."""
+    deviation_gain_scale: Positive = 0.01
+    """Gain of a deviation, in units of reward, at which half of the full pull of
+    losses.best_response is felt, > 0."""
     warmup_episodes: CountOrZero = 16
     """First episodes, with uniform random actions, >= 0."""
     exploration_std_start: NonNegative = 0.4

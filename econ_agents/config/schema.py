@@ -137,14 +137,17 @@ class Config(Settings):
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the networks are."""
 
+    def refines(self, phase: Phase) -> bool:
+        """Whether later rounds of a decision refine the actions of the one before."""
+        bne = self.bne
+        return bne.enabled and (bne.train_refine if phase == "train" else bne.refine_at_infer)
+
     def bne_rounds(self, phase: Phase) -> int:
         """Most rounds of a decision: 1 where nothing is refined in this phase."""
-        refine, rounds = {
-            "train": (self.bne.train_refine, self.bne.max_iterations_train),
-            "test": (self.bne.refine_at_infer, self.bne.max_iterations_infer),
-        }[phase]
-        if not (self.bne.enabled and refine):
+        if not self.refines(phase):
             return 1
+        bne = self.bne
+        rounds = bne.max_iterations_train if phase == "train" else bne.max_iterations_infer
         return rounds if self.bne_max_iterations is None else min(rounds, self.bne_max_iterations)
 
     @property

@@ -4,15 +4,15 @@ from econ_agents.networks.belief import BeliefNetworks
 from econ_agents.networks.encoder import BeliefEncoder
 from econ_agents.networks.mixer import Mixed, Mixer
 from econ_agents.networks.refine import RefineModule
-from econ_agents.networks.team import NetworkSizes, TeamNetworks, make_networks
+from econ_agents.networks.team import TeamNetworks, TeamShapes, make_networks
 
 __all__ = [
     "BeliefEncoder",
     "BeliefNetworks",
     "Mixed",
     "Mixer",
-    "NetworkSizes",
     "RefineModule",
     "TeamNetworks",
+    "TeamShapes",
     "make_networks",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from econ_agents.config.learning import NetworkSettings
+
 
 class AttentionBlock(nn.Module):
     """Multi-head self-attention and a feed-forward layer, each normalised before and added on.
@@ -12,37 +14,24 @@ class AttentionBlock(nn.Module):
     No code of positions: whoever permutes the tokens permutes the result.
 
     Args:
-        size: features of a token.
-        heads: attention heads.
-        key_dim: size of the queries, keys and values of one head.
-        feed_forward: width of the feed-forward layer.
-        dropout: share of the values that is dropped while training.
-        layer_norm_eps: of both normalisations.
+        settings: the sizes; tokens have ``entity_dim`` features.
     """
 
-    def __init__(
-        self,
-        *,
-        size: int,
-        heads: int,
-        key_dim: int,
-        feed_forward: int,
-        dropout: float,
-        layer_norm_eps: float,
-    ) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        self.heads = heads
-        self.before_attention = nn.LayerNorm(size, eps=layer_norm_eps)
-        self.query_key_value = nn.Linear(size, 3 * heads * key_dim)
-        self.out = nn.Linear(heads * key_dim, size)
-        self.before_feed_forward = nn.LayerNorm(size, eps=layer_norm_eps)
+        size, attended = settings.entity_dim, settings.heads * settings.key_dim
+        self.heads = settings.heads
+        self.before_attention = nn.LayerNorm(size, eps=settings.layer_norm_eps)
+        self.query_key_value = nn.Linear(size, 3 * attended)
+        self.out = nn.Linear(attended, size)
+        self.before_feed_forward = nn.LayerNorm(size, eps=settings.layer_norm_eps)
         self.feed_forward = nn.Sequential(
-            nn.Linear(size, feed_forward), nn.SiLU(), nn.Linear(feed_forward, size)
+            nn.Linear(size, settings.ffn), nn.SiLU(), nn.Linear(settings.ffn, size)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """``(batch, n_agents, size)`` to the same shape."""
+        """``(batch, n_agents, entity_dim)`` to the same shape."""
         projected = self.query_key_value(self.before_attention(tokens))
         # (3, batch, heads, n_agents, key_dim)
         query, key, value = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)

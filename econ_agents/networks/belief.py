@@ -7,10 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from econ_agents.config.learning import NetworkSettings
 from econ_agents.networks.stacked import StackedGRUCell, StackedLinear, StackedNorm
-
-IDENTITY_SIZE = 16
-"""Values that tell executors apart where they share their parameters."""
 
 
 class BeliefNetworks(nn.Module):
@@ -26,67 +24,57 @@ class BeliefNetworks(nn.Module):
     e_i is the paper's T_min + (T_max - T_min) sigmoid(W_T b_i + b_T), and the same for p, with
     T_min and T_max at -1 and 1. An untrained network acts in the middle of the box.
 
+    Dropout in the value head, with its normalisation, keeps the values of few, noisy rewards smooth
+    (Hiraoka et al. 2022). An embedding holds what is particular to one question in single numbers,
+    and what its kind has in common in many: ``observation_dropout`` overlooks the former. Shared
+    parameters serve any number of executors, which may then differ between training and use.
+
     Args:
-        n_agents: executors, each with its own parameters.
+        settings: the sizes; a moment after the MLP has ``entity_dim`` values.
+        n_agents: executors, each with its own parameters unless they share them.
         moment_size: values of one moment.
         action_size: values of one action.
         belief_dim: size d of b_i.
-        entity_dim: size of a moment after the MLP.
-        hidden: width of the MLPs.
-        dropout: share of the value head's units that is dropped while training. With the
-            normalisation it keeps the values of few, noisy rewards smooth (Hiraoka et al. 2022).
-        action_frequencies: sines and cosines of every coordinate of an action that the value head
-            reads: with them it can form a peak inside the box from few rewards.
-        observation_dropout: share of the numbers of a moment that is overlooked while training:
-            an embedding holds what is particular to one question in single numbers, and what its
-            kind has in common in many.
-        layer_norm_eps: of the normalisations inside the MLPs.
-        share_parameters: one network for all executors, told apart by a code of their number: the
-            number of executors may then differ between training and use.
     """
 
     def __init__(
         self,
+        settings: NetworkSettings,
         *,
         n_agents: int,
         moment_size: int,
         action_size: int,
         belief_dim: int,
-        entity_dim: int,
-        hidden: int,
-        dropout: float,
-        observation_dropout: float,
-        action_frequencies: int,
-        layer_norm_eps: float,
-        share_parameters: bool,
     ) -> None:
         super().__init__()
-        copies = 1 if share_parameters else n_agents
+        shared = settings.share_parameters
+        copies = 1 if shared else n_agents
+        hidden, eps = settings.hidden, settings.layer_norm_eps
         self.belief_dim = belief_dim
-        self.identity_size = IDENTITY_SIZE if share_parameters else 0
-        self.overlook = nn.Dropout(observation_dropout)
+        self.identity_size = 2 * settings.agent_frequencies if shared else 0
+        self.overlook = nn.Dropout(settings.observation_dropout)
         self.read = nn.Sequential(
             StackedLinear(copies, moment_size + self.identity_size, hidden),
-            StackedNorm(copies, hidden, layer_norm_eps),
+            StackedNorm(copies, hidden, eps),
             nn.SiLU(),
-            StackedLinear(copies, hidden, entity_dim),
+            StackedLinear(copies, hidden, settings.entity_dim),
             nn.SiLU(),
         )
-        self.remember = StackedGRUCell(copies, entity_dim, belief_dim)
+        self.remember = StackedGRUCell(copies, settings.entity_dim, belief_dim)
         self.action_head = StackedLinear(copies, belief_dim, action_size)
         with torch.no_grad():
             self.action_head.weight.mul_(0.1)
             self.action_head.bias.zero_()
-        self.action_frequencies = action_frequencies
-        features = action_size * (1 + 2 * action_frequencies)
+        self.action_frequencies = settings.action_frequencies
+        features = action_size * (1 + 2 * self.action_frequencies)
         self.value_head = nn.Sequential(
             StackedLinear(copies, belief_dim + features, hidden),
-            nn.Dropout(dropout),
-            StackedNorm(copies, hidden, layer_norm_eps),
+            nn.Dropout(settings.dropout),
+            StackedNorm(copies, hidden, eps),
             nn.SiLU(),
             StackedLinear(copies, hidden, hidden),
-            nn.Dropout(dropout),
-            StackedNorm(copies, hidden, layer_norm_eps),
+            nn.Dropout(settings.dropout),
+            StackedNorm(copies, hidden, eps),
             nn.SiLU(),
             StackedLinear(copies, hidden, 1),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from econ_agents.config.learning import NetworkSettings
 from econ_agents.networks.attention import AttentionBlock
 
 
@@ -14,47 +15,23 @@ class BeliefEncoder(nn.Module):
     it is.
 
     Args:
+        settings: the number of blocks and their sizes; E has ``entity_dim`` values.
         belief_dim: size of a belief.
-        size: of E, and of the tokens in between.
-        blocks: attention blocks, each as :class:`~econ_agents.networks.attention.AttentionBlock`.
-        heads, key_dim, feed_forward, dropout, layer_norm_eps: of every block.
     """
 
-    def __init__(
-        self,
-        *,
-        belief_dim: int,
-        size: int,
-        blocks: int,
-        heads: int,
-        key_dim: int,
-        feed_forward: int,
-        dropout: float,
-        layer_norm_eps: float,
-    ) -> None:
+    def __init__(self, settings: NetworkSettings, *, belief_dim: int) -> None:
         super().__init__()
-        self.size = size
+        size = settings.entity_dim
         self.embed = nn.Linear(belief_dim, size)
-        self.blocks = nn.Sequential(
-            *(
-                AttentionBlock(
-                    size=size,
-                    heads=heads,
-                    key_dim=key_dim,
-                    feed_forward=feed_forward,
-                    dropout=dropout,
-                    layer_norm_eps=layer_norm_eps,
-                )
-                for _ in range(blocks)
-            )
-        )
-        self.out = nn.Sequential(nn.LayerNorm(size, eps=layer_norm_eps), nn.Linear(size, size))
+        self.blocks = nn.Sequential(*(AttentionBlock(settings) for _ in range(settings.blocks)))
+        normalise = nn.LayerNorm(size, eps=settings.layer_norm_eps)
+        self.out = nn.Sequential(normalise, nn.Linear(size, size))
 
     def forward(self, beliefs: Tensor) -> Tensor:
-        """Beliefs ``(n_agents, batch, belief_dim)`` to E ``(batch, size)``."""
+        """Beliefs ``(n_agents, batch, belief_dim)`` to E ``(batch, entity_dim)``."""
         return self.each(beliefs).mean(dim=1)
 
     def each(self, beliefs: Tensor) -> Tensor:
-        """The executors' own encodings, whose mean is E: ``(batch, n_agents, size)``."""
+        """The executors' own encodings, whose mean is E: ``(batch, n_agents, entity_dim)``."""
         encoded: Tensor = self.out(self.blocks(self.embed(beliefs.transpose(0, 1))))
         return encoded

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu, softplus
 
+from econ_agents.config.learning import NetworkSettings
 from econ_agents.networks.attention import AttentionBlock
 
 
@@ -17,7 +18,7 @@ class Mixed(NamedTuple):
     total: Tensor
     """Q_tot, ``(batch,)``."""
     features: Tensor
-    """F_i, ``(batch, n_agents, size)``."""
+    """F_i, ``(batch, n_agents, entity_dim)``."""
 
 
 class Mixer(nn.Module):
@@ -34,50 +35,27 @@ class Mixer(nn.Module):
     Nothing depends on the order of the executors or on their number.
 
     Args:
+        settings: the sizes; E, F_i and the tokens have ``entity_dim`` values, h ``mixing_units``.
         action_size: values of an action.
-        team_size: size of E.
         state_size: of the state of the environment.
-        size: of F_i and of the tokens.
-        hidden: width of the MLPs.
-        mixing_units: size of h.
         target_size: size of what F_i is projected to for L_SD; 0: there is nothing to compare with.
-        heads, key_dim, feed_forward, dropout, layer_norm_eps: of the attention.
     """
 
     def __init__(
-        self,
-        *,
-        action_size: int,
-        team_size: int,
-        state_size: int,
-        size: int,
-        hidden: int,
-        mixing_units: int,
-        target_size: int,
-        heads: int,
-        key_dim: int,
-        feed_forward: int,
-        dropout: float,
-        layer_norm_eps: float,
+        self, settings: NetworkSettings, *, action_size: int, state_size: int, target_size: int
     ) -> None:
         super().__init__()
+        size, hidden = settings.entity_dim, settings.hidden
         self.embed_action = nn.Linear(action_size, size)
-        self.attention = AttentionBlock(
-            size=size,
-            heads=heads,
-            key_dim=key_dim,
-            feed_forward=feed_forward,
-            dropout=dropout,
-            layer_norm_eps=layer_norm_eps,
-        )
+        self.attention = AttentionBlock(settings)
         self.transform = nn.Sequential(
-            nn.Linear(size + team_size, hidden), nn.SiLU(), nn.Linear(hidden, size)
+            nn.Linear(size + size, hidden), nn.SiLU(), nn.Linear(hidden, size)
         )
-        self.weight_of_value = nn.Linear(size, mixing_units)
-        self.offset = nn.Linear(size, mixing_units)
-        self.weight_of_unit = nn.Linear(size, mixing_units)
+        self.weight_of_value = nn.Linear(size, settings.mixing_units)
+        self.offset = nn.Linear(size, settings.mixing_units)
+        self.weight_of_unit = nn.Linear(size, settings.mixing_units)
         base = nn.Linear(hidden, 1)
-        self.base_value = nn.Sequential(nn.Linear(team_size + state_size, hidden), nn.SiLU(), base)
+        self.base_value = nn.Sequential(nn.Linear(size + state_size, hidden), nn.SiLU(), base)
         self.project = nn.Linear(size, target_size) if target_size else None
         with torch.no_grad():
             # Untrained, Q_tot is close to the mean of the Q_i (softplus(0.54) = 1).
@@ -93,7 +71,7 @@ class Mixer(nn.Module):
         Args:
             values: Q_i, ``(n_agents, batch)``.
             actions: e_i, ``(n_agents, batch, action_size)``.
-            team: E, ``(batch, team_size)``.
+            team: E, ``(batch, entity_dim)``.
             state: ``(batch, state_size)``.
         """
         return self.mix(values, self.features(actions, team), self.base(team, state))
@@ -112,7 +90,7 @@ class Mixer(nn.Module):
         return value.squeeze(-1)
 
     def features(self, actions: Tensor, team: Tensor) -> Tensor:
-        """F_i, ``(batch, n_agents, size)``."""
+        """F_i, ``(batch, n_agents, entity_dim)``."""
         attended = self.attention(self.embed_action(actions.transpose(0, 1)))
         teams = team.unsqueeze(1).expand(-1, attended.shape[1], -1)
         features: Tensor = self.transform(torch.cat([attended, teams], dim=-1))

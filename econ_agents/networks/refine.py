@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from econ_agents.config.learning import NetworkSettings
+
 
 class RefineModule(nn.Module):
     """Moves every action a little, given what came of it.
@@ -17,29 +19,29 @@ class RefineModule(nn.Module):
     One network for all executors; their beliefs tell them apart. Untrained, nobody moves.
 
     Args:
-        belief_dim, team_size, action_size: sizes of b_i, E and e_i.
+        settings: the size of E and the width of the MLP.
+        belief_dim, action_size: sizes of b_i and e_i.
         seen_size: of what an executor sees of the last round (response and commitment).
-        hidden: width of the MLP.
         max_delta: largest change of a coordinate, in the units of the action box.
     """
 
     def __init__(
         self,
+        settings: NetworkSettings,
         *,
         belief_dim: int,
         seen_size: int,
-        team_size: int,
         action_size: int,
-        hidden: int,
         max_delta: float,
     ) -> None:
         super().__init__()
         self.max_delta = max_delta
+        hidden = settings.hidden
         last = nn.Linear(hidden, action_size)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.move = nn.Sequential(
-            nn.Linear(belief_dim + seen_size + team_size + action_size, hidden),
+            nn.Linear(belief_dim + seen_size + settings.entity_dim + action_size, hidden),
             nn.SiLU(),
             nn.Linear(hidden, hidden),
             nn.SiLU(),
@@ -54,7 +56,7 @@ class RefineModule(nn.Module):
         Args:
             beliefs: ``(n_agents, batch, belief_dim)``.
             seen: ``(n_agents, batch, seen_size)``.
-            team: E, ``(batch, team_size)``.
+            team: E, ``(batch, entity_dim)``.
             actions: those of the last round, ``(n_agents, batch, action_size)``.
             rate: eta, share of the change that is made.
         """

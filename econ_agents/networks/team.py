@@ -1,4 +1,4 @@
-"""All networks of a team, made from one description of sizes."""
+"""All networks of a team, made from the configuration and what the environment decides."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from econ_agents.config.schema import Config
 from econ_agents.networks.belief import BeliefNetworks
 from econ_agents.networks.encoder import BeliefEncoder
 from econ_agents.networks.mixer import Mixed, Mixer
@@ -14,8 +15,8 @@ from econ_agents.networks.refine import RefineModule
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSizes:
-    """Everything that decides the shapes of the networks (paper, tables 8 to 13)."""
+class TeamShapes:
+    """Sizes that an environment decides: of the team and of its spaces."""
 
     n_agents: int
     observation_size: int
@@ -25,20 +26,6 @@ class NetworkSizes:
     """Values of an observation that refinement reads: response and commitment, where named."""
     target_size: int
     """Values of the commitment's embedding; 0 where the environment does not name them."""
-    belief_dim: int = 128
-    entity_dim: int = 256
-    heads: int = 4
-    key_dim: int = 64
-    hidden: int = 256
-    blocks: int = 2
-    feed_forward: int = 1024
-    mixing_units: int = 32
-    dropout: float = 0.1
-    observation_dropout: float = 0.0
-    action_frequencies: int = 0
-    layer_norm_eps: float = 1e-5
-    share_parameters: bool = False
-    max_delta: float = 0.2
 
     @property
     def moment_size(self) -> int:
@@ -51,56 +38,37 @@ class TeamNetworks(nn.Module):
 
     Beliefs, values and actions are ``(n_agents, batch, ...)``; E, states and Q_tot have no axis of
     agents.
+
+    Args:
+        config: decides with ``network.*``, ``belief_dim`` and ``bne.max_delta``.
+        shapes: what the environment decides.
     """
 
-    def __init__(self, sizes: NetworkSizes) -> None:
+    def __init__(self, config: Config, shapes: TeamShapes) -> None:
         super().__init__()
-        self.sizes = sizes
-        attention = {
-            "heads": sizes.heads,
-            "key_dim": sizes.key_dim,
-            "feed_forward": sizes.feed_forward,
-        }
+        self.config = config
+        self.shapes = shapes
+        network, belief_dim = config.network, config.belief_dim
         self.beliefs = BeliefNetworks(
-            n_agents=sizes.n_agents,
-            moment_size=sizes.moment_size,
-            action_size=sizes.action_size,
-            belief_dim=sizes.belief_dim,
-            entity_dim=sizes.entity_dim,
-            hidden=sizes.hidden,
-            dropout=sizes.dropout,
-            observation_dropout=sizes.observation_dropout,
-            action_frequencies=sizes.action_frequencies,
-            layer_norm_eps=sizes.layer_norm_eps,
-            share_parameters=sizes.share_parameters,
+            network,
+            n_agents=shapes.n_agents,
+            moment_size=shapes.moment_size,
+            action_size=shapes.action_size,
+            belief_dim=belief_dim,
         )
-        self.encoder = BeliefEncoder(
-            belief_dim=sizes.belief_dim,
-            size=sizes.entity_dim,
-            blocks=sizes.blocks,
-            dropout=sizes.dropout,
-            layer_norm_eps=sizes.layer_norm_eps,
-            **attention,
-        )
+        self.encoder = BeliefEncoder(network, belief_dim=belief_dim)
         self.mixer = Mixer(
-            action_size=sizes.action_size,
-            team_size=sizes.entity_dim,
-            state_size=sizes.state_size,
-            size=sizes.entity_dim,
-            hidden=sizes.hidden,
-            mixing_units=sizes.mixing_units,
-            target_size=sizes.target_size,
-            dropout=sizes.dropout,
-            layer_norm_eps=sizes.layer_norm_eps,
-            **attention,
+            network,
+            action_size=shapes.action_size,
+            state_size=shapes.state_size,
+            target_size=shapes.target_size,
         )
         self.refine = RefineModule(
-            belief_dim=sizes.belief_dim,
-            seen_size=sizes.seen_size,
-            team_size=sizes.entity_dim,
-            action_size=sizes.action_size,
-            hidden=sizes.hidden,
-            max_delta=sizes.max_delta,
+            network,
+            belief_dim=belief_dim,
+            seen_size=shapes.seen_size,
+            action_size=shapes.action_size,
+            max_delta=config.bne.max_delta,
         )
 
     def mix(self, beliefs: Tensor, actions: Tensor, team: Tensor, state: Tensor) -> Mixed:
@@ -109,8 +77,8 @@ class TeamNetworks(nn.Module):
         return mixed
 
 
-def make_networks(sizes: NetworkSizes, seed: int) -> TeamNetworks:
+def make_networks(config: Config, shapes: TeamShapes, seed: int) -> TeamNetworks:
     """Networks with parameters drawn from ``seed``; torch's global random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TeamNetworks(sizes)
+        return TeamNetworks(config, shapes)

@@ -9,7 +9,7 @@ from econ_agents.config.schema import Config
 
 
 def find_checkpoint(model_dir: Path) -> Path:
-    """The checkpoint that ``--model_dir`` means.
+    """The checkpoint that ``--model-dir`` means.
 
     Args:
         model_dir: a checkpoint, a folder of checkpoints, or the folder of a run. Where there are

@@ -101,7 +101,7 @@ class TrainingRun:
                 self.save(periodic_name(trainer.episodes))
                 self._say(
                     f"interrupted: saved after {trainer.episodes} episodes; go on with "
-                    f"econ-agents resume --log_dir {self._log_dir}"
+                    f"econ-agents resume --log-dir {self._log_dir}"
                 )
             return 130
         except NonFiniteLoss as error:

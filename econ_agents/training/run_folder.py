@@ -37,7 +37,7 @@ def claimed(log_dir: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ConfigError(
                 f"another process works on the run in {log_dir}: wait for it to end, or choose "
-                "another --log_dir"
+                "another --log-dir"
             ) from error
         yield
 
@@ -50,14 +50,14 @@ def refuse_used(config: Config, log_dir: Path) -> None:
     """
     if (log_dir / CONFIG_FILE).exists():
         raise ConfigError(
-            f"{log_dir} holds a run already: go on with it (econ-agents resume --log_dir "
-            f"{log_dir}), or choose another --log_dir"
+            f"{log_dir} holds a run already: go on with it (econ-agents resume --log-dir "
+            f"{log_dir}), or choose another --log-dir"
         )
     folder = model_dir(config, log_dir)
     if latest_checkpoint(folder) is not None:
         raise ConfigError(
             f"{folder} holds the checkpoints of another run: choose another "
-            f"{'--log_dir' if config.logging.model_dir is None else '--logging.model_dir'}"
+            f"{'--log-dir' if config.logging.model_dir is None else '--logging.model-dir'}"
         )
 
 

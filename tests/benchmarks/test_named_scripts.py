@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from benchmarks.named_scripts.command import evaluate_only, train_and_test
-from benchmarks.named_scripts.flags import EvaluationFlags, TrainAndTestFlags
+from benchmarks.named_scripts.flags import EvaluationFlags, TrainAndTestFlags, parse
 from benchmarks.named_scripts.scripts import GSM8K, MATH, P0, SVAMP, NamedScript
 from benchmarks.named_scripts.settings import choose
 from econ_agents.config.files import read_config
@@ -207,12 +207,22 @@ def test_it_is_said_where_a_team_learns_on_the_questions_of_its_test(
     assert note.startswith(f"{data_path or dataset} has one split")
 
 
+def test_flags_may_have_underscores_for_dashes() -> None:
+    dashes, underscores = (
+        parse(TrainAndTestFlags, "", "", [f"--test{mark}eps", "7", f"--model{mark}dir=x"])
+        for mark in ("-", "_")
+    )
+    assert dashes == underscores
+    assert (dashes.test_eps, dashes.model_dir) == (7, Path("x"))
+
+
 # Mistakes
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--seed", "-1"], "seed must be a whole number >= 0, got -1"),
         (["--train-ep", "5"], "unknown flag --train-ep; did you mean '--train-eps'?"),
         (["--together-api-key=sk-3141"], "TOGETHER_API_KEY"),
         (["sk-3141"], "there is an argument that belongs to no flag"),

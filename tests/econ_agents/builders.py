@@ -12,10 +12,11 @@ from pettingzoo import ParallelEnv
 from torch import Tensor, nn
 
 from econ_agents.algorithm.episode import Episode
-from econ_agents.algorithm.policy import RefinementRules, TeamPolicy
+from econ_agents.algorithm.policy import TeamPolicy
 from econ_agents.algorithm.replay_buffer import Batch, Window
+from econ_agents.config.schema import BneSettings, Config, MemorySettings, NetworkSettings
 from econ_agents.environments import SyncBatch, Teams, TeamSpace
-from econ_agents.networks import NetworkSizes, TeamNetworks, make_networks
+from econ_agents.networks import TeamNetworks, TeamShapes, make_networks
 from econ_agents.seeds import torch_generator
 
 TEAM = ("anna", "ben", "cleo")
@@ -24,29 +25,46 @@ OBSERVATION, ACTION, STATE = 5, 2, 15
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
-def tiny_sizes(**changes: Any) -> NetworkSizes:
-    sizes: dict[str, Any] = {
+def tiny_shapes(**changes: Any) -> TeamShapes:
+    shapes: dict[str, Any] = {
         "n_agents": 3,
         "observation_size": OBSERVATION,
         "action_size": ACTION,
         "state_size": STATE,
         "seen_size": OBSERVATION,
         "target_size": 0,
-        "belief_dim": 8,
+    }
+    return TeamShapes(**{**shapes, **changes})
+
+
+def network_settings(**changes: Any) -> NetworkSettings:
+    sizes: dict[str, Any] = {
         "entity_dim": 8,
         "hidden": 16,
         "heads": 2,
         "key_dim": 4,
-        "feed_forward": 16,
+        "ffn": 16,
         "blocks": 1,
         "mixing_units": 4,
         "dropout": 0.0,
     }
-    return NetworkSizes(**{**sizes, **changes})
+    return NetworkSettings(**{**sizes, **changes})
 
 
-def tiny_networks(seed: int = 0, **changes: Any) -> TeamNetworks:
-    return make_networks(tiny_sizes(**changes), seed).eval()
+def tiny_networks(
+    seed: int = 0,
+    *,
+    network: Mapping[str, Any] | None = None,
+    bne: BneSettings | None = None,
+    **shapes: Any,
+) -> TeamNetworks:
+    """Small networks, with changes of ``network.*`` and of what the environment decides."""
+    config = Config(
+        belief_dim=8,
+        network=network_settings(**(network or {})),
+        bne=BneSettings() if bne is None else bne,
+    )
+    return make_networks(config, tiny_shapes(**shapes), seed).eval()
 
 
 def shaken(module: AnyModule, seed: int, scale: float = 1.0) -> AnyModule:
@@ -66,26 +84,26 @@ def uniform(seed: int, *shape: int) -> Tensor:
     return 2 * torch.rand(shape, generator=torch_generator(seed, "uniform", *shape)) - 1
 
 
-def a_window(seed: int, sizes: NetworkSizes, size: int, length: int = 2) -> Window:
+def a_window(seed: int, shapes: TeamShapes, size: int, length: int = 2) -> Window:
     """Moments, of which every second row does not know the oldest."""
     known = torch.ones(size, length + 1, dtype=torch.bool)
     known[::2, 0] = length == 0
     return Window(
-        moments=uniform(seed, sizes.n_agents, size, length + 1, sizes.moment_size), known=known
+        moments=uniform(seed, shapes.n_agents, size, length + 1, shapes.moment_size), known=known
     )
 
 
-def a_batch(seed: int, sizes: NetworkSizes, size: int = 6, **changes: Any) -> Batch:
-    n = sizes.n_agents
+def a_batch(seed: int, shapes: TeamShapes, size: int = 6, **changes: Any) -> Batch:
+    n = shapes.n_agents
     fields: dict[str, Any] = {
-        "now": a_window(seed, sizes, size),
-        "actions": uniform(seed, n, size, sizes.action_size),
+        "now": a_window(seed, shapes, size),
+        "actions": uniform(seed, n, size, shapes.action_size),
         "rewards": uniform(seed + 1, n, size),
         "team_rewards": uniform(seed, size),
         "components": uniform(seed, n, size, 3).abs(),
-        "states": uniform(seed, size, sizes.state_size),
-        "then": a_window(seed + 1, sizes, size),
-        "next_states": uniform(seed + 1, size, sizes.state_size),
+        "states": uniform(seed, size, shapes.state_size),
+        "then": a_window(seed + 1, shapes, size),
+        "next_states": uniform(seed + 1, size, shapes.state_size),
         "terminal": (torch.arange(size) % 2).float(),
     }
     return Batch(**{**fields, **changes})
@@ -206,13 +224,16 @@ def a_policy(
     streams: int,
     length: int = 3,
     scope: Any = "stream",
-    rules: RefinementRules | None = None,
+    refine: bool = True,
+    **rules: Any,
 ) -> TeamPolicy:
+    """A policy for which hardly any two commitments are the same, with changes of ``bne.*``."""
+    bne: dict[str, Any] = {"convergence_threshold": 0.05, "commitment_match_threshold": 0.999}
     return TeamPolicy(
         tiny_networks() if networks is None else networks,
         space,
-        rules=RefinementRules(refine=True) if rules is None else rules,
+        refine=refine,
+        bne=BneSettings(**{**bne, **rules}),
+        memory=MemorySettings(length=length, scope=scope),
         streams=streams,
-        memory_length=length,
-        memory_scope=scope,
     )

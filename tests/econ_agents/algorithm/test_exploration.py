@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from econ_agents.algorithm.exploration import Exploration
+from econ_agents.config.learning import TrainSettings
 
 
-def exploration(**changes: Any) -> Exploration:
+def exploration(*, seed: int = 0, **changes: Any) -> Exploration:
     settings: dict[str, Any] = {
-        "seed": 0,
         "warmup_episodes": 10,
-        "std_start": 0.4,
-        "std_end": 0.1,
-        "decay_episodes": 20,
+        "exploration_std_start": 0.4,
+        "exploration_std_end": 0.1,
+        "exploration_decay_episodes": 20,
     }
-    return Exploration(**{**settings, **changes})
+    return Exploration(train=TrainSettings(**{**settings, **changes}), seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_later_the_policy_is_followed_with_noise_inside_of_the_box():
 
 def test_without_noise_the_policy_is_followed_exactly():
     actions = np.array([[0.3, -1.0]], np.float32)
-    silent = exploration(std_start=0.0, std_end=0.0)
+    silent = exploration(exploration_std_start=0.0, exploration_std_end=0.0)
     np.testing.assert_array_equal(silent.explore(actions, 50, 0), actions)
 
 

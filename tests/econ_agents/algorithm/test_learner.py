@@ -10,43 +10,50 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from econ_agents.algorithm.learner import Learner, LearnerSettings, NonFiniteLoss, frozen
+from econ_agents.algorithm.learner import Learner, NonFiniteLoss, frozen
 from econ_agents.algorithm.losses import reward_weighting_loss
 from econ_agents.algorithm.replay_buffer import Batch, Window
 from econ_agents.algorithm.reward_weighting import RewardWeighting
-from econ_agents.config.learning import LossSettings
+from econ_agents.config.schema import (
+    BneSettings,
+    Config,
+    LossSettings,
+    RewardSettings,
+    TrainSettings,
+)
 from tests.econ_agents.builders import (
     OBSERVATION,
     a_batch,
     a_window,
     shaken,
     tiny_networks,
-    tiny_sizes,
+    tiny_shapes,
     uniform,
 )
 
 NAMES = [item.name for item in fields(LossSettings) if item.name != "lambda_e"]
 OFF = dict.fromkeys(NAMES, 0.0)
 COMMITMENT = slice(0, 2)
+LEARNED_ALPHA = RewardSettings(dynamic=True)
 
 
 def a_learner(
-    *, weights: LossSettings | None = None, sizes: dict[str, Any] | None = None, **settings: Any
+    *, network: dict[str, Any] | None = None, target_size: int = 2, **settings: Any
 ) -> Learner:
     """A learner whose networks are no longer as they started: refinement moves, too."""
-    networks = tiny_networks(**{"target_size": 2, **(sizes or {})})
+    networks = tiny_networks(network=network, target_size=target_size)
     shaken(networks, 0, scale=0.3)
     return Learner(
         networks,
         RewardWeighting({"ts": 0.4, "al": 0.4, "cc": 0.2}, 0.3),
-        LearnerSettings(seed=0, weights=LossSettings() if weights is None else weights, **settings),
+        Config(**settings),
         commitment=COMMITMENT,
         seen=torch.arange(OBSERVATION),
     )
 
 
 def batch(seed: int = 0, **changes: Any) -> Batch:
-    return a_batch(seed, tiny_sizes(), **changes)
+    return a_batch(seed, tiny_shapes(), **changes)
 
 
 def everything(learner: Learner) -> dict[str, Tensor]:
@@ -97,7 +104,7 @@ JUDGES = {*BODY, "value_head", "encoder", "mixer"}
     ],
 )
 def test_every_loss_moves_what_it_is_about_and_nothing_else(name: str, moves: set[str]):
-    learner = a_learner(weights=LossSettings(**{**OFF, name: 1.0}))
+    learner = a_learner(losses=LossSettings(**{**OFF, name: 1.0}))
     before = everything(learner)
     report = learner.update(batch())
     assert report["total"] == report[name] != 0
@@ -105,7 +112,7 @@ def test_every_loss_moves_what_it_is_about_and_nothing_else(name: str, moves: se
 
 
 def test_weights_of_zero_turn_losses_off():
-    learner = a_learner(weights=LossSettings(**{**OFF, "commitment_improvement": 1.0}))
+    learner = a_learner(losses=LossSettings(**{**OFF, "commitment_improvement": 1.0}))
     before = everything(learner)
     report = learner.update(batch())
     assert changed(before, learner) == {"refine"}
@@ -115,16 +122,16 @@ def test_weights_of_zero_turn_losses_off():
 
 def test_every_loss_is_reported_with_the_weighted_sum():
     weights = LossSettings(**{name: 0.1 * (k + 1) for k, name in enumerate(NAMES)})
-    report = a_learner(weights=weights).update(batch())
+    report = a_learner(losses=weights).update(batch())
     assert set(report) == {*NAMES, "total", "gradient_norm"}
     total = sum(getattr(weights, name) * report[name] for name in NAMES)
     assert report["total"] == pytest.approx(total, rel=1e-5)
-    learned = a_learner(weights=weights, learn_alpha=True).update(batch())
+    learned = a_learner(losses=weights, reward=LEARNED_ALPHA).update(batch())
     assert set(learned) == {*report, "reward_weighting"}
 
 
 def test_td_losses_are_those_of_the_target_networks_and_the_target_policy():
-    learner, decisions = a_learner(gamma=0.9), batch()
+    learner, decisions = a_learner(train=TrainSettings(gamma=0.9)), batch()
     shaken(learner.targets, 1, scale=0.3)
     networks, targets = learner.networks, learner.targets
     with torch.no_grad():
@@ -147,17 +154,17 @@ def test_td_losses_are_those_of_the_target_networks_and_the_target_policy():
 
 @pytest.mark.parametrize(("terminal", "looks_ahead"), [(1.0, False), (0.0, True)])
 def test_nothing_is_expected_beyond_the_end(terminal: float, looks_ahead: bool):
-    sizes = tiny_sizes()
+    shapes = tiny_shapes()
     ends = torch.full((6,), terminal)
     one, other = (
-        a_learner().update(batch(then=a_window(seed, sizes, 6), terminal=ends)) for seed in (1, 2)
+        a_learner().update(batch(then=a_window(seed, shapes, 6), terminal=ends)) for seed in (1, 2)
     )
     for name in ("local_td", "global_td"):
         assert (one[name] != other[name]) == looks_ahead
 
 
 def test_without_a_named_commitment_there_is_no_similarity_loss():
-    learner = a_learner(sizes={"target_size": 0})
+    learner = a_learner(target_size=0)
     assert learner.update(batch())["commitment_similarity"] == 0
 
 
@@ -171,7 +178,7 @@ def test_the_commitment_compared_with_is_that_after_the_step():
 
 
 def test_targets_follow_slowly_and_seldom():
-    learner = a_learner(target_tau=0.25, target_interval=3)
+    learner = a_learner(target_update_tau=0.25, target_update_interval=3)
     start = copy.deepcopy(learner.networks.state_dict())
     for number in (1, 2):
         learner.update(batch(number))
@@ -200,16 +207,17 @@ def _first_steps(learner: Learner) -> tuple[float, float]:
 
 
 def test_executors_and_what_coordinates_them_have_their_own_learning_rates_and_one_pace():
-    learner = a_learner(learning_rate=1e-2, mixer_learning_rate=1e-3)
+    rates = TrainSettings(learning_rate=1e-2, mixer_learning_rate=1e-3)
+    learner = a_learner(train=rates)
     # Adam's first step is the learning rate wherever there is a gradient.
     assert _first_steps(learner) == pytest.approx((1e-2, 1e-3), rel=1e-2)
-    slower = a_learner(learning_rate=1e-2, mixer_learning_rate=1e-3)
+    slower = a_learner(train=rates)
     slower.set_pace(0.5)
     assert _first_steps(slower) == pytest.approx((5e-3, 5e-4), rel=1e-2)
 
 
 def test_large_gradients_are_clipped_and_reported_as_they_were():
-    learner = a_learner(gradient_clip=1e-12)
+    learner = a_learner(train=TrainSettings(gradient_clip=1e-12))
     reported = a_learner().update(batch())["gradient_norm"]
     before = everything(learner)
     assert learner.update(batch())["gradient_norm"] == pytest.approx(reported)
@@ -231,7 +239,7 @@ def test_large_gradients_are_clipped_and_reported_as_they_were():
 def test_a_loss_that_is_not_finite_is_named_and_nothing_is_changed(
     changes: dict[str, Tensor], name: str
 ):
-    learner = a_learner(learn_alpha=True, target_interval=1)
+    learner = a_learner(reward=LEARNED_ALPHA, target_update_interval=1)
     learner.update(batch())
     before = everything(learner)
     wrong = batch(1, **changes)
@@ -248,8 +256,8 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_generator_alone
     state = torch.get_rng_state()
 
     def after_three(seed: int, disturb: bool = False) -> dict[str, Tensor]:
-        learner = a_learner(sizes={"dropout": 0.3})
-        learner.settings = replace(learner.settings, seed=seed)
+        learner = a_learner(network={"dropout": 0.3})
+        learner.config = replace(learner.config, seed=seed)
         for number in range(3):
             if disturb:
                 torch.rand(1)
@@ -265,7 +273,7 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_generator_alone
 
 def test_every_update_drops_other_units_and_tries_other_deviations():
     only_refinement = LossSettings(**{**OFF, "commitment_improvement": 1.0})
-    learner = a_learner(weights=only_refinement, sizes={"dropout": 0.3})
+    learner = a_learner(losses=only_refinement, network={"dropout": 0.3})
     one, other = learner.update(batch()), learner.update(batch())
     assert one["local_td"] != other["local_td"]
     assert one["equilibrium"] != other["equilibrium"]
@@ -274,7 +282,7 @@ def test_every_update_drops_other_units_and_tries_other_deviations():
 
 
 def test_nothing_is_dropped_where_the_policy_acts():
-    learner = a_learner(sizes={"dropout": 0.9})
+    learner = a_learner(network={"dropout": 0.9})
     for _ in range(2):
         assert not any(module.training for module in learner.networks.modules())
         assert not any(module.training for module in learner.targets.modules())
@@ -286,7 +294,7 @@ def test_alpha_takes_one_step_down_its_loss_where_it_is_learned():
     assert decisions.components is not None
     fixed = a_learner()
     fixed.update(decisions)
-    learner = a_learner(learn_alpha=True, eta_alpha=0.5)
+    learner = a_learner(reward=RewardSettings(dynamic=True, eta_alpha=0.5))
     start = learner.weighting.alpha_logits.detach().clone()
     assert torch.equal(fixed.weighting.alpha_logits, start)
     by_hand = copy.deepcopy(learner.weighting)
@@ -301,7 +309,7 @@ def test_alpha_takes_one_step_down_its_loss_where_it_is_learned():
     torch.testing.assert_close(
         learner.weighting.alpha_logits.detach(), start - 0.5 * by_hand.alpha_logits.grad
     )
-    unknown = a_learner(learn_alpha=True)
+    unknown = a_learner(reward=LEARNED_ALPHA)
     unknown.update(batch(components=None))
     assert torch.equal(unknown.weighting.alpha_logits, start)
 
@@ -357,13 +365,11 @@ def _pays(actions: Tensor, contexts: Tensor) -> Tensor:
 
 
 def test_it_learns_the_best_actions_and_how_to_refine_bad_ones():
-    networks = tiny_networks(n_agents=2, state_size=2, max_delta=0.3)
+    networks = tiny_networks(n_agents=2, state_size=2, bne=BneSettings(max_delta=0.3))
     learner = Learner(
         networks,
         RewardWeighting({"ts": 1.0, "al": 0.0, "cc": 0.0}, 0.0),
-        LearnerSettings(
-            seed=0, weights=LossSettings(), learning_rate=1e-2, mixer_learning_rate=1e-2
-        ),
+        Config(train=TrainSettings(learning_rate=1e-2, mixer_learning_rate=1e-2)),
         commitment=None,
         seen=torch.arange(OBSERVATION),
     )

@@ -100,7 +100,7 @@ def test_a_better_response_draws_the_policy_to_itself_the_more_it_gains():
     best = torch.tensor([[0.01, 4.0], [0.03, 5.0]], requires_grad=True)
     actions = torch.zeros(2, 2, 2, requires_grad=True)
     better = torch.tensor([[[1.0, 0.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]], requires_grad=True)
-    loss = losses.best_response_loss(actions, better, best, total)
+    loss = losses.best_response_loss(actions, better, best, total, 0.01)
     # Decision 0: a half of 1² and three quarters of 1² + 1²; decision 1: nothing is gained.
     assert float(loss.detach()) == pytest.approx(1.0)
     loss.backward()
@@ -142,7 +142,7 @@ def test_every_squared_or_clipped_loss_is_a_non_negative_scalar(seed: int, agent
         losses.action_regulariser(normal(seed, agents, batch, 2)),
         losses.equilibrium_loss(values, total),
         losses.best_response_loss(
-            normal(seed, agents, batch, 2), normal(seed + 1, agents, batch, 2), values, total
+            normal(seed, agents, batch, 2), normal(seed + 1, agents, batch, 2), values, total, 0.5
         ),
         losses.reward_weighting_loss(values, targets),
     ]

@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econ_agents.algorithm.memory import FloatArray, Memory, moments_of, still_moments
+from econ_agents.config.learning import MemorySettings
 
 AGENTS, SEEN, ACTED = 2, 3, 2
 MOMENT = SEEN + ACTED + 1
 
 
 def memory(scope: Any = "stream", length: int = 3, streams: int = 2) -> Memory:
-    return Memory(streams=streams, length=length, scope=scope, n_agents=AGENTS, moment_size=MOMENT)
+    settings = MemorySettings(length=length, scope=scope)
+    return Memory(settings, streams=streams, n_agents=AGENTS, moment_size=MOMENT)
 
 
 def moment(value: float) -> FloatArray:

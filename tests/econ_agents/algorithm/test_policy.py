@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from econ_agents.algorithm.memory import FloatArray
-from econ_agents.algorithm.policy import RefinementRules, TeamPolicy, seen_columns
+from econ_agents.algorithm.policy import TeamPolicy, seen_columns
 from econ_agents.environments import TeamSpace
 from econ_agents.networks import TeamNetworks
 from tests.econ_agents.builders import TEAM, a_policy, normal, shaken, tiny_networks
@@ -39,8 +39,7 @@ def networks(*, move: tuple[float, float] | None = None) -> TeamNetworks:
 
 
 def policy(made: TeamNetworks, *, refine: bool = True, **rules: Any) -> TeamPolicy:
-    chosen = RefinementRules(refine=refine, **rules)
-    return a_policy(SPACE, made, streams=STREAMS, rules=chosen)
+    return a_policy(SPACE, made, streams=STREAMS, refine=refine, **rules)
 
 
 def seen(
@@ -84,9 +83,9 @@ def test_the_first_round_is_the_belief_networks_action():
 
 def test_a_later_round_refines_the_last_action_by_what_was_seen_of_it():
     made = networks()
-    team = policy(made, rate=0.5, convergence_threshold=0.0)
+    team = policy(made, update_rate=0.5, convergence_threshold=0.0)
     first, second = play(team, (0, NOTHING), (0.5, A))
-    team = policy(made, rate=0.5, convergence_threshold=0.0)
+    team = policy(made, update_rate=0.5, convergence_threshold=0.0)
     play(team, (0, NOTHING))
     observations = seen(0.5, A, seed=1)
     moments, known = team.memory.windows(observations)
@@ -190,12 +189,7 @@ def test_without_refinement_later_rounds_act_anew():
 def test_where_rounds_are_not_named_every_step_is_a_decision():
     space = TeamSpace(agents=TEAM, observation_size=5, action_size=2, state_size=15, layout=None)
     made = shaken(tiny_networks(), 0, scale=0.5)
-    team = a_policy(
-        space,
-        made,
-        streams=STREAMS,
-        rules=RefinementRules(refine=True, convergence_threshold=10.0),
-    )
+    team = a_policy(space, made, streams=STREAMS, convergence_threshold=10.0)
     first, second = play(team, (0, NOTHING), (0.5, A))
     assert (first != second).any(axis=-1).all()
 

@@ -13,6 +13,7 @@ from econ_agents.algorithm.memory import Flags, FloatArray
 from econ_agents.algorithm.policy import TeamPolicy
 from econ_agents.algorithm.replay_buffer import Batch, EpisodeBuffer
 from econ_agents.algorithm.rollout import play_episodes
+from econ_agents.config.schema import MemorySettings
 from tests.econ_agents.builders import a_policy, an_episode, toy_teams
 
 COMPONENTS = ("ts", "al", "cc")
@@ -142,10 +143,10 @@ def test_windows_are_those_that_the_policy_saw(scope: str, length: int):
     policy = Watched(
         plain.networks,
         teams.space,
-        rules=plain.rules,
+        refine=plain.refine,
+        bne=plain.bne,
+        memory=MemorySettings(length=length, scope="stream" if scope == "stream" else "episode"),
         streams=1,
-        memory_length=length,
-        memory_scope="stream" if scope == "stream" else "episode",
     )
     store = buffer(memory_length=length)
     for number in range(6):

@@ -10,9 +10,10 @@ import pytest
 
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.exploration import Exploration
-from econ_agents.algorithm.policy import RefinementRules, seen_columns
+from econ_agents.algorithm.policy import seen_columns
 from econ_agents.algorithm.replay_buffer import EpisodeBuffer
 from econ_agents.algorithm.rollout import play_episodes, play_wave
+from econ_agents.config.schema import TrainSettings
 from econ_agents.environments import Moment, Teams, make_teams
 from econ_agents.networks import TeamNetworks
 from econ_env.envs.infos import CLOSED_BY_CODES
@@ -40,7 +41,15 @@ def networks_for(teams: Teams, **changes: Any) -> TeamNetworks:
     )
 
 
-NOISE = Exploration(seed=0, warmup_episodes=5, std_start=0.4, std_end=0.1, decay_episodes=9)
+NOISE = Exploration(
+    train=TrainSettings(
+        warmup_episodes=5,
+        exploration_std_start=0.4,
+        exploration_std_end=0.1,
+        exploration_decay_episodes=9,
+    ),
+    seed=0,
+)
 
 
 def play(teams: Teams, scope: str, *, networks: TeamNetworks | None = None) -> list[Episode]:
@@ -206,8 +215,7 @@ def test_failures_of_language_models_are_counted_and_not_learned_from():
 
 def test_untrained_refinement_closes_the_game_by_no_deviation_and_costs_no_tokens():
     teams = econ_teams(16)
-    rules = RefinementRules(refine=True, convergence_threshold=0.01)
-    policy = a_policy(teams.space, networks_for(teams), streams=16, rules=rules)
+    policy = a_policy(teams.space, networks_for(teams), streams=16, convergence_threshold=0.01)
     played = play_episodes(teams, policy, range(16))
     baseline = econ_teams(16, bne_rounds=1)
     single = play_episodes(

@@ -82,6 +82,16 @@ def test_lists_and_mappings_are_flags_too(calls: Calls) -> None:
     assert config.env.kwargs == {"prices": {"a:b": [1, 2]}}
 
 
+def test_every_argument_of_the_environment_is_a_flag_of_its_own(calls: Calls) -> None:
+    whole = ["--env.kwargs", "{cache: off, top_p: 0.5, prices: {a: 1}}"]
+    single = ["--env.kwargs.top-p", "0.8", "--env.kwargs.prices.b=[-1, 2]"]
+    assert main(["train", *single, *whole, "--env.test_kwargs.split", "other"]) == 0
+    [(config, _)] = calls
+    expected = {"cache": "off", "top_p": 0.8, "prices": {"a": 1, "b": [-1, 2]}}
+    assert config.env.kwargs == expected
+    assert config.env.test_kwargs == {"split": "other"}
+
+
 def test_a_test_starts_from_the_configuration_of_the_checkpoint(
     calls: Calls, tmp_path: Path
 ) -> None:
@@ -167,7 +177,7 @@ def test_help_shows_every_key_with_its_meaning_and_the_value_of_the_file(
     assert caught.value.code == 0
     out = capsys.readouterr().out
     for key in config_keys():
-        assert f"--{key}" in out
+        assert f"--{key.replace('_', '-')}" in out
     assert "Everything random follows from this number, >= 0. (default: 77)" in out
     assert "(default: p0)" in out
 
@@ -201,16 +211,21 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -
         (["train", "--set", "trian=3"], "--set: unknown key 'trian'; did you mean 'train'?"),
         (["train", "--train.episods", "3"], "did you mean '--train.episodes'?"),
         (["train", "--episodes", "3"], "did you mean '--train.episodes' or '--test.episodes'?"),
-        (["train", "--model-dir", "x"], "unknown flag --model_dir"),
+        (["train", "--model-dir", "x"], "unknown flag --model-dir;"),
         (["train", "--train.use-replay", "true"], "a flag for true or false takes none"),
+        (["train", "--env.kwargs.top_p"], "--env.kwargs.top_p needs a value"),
+        (["train", "--env.kwargs.top_p", "--seed", "1"], "--env.kwargs.top_p needs a value"),
+        (["train", "--env.kwargs.top_p={"], "--env.kwargs.top_p: line 1, column 2"),
+        (["train", "--n-agents", "3", "--env.kwargs.n-agents=4"], "two names of one setting"),
+        (["resume", "--env.kwargs.top_p", "1"], "unknown flag --env.kwargs.top_p"),
         (["train", "--set", "n_agents=3", "env.kwargs.n_agents=4"], "two names of one setting"),
-        (["test"], "--model_dir is needed"),
+        (["test"], "--model-dir is needed"),
         (["test", "--model-dir", "nowhere"], "nowhere holds no checkpoint"),
         (["nash", "--questions", "1"], "--questions must be at least 2"),
         (["nash", "--seeds", "-1"], "--seeds needs at least one seed, each >= 0"),
-        (["resume"], "--log_dir is needed"),
+        (["resume"], "--log-dir is needed"),
         (["resume", "--log-dir", "nowhere"], "nowhere is no folder of a run"),
-        (["inspect"], "--model_dir is needed"),
+        (["inspect"], "--model-dir is needed"),
     ],
 )
 def test_a_mistake_is_explained_and_nothing_starts(

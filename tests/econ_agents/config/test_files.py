@@ -41,9 +41,9 @@ def written(path: Path, text: str) -> Path:
     return file
 
 
-def refusal(source: Path | str | None, *assignments: str) -> str:
+def refusal(source: Path | str | None, *assignments: str, **named: Any) -> str:
     with pytest.raises(ConfigError) as caught:
-        read_config(source, assignments)
+        read_config(source, assignments, **named)
     return str(caught.value)
 
 
@@ -185,6 +185,32 @@ def test_a_number_is_read_as_a_person_would(assignment: str, value: float) -> No
 )
 def test_a_wrong_assignment_is_named(assignment: str, message: str) -> None:
     assert message in refusal("p0", assignment)
+
+
+def test_values_are_taken_as_they_are_between_the_file_and_assignments() -> None:
+    values = {
+        "executor_model": ["1e3", "b: c"],
+        "env.kwargs.data_path": "no",
+        "coordinator_model": None,
+        "seed": 1,
+    }
+    config = read_config("p0", ["seed=2"], values=values)
+    assert config.executor_model == ("1e3", "b: c")
+    assert config.env.kwargs == {**read_config("p0").env.kwargs, "data_path": "no"}
+    assert (config.coordinator_model, config.seed) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"train.episods": 3}, "unknown key 'train.episods'; did you mean 'train.episodes'?"),
+        ({"train.episodes": "3"}, "train.episodes must be a whole number >= 1, got '3'"),
+        ({"train": 3}, "train must be a section of keys, got 3"),
+        ({"train.replay_size": 5, "train.use_replay": True}, "train.replay_size must be at least"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_key_alone(values: dict[str, Any], message: str) -> None:
+    assert refusal(None, values=values).startswith(message)
 
 
 def test_a_pasted_key_is_not_repeated() -> None:

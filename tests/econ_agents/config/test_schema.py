@@ -174,9 +174,11 @@ def test_bne_max_iterations_caps_both_phases_and_raises_none() -> None:
 
 
 def test_thresholds_are_all_there_or_all_left_out() -> None:
-    assert EarlyStoppingSettings().has_thresholds
-    none = EarlyStoppingSettings(epsilon_c=None, epsilon_l=None, reward_threshold=None)
-    assert not none.has_thresholds
+    none: dict[str, Any] = dict.fromkeys(("epsilon_c", "epsilon_l", "reward_threshold"))
+    assert EarlyStoppingSettings(**none).enabled
+    for name in none:
+        with pytest.raises(ConfigError, match="or none of them"):
+            EarlyStoppingSettings(**{**none, name: 0.5})
 
 
 def test_folders_follow_the_name_of_the_run_unless_they_are_given() -> None:

@@ -10,26 +10,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econ_agents.networks import BeliefNetworks
-from tests.econ_agents.builders import normal, shaken, uniform
+from tests.econ_agents.builders import network_settings, normal, shaken, uniform
 
 AGENTS, BATCH, LENGTH, MOMENT, ACTION, BELIEF = 3, 4, 3, 7, 2, 8
 
 
-def belief_networks(**changes: Any) -> BeliefNetworks:
-    sizes: dict[str, Any] = {
-        "n_agents": AGENTS,
-        "moment_size": MOMENT,
-        "action_size": ACTION,
-        "belief_dim": BELIEF,
-        "entity_dim": 6,
-        "hidden": 16,
-        "dropout": 0.1,
-        "observation_dropout": 0.1,
-        "action_frequencies": 1,
-        "layer_norm_eps": 1e-5,
-        "share_parameters": False,
-    }
-    networks = BeliefNetworks(**{**sizes, **changes})
+def made(*, n_agents: int = AGENTS, **changes: Any) -> BeliefNetworks:
+    return BeliefNetworks(
+        network_settings(**{"entity_dim": 6, **changes}),
+        n_agents=n_agents,
+        moment_size=MOMENT,
+        action_size=ACTION,
+        belief_dim=BELIEF,
+    )
+
+
+def belief_networks(*, n_agents: int = AGENTS, share_parameters: bool = False) -> BeliefNetworks:
+    networks = made(
+        n_agents=n_agents,
+        share_parameters=share_parameters,
+        dropout=0.1,
+        observation_dropout=0.1,
+        action_frequencies=1,
+    )
     shaken(networks, 0, scale=0.5)
     return networks.eval()
 
@@ -117,19 +120,7 @@ def test_actions_stay_in_the_box(seed: int, size: float):
 def test_untrained_networks_act_near_the_middle_of_the_box():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        networks = BeliefNetworks(
-            n_agents=AGENTS,
-            moment_size=MOMENT,
-            action_size=ACTION,
-            belief_dim=BELIEF,
-            entity_dim=6,
-            hidden=16,
-            dropout=0.0,
-            observation_dropout=0.0,
-            action_frequencies=0,
-            layer_norm_eps=1e-5,
-            share_parameters=False,
-        )
+        networks = made()
     assert networks.actions(networks(moments(), KNOWN)).abs().max() < 0.15
 
 

@@ -9,22 +9,14 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from econ_agents.networks import BeliefEncoder
 from econ_agents.networks.attention import AttentionBlock
-from tests.econ_agents.builders import normal, shaken
+from tests.econ_agents.builders import network_settings, normal, shaken
 
 BELIEF, SIZE, BATCH = 8, 6, 4
 
 
 def encoder(seed: int = 0) -> BeliefEncoder:
-    made = BeliefEncoder(
-        belief_dim=BELIEF,
-        size=SIZE,
-        blocks=2,
-        heads=2,
-        key_dim=4,
-        feed_forward=16,
-        dropout=0.1,
-        layer_norm_eps=1e-5,
-    )
+    network = network_settings(entity_dim=SIZE, blocks=2, dropout=0.1)
+    made = BeliefEncoder(network, belief_dim=BELIEF)
     shaken(made, seed, scale=0.5)
     return made.eval()
 

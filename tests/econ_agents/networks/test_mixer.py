@@ -9,29 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econ_agents.networks import Mixer
-from tests.econ_agents.builders import normal, shaken, uniform
+from tests.econ_agents.builders import network_settings, normal, shaken, uniform
 
-ACTION, TEAM, STATE, SIZE, BATCH = 2, 6, 5, 8, 4
+ACTION, STATE, SIZE, BATCH = 2, 5, 8, 4
 
 
 def mixer(seed: int | None = None, scale: float = 0.5, **changes: Any) -> Mixer:
-    sizes: dict[str, Any] = {
-        "action_size": ACTION,
-        "team_size": TEAM,
-        "state_size": STATE,
-        "size": SIZE,
-        "hidden": 16,
-        "mixing_units": 4,
-        "target_size": 0,
-        "heads": 2,
-        "key_dim": 4,
-        "feed_forward": 16,
-        "dropout": 0.1,
-        "layer_norm_eps": 1e-5,
-    }
+    sizes: dict[str, Any] = {"action_size": ACTION, "state_size": STATE, "target_size": 0}
+    network = network_settings(entity_dim=SIZE, dropout=0.1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = Mixer(**{**sizes, **changes})
+        made = Mixer(network, **{**sizes, **changes})
     if seed is not None:
         shaken(made, seed, scale)
     return made.eval()
@@ -41,7 +29,7 @@ def inputs(seed: int, n_agents: int, size: float = 1.0) -> tuple[torch.Tensor, .
     return (
         size * normal(seed, n_agents, BATCH),
         uniform(seed, n_agents, BATCH, ACTION),
-        normal(seed, BATCH, TEAM),
+        normal(seed, BATCH, SIZE),
         normal(seed, BATCH, STATE),
     )
 

@@ -7,18 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econ_agents.networks import RefineModule
-from tests.econ_agents.builders import normal, shaken, uniform
+from tests.econ_agents.builders import network_settings, normal, shaken, uniform
 
 BELIEF, SEEN, TEAM, ACTION, BATCH = 8, 5, 6, 2, 4
 
 
 def refine(max_delta: float = 0.2) -> RefineModule:
     return RefineModule(
+        network_settings(entity_dim=TEAM),
         belief_dim=BELIEF,
         seen_size=SEEN,
-        team_size=TEAM,
         action_size=ACTION,
-        hidden=16,
         max_delta=max_delta,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from econ_agents.environments import TeamSpace
-from tests.econ_agents.builders import a_policy, normal, shaken, tiny_networks, tiny_sizes, uniform
+from tests.econ_agents.builders import a_policy, normal, shaken, tiny_networks, tiny_shapes, uniform
 
 
 def test_networks_are_a_function_of_their_seed_and_leave_the_global_generator_alone():
@@ -25,7 +25,7 @@ def test_executors_start_with_parameters_of_their_own():
 
 
 def test_a_moment_holds_observation_action_and_whether_there_was_one():
-    assert tiny_sizes(observation_size=7, action_size=2).moment_size == 10
+    assert tiny_shapes(observation_size=7, action_size=2).moment_size == 10
 
 
 def test_mixing_is_of_the_local_values_of_the_actions():
@@ -40,8 +40,8 @@ def test_mixing_is_of_the_local_values_of_the_actions():
 
 
 def test_what_three_agents_learned_together_five_can_play():
-    trained = shaken(tiny_networks(share_parameters=True), 0, scale=0.3)
-    used = tiny_networks(1, share_parameters=True, n_agents=5, state_size=25)
+    trained = shaken(tiny_networks(network={"share_parameters": True}), 0, scale=0.3)
+    used = tiny_networks(1, network={"share_parameters": True}, n_agents=5, state_size=25)
     for part in ("beliefs", "encoder", "refine"):
         getattr(used, part).load_state_dict(getattr(trained, part).state_dict())
     layout = {"round": slice(4, 5)}

@@ -74,7 +74,7 @@ def test_a_run_killed_at_ten_random_moments_comes_to_the_same(stopped: Path) -> 
 
 def test_a_command_that_was_interrupted_says_how_it_goes_on_to_the_same(stopped: Path) -> None:
     run, said = stopped / "interrupted", (stopped / "interrupted.txt").read_text()
-    assert f"go on with econ-agents resume --log_dir {run}\n" in said
+    assert f"go on with econ-agents resume --log-dir {run}\n" in said
     assert_same_run(run, stopped / "whole")
 
 
@@ -205,7 +205,7 @@ def test_a_run_does_not_mix_its_checkpoints_with_those_of_another(
     with pytest.raises(ConfigError, match=r"checkpoints of another run.*--logging\.model_dir"):
         run_training(small_config(f"logging.model_dir={folder}"), tmp_path)
     shutil.copytree(folder, tmp_path / "checkpoints")
-    with pytest.raises(ConfigError, match=r"checkpoints of another run.*--log_dir"):
+    with pytest.raises(ConfigError, match=r"checkpoints of another run.*--log-dir"):
         run_training(small_config(), tmp_path)
 
 
