@@ -28,11 +28,11 @@ KEYS = config_keys()
 
 TWICE = {
     "commands/flags.py: Configured.log_dir": "a short flag for logging.log_dir",
-    "commands/subcommands.py: Test.episodes": "a short flag for test.episodes",
-    "commands/subcommands.py: Tested.model_dir": "the checkpoint that is tested",
+    "commands/subcommands.py: Evaluate.episodes": "a short flag for test.episodes",
+    "commands/subcommands.py: OfCheckpoint.model_dir": "the checkpoint that is evaluated",
     "commands/subcommands.py: Inspect.model_dir": "the checkpoint that is shown",
     "commands/subcommands.py: Resume.log_dir": "the run that goes on",
-    "commands/flags.py: _Sources.model_dir": "reads that of Tested before the rest",
+    "commands/flags.py: _Sources.model_dir": "reads that of OfCheckpoint before the rest",
     "equilibrium/nash_conv.py: estimate_nash_conv(seed)": "of one measurement, not of the run",
     "equilibrium/regret.py: best_fixed_profile(seed)": "of one measurement, not of the run",
 }
