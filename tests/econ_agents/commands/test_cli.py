@@ -116,7 +116,7 @@ def test_evaluate_is_another_name_of_test(
     first, second = calls
     assert first == second
     assert main(["evaluate"]) == 2
-    assert "econ-agents evaluate: --model_dir is needed" in capsys.readouterr().err
+    assert "econ-agents evaluate: --model-dir is needed" in capsys.readouterr().err
     main(["--help"])
     assert "\n  test (evaluate)  Evaluate a trained team" in capsys.readouterr().out
 
