@@ -132,7 +132,9 @@ class Play(EnvFlags):
             print(f"the data set has only {len(chosen)} questions", file=sys.stderr)
         return chosen
 
-    def _chooser(self, config: EnvConfig, size: int) -> Callable[[], dict[str, NDArray[np.float32]]]:
+    def _chooser(
+        self, config: EnvConfig, size: int
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
         """Choose for every agent and ``size`` questions: one and the same point, or at random."""
         rng = np.random.default_rng(self.seed)
         if self.actions == "random":
@@ -146,6 +148,7 @@ class Play(EnvFlags):
         )
         fixed = np.broadcast_to(np.array(point, dtype=np.float32), (size, 2))
         return lambda: dict.fromkeys(config.agents, fixed)
+
 
 def _write_line(file: IO[str], transcript: Transcript) -> None:
     """Append one whole line and hand it to the operating system at once."""

@@ -55,7 +55,9 @@ class Doctor:
         # A server that cannot do what --second-action asks for is a finding, not a mistake.
         anything = ApiSettings(second_action="none")
         for name in resolve_models(self.llm, len(self.llm), api=anything).executors:
-            worst = max(worst, self._examine(Examination(name, self.settings.second_action, bounds)))
+            worst = max(
+                worst, self._examine(Examination(name, self.settings.second_action, bounds))
+            )
         return worst
 
     def _examine(self, examination: Examination) -> int:
