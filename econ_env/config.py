@@ -38,77 +38,83 @@ class EnvConfig:
     """
 
     dataset: str | Path | QuestionSource = "arithmetic"
-    """Where questions come from: see :func:`econ_env.questions.load_questions`."""
+    """Questions: "arithmetic", "simulated", a public data set ("gsm8k", "math", "math500", "svamp",
+    "gsm_hard", "strategyqa"), any id of the Hugging Face hub ("owner/name"), the path of a .jsonl,
+    .json, .parquet or .csv file, or a folder with one such file per split."""
     llm: str | ChatModel | Sequence[str | ChatModel] = "bundled"
-    """The executors' models: see :func:`econ_env.llm.resolve_models`."""
+    """Models of the executors: one name for all ("bundled", "bundled:0", "simulated",
+    "hf:PATH_OR_ID", "together:MODEL", "openai:MODEL", "vllm:MODEL@http://host:port/v1", ...) or
+    one name per executor."""
     coordinator: str | ChatModel | None = None
-    """The coordinator's model. None: ``simulated:coordinator`` for simulated executors,
-    ``bundled:coordinator`` for ``"bundled"``, else the first executor's model."""
+    """Model of the coordinator, if it is to be another one. None: "simulated:coordinator" for
+    simulated executors, "bundled:coordinator" for "bundled", else the first executor's model."""
     n_agents: int = 3
     """Number of executors, >= 1; each is one agent (paper: 3)."""
     bne_rounds: int = 1
-    """Most rounds of one decision, >= 1. One ``step`` is one round (the authors' code: 1)."""
+    """Most rounds of one decision, >= 1 (the authors' code: 1). One step of the environment is one
+    round. A team whose actions do not change stops after the first."""
     max_rounds: int = 1
     """Decisions of one episode, >= 1. An episode has at most max_rounds · bne_rounds steps."""
     max_cycles: int | None = None
-    """PettingZoo's name for ``max_rounds``: sets it. Both may be given only if they are equal, or
-    if ``max_rounds`` has its default 1."""
+    """PettingZoo's name for max_rounds: sets it. Both may be given only if they are equal, or if
+    max_rounds has its default 1."""
     group_size: int | None = None
     """Most executors per local coordinator, >= 2 (paper, 4.4: at most 4). None: one flat team
     without local ones."""
     commitment_rule: CommitmentRule | None = None
-    """``"coordinator"``: its own conclusion, always. ``"guarded"``: unanimous answers stand
-    without a call, and a value nobody gave falls back to the majority. None: ``"guarded"`` for a
-    bundled coordinator, else ``"coordinator"`` (paper: "coordinator")."""
+    """"coordinator": its own conclusion, always. "guarded": unanimous answers stand without a
+    call, and a value nobody gave falls back to the majority. None: "guarded" for a bundled
+    coordinator, else "coordinator" (paper: "coordinator")."""
     prompts: Literal["compact", "default"] | PromptSet | None = None
-    """What is said to the models. None: ``"compact"`` for bundled and simulated models,
-    ``"default"`` for all others."""
+    """Style of the prompts. None: "compact" for bundled and simulated models, "default" for all
+    others."""
     second_action: SecondAction = "repetition_penalty"
-    """What an action's second number becomes at a model server: ``"repetition_penalty"``;
-    ``"frequency_penalty"``, a translation for servers without one; ``"none"``, where it is to do
-    nothing. Models in this process know the repetition penalty only."""
+    """Meaning of an action's second number at a model server: "repetition_penalty";
+    "frequency_penalty", a translation for servers without one; "none", where it is to do nothing.
+    Models in this process know the repetition penalty only."""
     max_concurrency: int = 64
     """Most requests in flight at one model on a server, >= 1."""
     request_timeout_s: float = 600.0
-    """Total time of one request to a server, its retries included, in seconds; what is not
-    answered by then has failed."""
+    """Total time of one request to a server, its retries included, in seconds; a request that is
+    not answered by then has failed."""
     temperature_min: float = 0.1
     """Lowest temperature that an agent can choose, >= 0 (paper: 0.1)."""
     temperature_max: float = 2.0
-    """Highest temperature, > 0 (paper: 2.0)."""
+    """Highest temperature that an agent can choose, > 0 (paper: 2.0)."""
     repetition_penalty_min: float = 0.8
-    """Least repetition penalty, > 0; 1 is neutral (paper: 0.1, a value of top-p; ours:
-    docs/paper.md)."""
+    """Least repetition penalty that an agent can choose, > 0; 1 is neutral (paper: 0.1, a value of
+    top-p; ours: docs/paper.md)."""
     repetition_penalty_max: float = 1.5
-    """Greatest repetition penalty, > 0 (paper: 0.9, a value of top-p; ours: docs/paper.md)."""
+    """Greatest repetition penalty that an agent can choose, > 0 (paper: 0.9, a value of top-p;
+    ours: docs/paper.md)."""
     top_p: float = 0.9
-    """The same for every executor, in (0, 1]; no agent chooses it (the authors' code: 0.9)."""
+    """Nucleus sampling: the same for every executor, in (0, 1]; no agent chooses it (the authors'
+    code: 0.9)."""
     sampling_digits: int | None = None
     """Decimals to which temperatures and penalties are rounded, from 0 to 15; None: not at all. A
     policy's actions differ in their last bits from processor to processor; rounded, its requests
     do not, so that what was recorded on one machine replays on another."""
     convergence_threshold: float = 0.01
-    """Largest change of an action, per coordinate in the units of the action box, that counts as
-    "does not deviate"; >= 0 (the authors' code: 0.01)."""
+    """Largest change of an action, per coordinate in the units of the action box [-1, 1], that
+    counts as no deviation; >= 0 (the authors' code: 0.01)."""
     reward_weights: RewardWeights | Mapping[str, float] | None = None
-    """Weights of the reward's three components, ``{"ts": 0.4, "al": 0.4, "cc": 0.2}`` for
-    example. None: the defaults of :class:`~econ_env.rewards.RewardWeights`, 0.4, 0.4 and 0.2
-    (paper: 0.4, 0.4, 0.2)."""
+    """Weights of the reward's three components: ts (own answer correct), al (agreement with the
+    commitment) and cc (contribution). All three, >= 0, with the sum 1. None: ts 0.4, al 0.4 and
+    cc 0.2 (paper: 0.4, 0.4, 0.2)."""
     cc_fidelity_weight: float = FIDELITY_WEIGHT
-    """Share w of fidelity in CC, in [0, 1]; the rest is novelty."""
+    """Share w of fidelity in the reward component cc, in [0, 1]; the rest is novelty."""
     embedder: str | Embedder | None = None
-    """What embeds texts: ``"hashing"``, ``"minilm"``, a sentence-transformers id or an object.
-    None: ``"hashing"`` for bundled and simulated models, whose worked steps it tells apart at
-    ~50 µs a text (MiniLM hardly sees numbers and would cost more time than the bundled model
-    itself), ``"BAAI/bge-large-en-v1.5"`` for all others (the authors' code: so)."""
+    """Embeddings for rewards and observations: "hashing", "minilm" or a sentence-transformers
+    id. None: "hashing" for bundled and simulated models, whose worked steps it
+    tells apart at ~50 µs a text (MiniLM hardly sees numbers and would cost more time than the
+    bundled model itself), "BAAI/bge-large-en-v1.5" for all others (the authors' code: so)."""
     split: str = "test"
-    """Part of the data set: ``"train"``, ``"validation"`` or ``"test"`` of ``"arithmetic"``,
-    ``"train"`` or ``"test"`` of ``"simulated"``, a split of a preset or of a data set of the hub,
-    the name of a file in a folder. The default is for measuring: learn on ``split="train"``, or
-    nothing is left that was not learned on."""
+    """Part of the data set: "train", "validation" or "test" of "arithmetic", "train" or "test" of
+    "simulated", a split of a public data set or of one of the hub, the name of a file in a folder.
+    The default is for measuring: learn on "train", or nothing is left that was not learned on."""
     data_path: str | Path | None = None
-    """For ``dataset="gsm8k"`` and the other presets: a file, or a folder with a file per split,
-    that is read instead of the Hugging Face hub."""
+    """File, or folder with a file per split, with the rows of a public data set such as "gsm8k":
+    read instead of the Hugging Face hub."""
     subset: str | None = None
     """Configuration of a data set of the hub. None: the usual one."""
     revision: str | None = None
@@ -126,28 +132,32 @@ class EnvConfig:
     max_answer_length: int | None = None
     """Rows with a longer gold answer, in characters, are left out. None: no limit."""
     order: OrderName = "shuffled"
-    """``"shuffled"`` without replacement by the seed, or ``"sequential"``."""
+    """Order of the questions: "shuffled" without replacement by the seed, or "sequential"."""
     loop: bool = True
-    """Start over after the last question; False: ``reset`` raises ``OutOfQuestions``."""
+    """Start over after the last question. Off: the questions end there, and a reset after the last
+    one is an error."""
     seed: int = 0
-    """Seed of an environment that is reset without one."""
+    """Everything random follows from this number. An environment that is reset with a seed follows
+    that one instead."""
     cache: CacheMode = "off"
-    """``"read_write"``: completions are kept, and what was asked before is not asked again.
-    ``"replay"``: nothing is asked at all, and a request that was not recorded is a
-    ``ReplayMiss``. ``"off"``: nothing is kept."""
+    """"read_write": completions are kept, and what was asked before is not asked again. "replay":
+    nothing is asked at all, and a request that was not recorded with the same settings is an error.
+    "off": nothing is kept."""
     cache_path: str | Path | None = None
-    """File of the completions. None: ``completions.sqlite`` in the folder that ``ECON_CACHE``
-    names, else in ``~/.cache/econ_env``."""
+    """File of the completions. None: completions.sqlite in the folder that $ECON_CACHE names, else
+    in ~/.cache/econ_env."""
     max_requests: int | None = None
-    """Most requests that this environment may ask of its models; one more is a
-    ``BudgetExceeded``. Answers from the cache do not count. None: no limit."""
+    """Most requests that may be asked of models, answers from the cache not counted. None: no
+    limit."""
     max_total_tokens: int | None = None
-    """The same for the tokens of prompts and completions together."""
+    """Most tokens that models may read and write, answers from the cache not counted. None: no
+    limit."""
     max_cost_usd: float | None = None
-    """The same for the cost in US dollars. Every model's price must be known."""
+    """Highest cost in US dollars, answers from the cache not counted. Every model's price must be
+    known. None: no limit."""
     prices: Mapping[str, Sequence[float]] | None = None
-    """US dollars per million tokens of prompts and of completions, by the model's name:
-    ``{"together:MODEL": [0.2, 0.6]}``. None: those of :mod:`econ_env.llm.budget.prices`."""
+    """US dollars per million tokens of prompts and of completions, by the model's name. None: the
+    few that are known (docs/replay_and_budgets.md)."""
 
     def __post_init__(self) -> None:
         if self.max_cycles is not None:

@@ -12,18 +12,26 @@ from typing import Any
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
+from econ_env.envs.keywords import takes_settings
 from econ_env.envs.parallel import EconParallelEnv
+from econ_env.envs.render import RenderMode
 
 __all__ = ["env", "parallel_env", "raw_env"]
 
 parallel_env = EconParallelEnv
 
 
-def raw_env(**settings: Any) -> parallel_to_aec_wrapper[str, Any, Any]:
+@takes_settings
+def raw_env(
+    *, render_mode: RenderMode | None = None, **settings: Any
+) -> parallel_to_aec_wrapper[str, Any, Any]:
     """The agent-environment-cycle view without further wrappers."""
-    return parallel_to_aec_wrapper(EconParallelEnv(**settings))
+    return parallel_to_aec_wrapper(EconParallelEnv(render_mode=render_mode, **settings))
 
 
-def env(**settings: Any) -> OrderEnforcingWrapper[str, Any, Any]:
+@takes_settings
+def env(
+    *, render_mode: RenderMode | None = None, **settings: Any
+) -> OrderEnforcingWrapper[str, Any, Any]:
     """The agent-environment-cycle view; calls in a wrong order raise PettingZoo's errors."""
-    return OrderEnforcingWrapper(raw_env(**settings))
+    return OrderEnforcingWrapper(raw_env(render_mode=render_mode, **settings))

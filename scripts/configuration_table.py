@@ -7,12 +7,9 @@ The source of a default stands in its docstring: ``(paper: 0.99)``, ``(paper, 3.
 
 from __future__ import annotations
 
-import ast
 import inspect
-import itertools
 import json
 import re
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Any
 from econ_agents.config.base import Settings
 from econ_agents.config.schema import Config
 from econ_env.config import EnvConfig
+from econ_env.docstrings import attribute_docstrings
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 OURS = "ours"
@@ -76,7 +74,7 @@ def rows(settings: Any, key: Callable[[str], str] = str) -> Iterator[Row]:
         settings: with the defaults.
         key: the full key of a field.
     """
-    said = attribute_docstrings(type(settings))
+    said = {name: _for_table(text) for name, text in attribute_docstrings(type(settings)).items()}
     for field in fields(settings):
         value = getattr(settings, field.name)
         if not isinstance(value, Settings):
@@ -100,24 +98,8 @@ def all_rows() -> list[Row]:
     return [*inside(Config()), *rows(EnvConfig())]
 
 
-def attribute_docstrings(cls: type) -> dict[str, str]:
-    """What the source says below each attribute of a class, in one line that fits a table."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    statements = body.body if isinstance(body, ast.ClassDef) else []
-    return {
-        declared.target.id: _in_one_line(text.value.value)
-        for declared, text in itertools.pairwise(statements)
-        if isinstance(declared, ast.AnnAssign)
-        and isinstance(declared.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }
-
-
-def _in_one_line(text: str) -> str:
-    plain = _ROLE.sub("`", text).replace("``", "`")
-    return " ".join(plain.split()).replace("|", r"\|")
+def _for_table(text: str) -> str:
+    return _ROLE.sub("`", text).replace("``", "`").replace("|", r"\|")
 
 
 def _sections(settings: Settings) -> list[Settings]:

@@ -12,7 +12,7 @@ from econ_env.game.transcript import SettledRewards
 from econ_env.grading.answers import extract
 from econ_env.llm.types import ChatRequest, Completion, Usage
 from econ_env.questions.base import Question
-from econ_env.sampling_action import SamplingAction
+from econ_env.sampling_action import SamplingAction, SamplingBounds
 
 QUESTION = Question(id="q1", text="Anna has 3 apples and gets 4 more. How many?", gold="7")
 CALM = SamplingAction(temperature=0.5, repetition_penalty=1.0)
@@ -30,6 +30,12 @@ def config(**changes: Any) -> GameConfig:
     n_agents = changes.get("n_agents", 3)
     settings: dict[str, Any] = {
         "n_agents": n_agents,
+        "group_size": None,
+        "bne_rounds": 1,
+        "max_rounds": 1,
+        "convergence_threshold": 0.01,
+        "bounds": SamplingBounds(),
+        "commitment_rule": "coordinator",
         "prompts": COMPACT,
         "executor_models": ("m",) * n_agents,
         "coordinator_model": "m",

@@ -85,7 +85,7 @@ def econ_env(arguments: list[str]) -> None:
         return
     command = cli.parse(arguments)
     if isinstance(command, Play):
-        command.config()
+        command.env_config()
 
 
 def make(arguments: list[str]) -> None:

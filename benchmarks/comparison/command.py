@@ -27,7 +27,7 @@ from benchmarks.comparison.table import table_lines
 from econ_agents.config.schema import ConfigError
 from econ_agents.training.checkpoint import STATE_FILE, CheckpointError, load_checkpoint, sha256
 from econ_agents.training.run_folder import claimed
-from econ_env.commands.play import UsageError
+from econ_env.commands.flags import UsageError
 from econ_env.config import EnvConfig
 from econ_env.embeddings import EmbedderError
 from econ_env.grading.answers import GradingError

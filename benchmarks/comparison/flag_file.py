@@ -1,19 +1,22 @@
-"""Flags from a YAML file: the same names, the same values."""
+"""Flags from the command line and from a YAML file: the same names, the same values."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import tyro
 
-from benchmarks.comparison.flags import Compare
+from benchmarks.comparison.flags import NOT_COMPARED, Compare
 from econ_agents.config.files import did_you_mean
+from econ_agents.config.values import MismatchError, convert
 from econ_agents.config.yaml12 import NotationError, read_yaml
-from econ_env.commands.play import UsageError
+from econ_env.commands.flags import UsageError
+
+_FLAG = re.compile(r"--([A-Za-z][\w-]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,19 +28,33 @@ def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
     """The flags of a command line; those of the file that ``--config`` names come first.
 
     Raises:
-        UsageError: the file cannot be read, or a key of it is no flag.
+        UsageError: the file cannot be read, a key or a value of it is wrong, or an argument
+            belongs to no flag.
         SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
     """
     source, _ = tyro.cli(_Source, args=arguments, return_unknown_args=True, add_help=False)
-    from_file = [] if source.config is None else list(file_arguments(source.config))
-    return tyro.cli(Compare, prog=prog, args=[*from_file, *arguments])
+    from_file = {} if source.config is None else file_values(source.config)
+    flags, unknown = tyro.cli(
+        Compare, prog=prog, args=arguments, default=Compare(**from_file), return_unknown_args=True
+    )
+    if unknown:
+        # The name alone: what stands behind it may be a secret, pasted to the wrong place.
+        flag = next(filter(None, map(_FLAG.match, unknown)), None)
+        if flag is None:
+            raise UsageError("there is an argument that belongs to no flag; --help lists the flags")
+        name = flag[1].replace("-", "_").removeprefix("no_")
+        if name in NOT_COMPARED:
+            raise UsageError(f"{flag[0]} is no flag here: {NOT_COMPARED[name]}")
+        hint = did_you_mean(flag[1].replace("_", "-"), _names("-"), prefix="--")
+        raise UsageError(f"unknown flag {flag[0]}; {hint} --help lists all flags")
+    return flags
 
 
-def file_arguments(path: Path) -> Iterator[str]:
-    """What a command line with the values of ``path`` would be.
+def file_values(path: Path) -> dict[str, Any]:
+    """The values of ``path`` by the names of the flags; null means that a value is left out.
 
     Raises:
-        UsageError: the file cannot be read, or a key of it is no flag.
+        UsageError: the file cannot be read, a key of it is no flag, or a value has another type.
     """
     try:
         values = read_yaml(path.read_text(encoding="utf-8"))
@@ -47,26 +64,34 @@ def file_arguments(path: Path) -> Iterator[str]:
         raise UsageError(f"--config: {path}: {error}") from error
     if not isinstance(values, dict):
         raise UsageError(f"--config: {path} must hold keys and values, as in 'questions: 100'")
-    known = [item.name for item in fields(Compare) if item.name != "config"]
+    hints = get_type_hints(Compare)
+    known = [name for name in _names("_") if name != "config"]
+    read = {}
     for key, value in values.items():
+        if key in NOT_COMPARED:
+            raise UsageError(f"--config: {path}: {key} is no key here: {NOT_COMPARED[key]}")
         if key not in known:
             hint = did_you_mean(str(key), known)
             raise UsageError(f"--config: {path}: unknown key {str(key)!r}; {hint}")
-        yield from _flag(str(key), value)
+        if value is None:
+            continue
+        try:
+            read[key] = _as_typed(value, hints[key])
+        except MismatchError as error:
+            raise UsageError(f"--config: {path}: {key} {error}") from error
+    return read
 
 
-def _flag(key: str, value: Any) -> Iterator[str]:
-    """A value of a file as a flag; null is none."""
-    flag = f"--{key.replace('_', '-')}"
-    if isinstance(value, bool):
-        yield flag if value else flag.replace("--", "--no-", 1)
-    elif isinstance(value, dict):
-        # Of --set, whose values are YAML, and of --price, whose values are two numbers.
-        yield flag
-        for name, item in value.items():
-            pair = key == "price" and isinstance(item, list)
-            yield f"{name}={','.join(map(str, item)) if pair else json.dumps(item)}"
-    elif isinstance(value, list):
-        yield from (flag, *map(str, value))
-    elif value is not None:
-        yield f"{flag}={value}"
+def _names(separator: str) -> list[str]:
+    """The names of the flags, with dashes or underscores."""
+    names = [field.name for field in fields(Compare) if field.name not in NOT_COMPARED]
+    return [name.replace("_", separator) for name in names]
+
+
+def _as_typed(value: Any, hint: Any) -> Any:
+    """A value of a file as its flag holds it: one alone as a list of one, the text of a path."""
+    if Path in get_args(hint):
+        return Path(convert(value, str))
+    if get_origin(hint) is tuple and not isinstance(value, list):
+        value = [value]
+    return convert(value, hint)

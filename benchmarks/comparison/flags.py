@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from benchmarks.comparison.paper import PaperSetting
 from benchmarks.comparison.run import Entry, plan_entries
 from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, SpecError, parse_spec
-from econ_agents.config.files import did_you_mean
-from econ_agents.config.yaml12 import NotationError, read_yaml
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
-from econ_env.commands.play import UsageError, read_price
+from econ_env.commands.flags import EnvFlags, UsageError, with_help
 from econ_env.config import EnvConfig
-from econ_env.llm.api import SecondAction
-from econ_env.llm.cache.recording_model import CacheMode
+from econ_env.game.closing_rules import CommitmentRule
 
 COMPARISONS = Path("runs", "comparisons")
 """Where comparisons are kept."""
@@ -34,25 +31,20 @@ DEFAULT_METHODS = (
 )
 """What can be compared without any training."""
 
-Assignments = Annotated[
-    tuple[tuple[str, ...], ...],
-    tyro.conf.UseAppendAction,
-    tyro.conf.arg(metavar="KEY=VALUE ...", help_behavior_hint="(repeatable)"),
-]
-"""``--set a=1 b=2 --set c=3``."""
-
-_OF_METHODS = {
-    "bne_rounds": "econ:rounds=3",
-    "group_size": "econ:group_size=3",
-    "commitment_rule": "econ:rule=guarded",
+NOT_COMPARED = {
+    "bne_rounds": "it belongs to a method, as in econ:rounds=3",
+    "group_size": "it belongs to a method, as in econ:group_size=3",
+    "commitment_rule": "it belongs to a method, as in econ:rule=guarded",
+    "max_rounds": "one decision of each question is compared",
+    "max_cycles": "one decision of each question is compared",
+    "loop": "every method answers each question once",
 }
-"""Settings of the environment that belong to a method, and how they are written there."""
-_NOT_SET = frozenset({"prices", "loop", "max_rounds", "max_cycles", *_OF_METHODS})
-"""Fields of :class:`EnvConfig` that ``--set`` does not take."""
+"""Settings of the environment that are no flags here, and why."""
 
 
+@with_help
 @dataclass(frozen=True, kw_only=True)
-class Compare:
+class Compare(EnvFlags):
     """Let methods answer the same questions, and compare accuracy and tokens.
 
     Every method gets the same questions, models, extractor and grader. Results are kept question
@@ -65,27 +57,10 @@ class Compare:
     was trained before (./run_econ.sh), and --model-dir.
     """
 
-    dataset: str = "arithmetic"
-    """Questions: "arithmetic", "simulated", a public data set ("gsm8k", "math", "math500",
-    "svamp", "gsm_hard", "strategyqa"), any id of the Hugging Face hub ("owner/name"), or the path
-    of a .jsonl, .json, .parquet or .csv file."""
-    llm: tuple[str, ...] = ("bundled",)
-    """Models of the executors: one name for all ("bundled", "bundled:0", "simulated",
-    "hf:PATH_OR_ID", "together:MODEL", "openai:MODEL", "vllm:MODEL@http://host:port/v1", ...) or
-    one name per executor."""
-    coordinator: str | None = None
-    """Model of the coordinator, if it is to be another one."""
-    n_agents: int = 3
-    """Number of executors."""
-    data_path: Path | None = None
-    """File, or folder with a file per split, with the rows of a public data set: read instead of
-    the hub."""
-    split: str = "test"
-    """Part of the data set."""
     methods: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC ...")] = DEFAULT_METHODS
-    """What is compared."""
+    """Methods to compare."""
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 100
-    """How many questions: the first ones of a fixed shuffle, the same for all methods and
+    """Number of questions: the first ones of a fixed shuffle, the same for all methods and
     seeds."""
     seeds: tuple[int, ...] = (0,)
     """Everything random in a method follows from these; each is a run of its own."""
@@ -106,29 +81,12 @@ class Compare:
     """YAML file with values for these flags, under the same names; flags win."""
     in_flight: int = 32
     """Questions that are answered side by side."""
-    second_action: SecondAction = "repetition_penalty"
-    """What becomes of the repetition penalty at a model server: sent as it is, translated into a
-    frequency penalty where the server has none, or not used."""
-    max_concurrency: int = 64
-    """Most requests in flight at one model on a server."""
-    request_timeout_s: float = 600.0
-    """Seconds after which a request to a server has failed, its retries included."""
-    cache: CacheMode = "off"
-    """"read_write": keep completions, and ask nothing twice. "replay": ask nothing at all, and
-    answer from what was recorded with the same settings."""
-    cache_path: Path | None = None
-    """File of the completions. Default: completions.sqlite in $ECON_CACHE or ~/.cache/econ_env."""
-    max_requests: int | None = None
-    """Stop before more requests than this are asked of models."""
-    max_total_tokens: int | None = None
-    """Stop before models read and write more tokens than this."""
-    max_cost_usd: float | None = None
-    """Stop before models cost more US dollars than this."""
-    price: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL=P,C")] = ()
-    """Prices in US dollars per million tokens of prompts (P) and of completions (C)."""
-    set: Assignments = ()
-    """Any other setting of the environment with its value in YAML, as in top_p=1.0 or
-    prompts=compact."""
+    bne_rounds: tyro.conf.Suppress[int]
+    group_size: tyro.conf.Suppress[int | None]
+    commitment_rule: tyro.conf.Suppress[CommitmentRule | None]
+    max_rounds: tyro.conf.Suppress[int]
+    max_cycles: tyro.conf.Suppress[int | None]
+    loop: tyro.conf.Suppress[bool]
 
     def env_config(self) -> EnvConfig:
         """The settings of what is played.
@@ -144,14 +102,9 @@ class Compare:
         for name in ("seeds", "methods", "llm"):
             if not getattr(self, name):
                 raise UsageError(f"--{name} needs a value")
-        own = {item.name for item in fields(self)} & {item.name for item in fields(EnvConfig)}
-        values = {name: getattr(self, name) for name in own}
-        values["llm"] = self.llm[0] if len(self.llm) == 1 else self.llm
-        try:
-            prices = dict(map(read_price, self.price))
-            return EnvConfig(**values, **self._assigned(own), prices=prices)
-        except (ValueError, TypeError) as error:
-            raise UsageError(str(error)) from error
+        config = super().env_config()
+        # A folder of results holds {} where no prices were given.
+        return replace(config, prices=config.prices or {})
 
     def entries(self) -> tuple[Entry, ...]:
         """The methods; ``UsageError`` where one means nothing, or lacks another one."""
@@ -228,26 +181,5 @@ class Compare:
 
     def team_name(self) -> str:
         """The models, in short."""
-        executors = "+".join(self.llm)
+        executors = self.llm if isinstance(self.llm, str) else "+".join(self.llm)
         return executors if self.coordinator is None else f"{executors}, {self.coordinator}"
-
-    def _assigned(self, own: Collection[str]) -> dict[str, Any]:
-        """What ``--set`` says; ``UsageError`` for a key that is none or is none here."""
-        known = [item.name for item in fields(EnvConfig) if item.name not in {*own, *_NOT_SET}]
-        values = {}
-        for assignment in [each for group in self.set for each in group]:
-            key, equals, text = assignment.partition("=")
-            if not key or not equals:
-                # What stands there is not repeated: it may be a secret, pasted to the wrong place.
-                raise UsageError("--set needs KEY=VALUE, as in top_p=1.0")
-            if key in own:
-                raise UsageError(f"--set {key}: this has a flag, --{key.replace('_', '-')}")
-            if key in _OF_METHODS:
-                raise UsageError(f"--set {key}: this belongs to a method, as {_OF_METHODS[key]}")
-            if key not in known:
-                raise UsageError(f"--set: unknown key {key!r}; {did_you_mean(key, known)}")
-            try:
-                values[key] = read_yaml(text)
-            except NotationError as error:
-                raise UsageError(f"--set {key}: {error}") from error
-        return values

@@ -9,6 +9,7 @@ from benchmarks.comparison.asking import Asking
 from benchmarks.comparison.grading import vote
 from benchmarks.comparison.method import Attempt
 from benchmarks.comparison.records import Item, Round, Solution
+from econ_env.config import EnvConfig
 from econ_env.game.closing_rules import GameConfig
 from econ_env.game.commitment_round import Coordination
 from econ_env.game.coordinator_tree import build_tree
@@ -86,6 +87,11 @@ class BestOfNCommit:
         names = {asking.coordinator, *self.models}
         return GameConfig(
             n_agents=len(self.models),
+            group_size=None,
+            bne_rounds=1,
+            max_rounds=1,
+            convergence_threshold=EnvConfig.convergence_threshold,
+            bounds=EnvConfig().bounds(),
             prompts=asking.prompts.game,
             commitment_rule=asking.commitment_rule,
             executor_models=self.models,

@@ -33,14 +33,15 @@ from benchmarks.scale.table import table_lines
 from econ_agents.config.schema import ConfigError
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
+from econ_env.commands.flags import UsageError, fixed_point
 from econ_env.config import EnvConfig
 from econ_env.embeddings import EmbedderError
 from econ_env.grading.answers import GradingError
 from econ_env.llm.types import ModelError
 from econ_env.questions.base import QuestionError
-from econ_env.sampling_action import SamplingAction
 
 _MISTAKES = (
+    UsageError,
     ValueError,
     ConfigError,
     CheckpointError,
@@ -105,14 +106,7 @@ def _steering(chosen: argparse.Namespace, config: EnvConfig) -> tuple[Steering, 
     if chosen.checkpoint is not None:
         return Trained(checkpoint=find_checkpoint(chosen.checkpoint)), "by a trained policy"
     temperature, penalty = chosen.temperature, chosen.repetition_penalty
-    point = config.bounds().normalise(
-        SamplingAction(temperature=temperature, repetition_penalty=penalty)
-    )
-    if max(map(abs, point)) > 1:
-        raise ValueError(
-            "--temperature must be in [0.1, 2.0] and --repetition-penalty in [0.8, 1.5], got "
-            f"{temperature} and {penalty}"
-        )
+    point = fixed_point(config.bounds(), temperature=temperature, repetition_penalty=penalty)
     return Fixed(action=point), f"T = {temperature:g}, p = {penalty:g}"
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import tyro
 
 from econ_env.commands.doctor import Doctor
-from econ_env.commands.play import Play, UsageError
+from econ_env.commands.flags import UsageError
+from econ_env.commands.play import Play
 from econ_env.commands.validate import Validate
 from econ_env.embeddings import EmbedderError
 from econ_env.grading.answers import GradingError
@@ -25,7 +26,8 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
         argv: the arguments after the program's name; None takes those of the process.
 
     Raises:
-        SystemExit: 0 after help, 2 if a flag or its value is wrong (said on stderr).
+        UsageError: a value of --reward-weights or --prices is wrong.
+        SystemExit: 0 after help, 2 if another flag or its value is wrong (said on stderr).
     """
     command: Play | Validate | Doctor = tyro.extras.subcommand_cli_from_dict(
         {"play": Play, "validate": Validate, "doctor": Doctor},
@@ -45,9 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    command = parse(argv)
     try:
-        return command.run()
+        return parse(argv).run()
     except (UsageError, ModelError, QuestionError, EmbedderError, GradingError, OSError) as error:
         print(f"econ-env: {error}", file=sys.stderr)
         return 2

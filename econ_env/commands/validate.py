@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import tyro
 from tqdm import tqdm
 
+from econ_env.commands.flags import EnvFlags, only, with_help
 from econ_env.grading.answers import Verdict, gold_answer, grade, patience
 from econ_env.grading.perturbation import perturbed
 from econ_env.progress import DELAY_S
@@ -23,6 +23,7 @@ PATIENCE_S = 60.0
 """Seconds that one comparison may wait on a busy machine."""
 
 
+@with_help
 @dataclass(frozen=True, kw_only=True)
 class Validate:
     """Check that every row of a data set can be read and graded, before models play it.
@@ -39,33 +40,23 @@ class Validate:
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
-    """The path of a .jsonl, .json, .parquet or .csv file, a folder with one such file per split,
-    the name of a public data set ("gsm8k", "math", "math500", "svamp", "gsm_hard", "strategyqa"),
-    an id of the Hugging Face hub ("owner/name"), "arithmetic" or "simulated"."""
-    split: str = "test"
-    """Part of the data set: "train" or "test", usually. Not used for a single file."""
     rows: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Check the first N rows only."""
-    data_path: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """File, or folder with a file per split, with the rows of a public data set: read instead of
-    the hub."""
-    subset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Configuration of a data set of the hub. Default: the usual one."""
-    revision: Annotated[str | None, tyro.conf.arg(metavar="COMMIT")] = None
-    """Commit, tag or branch of a data set of the hub. Default: any copy on this machine, else the
-    main branch."""
-    streaming: bool = False
-    """Read a data set of the hub row by row, without downloading it first."""
-    question_field_name: Annotated[str | None, tyro.conf.arg(metavar="FIELD")] = None
-    """Field of the question, where it cannot be guessed."""
-    answer_field_name: Annotated[str | None, tyro.conf.arg(metavar="FIELD")] = None
-    """Field of the gold answer, where it cannot be guessed."""
-    max_question_length: Annotated[int | None, tyro.conf.arg(metavar="CHARACTERS")] = None
-    """Leave out questions of more characters, as "play" does with this flag."""
-    max_answer_length: Annotated[int | None, tyro.conf.arg(metavar="CHARACTERS")] = None
-    """Leave out gold answers of more characters."""
-    seed: int = 0
-    """Seed of "arithmetic" and "simulated"."""
+    settings: Annotated[
+        EnvFlags,
+        only(
+            "split",
+            "data_path",
+            "subset",
+            "revision",
+            "streaming",
+            "question_field_name",
+            "answer_field_name",
+            "max_question_length",
+            "max_answer_length",
+            "seed",
+        ),
+    ]
 
     def run(self) -> int:
         """Check; the exit code is 0, 1 if rows fail, or 130 after Ctrl-C.
@@ -101,16 +92,16 @@ class Validate:
             raise QuestionError(f"--rows must be at least 1, got {self.rows}")
         name = DataSetName(
             dataset=self.dataset,
-            split=self.split,
-            data_path=self.data_path,
-            subset=self.subset,
-            revision=self.revision,
-            streaming=self.streaming,
-            question_field_name=self.question_field_name,
-            answer_field_name=self.answer_field_name,
+            split=self.settings.split,
+            data_path=self.settings.data_path,
+            subset=self.settings.subset,
+            revision=self.settings.revision,
+            streaming=self.settings.streaming,
+            question_field_name=self.settings.question_field_name,
+            answer_field_name=self.settings.answer_field_name,
         )
         if self.dataset in PROCEDURAL:
-            source = procedural_questions(name, seed=self.seed)
+            source = procedural_questions(name, seed=self.settings.seed)
             return self._first(check_source(source), len(source))
         table = open_table(name)
         return self._first(check_table(table, self._limits()), table.size)
@@ -126,8 +117,8 @@ class Validate:
     def _limits(self) -> Limits:
         try:
             return Limits(
-                max_question_length=self.max_question_length,
-                max_answer_length=self.max_answer_length,
+                max_question_length=self.settings.max_question_length,
+                max_answer_length=self.settings.max_answer_length,
             )
         except ValueError as error:
             raise QuestionError(str(error)) from error

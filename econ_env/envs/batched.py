@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from econ_env.config import EnvConfig
 from econ_env.envs.driver import Episodes
 from econ_env.envs.infos import Infos
+from econ_env.envs.keywords import takes_settings
 from econ_env.envs.spaces import (
     ACTION_SIZE,
     FloatArray,
@@ -30,6 +31,7 @@ Values: TypeAlias = NDArray[np.float64]
 BatchedInfos: TypeAlias = dict[str, dict[str, Values]]
 
 
+@takes_settings
 def batched_parallel_env(num_questions: int = 16, **settings: Any) -> BatchedEconEnv:
     """A batched environment from settings by name; see :class:`~econ_env.config.EnvConfig`."""
     return BatchedEconEnv(EnvConfig(**settings), num_questions=num_questions)

@@ -10,6 +10,7 @@ from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from econ_env.envs.joint_views import ViewName, joint_info, make_view
+from econ_env.envs.keywords import takes_settings
 from econ_env.envs.parallel import EconParallelEnv
 from econ_env.envs.render import RENDER_MODES, RenderMode
 from econ_env.envs.spaces import FloatArray
@@ -80,6 +81,7 @@ class JointEnv(gymnasium.Env[Any, Any], EzPickle):
         "render_fps": 1,
     }
 
+    @takes_settings
     def __init__(
         self,
         *,

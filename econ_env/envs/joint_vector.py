@@ -16,6 +16,7 @@ from gymnasium.vector.utils import batch_space, iterate
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv, Flags, Values
 from econ_env.envs.joint_views import ViewName, joint_info, make_view
+from econ_env.envs.keywords import takes_settings
 from econ_env.envs.render import (
     RENDER_MODES,
     RenderMode,
@@ -93,6 +94,7 @@ class JointVectorEnv(VectorEnv[Any, Any, Any], EzPickle):
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
+    @takes_settings
     def __init__(
         self,
         num_envs: int = 1,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium.spaces import Space
@@ -14,9 +13,9 @@ from numpy.typing import ArrayLike
 from pettingzoo import ParallelEnv
 
 from econ_env.config import EnvConfig
-from econ_env.embeddings import Embedder
 from econ_env.envs.driver import Episodes
 from econ_env.envs.infos import Infos as InfoArrays
+from econ_env.envs.keywords import takes_settings
 from econ_env.envs.render import (
     RENDER_MODES,
     RenderMode,
@@ -31,15 +30,10 @@ from econ_env.envs.spaces import (
     layout_as_json,
     stack_actions,
 )
-from econ_env.game.closing_rules import CommitmentRule
-from econ_env.game.prompts import PromptSet
 from econ_env.game.transcript import Transcript
-from econ_env.llm.api import SecondAction
 from econ_env.llm.budget.limits import Spending
-from econ_env.llm.cache.recording_model import CacheMode
 from econ_env.llm.types import ChatModel, Usage
-from econ_env.questions.base import OrderName, QuestionSource
-from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
+from econ_env.questions.base import QuestionSource
 
 Infos: TypeAlias = dict[str, dict[str, float]]
 
@@ -133,56 +127,17 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
         "is_parallelizable": True,
     }
 
+    @takes_settings
     def __init__(
         self,
-        dataset: str | Path | QuestionSource = "arithmetic",
-        llm: str | ChatModel | Sequence[str | ChatModel] = "bundled",
+        dataset: str | Path | QuestionSource = EnvConfig.dataset,
+        llm: str | ChatModel | Sequence[str | ChatModel] = EnvConfig.llm,
         *,
-        coordinator: str | ChatModel | None = None,
-        n_agents: int = 3,
-        bne_rounds: int = 1,
-        max_rounds: int = 1,
-        max_cycles: int | None = None,
-        group_size: int | None = None,
-        commitment_rule: CommitmentRule | None = None,
-        prompts: Literal["compact", "default"] | PromptSet | None = None,
-        second_action: SecondAction = "repetition_penalty",
-        max_concurrency: int = 64,
-        request_timeout_s: float = 600.0,
-        temperature_min: float = 0.1,
-        temperature_max: float = 2.0,
-        repetition_penalty_min: float = 0.8,
-        repetition_penalty_max: float = 1.5,
-        top_p: float = 0.9,
-        sampling_digits: int | None = None,
-        convergence_threshold: float = 0.01,
-        reward_weights: RewardWeights | Mapping[str, float] | None = None,
-        cc_fidelity_weight: float = FIDELITY_WEIGHT,
-        embedder: str | Embedder | None = None,
-        split: str = "test",
-        data_path: str | Path | None = None,
-        subset: str | None = None,
-        revision: str | None = None,
-        streaming: bool = False,
-        question_field_name: str | None = None,
-        answer_field_name: str | None = None,
-        max_question_length: int | None = None,
-        max_answer_length: int | None = None,
-        order: OrderName = "shuffled",
-        loop: bool = True,
-        seed: int = 0,
-        cache: CacheMode = "off",
-        cache_path: str | Path | None = None,
-        max_requests: int | None = None,
-        max_total_tokens: int | None = None,
-        max_cost_usd: float | None = None,
-        prices: Mapping[str, Sequence[float]] | None = None,
         render_mode: RenderMode | None = None,
+        **settings: Any,
     ) -> None:
-        arguments = {**locals()}
-        settings = {setting.name: arguments[setting.name] for setting in fields(EnvConfig)}
-        EzPickle.__init__(self, **settings, render_mode=render_mode)
-        self.config = EnvConfig(**settings)
+        self.config = EnvConfig(dataset=dataset, llm=llm, **settings)
+        EzPickle.__init__(self, **vars(self.config), render_mode=render_mode)
         self.render_mode = check_render_mode(render_mode)
         self._episodes = Episodes(self.config, num_questions=1)
         self._screen = Screen()

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from econ_env.game.coordinator_tree import build_tree, same
@@ -36,19 +36,19 @@ back to the members' majority."""
 class GameConfig:
     """Everything that two games have in common; ``ValueError`` says what cannot be played."""
 
-    n_agents: int = 3
+    n_agents: int
     """Number of executors, >= 1."""
-    group_size: int | None = None
+    group_size: int | None
     """Largest group of executors, >= 2; None: one group of all."""
-    bne_rounds: int = 1
+    bne_rounds: int
     """Most rounds of a decision, >= 1."""
-    max_rounds: int = 1
+    max_rounds: int
     """Decisions of an episode, >= 1."""
-    convergence_threshold: float = 0.01
+    convergence_threshold: float
     """Largest change of an action, in either coordinate of the box [-1, 1]^2, that is no move."""
-    bounds: SamplingBounds = field(default_factory=SamplingBounds)
+    bounds: SamplingBounds
     prompts: PromptSet
-    commitment_rule: CommitmentRule = "coordinator"
+    commitment_rule: CommitmentRule
     executor_models: tuple[str, ...]
     """Name of each executor's model."""
     coordinator_model: str

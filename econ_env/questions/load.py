@@ -26,13 +26,13 @@ class DataSetName:
     """A data set as a user names it; :func:`load_questions` explains the fields."""
 
     dataset: str | Path
-    split: str = "test"
-    data_path: str | Path | None = None
-    subset: str | None = None
-    revision: str | None = None
-    streaming: bool = False
-    question_field_name: str | None = None
-    answer_field_name: str | None = None
+    split: str
+    data_path: str | Path | None
+    subset: str | None
+    revision: str | None
+    streaming: bool
+    question_field_name: str | None
+    answer_field_name: str | None
 
     def refuse(self, *settings: str) -> None:
         """Raise ``QuestionError`` if one of ``settings``, which mean nothing here, is given."""

@@ -17,7 +17,7 @@ from benchmarks.comparison import run as running
 from benchmarks.comparison.building import Workshop
 from benchmarks.comparison.command import main, notes
 from benchmarks.comparison.econ_policy import Untrained
-from benchmarks.comparison.flags import Compare
+from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.picture import draw
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.specs import parse_spec
@@ -116,7 +116,7 @@ def test_a_file_of_flags_is_read_and_flags_win(
     file = tmp_path / "comparison.yaml"
     file.write_text(
         "methods: [cot, greedy]\nseeds: [4, 5]\nquestions: 9\nmax_requests: null\n"
-        "set: {top_p: 0.5}\nprice: {simulated:0: [1, 2.5]}\npaper: math\n"
+        "top_p: 0.5\nprices: {simulated:0: [1, 2.5]}\npaper: math\n"
     )
     assert compare(tmp_path / "out", "--config", str(file), "--seeds", "7") == 0
     found = comparison(tmp_path / "out")
@@ -341,7 +341,7 @@ def test_a_server_without_its_key_is_refused_before_anything_is_read(
 
 
 def test_one_trained_team_for_several_seeds_is_said() -> None:
-    flags = Compare(dataset="simulated", llm=("simulated",), seeds=(0, 1))
+    flags = read_flags([*SIMULATED, "--seeds", "0", "1"], prog="compare.py")
     config = flags.env_config()
     [note] = notes(flags, config, {0: Path("a"), 1: Path("a")})
     assert "--model-dir has no {seed}" in note
@@ -363,7 +363,7 @@ def test_one_trained_team_for_several_seeds_is_said() -> None:
 def test_samples_that_methods_share_in_a_cache_are_said(
     llm: str, cache: CacheMode, told: bool
 ) -> None:
-    flags = Compare(llm=(llm,), cache=cache)
+    flags = read_flags(["--llm", llm, "--cache", cache], prog="compare.py")
     said = list(notes(flags, flags.env_config(), {}))
     assert ["leave the cache off" in note for note in said] == [True] * told
 
@@ -390,12 +390,14 @@ def test_samples_that_methods_share_in_a_cache_are_said(
         (["--n-agents", "0"], "n_agents must be a whole number"),
         (["--dataset", "gsm9k"], "simulated models play dataset="),
         (["--llm", "bundeld"], "unknown model 'bundeld'"),
-        (["--set", "top_q=1"], "did you mean 'top_p'"),
-        (["--set", "secret"], "--set needs KEY=VALUE"),
-        (["--set", "n_agents=3"], "--n-agents"),
-        (["--set", "bne_rounds=3"], "econ:rounds=3"),
-        (["--set", "top_p=3"], "top_p"),
-        (["--price", "cheap"], "--price takes a model"),
+        (["--top-q", "1"], "did you mean '--top-p'"),
+        (["secret"], "belongs to no flag"),
+        (["--bne-rounds", "3"], "econ:rounds=3"),
+        (["--no-loop"], "answers each question once"),
+        (["--top-p", "3"], "top_p"),
+        (["--reward-weights", "ts=1"], "missing: al, cc"),
+        (["--reward-weights", "ts"], "--reward-weights takes the three components"),
+        (["--prices", "cheap"], "--prices takes a model"),
         (["--cache-path", "somewhere"], "keeps nothing"),
         (["--max-cost-usd", "0"], "max_cost_usd"),
         (["--paper", "maths"], "did you mean 'math'"),
@@ -416,7 +418,14 @@ def test_a_mistake_is_said_at_once(
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("question: 3", "did you mean 'questions'"), ("- 3", "must hold keys"), ("a: [", "line 1")],
+    [
+        ("question: 3", "did you mean 'questions'"),
+        ("questions: many", "questions must be a whole number, got 'many'"),
+        ("bne_rounds: 3", "econ:rounds=3"),
+        ("log_dir: 3", "log_dir must be text, got 3"),
+        ("- 3", "must hold keys"),
+        ("a: [", "line 1"),
+    ],
 )
 def test_a_mistake_in_a_file_names_the_file(
     text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -432,8 +441,9 @@ def test_a_mistake_in_a_file_names_the_file(
 def test_a_secret_in_the_wrong_place_is_not_repeated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert compare(tmp_path, "--set", "sk-secret") == 2
-    assert "sk-secret" not in capsys.readouterr().err
+    for arguments in (["--set", "sk-secret"], ["--set=sk-secret"], ["sk-secret"]):
+        assert compare(tmp_path, *arguments) == 2
+        assert "sk-secret" not in capsys.readouterr().err
 
 
 def test_a_vote_has_no_method_of_its_own() -> None:

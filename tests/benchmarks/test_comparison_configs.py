@@ -44,5 +44,5 @@ def test_the_papers_settings_play_what_its_table_can_be_compared_with(dataset: s
 
 def test_the_bundled_comparison_needs_no_network() -> None:
     flags = read("bundled")
-    assert (flags.dataset, flags.llm, flags.paper) == ("arithmetic", ("bundled",), None)
+    assert (flags.dataset, flags.llm, flags.paper) == ("arithmetic", "bundled", None)
     assert (flags.questions, flags.seeds) == (1000, (0, 1, 2))

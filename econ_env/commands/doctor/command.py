@@ -11,12 +11,12 @@ import tyro
 from tqdm import tqdm
 
 from econ_env.commands.doctor.examination import Examination
-from econ_env.commands.play import UsageError
-from econ_env.llm.api.settings import ApiSettings, SecondAction
+from econ_env.commands.flags import EnvFlags, UsageError, only, with_help
+from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.registry import resolve_models
-from econ_env.sampling_action import SamplingBounds
 
 
+@with_help
 @dataclass(frozen=True, kw_only=True)
 class Doctor:
     """Examine a language model before a game depends on it.
@@ -34,34 +34,30 @@ class Doctor:
     "vllm:MODEL@http://host:port/v1", "hf:PATH_OR_ID", "bundled:0" and so on. Several names are
     examined one after another. A key is read from the environment variable of the server's kind,
     TOGETHER_API_KEY for example."""
-    second_action: SecondAction = "repetition_penalty"
-    """What the second half of an agent's action becomes on a server: "repetition_penalty",
-    "frequency_penalty" where a server has no other, or "none"."""
-    temperature_min: float = 0.1
-    """Coldest temperature that agents may choose."""
-    temperature_max: float = 2.0
-    """Hottest one. Some servers refuse more than 1."""
-    repetition_penalty_min: float = 0.8
-    """Weakest penalty on repetition that agents may choose; 1 is neutral."""
-    repetition_penalty_max: float = 1.5
-    """Strongest one."""
+    settings: Annotated[
+        EnvFlags,
+        only(
+            "second_action",
+            "temperature_min",
+            "temperature_max",
+            "repetition_penalty_min",
+            "repetition_penalty_max",
+        ),
+    ]
 
     def run(self) -> int:
         """Examine; the exit code is 0, 1 after a PROBLEM, or 130 after Ctrl-C."""
         try:
-            bounds = SamplingBounds(
-                temperature_min=self.temperature_min,
-                temperature_max=self.temperature_max,
-                repetition_penalty_min=self.repetition_penalty_min,
-                repetition_penalty_max=self.repetition_penalty_max,
-            )
+            bounds = self.settings.bounds()
         except ValueError as error:
             raise UsageError(str(error)) from error
         worst = 0
         # A server that cannot do what --second-action asks for is a finding, not a mistake.
         anything = ApiSettings(second_action="none")
         for name in resolve_models(self.llm, len(self.llm), api=anything).executors:
-            worst = max(worst, self._examine(Examination(name, self.second_action, bounds)))
+            worst = max(
+                worst, self._examine(Examination(name, self.settings.second_action, bounds))
+            )
         return worst
 
     def _examine(self, examination: Examination) -> int:

@@ -69,9 +69,9 @@ def test_a_budget_ends_play_with_what_was_played_and_a_higher_one_goes_on(
         (["--max-requests", "0"], "max_requests"),
         (["--max-requests", "2"], "max_requests=2 does not allow"),
         (["--max-total-tokens", "5"], "max_total_tokens=5 does not allow"),
-        (["--price", "simulated:0"], "--price takes a model"),
-        (["--price", "simulated:0=1,2,3"], "--price takes a model"),
-        (["--price", "simulated:0=1,-2"], "prices['simulated:0']"),
+        (["--prices", "simulated:0"], "--prices takes a model"),
+        (["--price", "simulated:0=1,2,3"], "--prices takes a model"),
+        (["--prices", "simulated:0=1,-2"], "prices['simulated:0']"),
         (
             ["--max-cost-usd", "1", "--llm", "vllm:m@http://127.0.0.1:1/v1", "--dataset", "svamp"],
             "the price of 'vllm:m@http://127.0.0.1:1/v1' is not known",
@@ -93,7 +93,7 @@ def test_a_cost_limit_is_counted_with_the_price_of_a_flag(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     prices = [f"simulated:{name}=1000,1000" for name in (0, 1, 2, "coordinator")]
-    run = [*PLAY, "--questions", "40", "--max-cost-usd", "6", "--price", *prices]
+    run = [*PLAY, "--questions", "40", "--max-cost-usd", "6", "--prices", *prices]
     assert main(run) == 2
     captured = capsys.readouterr()
     assert "max_cost_usd=6.0 does not allow" in captured.err

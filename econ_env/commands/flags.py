@@ -1,0 +1,177 @@
+"""The settings of the environment as flags: names, defaults and help are those of EnvConfig."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from econ_env.config import EnvConfig
+from econ_env.docstrings import attribute_docstrings
+from econ_env.sampling_action import SamplingAction, SamplingBounds
+
+_Command = TypeVar("_Command")
+
+
+class UsageError(Exception):
+    """A flag has a value that cannot be played; the message is for the user."""
+
+
+def with_help(cls: type[_Command]) -> type[_Command]:
+    """Decorate a dataclass of flags, so that ``--help`` shows its docstrings as paragraphs.
+
+    The text of a flag is the docstring below its field, in the class or the nearest base class
+    that has one, else that of the setting of its name. Left to itself, tyro would keep the line
+    breaks of the source.
+    """
+    said = attribute_docstrings(EnvConfig)
+    for base in filter(is_dataclass, reversed(cls.__mro__)):
+        said |= attribute_docstrings(base)
+    hints = get_type_hints(cls, include_extras=True)
+    cls.__annotations__ = {
+        name: Annotated[hint, tyro.conf.arg(help=said[name])] if name in said else hint
+        for name, hint in hints.items()
+    }
+    return cls
+
+
+def read_weight(text: str) -> tuple[str, float]:
+    """A weight as it is typed, ``ts=0.4``; ``UsageError`` if it is none."""
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise UsageError(
+            "--reward-weights takes the three components with their weights, such as "
+            f"ts=0.4 al=0.4 cc=0.2; got {text!r}"
+        ) from None
+
+
+def read_price(text: str) -> tuple[str, Sequence[float]]:
+    """A price as it is typed, ``MODEL=0.2,0.6``; ``UsageError`` if it is none."""
+    name, _, numbers = text.rpartition("=")
+    try:
+        pair = [float(number) for number in numbers.split(",")]
+    except ValueError:
+        pair = []
+    if not name or len(pair) != 2:
+        raise UsageError(
+            "--prices takes a model and its prices in US dollars per million tokens, such as "
+            f"together:some/model=0.2,0.6; got {text!r}"
+        )
+    return name, pair
+
+
+_WEIGHTS = PrimitiveConstructorSpec[Mapping[str, float]](
+    nargs="*",
+    metavar="NAME=WEIGHT",
+    instance_from_str=lambda texts: dict(map(read_weight, texts)),
+    is_instance=lambda value: isinstance(value, Mapping),
+    str_from_instance=lambda weights: [f"{name}={weight}" for name, weight in weights.items()],
+)
+_PRICES = PrimitiveConstructorSpec[Mapping[str, Sequence[float]]](
+    nargs="*",
+    metavar="MODEL=P,C",
+    instance_from_str=lambda texts: dict(map(read_price, texts)),
+    is_instance=lambda value: isinstance(value, Mapping),
+    str_from_instance=lambda prices: [
+        f"{name}={','.join(map(str, pair))}" for name, pair in prices.items()
+    ],
+)
+
+
+@with_help
+@dataclass(frozen=True, kw_only=True)
+class EnvFlags(EnvConfig):
+    """Settings of the environment as they are typed: checked only by :meth:`env_config`.
+
+    Types are narrowed to what can be typed; defaults and docstrings are inherited.
+    """
+
+    dataset: str
+    llm: Annotated[str | tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")]
+    coordinator: str | None
+    prompts: Literal["compact", "default"] | None
+    reward_weights: Annotated[
+        Annotated[Mapping[str, float], _WEIGHTS] | None,
+        tyro.conf.arg(metavar="NAME=WEIGHT ..."),
+    ]
+    embedder: str | None
+    data_path: Path | None
+    cache_path: Path | None
+    prices: Annotated[
+        Annotated[Mapping[str, Sequence[float]], _PRICES] | None,
+        tyro.conf.arg(metavar="MODEL=P,C ...", aliases=["--price"]),
+    ]
+
+    def __post_init__(self) -> None:
+        """Accept everything: what was typed is checked with the other settings, as one."""
+
+    def env_config(self) -> EnvConfig:
+        """The settings, checked.
+
+        Raises:
+            UsageError: a setting has a wrong value.
+            ModelError: a model is not known, or its price is not and must be.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(EnvConfig)}
+        if isinstance(self.llm, tuple) and len(self.llm) == 1:
+            values["llm"] = self.llm[0]
+        try:
+            return EnvConfig(**values)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+
+def fixed_point(
+    bounds: SamplingBounds, *, temperature: float, repetition_penalty: float
+) -> tuple[float, float]:
+    """The point of the action box that --temperature and --repetition-penalty name.
+
+    Raises:
+        UsageError: one of them is beyond the bounds.
+    """
+    temperatures = (bounds.temperature_min, bounds.temperature_max)
+    penalties = (bounds.repetition_penalty_min, bounds.repetition_penalty_max)
+    if not (
+        temperatures[0] <= temperature <= temperatures[1]
+        and penalties[0] <= repetition_penalty <= penalties[1]
+    ):
+        raise UsageError(
+            f"--temperature must be in {list(temperatures)} and --repetition-penalty in "
+            f"{list(penalties)}, got {temperature} and {repetition_penalty}"
+        )
+    return bounds.normalise(
+        SamplingAction(temperature=temperature, repetition_penalty=repetition_penalty)
+    )
+
+
+def only(*names: str) -> Any:
+    """Narrow a field of type :class:`EnvFlags` to the flags of these settings.
+
+    >>> settings: Annotated[EnvFlags, only("temperature_min", "temperature_max")]
+    """
+
+    def make(**values: Any) -> EnvFlags:
+        return EnvFlags(**values)
+
+    hints = get_type_hints(EnvFlags, include_extras=True)
+    make.__annotations__ = {name: hints[name] for name in names}
+    make.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=hints[field.name],
+            )
+            for field in fields(EnvFlags)
+            if field.name in names
+        ]
+    )
+    return tyro.conf.arg(name="", constructor=make)
