@@ -13,7 +13,7 @@ import tyro
 from benchmarks.comparison.flags import Compare
 from econ_agents.config.files import did_you_mean
 from econ_agents.config.yaml12 import NotationError, read_yaml
-from econ_env.commands.play import UsageError
+from econ_env.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

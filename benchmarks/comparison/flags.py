@@ -17,8 +17,9 @@ from econ_agents.config.files import did_you_mean
 from econ_agents.config.yaml12 import NotationError, read_yaml
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
-from econ_env.commands.play import UsageError, read_price
+from econ_env.commands.play import read_price
 from econ_env.config import EnvConfig
+from econ_env.errors import UsageError
 from econ_env.llm.api import SecondAction
 from econ_env.llm.cache.recording_model import CacheMode
 

@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
+from benchmarks.errors import SettingsDiffer
 from benchmarks.learning.bundled import IN_FLIGHT
-from benchmarks.learning.results import Result, ResultFile, SettingsDiffer, over_seeds
+from benchmarks.learning.results import Result, ResultFile, over_seeds
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.rollout import Explore
 from econ_agents.config.files import CONFIG_FILE, read_config

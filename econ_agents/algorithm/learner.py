@@ -15,6 +15,7 @@ from econ_agents.algorithm.q_deviations import best_deviations
 from econ_agents.algorithm.replay_buffer import Batch, Window
 from econ_agents.algorithm.reward_weighting import RewardWeighting
 from econ_agents.config.learning import LossSettings
+from econ_agents.errors import EconAgentsError
 from econ_agents.networks import Mixed, TeamNetworks
 from econ_agents.seeds import derive_seed, torch_generator
 
@@ -37,7 +38,7 @@ class LearnerSettings:
     eta_alpha: float = 1e-3
 
 
-class NonFiniteLoss(Exception):
+class NonFiniteLoss(EconAgentsError):
     """A loss is NaN or infinite; the batch that made it is kept.
 
     Args:
@@ -45,6 +46,8 @@ class NonFiniteLoss(Exception):
         batch: for inspection.
         values: of all losses.
     """
+
+    exit_code = 1
 
     def __init__(self, name: str, batch: Batch, values: Mapping[str, float]) -> None:
         super().__init__(f"the loss {name!r} is {values[name]}")

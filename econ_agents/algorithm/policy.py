@@ -11,6 +11,7 @@ from torch import Tensor
 
 from econ_agents.algorithm.memory import Flags, FloatArray, Memory, Scope, moments_of, still_moments
 from econ_agents.environments import TeamSpace
+from econ_agents.errors import EconAgentsError
 from econ_agents.networks import TeamNetworks
 
 ROUND_PART, COMMITMENT_PART, RESPONSE_PART = "round", "commitment", "response"
@@ -35,8 +36,10 @@ class RefinementRules:
     """Commitments A, B, A settle a decision as well."""
 
 
-class NonFiniteAction(Exception):
+class NonFiniteAction(EconAgentsError):
     """The networks have diverged: an action is NaN or infinite."""
+
+    exit_code = 1
 
 
 class TeamPolicy:

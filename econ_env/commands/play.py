@@ -20,6 +20,7 @@ from econ_env.commands.summary import summarise
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.envs.render import render_transcript, use_colour
+from econ_env.errors import UsageError
 from econ_env.game.closing_rules import CommitmentRule
 from econ_env.game.transcript import Transcript
 from econ_env.llm.api import SecondAction
@@ -30,10 +31,6 @@ from econ_env.sampling_action import SamplingAction
 
 BATCH_SIZE = 16
 """Questions played side by side."""
-
-
-class UsageError(Exception):
-    """A flag has a value that cannot be played; the message is for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)

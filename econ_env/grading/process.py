@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from econ_env.errors import EconError
 from econ_env.grading.verdict import Verdict
 
 logger = logging.getLogger(__name__)
@@ -20,8 +21,10 @@ logger = logging.getLogger(__name__)
 _JUDGE = Path(__file__).with_name("judge.py")
 
 
-class GradingError(Exception):
+class GradingError(EconError):
     """The grading process cannot run at all. One pair that is too hard never raises this."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ import tyro
 from tqdm import tqdm
 
 from econ_env.commands.doctor.examination import Examination
-from econ_env.commands.play import UsageError
+from econ_env.errors import UsageError
 from econ_env.llm.api.settings import ApiSettings, SecondAction
 from econ_env.llm.registry import resolve_models
 from econ_env.sampling_action import SamplingBounds

@@ -33,6 +33,8 @@ from econ_env.llm.types import (
 class BudgetExceeded(ModelError):
     """The next request could cross a limit, so it was not sent."""
 
+    exit_code = 1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetLimits:
