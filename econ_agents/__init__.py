@@ -4,3 +4,7 @@ The package never imports an environment: it is given one by name (``"package.mo
 and reads spaces, observations, rewards and numbers in infos, nothing else. Importing it loads no
 heavy library: they load with the modules that use them.
 """
+
+from econ_agents.errors import EconAgentsError
+
+__all__ = ["EconAgentsError"]

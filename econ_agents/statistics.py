@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from econ_agents.errors import EconAgentsError
+
 CONFIDENCE = 0.95
 """Confidence of every interval of this package."""
 RESAMPLES = 10_000
@@ -18,8 +20,10 @@ _NUMBERS_AT_ONCE = 1_000_000
 """Numbers that a bootstrap holds in memory: 8 MB."""
 
 
-class TooFewResults(ValueError):
+class TooFewResults(EconAgentsError, ValueError):
     """Hardly an episode came to a result, so that nothing can be measured."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,12 +19,14 @@ from econ_env.envs.joint import JointEnv
 from econ_env.envs.joint_vector import JointVectorEnv
 from econ_env.envs.parallel import EconParallelEnv
 from econ_env.envs.wrappers import TextInfos
+from econ_env.errors import EconError
 from econ_env.llm.types import ModelError
 from econ_env.registration import register_all
 from econ_env.version import __version__
 
 __all__ = [
     "BatchedEconEnv",
+    "EconError",
     "EconParallelEnv",
     "EnvConfig",
     "JointEnv",

@@ -16,8 +16,8 @@ from benchmarks.comparison.specs import (
     SpecError,
     build_prompted,
 )
-from econ_env.commands.flags import UsageError
 from econ_env.config import EnvConfig
+from econ_env.errors import UsageError
 from econ_env.llm.budget.prices import Price, find_prices, read_prices
 from econ_env.llm.models import Models
 from econ_env.llm.types import ModelError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -20,37 +19,22 @@ from benchmarks.comparison.output import write_comparison
 from benchmarks.comparison.paper import PaperSetting, paper_table_lines
 from benchmarks.comparison.report import summarise
 from benchmarks.comparison.run import Plan, Run
-from benchmarks.comparison.settings import SettingsDiffer, SettingsFile, what_answers_depend_on
+from benchmarks.comparison.settings import SettingsFile, what_answers_depend_on
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec
-from benchmarks.comparison.store import RECORDS_FILE, RecordStore, StoreError
+from benchmarks.comparison.store import RECORDS_FILE, RecordStore
 from benchmarks.comparison.table import table_lines
-from econ_agents.config.schema import ConfigError
-from econ_agents.training.checkpoint import STATE_FILE, CheckpointError, load_checkpoint, sha256
+from econ_agents.commands.program import run_program
+from econ_agents.training.checkpoint import STATE_FILE, load_checkpoint, sha256
 from econ_agents.training.run_folder import claimed
-from econ_env.commands.flags import UsageError
 from econ_env.config import EnvConfig
-from econ_env.embeddings import EmbedderError
-from econ_env.grading.answers import GradingError
+from econ_env.errors import UsageError
 from econ_env.llm.api.address import names_a_server, parse_address
+from econ_env.llm.api.errors import KeyProblem
+from econ_env.llm.api.server_key import check_keys
 from econ_env.llm.models import Models
 from econ_env.llm.types import ModelError
-from econ_env.questions.base import QuestionError
 
 PROG = "compare.py"
-
-_MISTAKES = (
-    UsageError,
-    SettingsDiffer,
-    StoreError,
-    ConfigError,
-    CheckpointError,
-    ModelError,
-    QuestionError,
-    EmbedderError,
-    GradingError,
-    OSError,
-)
-"""What a user can put right; every one of them says how."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,14 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    try:
-        return compare(read_flags(sys.argv[1:] if argv is None else argv, prog=PROG))
-    except _MISTAKES as error:
-        print(f"{PROG}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{PROG}: interrupted", file=sys.stderr)
-        return 130
+    arguments = sys.argv[1:] if argv is None else argv
+    return run_program(PROG, lambda: compare(read_flags(arguments, prog=PROG)))
 
 
 def compare(flags: Compare) -> int:
@@ -83,7 +61,7 @@ def compare(flags: Compare) -> int:
     else:
         checkpoints = flags.checkpoints(entries)
         if flags.cache != "replay":
-            check_keys(config)
+            _check_keys(config)
     questions = choose_questions(config, flags.questions)
     if len(questions) < flags.questions:
         print(f"the data set has only {len(questions)} questions", file=sys.stderr)
@@ -123,20 +101,15 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
         )
 
 
-def check_keys(config: EnvConfig) -> None:
-    """Raise ``UsageError`` where a server wants a key that is not in the environment."""
-    for name in config.team().names:
-        if not names_a_server(name):
-            continue
-        address = parse_address(name)
-        variable = address.profile.key_variable
-        wanted = address.profile.needs_key and address.is_default
-        if wanted and not os.environ.get(variable, "").strip():
-            raise UsageError(
-                f"{name!r} needs a key: set the environment variable {variable}. Without a key, "
-                "--llm bundled compares with the models of this package, and --dry-run says what "
-                "this comparison would cost"
-            )
+def _check_keys(config: EnvConfig) -> None:
+    """Raise ``UsageError`` if the key of a server is missing: before anything is read."""
+    try:
+        check_keys(config.team().names)
+    except KeyProblem as error:
+        raise UsageError(
+            f"{error}. Without a key, --llm bundled compares with the models of this package, and "
+            "--dry-run says what this comparison would cost"
+        ) from error
 
 
 def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, Path]) -> int:

@@ -14,7 +14,7 @@ from benchmarks.comparison.flags import NOT_COMPARED, Compare
 from econ_agents.config.files import did_you_mean
 from econ_agents.config.values import MismatchError, convert
 from econ_agents.config.yaml12 import NotationError, read_yaml
-from econ_env.commands.flags import UsageError
+from econ_env.errors import UsageError
 
 _FLAG = re.compile(r"--([A-Za-z][\w-]*)")
 

@@ -15,8 +15,9 @@ from benchmarks.comparison.run import Entry, plan_entries
 from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, SpecError, parse_spec
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
-from econ_env.commands.flags import EnvFlags, UsageError, with_help
+from econ_env.commands.flags import EnvFlags, with_help
 from econ_env.config import EnvConfig
+from econ_env.errors import UsageError
 from econ_env.game.closing_rules import CommitmentRule
 
 COMPARISONS = Path("runs", "comparisons")

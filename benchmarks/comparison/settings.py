@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.errors import SettingsDiffer
 from econ_agents.atomic_files import replace_file
 from econ_env import __version__
 from econ_env.config import EnvConfig
@@ -31,10 +32,6 @@ _NOT_OF_ANSWERS = frozenset(
     }
 )
 """Fields of :class:`EnvConfig` that may change while a comparison goes on."""
-
-
-class SettingsDiffer(Exception):
-    """A folder holds records of other settings, beside which new ones would mean nothing."""
 
 
 def what_answers_depend_on(config: EnvConfig, questions: Sequence[Question]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from benchmarks.comparison.asking import Asking
 from benchmarks.comparison.debate import Debate
 from benchmarks.comparison.method import Prompted
 from benchmarks.comparison.solvers import BestOfNCommit, SelfConsistency
+from benchmarks.errors import BenchmarkError
 from econ_env.config import EnvConfig
 from econ_env.game.closing_rules import CommitmentRule
 from econ_env.llm.models import Models
@@ -25,7 +26,7 @@ TEMPERATURE = 0.7
 """Of everything that is sampled without anybody deciding how."""
 
 
-class SpecError(ValueError):
+class SpecError(BenchmarkError, ValueError):
     """A spec that means nothing; the message names the nearest that does."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.comparison.records import Record
+from benchmarks.errors import BenchmarkError
 from econ_agents.atomic_files import sync_folder
 
 RECORDS_FILE = "records.jsonl"
@@ -18,7 +19,7 @@ Key = tuple[str, int, str]
 """Method, seed and question: see :attr:`Record.key`."""
 
 
-class StoreError(Exception):
+class StoreError(BenchmarkError):
     """A file of records cannot be read; the message says where, and what to do."""
 
 

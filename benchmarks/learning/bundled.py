@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.errors import SettingsDiffer
 from benchmarks.learning.answers import accuracy_difference, describe_answers
-from benchmarks.learning.results import Result, ResultFile, SettingsDiffer, over_seeds
+from benchmarks.learning.results import Result, ResultFile, over_seeds
 from econ_agents.algorithm.builders import build_networks, build_teams
 from econ_agents.algorithm.episode import Episode
 from econ_agents.config.files import CONFIG_FILE, config_mapping, read_config

@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
+from benchmarks.errors import SettingsDiffer
 from benchmarks.learning.bundled import IN_FLIGHT
-from benchmarks.learning.results import Result, ResultFile, SettingsDiffer, over_seeds
+from benchmarks.learning.results import Result, ResultFile, over_seeds
 from econ_agents.algorithm.builders import build_networks, build_policy, build_teams
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.rollout import Override, play_episodes

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,10 +26,11 @@ import torch
 from benchmarks.learning.bundled import measure_bundled
 from benchmarks.learning.bundled_nash import measure_bundled_nash
 from benchmarks.learning.mpe import measure_mpe
-from benchmarks.learning.results import RESULTS, WORK, Result, SettingsDiffer
+from benchmarks.learning.results import RESULTS, WORK, Result
 from benchmarks.learning.sb3 import measure_sb3
 from benchmarks.learning.simulated import measure_simulated
 from benchmarks.learning.update import measure_update
+from econ_agents.commands.program import run_program
 
 
 def simulated(chosen: argparse.Namespace) -> Result:
@@ -87,17 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     torch.set_num_threads(1)  # networks this small are slower on several
     chosen.out = chosen.out or RESULTS / f"learning_{chosen.what}.json"
+    return run_program(
+        f"benchmarks.learning {chosen.what}",
+        lambda: _measure(chosen),
+        interrupted=f"interrupted: what is finished is in {chosen.out}; the same command goes on",
+    )
+
+
+def _measure(chosen: argparse.Namespace) -> int:
     if chosen.fresh:
         chosen.out.unlink(missing_ok=True)
     measure: Callable[[argparse.Namespace], Result] = chosen.measure
-    try:
-        summary = measure(chosen)
-    except SettingsDiffer as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"interrupted: what is finished is in {chosen.out}; the same command goes on")
-        return 130
+    summary = measure(chosen)
     print(json.dumps(summary, indent=1))
     print(f"written to {chosen.out}")
     return 0

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from filelock import FileLock
 
+from benchmarks.errors import SettingsDiffer
 from benchmarks.throughput.timing import machine
 from econ_agents.statistics import Interval, mean_interval
 
@@ -25,10 +26,6 @@ RESULTS = Path(__file__).parents[1] / "results"
 WORK = Path("runs", "learning")
 """Where runs are kept that a benchmark may have to go on with."""
 LIBRARIES = ("torch", "numpy", "scipy", "gymnasium", "pettingzoo")
-
-
-class SettingsDiffer(Exception):
-    """A file holds results of other settings, beside which new ones would mean nothing."""
 
 
 class ResultFile:

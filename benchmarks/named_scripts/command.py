@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from benchmarks.named_scripts.flags import EvaluationFlags, TrainAndTestFlags, parse
 from benchmarks.named_scripts.scripts import NamedScript
 from benchmarks.named_scripts.settings import choose
-from econ_agents.commands.cli import is_for_user, use_one_thread
+from econ_agents.commands.cli import use_one_thread
+from econ_agents.commands.program import run_program
 from econ_agents.training.checkpoint import FINAL
 from econ_agents.training.inspection import find_checkpoint, stored_config
 
-_PACKAGES = {"econ_agents", "econ_env"}  # their own exceptions are messages
+_INTERRUPTED = "interrupted; the same command does what is left"
 
 
 def train_and_test(script: NamedScript, arguments: Sequence[str]) -> int:
@@ -23,28 +23,19 @@ def train_and_test(script: NamedScript, arguments: Sequence[str]) -> int:
         arguments: those after its name.
 
     Returns:
-        The exit code: 0, 2 after a mistake of the user, 130 after Ctrl-C.
+        The exit code: 0, 1 if it could not be carried out, 2 after a mistake of the user, 130
+        after Ctrl-C.
     """
-    return _for_people(script.training_script, lambda: _run(script, arguments))
+    return run_program(
+        script.training_script, lambda: _run(script, arguments), interrupted=_INTERRUPTED
+    )
 
 
 def evaluate_only(script: NamedScript, arguments: Sequence[str]) -> int:
     """Evaluate a saved checkpoint; the exit code as that of :func:`train_and_test`."""
-    return _for_people(script.evaluation_script, lambda: _evaluate(script, arguments))
-
-
-def _for_people(name: str, run: Callable[[], int]) -> int:
-    """Run a script, and turn mistakes of the user into messages."""
-    try:
-        return run()
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command does what is left", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if not is_for_user(error, _PACKAGES):
-            raise
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
+    return run_program(
+        script.evaluation_script, lambda: _evaluate(script, arguments), interrupted=_INTERRUPTED
+    )
 
 
 def _run(script: NamedScript, arguments: Sequence[str]) -> int:

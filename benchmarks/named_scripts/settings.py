@@ -15,9 +15,8 @@ from econ_agents.config.files import read_config
 from econ_agents.config.schema import Config, ConfigError
 from econ_env.config import EnvConfig
 from econ_env.llm.api import ApiSettings
-from econ_env.llm.api.address import names_a_server
-from econ_env.llm.api.client import ApiModel
 from econ_env.llm.api.errors import KeyProblem, UnsupportedSetting
+from econ_env.llm.api.server_key import check_keys
 from econ_env.llm.registry import Family, resolve_models
 from econ_env.questions.local import is_file_name
 from econ_env.questions.presets import PRESETS
@@ -200,8 +199,7 @@ def _check_keys(environment: EnvConfig) -> None:
     if environment.cache == "replay":
         return  # nothing is asked
     try:
-        for name in filter(names_a_server, environment.team().names):
-            ApiModel(name, environment.api_settings())
+        check_keys(environment.team().names)
     except KeyProblem as error:
         raise ConfigError(
             f"{error}, or choose other models:\n"

@@ -20,60 +20,44 @@ run goes on with the same command.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from benchmarks.comparison.econ_policy import Fixed, Steering, Trained
-from benchmarks.learning.results import RESULTS, SettingsDiffer
+from benchmarks.learning.results import RESULTS
 from benchmarks.scale.measuring import Study, measure_scale
 from benchmarks.scale.table import table_lines
-from econ_agents.config.schema import ConfigError
-from econ_agents.training.checkpoint import CheckpointError
+from econ_agents.commands.program import run_program
 from econ_agents.training.inspection import find_checkpoint
-from econ_env.commands.flags import UsageError, fixed_point
+from econ_env.commands.flags import fixed_point
 from econ_env.config import EnvConfig
-from econ_env.embeddings import EmbedderError
-from econ_env.grading.answers import GradingError
-from econ_env.llm.types import ModelError
-from econ_env.questions.base import QuestionError
-
-_MISTAKES = (
-    UsageError,
-    ValueError,
-    ConfigError,
-    CheckpointError,
-    SettingsDiffer,
-    ModelError,
-    QuestionError,
-    EmbedderError,
-    GradingError,
-    OSError,
-)
-"""What a user can put right; every one of them says how."""
+from econ_env.errors import UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is missing, print the table; the exit code."""
     chosen = _parser().parse_args(arguments)
     torch.set_num_threads(1)  # networks this small are slower on several
+    return run_program(
+        "benchmarks.scale",
+        lambda: _measure(chosen),
+        interrupted=f"interrupted; what is finished is in {chosen.out}, and the same command goes "
+        "on with it",
+    )
+
+
+def _measure(chosen: argparse.Namespace) -> int:
     try:
         study = _study(chosen)
-        if chosen.fresh:
-            chosen.out.unlink(missing_ok=True)
-        summary = measure_scale(study, out=chosen.out, in_flight=chosen.in_flight)
-    except _MISTAKES as error:
-        print(f"benchmarks.scale: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            f"benchmarks.scale: interrupted; what is finished is in {chosen.out}, and the same "
-            "command goes on with it",
-            file=sys.stderr,
-        )
-        return 130
+        # Teams that cannot be are refused before the first one is played.
+        tuple(study.teams())
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if chosen.fresh:
+        chosen.out.unlink(missing_ok=True)
+    summary = measure_scale(study, out=chosen.out, in_flight=chosen.in_flight)
     for line in table_lines(summary):
         print(line)
     print(f"written to {chosen.out}")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.throughput.api_client import measure_api_client
 from benchmarks.throughput.api_episodes import measure_api_episodes
 from benchmarks.throughput.api_openai import measure_api_openai
@@ -34,6 +34,7 @@ from benchmarks.throughput.in_process import (
 from benchmarks.throughput.language_model import measure_language_model
 from benchmarks.throughput.settings import Part, Result, Settings
 from benchmarks.throughput.timing import machine
+from econ_agents.commands.program import run_program
 
 LIBRARIES = (
     *("torch", "transformers", "tokenizers", "numpy", "gymnasium", "pettingzoo"),
@@ -54,11 +55,15 @@ MEASURES: dict[Part, Callable[[Settings], Result]] = {
 }
 
 
-def main(settings: Settings) -> None:
-    """Measure, write the file, print the table."""
+def main(settings: Settings) -> int:
+    """Measure, write the file, print the table; the exit code."""
+    return run_program("benchmarks.throughput", lambda: _measure(settings))
+
+
+def _measure(settings: Settings) -> int:
     if "api_openai" in settings.parts and find_spec("openai") is None:
         # Said before anything is measured, not after minutes.
-        sys.exit(
+        raise BenchmarkError(
             "the part api_openai needs the openai client: pip install -e '.[bench]', or choose "
             "other parts with --parts"
         )
@@ -77,6 +82,7 @@ def main(settings: Settings) -> None:
             if key not in STAMPED:
                 print(f"  {key:40} {_shown(value)}")
     print(f"\nwritten to {settings.out}")
+    return 0
 
 
 def _stamp() -> Result:

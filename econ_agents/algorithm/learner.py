@@ -14,11 +14,12 @@ from econ_agents.algorithm.q_deviations import best_deviations
 from econ_agents.algorithm.replay_buffer import Batch, Window
 from econ_agents.algorithm.reward_weighting import RewardWeighting
 from econ_agents.config.schema import Config
+from econ_agents.errors import EconAgentsError
 from econ_agents.networks import Mixed, TeamNetworks
 from econ_agents.seeds import derive_seed, torch_generator
 
 
-class NonFiniteLoss(Exception):
+class NonFiniteLoss(EconAgentsError):
     """A loss is NaN or infinite; the batch that made it is kept.
 
     Args:
@@ -26,6 +27,8 @@ class NonFiniteLoss(Exception):
         batch: for inspection.
         values: of all losses.
     """
+
+    exit_code = 1
 
     def __init__(self, name: str, batch: Batch, values: Mapping[str, float]) -> None:
         super().__init__(f"the loss {name!r} is {values[name]}")

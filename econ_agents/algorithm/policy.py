@@ -10,14 +10,17 @@ from torch import Tensor
 from econ_agents.algorithm.memory import Flags, FloatArray, Memory, moments_of, still_moments
 from econ_agents.config.learning import BneSettings, MemorySettings
 from econ_agents.environments import TeamSpace
+from econ_agents.errors import EconAgentsError
 from econ_agents.networks import TeamNetworks
 
 ROUND_PART, COMMITMENT_PART, RESPONSE_PART = "round", "commitment", "response"
 """Names in an environment's ``observation_layout`` that refinement reads."""
 
 
-class NonFiniteAction(Exception):
+class NonFiniteAction(EconAgentsError):
     """The networks have diverged: an action is NaN or infinite."""
+
+    exit_code = 1
 
 
 class TeamPolicy:

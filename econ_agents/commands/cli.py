@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from econ_agents.commands.flags import PROGRAM, parse
+from econ_agents.commands.program import run_program
 from econ_agents.commands.subcommands import ALIASES, COMMANDS
 
-_PACKAGE = "econ_agents"
 _SUMMARIES = (
     f"  {' '.join([name, *(f'({other})' for other, own in ALIASES.items() if own == name)]):<17}"
     f"{(type(command).__doc__ or '').splitlines()[0]}"
@@ -28,7 +28,10 @@ USAGE = "\n".join(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 2 after a mistake of the user, 130 after Ctrl-C.
+    """Run a command and return its exit code.
+
+    0; 1 if it could not be carried out (training diverged, or hardly an episode came to a result);
+    2 after a mistake of the user; 130 after Ctrl-C.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.
@@ -42,22 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The word is not repeated: it may be a key, pasted to the wrong place.
         print(f"{PROGRAM}: there is no such command\n\n{USAGE}", file=sys.stderr)
         return 2
-    packages = {_PACKAGE}
-    try:
+
+    def run() -> int:
         command = parse(COMMANDS[ALIASES.get(name, name)], name, arguments[1:])
-        factory = command.factory()
-        if factory is not None:
-            packages.add(factory.partition(":")[0].partition(".")[0])
+        if command.factory() is not None:
             use_one_thread()
         return command.run()
-    except KeyboardInterrupt:
-        print(f"{PROGRAM} {name}: interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if not is_for_user(error, packages):
-            raise
-        print(f"{PROGRAM} {name}: {error}", file=sys.stderr)
-        return 2
+
+    return run_program(f"{PROGRAM} {name}", run)
 
 
 def use_one_thread() -> None:
@@ -65,15 +60,6 @@ def use_one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-def is_for_user(error: Exception, packages: set[str]) -> bool:
-    """Whether an error is a message, and no bug whose traceback is needed.
-
-    Messages are what the operating system says, and the exceptions that this package and that of
-    the environment define themselves: a wrong key or an unknown model is theirs to explain.
-    """
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in packages
 
 
 if __name__ == "__main__":

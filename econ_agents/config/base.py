@@ -9,8 +9,10 @@ import math
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
+from econ_agents.errors import EconAgentsError
 
-class ConfigError(ValueError):
+
+class ConfigError(EconAgentsError, ValueError):
     """A setting is wrong; the message is for the user."""
 
 

@@ -7,6 +7,8 @@ from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from econ_agents.errors import EconAgentsError
+
 _WORDS: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -16,7 +18,7 @@ _WORDS: dict[Any, str] = {
 }
 
 
-class MismatchError(Exception):
+class MismatchError(EconAgentsError):
     """A value does not have the type of its setting; the message follows the key."""
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from econ_agents.errors import EconAgentsError
+
 _NULL = (r"~|null|Null|NULL|", "~nN\0")
 _BOOL = (r"true|True|TRUE|false|False|FALSE", "tTfF")
 _INT = (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789")
@@ -23,7 +25,7 @@ _FLOAT = (
 _SCALARS = {"null": _NULL, "bool": _BOOL, "int": _INT, "float": _FLOAT}
 
 
-class NotationError(Exception):
+class NotationError(EconAgentsError):
     """A text is no YAML; the message says where, without repeating what stands there."""
 
 

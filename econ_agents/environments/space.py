@@ -10,6 +10,8 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 from numpy.typing import NDArray
 
+from econ_agents.errors import EconAgentsError
+
 FloatArray: TypeAlias = NDArray[np.float32]
 
 LAYOUT_KEY = "observation_layout"
@@ -23,7 +25,7 @@ _PADDING = {
 }
 
 
-class EnvironmentMisfit(Exception):
+class EnvironmentMisfit(EconAgentsError):
     """An environment, or an argument of it, does not fit the learner; the message says why."""
 
 

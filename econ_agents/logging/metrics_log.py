@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from econ_agents.atomic_files import replace_file
+from econ_agents.errors import EconAgentsError
 from econ_agents.logging.sinks import Sink, TensorBoard, WandB, WandBMode
 
 JSONL = "metrics.jsonl"
@@ -26,7 +27,7 @@ NAMESPACES = ("collection", "train", "eval", "timers", "counters")
 _NAME = re.compile(rf"({'|'.join(NAMESPACES)})(/[A-Za-z0-9_.\-]+)+")
 
 
-class MetricsError(Exception):
+class MetricsError(EconAgentsError):
     """A metric is not allowed, or a log cannot be begun, continued or read."""
 
 

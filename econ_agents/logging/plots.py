@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from econ_agents.errors import EconAgentsError
 from econ_agents.logging.metrics_log import read_metrics
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _COLOURS = "#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #000000 #999999".spl
 _LINES = ("-", "--", ":", "-.")
 
 
-class PlotError(Exception):
+class PlotError(EconAgentsError):
     """Nothing can be drawn here."""
 
 

@@ -28,6 +28,7 @@ import torch
 from safetensors import SafetensorError
 
 from econ_agents.atomic_files import sync_folder, write_durably
+from econ_agents.errors import EconAgentsError
 
 FORMAT_VERSION = 1
 """Of the folder's layout. Another one is refused."""
@@ -49,7 +50,7 @@ _LEFTOVER = re.compile(r"\.[a-z][a-z0-9_]{0,63}(\.old)?\.(new|old|gone)")
 Result = TypeVar("Result")
 
 
-class CheckpointError(Exception):
+class CheckpointError(EconAgentsError):
     """A checkpoint is missing, damaged, or of another version or shape."""
 
 

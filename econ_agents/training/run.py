@@ -18,6 +18,7 @@ from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.config.schema import Config
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
+from econ_agents.errors import EconAgentsError
 from econ_agents.logging.metrics_log import MetricsLog
 from econ_agents.logging.plots import plot_run
 from econ_agents.logging.progress import Progress
@@ -41,8 +42,10 @@ BAD_BATCH = "bad_batch.safetensors"
 """What a loss that is not finite was computed from."""
 
 
-class TrainingStopped(Exception):
+class TrainingStopped(EconAgentsError):
     """Training cannot go on; the message says why and what was kept."""
+
+    exit_code = 1
 
 
 class TrainingRun:

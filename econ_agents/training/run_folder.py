@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.config.schema import Config, ConfigError
@@ -31,15 +32,18 @@ def claimed(log_dir: Path) -> Iterator[None]:
     Raises:
         ConfigError: another process works on it.
     """
-    with (log_dir / LOCK_FILE).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"another process works on the run in {log_dir}: wait for it to end, or choose "
-                "another --log-dir"
-            ) from error
+    lock = FileLock(log_dir / LOCK_FILE)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise ConfigError(
+            f"another process works on the run in {log_dir}: wait for it to end, or choose "
+            "another --log-dir"
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def refuse_used(config: Config, log_dir: Path) -> None:

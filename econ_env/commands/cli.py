@@ -8,14 +8,11 @@ from collections.abc import Sequence
 import tyro
 
 from econ_env.commands.doctor import Doctor
-from econ_env.commands.flags import UsageError
 from econ_env.commands.play import Play
+from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
-from econ_env.embeddings import EmbedderError
-from econ_env.grading.answers import GradingError
-from econ_env.llm.types import ModelError
-from econ_env.questions.base import QuestionError
 
+PROGRAM = "econ-env"
 DESCRIPTION = "Teams of language models that answer questions together (ECON)."
 
 
@@ -31,7 +28,7 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
     """
     command: Play | Validate | Doctor = tyro.extras.subcommand_cli_from_dict(
         {"play": Play, "validate": Validate, "doctor": Doctor},
-        prog="econ-env",
+        prog=PROGRAM,
         description=DESCRIPTION,
         args=argv,
     )
@@ -41,20 +38,14 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    0; 1 if no question finished and some failed, rows of a data set failed, or a model was found
-    unfit; 2 after a mistake of the user; 130 after Ctrl-C.
+    0; 1 if no question finished and some failed, rows of a data set failed, a model was found
+    unfit, or the command could not be carried out; 2 after a mistake of the user; 130 after Ctrl-C.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    try:
-        return parse(argv).run()
-    except (UsageError, ModelError, QuestionError, EmbedderError, GradingError, OSError) as error:
-        print(f"econ-env: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("econ-env: interrupted", file=sys.stderr)
-        return 130
+    command = parse(argv)
+    return run_program(f"{PROGRAM} {type(command).__name__.lower()}", command.run)
 
 
 if __name__ == "__main__":

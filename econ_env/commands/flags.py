@@ -13,13 +13,10 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from econ_env.config import EnvConfig
 from econ_env.docstrings import attribute_docstrings
+from econ_env.errors import UsageError
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 
 _Command = TypeVar("_Command")
-
-
-class UsageError(Exception):
-    """A flag has a value that cannot be played; the message is for the user."""
 
 
 def with_help(cls: type[_Command]) -> type[_Command]:

@@ -15,12 +15,13 @@ import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from econ_env.commands.flags import EnvFlags, UsageError, fixed_point, with_help
+from econ_env.commands.flags import EnvFlags, fixed_point, with_help
 from econ_env.commands.playthrough import play_through
 from econ_env.commands.summary import summarise
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.envs.render import render_transcript, use_colour
+from econ_env.errors import UsageError
 from econ_env.game.transcript import Transcript
 from econ_env.llm.types import ModelError
 from econ_env.questions.base import Question, QuestionOrder

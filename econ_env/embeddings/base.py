@@ -8,11 +8,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from econ_env.errors import EconError
+
 Rows = npt.NDArray[np.float32]
 """Embeddings, shape (number of texts, dim); every row has length 1."""
 
 
-class EmbedderError(Exception):
+class EmbedderError(EconError):
     """An embedder cannot be used: unknown name, missing or altered weights.
 
     The message says what to do.

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from econ_env.config import EnvConfig
 from econ_env.envs.driver import Episodes
+from econ_env.envs.episode_views import ManyEpisodesView
 from econ_env.envs.infos import Infos
 from econ_env.envs.keywords import takes_settings
 from econ_env.envs.spaces import (
@@ -21,9 +22,7 @@ from econ_env.envs.spaces import (
     stack_actions,
 )
 from econ_env.game.transcript import Transcript
-from econ_env.llm.budget.limits import Spending
 from econ_env.llm.models import Models
-from econ_env.llm.types import Usage
 from econ_env.questions import QuestionSource
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -37,7 +36,7 @@ def batched_parallel_env(num_questions: int = 16, **settings: Any) -> BatchedEco
     return BatchedEconEnv(EnvConfig(**settings), num_questions=num_questions)
 
 
-class BatchedEconEnv:
+class BatchedEconEnv(ManyEpisodesView):
     """B questions, each played by its own team of agents, stepped together.
 
     ## Description
@@ -131,29 +130,6 @@ class BatchedEconEnv:
         Places that have never been reset are left out: the list is empty before the first reset.
         """
         return self._episodes.transcripts()
-
-    def transcript(self, question: int) -> Transcript:
-        """What was said and sampled in the episode of one question, 0 to B - 1.
-
-        Raises:
-            ResetNeeded: the question has never been reset.
-        """
-        return self._episodes.transcript(question)
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens and requests spent since this environment was made."""
-        return self._episodes.usage
-
-    @property
-    def usage_from_cache(self) -> Usage:
-        """What the answers from the cache had cost when they were recorded; not in ``usage``."""
-        return self._episodes.usage_from_cache
-
-    @property
-    def spending(self) -> Spending:
-        """What counts against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
-        return self._episodes.spending
 
     def reset(
         self,

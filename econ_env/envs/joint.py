@@ -9,20 +9,18 @@ import numpy as np
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
+from econ_env.envs.episode_views import OneEpisodeView
 from econ_env.envs.joint_views import ViewName, joint_info, make_view
 from econ_env.envs.keywords import takes_settings
 from econ_env.envs.parallel import EconParallelEnv
 from econ_env.envs.render import RENDER_MODES, RenderMode
 from econ_env.envs.spaces import FloatArray
-from econ_env.game.transcript import Transcript
-from econ_env.llm.budget.limits import Spending
-from econ_env.llm.types import Usage
 from econ_env.seeds import draw_seed
 
 Info: TypeAlias = dict[str, float | NDArray[np.float64]]
 
 
-class JointEnv(gymnasium.Env[Any, Any], EzPickle):
+class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any], EzPickle):
     """A team of language models as one environment with one controller.
 
     ## Description
@@ -92,6 +90,7 @@ class JointEnv(gymnasium.Env[Any, Any], EzPickle):
     ) -> None:
         EzPickle.__init__(self, view=view, bins=bins, render_mode=render_mode, **settings)
         self._env = EconParallelEnv(render_mode=render_mode, **settings)
+        self._episodes = self._env._episodes
         self.render_mode = render_mode
         self.n_agents = len(self._env.possible_agents)
         self.observation_layout = self._env.observation_layout
@@ -141,33 +140,9 @@ class JointEnv(gymnasium.Env[Any, Any], EzPickle):
             joint_info(infos, rewards),
         )
 
-    @property
-    def transcript(self) -> Transcript:
-        """What was said and sampled in the episode so far."""
-        return self._env.transcript
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens and requests spent since this environment was made; kept strategies cost none."""
-        return self._env.usage
-
-    @property
-    def usage_from_cache(self) -> Usage:
-        """What the answers from the cache had cost when they were recorded; not in ``usage``."""
-        return self._env.usage_from_cache
-
-    @property
-    def spending(self) -> Spending:
-        """What counts against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
-        return self._env.spending
-
     def render(self) -> str | None:
         """The episode as text in mode ``"ansi"``; in mode ``"human"`` it is printed instead."""
         return self._env.render()
-
-    def close(self) -> None:
-        """Release what this environment holds; may be called twice."""
-        self._env.close()
 
     def _show(self, observations: dict[str, FloatArray]) -> Any:
         return self._view.observations.show(

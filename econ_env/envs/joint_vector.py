@@ -15,6 +15,7 @@ from gymnasium.vector.utils import batch_space, iterate
 
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv, Flags, Values
+from econ_env.envs.episode_views import ManyEpisodesView
 from econ_env.envs.joint_views import ViewName, joint_info, make_view
 from econ_env.envs.keywords import takes_settings
 from econ_env.envs.render import (
@@ -34,12 +35,10 @@ from econ_env.envs.vector import (
     with_masks,
 )
 from econ_env.game.transcript import Transcript
-from econ_env.llm.budget.limits import Spending
-from econ_env.llm.types import Usage
 from econ_env.seeds import draw_seed
 
 
-class JointVectorEnv(VectorEnv[Any, Any, Any], EzPickle):
+class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
     """Many teams, each with one controller, stepped together.
 
     ## Description
@@ -120,6 +119,7 @@ class JointVectorEnv(VectorEnv[Any, Any, Any], EzPickle):
         self.metadata = {**type(self).metadata, "autoreset_mode": self._mode}
         self.render_mode = check_render_mode(render_mode)
         self._env = BatchedEconEnv(EnvConfig(**settings), num_questions=num_envs)
+        self._episodes = self._env._episodes
         self.num_envs = num_envs
         self.n_agents = len(self._env.possible_agents)
         self.observation_layout = self._env.observation_layout
@@ -230,29 +230,6 @@ class JointVectorEnv(VectorEnv[Any, Any, Any], EzPickle):
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """The attribute ``name`` of every environment, such as ``"transcript"``."""
         return self.call(name)
-
-    def transcript(self, index: int) -> Transcript:
-        """What was said and sampled in the episode of one environment.
-
-        Raises:
-            ResetNeeded: it has never been reset.
-        """
-        return self._env.transcript(index)
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens and requests spent since this environment was made; kept strategies cost none."""
-        return self._env.usage
-
-    @property
-    def usage_from_cache(self) -> Usage:
-        """What the answers from the cache had cost when they were recorded; not in ``usage``."""
-        return self._env.usage_from_cache
-
-    @property
-    def spending(self) -> Spending:
-        """What counts against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
-        return self._env.spending
 
     def close_extras(self, **settings: Any) -> None:
         """Release what this environment holds; :meth:`close` calls it once."""

@@ -14,6 +14,7 @@ from pettingzoo import ParallelEnv
 
 from econ_env.config import EnvConfig
 from econ_env.envs.driver import Episodes
+from econ_env.envs.episode_views import OneEpisodeView
 from econ_env.envs.infos import Infos as InfoArrays
 from econ_env.envs.keywords import takes_settings
 from econ_env.envs.render import (
@@ -30,15 +31,13 @@ from econ_env.envs.spaces import (
     layout_as_json,
     stack_actions,
 )
-from econ_env.game.transcript import Transcript
-from econ_env.llm.budget.limits import Spending
-from econ_env.llm.types import ChatModel, Usage
+from econ_env.llm.types import ChatModel
 from econ_env.questions.base import QuestionSource
 
 Infos: TypeAlias = dict[str, dict[str, float]]
 
 
-class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
+class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
     """A team of language models that answers one question per episode.
 
     ## Description
@@ -206,26 +205,6 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
         state: FloatArray = self._episodes.state()[0]
         return state
 
-    @property
-    def transcript(self) -> Transcript:
-        """What was said and sampled in the episode so far."""
-        return self._episodes.transcript(0)
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens and requests spent since this environment was made; kept strategies cost none."""
-        return self._episodes.usage
-
-    @property
-    def usage_from_cache(self) -> Usage:
-        """What the answers from the cache had cost when they were recorded; not in ``usage``."""
-        return self._episodes.usage_from_cache
-
-    @property
-    def spending(self) -> Spending:
-        """What counts against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
-        return self._episodes.spending
-
     def render(self) -> str | None:
         """The episode as text in mode ``"ansi"``; in mode ``"human"`` it is printed instead.
 
@@ -237,13 +216,6 @@ class EconParallelEnv(ParallelEnv[str, Any, Any], EzPickle):
         if self.render_mode == "human":
             self._screen.show(self.transcript)
         return None
-
-    def close(self) -> None:
-        """Let go of the cache's file. Models are shared by the process, and outlive this.
-
-        May be called twice. :func:`econ_env.llm.close_shared_models` releases the models.
-        """
-        self._episodes.close()
 
     def _show(self) -> None:
         if self.render_mode == "human":

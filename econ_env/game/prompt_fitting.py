@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from econ_env.errors import EconError
 from econ_env.llm.types import TOKENS_PER_MESSAGE, Message
 
 PartName = Literal["responses", "strategy", "question"]
@@ -21,8 +22,10 @@ CUT_MARK = "... "
 """Stands where the beginning of a text was cut."""
 
 
-class PromptTooLong(Exception):
+class PromptTooLong(EconError):
     """No admissible cut makes a prompt fit."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,6 @@ import json
 import logging
 import math
 import os
-import resource
 import signal
 import sys
 import time
@@ -105,6 +104,8 @@ def _numbers_agree(a: Any, b: Any) -> bool:
 
 def apply_limits(memory_bytes: int) -> list[str]:
     """Bound this process for good. Returns a sentence for every limit the system refused."""
+    import resource
+
     limits = {
         "address space": (resource.RLIMIT_AS, memory_bytes),
         "size of written files": (resource.RLIMIT_FSIZE, 0),
@@ -115,6 +116,8 @@ def apply_limits(memory_bytes: int) -> list[str]:
 
 
 def _apply_limit(name: str, kind: int, limit: int) -> str | None:
+    import resource
+
     try:
         resource.setrlimit(kind, (limit, limit))
     except (ValueError, OSError) as error:  # macOS refuses some
@@ -123,6 +126,8 @@ def _apply_limit(name: str, kind: int, limit: int) -> str | None:
 
 
 def _judge_in_time(gold: str, answer: str, cpu_seconds: float) -> str:
+    import resource
+
     # If the parent is gone and the timer is not heard, the system ends this process a little later.
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     end = math.ceil(time.process_time() + cpu_seconds) + 1

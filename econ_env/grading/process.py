@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
+from econ_env.errors import EconError
 from econ_env.grading.verdict import Verdict
 
 logger = logging.getLogger(__name__)
@@ -20,8 +22,10 @@ logger = logging.getLogger(__name__)
 _JUDGE = Path(__file__).with_name("judge.py")
 
 
-class GradingError(Exception):
+class GradingError(EconError):
     """The grading process cannot run at all. One pair that is too hard never raises this."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,10 +53,11 @@ class JudgeProcess:
     """
 
     def __init__(self, limits: WorkerLimits) -> None:
-        if sys.platform == "win32":
+        if find_spec("resource") is None:
             raise GradingError(
-                "Formulas are compared in a process with POSIX resource limits, which Windows does "
-                "not have. Run econ_env under Linux, macOS or WSL; plain numbers need no process."
+                "Formulas are compared in a process with POSIX resource limits, which this system "
+                f"({sys.platform}) does not have. Run econ_env under Linux, macOS or WSL; plain "
+                "numbers need no process."
             )
         self._start_deadline = time.monotonic() + limits.start_seconds
         self._is_ready = False

@@ -6,7 +6,6 @@ import atexit
 import logging
 import math
 import os
-import sys
 import threading
 import time
 import weakref
@@ -149,5 +148,5 @@ def _forget_all_in_child() -> None:
         worker._forget_in_child()
 
 
-if sys.platform != "win32":
+if hasattr(os, "register_at_fork"):  # no process forks under Windows
     os.register_at_fork(after_in_child=_forget_all_in_child)

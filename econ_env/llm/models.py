@@ -6,7 +6,6 @@ reaches the model: so an answer from the cache costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from econ_env.llm.budget.limits import Budget, LimitedModel, Spending
 from econ_env.llm.cache.keys import Versioned, content_version, local_version
 from econ_env.llm.cache.recording_model import CacheMode, RecordingModel
 from econ_env.llm.cache.store import CompletionStore
-from econ_env.llm.incremental import Answers, completions_of, in_order
+from econ_env.llm.forwarding import ForwardingModel
 from econ_env.llm.registry import Team, bundled_folder, family_of
-from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage, tokens_per_message
+from econ_env.llm.types import ChatModel, Usage
 from econ_env.version import __version__
 
 
@@ -91,32 +90,14 @@ class Models:
             self._store.close()
 
 
-class _Named:
+class _Named(ForwardingModel):
     """The model that a team has under a name by then, loaded at the first use.
 
     Not the model of today: it may be closed, and loaded again, while games go on.
     """
 
     def __init__(self, team: Team, name: str) -> None:
-        self._team = team
-        self.name = name
-
-    @property
-    def context_limit(self) -> int | None:
-        return self._team.model(self.name).context_limit
-
-    @property
-    def tokens_per_message(self) -> int:
-        return tokens_per_message(self._team.model(self.name))
-
-    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        return in_order(self.generate_each(requests))
-
-    def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        return completions_of(self._team.model(self.name), requests)
-
-    def count_tokens(self, text: str) -> int:
-        return self._team.model(self.name).count_tokens(text)
+        super().__init__(name, partial(team.model, name))
 
     def close(self) -> None:
         """Nothing: the model belongs to the process or to a user."""

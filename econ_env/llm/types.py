@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from econ_env.errors import EconError
+
 Role = Literal["strategy", "local_strategy", "execute", "local_commit", "commit"]
 """What a call is for. The two ``local_*`` roles exist only when executors form groups."""
 
@@ -98,7 +100,7 @@ class Completion:
         return cls(text="", usage=usage or Usage(), finish_reason="error", error=error)
 
 
-class ModelError(Exception):
+class ModelError(EconError):
     """A model cannot be used at all: unknown name, missing weights, wrong key.
 
     Raised at once, unlike the failure of a single request.

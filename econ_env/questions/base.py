@@ -9,20 +9,23 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from econ_env.errors import EconError
 from econ_env.seeds import derive_seed
 
 OrderName = Literal["sequential", "shuffled"]
 
 
-class QuestionError(Exception):
+class QuestionError(EconError):
     """A data set cannot be used: it is unknown, missing, empty or malformed.
 
     The message says where (file, row, field) and what to do.
     """
 
 
-class OutOfQuestions(Exception):
+class OutOfQuestions(EconError):
     """Every question of the source was asked once and the order does not loop."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

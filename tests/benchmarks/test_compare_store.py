@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.comparison.records import Record
-from benchmarks.comparison.settings import SettingsDiffer, SettingsFile, what_answers_depend_on
+from benchmarks.comparison.settings import SettingsFile, what_answers_depend_on
 from benchmarks.comparison.store import RecordStore, StoreError
+from benchmarks.errors import SettingsDiffer
 from econ_env.config import EnvConfig
 from econ_env.llm.types import Usage
 from econ_env.questions.base import Question

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.errors import SettingsDiffer
 from benchmarks.learning import bundled, bundled_nash, looped, update
 from benchmarks.learning import command as learning
 from benchmarks.learning.answers import accuracy_difference
 from benchmarks.learning.exact import Yardstick
 from benchmarks.learning.mpe import measure_mpe
-from benchmarks.learning.results import Result, ResultFile, SettingsDiffer, over_seeds
+from benchmarks.learning.results import Result, ResultFile, over_seeds
 from benchmarks.learning.sb3 import difference_of_means, measure_sb3, summarise
 from benchmarks.learning.simulated import marks, measure_simulated, preset
 from econ_agents.config.files import read_config

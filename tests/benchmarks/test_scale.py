@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.comparison.econ import SteeredTeam
 from benchmarks.comparison.econ_policy import Fixed
-from benchmarks.learning.results import Result, SettingsDiffer
+from benchmarks.errors import SettingsDiffer
+from benchmarks.learning.results import Result
 from benchmarks.scale import command as scale
 from benchmarks.scale.measuring import Study, measure_scale
 from benchmarks.scale.table import table_lines

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import Field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -194,7 +194,7 @@ def used() -> set[str]:
     return found
 
 
-def is_env_config(node: ast.AST) -> bool:
+def is_env_config(node: ast.AST) -> TypeGuard[ast.ClassDef]:
     return isinstance(node, ast.ClassDef) and node.name == "EnvConfig"
 
 

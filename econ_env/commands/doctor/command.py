@@ -11,7 +11,8 @@ import tyro
 from tqdm import tqdm
 
 from econ_env.commands.doctor.examination import Examination
-from econ_env.commands.flags import EnvFlags, UsageError, only, with_help
+from econ_env.commands.flags import EnvFlags, only, with_help
+from econ_env.errors import UsageError
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.registry import resolve_models
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -13,7 +12,7 @@ from econ_env.commands.doctor.sampler import MAX_TOKENS
 from econ_env.llm.api.address import Address, names_a_server, parse_address
 from econ_env.llm.api.client import ApiModel
 from econ_env.llm.api.errors import UnsupportedSetting
-from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.server_key import key_of
 from econ_env.llm.api.settings import ApiSettings, SecondAction
 from econ_env.llm.registry import shared_model
 from econ_env.llm.types import ModelError
@@ -87,10 +86,10 @@ class Examination:
             refusal = Finding(topic="second action", state="PROBLEM", text=str(error))
             settings = replace(settings, second_action="none")
             model = ApiModel(self.name, settings)
-        key = os.environ.get(address.profile.key_variable, "").strip()
-        endpoint = Endpoint(address.url, Secret(key) if key else None)
+        key = key_of(address)
+        endpoint = Endpoint(address.url, key)
         with closing(model), closing(endpoint):
-            server = EndpointProbes(address, endpoint, has_key=bool(key), report=report)
+            server = EndpointProbes(address, endpoint, has_key=key is not None, report=report)
             for finding in server.connect():
                 yield finding
                 if finding.state == "PROBLEM":

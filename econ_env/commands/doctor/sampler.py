@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from econ_env.commands.doctor.effects import Cell, Effect, judge
+from econ_env.errors import EconError
 
 PROMPTS = (
     "Write a list of thirty unusual words, separated by commas.",
@@ -35,8 +36,10 @@ class Question:
     seed: int
 
 
-class CannotMeasureError(Exception):
+class CannotMeasureError(EconError):
     """Requests failed, so there is nothing to compare. The message says why."""
+
+    exit_code = 1
 
 
 class Sampler(Generic[S]):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from econ_env.llm.api.address import Address, parse_address
 from econ_env.llm.api.body import check_supported
-from econ_env.llm.api.errors import KeyProblem
-from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.server_key import key_of
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.incremental import Answers, in_order
 from econ_env.llm.types import ChatRequest, Completion, ModelError
@@ -44,7 +43,7 @@ class ApiModel:
         self.context_limit: int | None = self.settings.context_limit
         self._address = parse_address(name)
         check_supported(name, self._address.profile, self.settings)
-        self._secret = None if self.settings.offline else _secret(self._address, api_key)
+        self._secret = None if self.settings.offline else key_of(self._address, api_key)
         self._engine: Engine | None = None
         self._batches: list[RequestBatch] = []
         self._closed = False
@@ -143,21 +142,3 @@ class ApiModel:
                 self._engine = None
         if last:
             engine.shut_down()
-
-
-def _secret(address: Address, api_key: str | None) -> Secret | None:
-    """The key that was given, or that the environment holds; None where none is needed."""
-    variable = address.profile.key_variable
-    value = (os.environ.get(variable, "") if api_key is None else api_key).strip()
-    if not value:
-        if address.profile.needs_key and address.is_default:
-            raise KeyProblem(
-                f"{address.name!r} needs a key: set the environment variable {variable}"
-            )
-        return None
-    try:
-        return Secret(value)
-    except ValueError as error:
-        raise KeyProblem(
-            f"the key for {address.name!r} (environment variable {variable}) cannot be one: {error}"
-        ) from None

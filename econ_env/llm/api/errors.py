@@ -36,6 +36,8 @@ class KeyProblem(ApiError):
 class AccountExhausted(ApiError):
     """The account has no credit left (402, or a quota that does not come back)."""
 
+    exit_code = 1
+
 
 class UnknownModel(ApiError):
     """The server does not have this model."""

@@ -19,19 +19,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from econ_env.llm.budget.prices import Price
-from econ_env.llm.incremental import Answers, completions_of, in_order
-from econ_env.llm.types import (
-    ChatModel,
-    ChatRequest,
-    Completion,
-    ModelError,
-    Usage,
-    tokens_per_message,
-)
+from econ_env.llm.forwarding import ForwardingModel
+from econ_env.llm.incremental import Answers, completions_of
+from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError, Usage
 
 
 class BudgetExceeded(ModelError):
     """The next request could cross a limit, so it was not sent."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,7 +228,7 @@ class Budget:
         )
 
 
-class LimitedModel:
+class LimitedModel(ForwardingModel):
     """A :class:`~econ_env.llm.types.ChatModel` that asks only what a budget allows.
 
     Several models, environments and threads may share one budget.
@@ -243,30 +239,15 @@ class LimitedModel:
     """
 
     def __init__(self, model: ChatModel, budget: Budget) -> None:
-        self.name = model.name
-        self._model = model
+        super().__init__(model.name, lambda: model)
         self._budget = budget
 
-    @property
-    def context_limit(self) -> int | None:
-        """The model's own."""
-        return self._model.context_limit
-
-    @property
-    def tokens_per_message(self) -> int:
-        """What the model's template adds to a message."""
-        return tokens_per_message(self._model)
-
-    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        """Answer every request, in order.
+    def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
+        """Answer every request; each completion comes as soon as it is there.
 
         Raises:
-            BudgetExceeded: not every request could be sent.
+            BudgetExceeded: the next request could not be sent.
         """
-        return in_order(self.generate_each(requests))
-
-    def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """As :meth:`generate`, but every completion comes as soon as it is there."""
         bounds = [self._bound(request) for request in requests]
         start = 0
         while start < len(requests):
@@ -283,14 +264,6 @@ class LimitedModel:
             finally:
                 self._budget.release(list(open_tickets.values()))
             start += len(tickets)
-
-    def count_tokens(self, text: str) -> int:
-        """Number of tokens of ``text``: of the model itself."""
-        return self._model.count_tokens(text)
-
-    def close(self) -> None:
-        """Close the model. May be called twice."""
-        self._model.close()
 
     def _bound(self, request: ChatRequest) -> Usage:
         """The most that a request may take; nothing where no limit asks for it."""

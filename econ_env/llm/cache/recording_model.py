@@ -27,7 +27,8 @@ from econ_env.llm.cache.keys import (
     text_key,
 )
 from econ_env.llm.cache.store import CompletionStore, ModelFacts
-from econ_env.llm.incremental import completions_of
+from econ_env.llm.forwarding import ForwardingModel
+from econ_env.llm.incremental import Answers, completions_of
 from econ_env.llm.types import (
     ChatModel,
     ChatRequest,
@@ -45,7 +46,7 @@ class ReplayMiss(ModelError):
     """A run that is replayed asks for something that was not recorded."""
 
 
-class RecordingModel:
+class RecordingModel(ForwardingModel):
     """A :class:`~econ_env.llm.types.ChatModel` that answers from a store where it can.
 
     The wrapped model is touched only when something is missing, or where it is at hand; in mode
@@ -75,8 +76,7 @@ class RecordingModel:
     ) -> None:
         if mode not in ("read_write", "replay"):
             raise ValueError(f'mode must be "read_write" or "replay", got {mode!r}')
-        self.name = model.name
-        self._model = model
+        super().__init__(model.name, lambda: model)
         self._store = store
         self._replays = mode == "replay"
         self._settings = canonical_json(settings or {})
@@ -101,8 +101,8 @@ class RecordingModel:
         """What the answers from the cache had cost when they were recorded."""
         return self._saved
 
-    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        """The recorded or new completion of every request, in order.
+    def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
+        """The recorded or new completion of every request: first what is recorded.
 
         Equal requests of one batch are asked once.
 
@@ -112,28 +112,29 @@ class RecordingModel:
         """
         model = self._model_key()
         texts = [request_json(request) for request in requests]
-        keys = [request_key(model, text) for text in texts]
-        answers: dict[str, Completion] = {}
-        asked: dict[str, int] = {}
-        for index, key in enumerate(keys):
-            if key in answers or key in asked:
-                continue
-            held = self._store.get(key)
-            if held is None:
-                asked[key] = index
-            else:
-                answers[key] = held
-        missing = list(asked.items())
+        places: dict[str, list[int]] = {}
+        for index, text in enumerate(texts):
+            places.setdefault(request_key(model, text), []).append(index)
+        found = {key: self._store.get(key) for key in places}
+        missing = [(key, places[key][0]) for key, held in found.items() if held is None]
         if missing and self._replays:
             raise self._miss(requests[missing[0][1]], len(missing), len(requests))
+        saved = Usage()
+        for key, held in found.items():
+            if held is not None:
+                for index in places[key]:
+                    saved += held.usage
+                    yield index, held
         with closing(completions_of(self._model, [requests[i] for _, i in missing])) as new:
             for position, completion in new:
-                key, index = missing[position]
-                answers[key] = self._keep(key, texts[index], requests[index], completion)
-        hits = [key for index, key in enumerate(keys) if asked.get(key) != index]
+                key, first = missing[position]
+                kept = self._keep(key, texts[first], requests[first], completion)
+                yield first, kept
+                for index in places[key][1:]:
+                    saved += kept.usage
+                    yield index, kept
         with self._lock:
-            self._saved += sum([answers[key].usage for key in hits], Usage())
-        return [answers[key] for key in keys]
+            self._saved += saved
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens of ``text``; counted by the model once, then remembered.
@@ -156,7 +157,7 @@ class RecordingModel:
 
     def close(self) -> None:
         """Close the model and the store. May be called twice."""
-        self._model.close()
+        super().close()
         self._store.close()
 
     def _keep(

@@ -16,6 +16,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from econ_env.llm.cache.sqlite_file import StoreError, StoreFile
 from econ_env.llm.types import Completion
 from econ_env.record_json import from_plain, to_plain
@@ -42,6 +44,7 @@ CREATE TABLE IF NOT EXISTS token_counts (
 ) WITHOUT ROWID;
 """
 
+_FILE = "completions.sqlite"
 _FACTS = ("version", "context_limit", "tokens_per_message")
 
 
@@ -49,12 +52,17 @@ def default_cache_path() -> Path:
     """Where completions are kept unless a path is given.
 
     ``completions.sqlite`` in the folder that ``ECON_CACHE`` names, else in ``econ_env`` below
-    ``XDG_CACHE_HOME`` or ``~/.cache``.
+    ``XDG_CACHE_HOME`` or ``~/.cache`` where it is there already, else in the folder that the
+    system has for caches, which is the same one under Linux.
     """
     folder = os.environ.get("ECON_CACHE")
-    if not folder:
-        folder = str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "econ_env")
-    return Path(folder).expanduser() / "completions.sqlite"
+    if folder:
+        return Path(folder).expanduser() / _FILE
+    # Where all systems had it before each got its own folder.
+    former = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "econ_env" / _FILE
+    if former.is_file():
+        return former
+    return user_cache_path("econ_env", appauthor=False) / _FILE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from econ_env.errors import EconError
 from econ_env.llm.types import Message, ModelError
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ _ASSISTANT = Message(role="assistant", content="econprobeassistant")
 _PROBES = re.compile("|".join(probe.content for probe in (_SYSTEM, _USER, _ASSISTANT)))
 
 
-class PromptError(Exception):
+class PromptError(EconError):
     """Messages that cannot become a prompt for this model. The text is for people."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,11 +11,13 @@ import pytest
 from econ_agents.commands import nash
 from econ_agents.commands.cli import main
 from econ_agents.config.files import config_keys, config_mapping, read_config, write_config
-from econ_agents.config.schema import Config
+from econ_agents.config.schema import Config, ConfigError
 from econ_agents.evaluation import evaluate
 from econ_agents.training import train
 from econ_agents.training.checkpoint import save_checkpoint
+from econ_agents.training.run import TrainingStopped
 from econ_env import ModelError
+from econ_env.llm import BudgetExceeded
 
 SECRET = "sk-3141"
 
@@ -290,12 +292,21 @@ def test_a_key_is_asked_for_where_it_belongs(capsys: pytest.CaptureFixture[str])
 # How a run ends
 
 
-@pytest.mark.parametrize("error", [ModelError("no such model"), OSError("disk is full")])
-def test_what_the_environment_or_the_system_says_is_passed_on(
-    calls: Calls, capsys: pytest.CaptureFixture[str], error: Exception
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ModelError("no such model"), 2),
+        (BudgetExceeded("nothing is left"), 1),
+        (ConfigError("no such setting"), 2),
+        (TrainingStopped("the loss is nan"), 1),
+        (OSError("disk is full"), 2),
+    ],
+)
+def test_what_the_learner_the_environment_or_the_system_says_is_passed_on(
+    calls: Calls, capsys: pytest.CaptureFixture[str], error: Exception, code: int
 ) -> None:
     calls.error = error
-    assert main(["train"]) == 2
+    assert main(["train"]) == code
     assert capsys.readouterr().err == f"econ-agents train: {error}\n"
 
 
@@ -308,17 +319,19 @@ def test_a_resumed_run_passes_on_what_its_environment_says(
     assert "no such model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("error", "arguments"),
-    [
-        (ValueError("a bug"), ["train"]),
-        (ModelError("of another environment"), ["train", "--env.factory", "mpe2:env"]),
-    ],
-)
-def test_a_bug_keeps_its_traceback(calls: Calls, error: Exception, arguments: list[str]) -> None:
+class Fault(Exception):
+    """What an environment raises that tells nobody how a program ends by it."""
+
+
+class Odd(Fault):
+    exit_code = "2"
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), Fault("a bug"), Odd("a bug")])
+def test_a_bug_keeps_its_traceback(calls: Calls, error: Exception) -> None:
     calls.error = error
-    with pytest.raises(type(error)):
-        main(arguments)
+    with pytest.raises(type(error), match="a bug"):
+        main(["train"])
 
 
 def test_ctrl_c_ends_with_130(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:

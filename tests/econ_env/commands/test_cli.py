@@ -153,7 +153,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(
     monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
     assert main([*PLAY, *flags]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("econ-env: ")
+    assert err.startswith("econ-env play: ")
     assert message in err
     assert "Traceback" not in err
 

@@ -47,11 +47,11 @@ def test_a_budget_ends_play_with_what_was_played_and_a_higher_one_goes_on(
 ) -> None:
     out = tmp_path / "played.jsonl"
     run = [*flags(tmp_path, "read_write"), "--questions", "40", "--out", str(out)]
-    assert main([*run, "--max-requests", "100"]) == 2
+    assert main([*run, "--max-requests", "100"]) == 1
     captured = capsys.readouterr()
     assert "16 finished" in captured.out
     assert "asked now            100 requests" in captured.out
-    assert captured.err.startswith("econ-env: max_requests=100 does not allow")
+    assert captured.err.startswith("econ-env play: max_requests=100 does not allow")
     assert "Traceback" not in captured.err
     assert len(out.read_text().splitlines()) == 16
     assert main([*run, "--max-requests", "150"]) == 0
@@ -67,8 +67,6 @@ def test_a_budget_ends_play_with_what_was_played_and_a_higher_one_goes_on(
         (["--cache", "replay", "--cache-path", "/no/such/cache"], "/no/such/cache"),
         (["--cache-path", "somewhere"], "keeps nothing"),
         (["--max-requests", "0"], "max_requests"),
-        (["--max-requests", "2"], "max_requests=2 does not allow"),
-        (["--max-total-tokens", "5"], "max_total_tokens=5 does not allow"),
         (["--prices", "simulated:0"], "--prices takes a model"),
         (["--price", "simulated:0=1,2,3"], "--prices takes a model"),
         (["--prices", "simulated:0=1,-2"], "prices['simulated:0']"),
@@ -84,7 +82,25 @@ def test_a_mistake_is_one_message_and_exit_code_2(
 ) -> None:
     assert main([*PLAY, *extra]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("econ-env: ")
+    assert err.startswith("econ-env play: ")
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (["--max-requests", "2"], "max_requests=2 does not allow"),
+        (["--max-total-tokens", "5"], "max_total_tokens=5 does not allow"),
+    ],
+    ids=str,
+)
+def test_a_budget_too_small_for_one_question_is_one_message_and_exit_code_1(
+    limit: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*PLAY, *limit]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("econ-env play: ")
     assert message in err
     assert "Traceback" not in err
 
@@ -94,7 +110,7 @@ def test_a_cost_limit_is_counted_with_the_price_of_a_flag(
 ) -> None:
     prices = [f"simulated:{name}=1000,1000" for name in (0, 1, 2, "coordinator")]
     run = [*PLAY, "--questions", "40", "--max-cost-usd", "6", "--prices", *prices]
-    assert main(run) == 2
+    assert main(run) == 1
     captured = capsys.readouterr()
     assert "max_cost_usd=6.0 does not allow" in captured.err
     assert "may cost up to $" in captured.err

@@ -115,7 +115,7 @@ def test_a_file_that_breaks_off_shows_what_was_found_before(
     captured = capsys.readouterr()
     assert "line 2: field 'answer' is empty" in captured.out
     assert "failed               1" in captured.out
-    assert captured.err.startswith("econ-env: ")
+    assert captured.err.startswith("econ-env validate: ")
     assert "line 3: not valid JSON" in captured.err
 
 
@@ -158,7 +158,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(
 ) -> None:
     assert main(["validate", *arguments]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith("econ-env: ")
+    assert captured.err.startswith("econ-env validate: ")
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""

@@ -138,6 +138,21 @@ def test_the_default_path_follows_the_environment(monkeypatch: pytest.MonkeyPatc
     assert default_cache_path() == Path("/home/me/.cache/econ_env/completions.sqlite")
 
 
+def test_elsewhere_than_under_linux_a_file_stays_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ECON_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    system = tmp_path / "Library" / "Caches" / "econ_env"
+    monkeypatch.setattr("econ_env.llm.cache.store.user_cache_path", lambda name, appauthor: system)
+    assert default_cache_path() == system / "completions.sqlite"
+    former = tmp_path / ".cache" / "econ_env" / "completions.sqlite"
+    former.parent.mkdir(parents=True)
+    former.touch()
+    assert default_cache_path() == former
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [

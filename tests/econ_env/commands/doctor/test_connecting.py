@@ -162,7 +162,7 @@ def test_mistakes_of_the_user_end_with_2(capsys: Out, monkeypatch: pytest.Monkey
     for model in ("nonsense", "vllm:m", "together:m"):
         assert main(["doctor", "--llm", model]) == 2
         printed = capsys.readouterr().err
-        assert printed.startswith("econ-env: ")
+        assert printed.startswith("econ-env doctor: ")
         assert "Traceback" not in printed
 
 

@@ -22,7 +22,7 @@ from econ_env.llm.cache.keys import (
 )
 from econ_env.llm.cache.recording_model import RecordingModel, ReplayMiss
 from econ_env.llm.cache.store import CompletionStore
-from econ_env.llm.incremental import Answers
+from econ_env.llm.incremental import Answers, completions_of
 from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usage
 
 SPENT = Usage(prompt_tokens=5, completion_tokens=2, requests=1)
@@ -122,6 +122,22 @@ def test_new_and_known_requests_of_one_batch_keep_their_order(store: CompletionS
     answers = recorded.generate([ask("a"), ask("b"), ask("c"), ask("a"), ask("b")])
     assert [completion.text for completion in answers] == ["2", "1", "3", "2", "1"]
     assert [request.messages[0].content for request in model.asked] == ["b", "a", "c"]
+
+
+def test_one_by_one_what_is_recorded_comes_first_and_what_is_new_is_kept(
+    store: CompletionStore,
+) -> None:
+    model = Counting()
+    recorded = RecordingModel(model, store, "read_write")
+    recorded.generate([ask("b")])
+    came = list(completions_of(recorded, [ask("a"), ask("b"), ask("c"), ask("a")]))
+    assert [(index, completion.text) for index, completion in came] == [
+        (1, "1"),
+        (0, "2"),
+        (3, "2"),
+        (2, "3"),
+    ]
+    assert replayed(store).generate([ask("c")])[0].text == "3"
 
 
 def test_hits_are_counted_apart_from_what_is_spent(store: CompletionStore) -> None:

@@ -1,0 +1,16 @@
+"""The errors of this package: one root, so that ``except econ_agents.EconAgentsError`` catches all.
+
+A wrong argument of a call is a ``ValueError`` or a ``TypeError``, as everywhere in Python.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EconAgentsError(Exception):
+    """The root of all errors of this package; the message is for people and says what to do."""
+
+    exit_code: ClassVar[int] = 2
+    """Exit code of a command that ends by it: 2 after a mistake of the user, 1 where nothing was
+    wrong with the command, but it could not be carried out."""

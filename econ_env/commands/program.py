@@ -1,0 +1,33 @@
+"""The end of a program: its exit code, and one line on stderr where something went wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from econ_env.errors import EconError
+
+
+def run_program(name: str, run: Callable[[], int]) -> int:
+    """Run a program, and turn errors for people into one line on stderr.
+
+    Args:
+        name: of the program and its command, for the line: ``"econ-env play"``.
+        run: does everything and returns the exit code.
+
+    Returns:
+        The exit code: that of ``run``; after an :class:`~econ_env.errors.EconError` the one that
+        the error names; 2 after an error of the operating system (a file that is not there, for
+        example); 130 after Ctrl-C. Any other exception is a bug and keeps its traceback.
+    """
+    try:
+        return run()
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+    except EconError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,58 @@
+"""The accessors that all views of the episodes have: what was said, and what it took."""
+
+from __future__ import annotations
+
+from econ_env.envs.driver import Episodes
+from econ_env.game.transcript import Transcript
+from econ_env.llm.budget.limits import Spending
+from econ_env.llm.types import Usage
+
+
+class EpisodesView:
+    """An environment that shows the episodes of a driver."""
+
+    _episodes: Episodes
+    """The driver; the constructor of the environment makes it."""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and requests spent since this environment was made; kept strategies cost none."""
+        return self._episodes.usage
+
+    @property
+    def usage_from_cache(self) -> Usage:
+        """What the answers from the cache had cost when they were recorded; not in ``usage``."""
+        return self._episodes.usage_from_cache
+
+    @property
+    def spending(self) -> Spending:
+        """What counts against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
+        return self._episodes.spending
+
+
+class OneEpisodeView(EpisodesView):
+    """A view of one episode at a time."""
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was said and sampled in the episode so far."""
+        return self._episodes.transcript(0)
+
+    def close(self) -> None:
+        """Let go of the cache's file. Models are shared by the process, and outlive this.
+
+        May be called twice. :func:`econ_env.llm.close_shared_models` releases the models.
+        """
+        self._episodes.close()
+
+
+class ManyEpisodesView(EpisodesView):
+    """A view of many episodes in lock-step."""
+
+    def transcript(self, index: int) -> Transcript:
+        """What was said and sampled in one of the episodes, counted from 0.
+
+        Raises:
+            ResetNeeded: it has never been reset.
+        """
+        return self._episodes.transcript(index)

@@ -1,0 +1,27 @@
+"""Every exception class of a package."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from importlib import import_module
+from types import ModuleType
+
+
+def modules_of(package: ModuleType) -> list[str]:
+    """The names of all its modules, but for those that are programs."""
+    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    return [each.name for each in found if not each.name.endswith(".__main__")]
+
+
+def exceptions_of(package: ModuleType) -> list[type[Exception]]:
+    """Those that its modules define and that may leave them: a leading underscore keeps one in."""
+    return [
+        kind
+        for name in modules_of(package)
+        for kind in vars(import_module(name)).values()
+        if inspect.isclass(kind)
+        and issubclass(kind, Exception)
+        and kind.__module__ == name
+        and not kind.__name__.startswith("_")
+    ]
