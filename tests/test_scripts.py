@@ -38,7 +38,8 @@ test -n "$folder" || exit 0
 if test -e "$notes/waits"; then
     trap 'echo saved; exit 130' INT
     echo is waiting
-    sleep 60
+    # Not one long sleep: a Ctrl-C that meets it between fork and exec is lost on it.
+    while :; do sleep 0.1; done
 fi
 code=$(cat "$notes/code of $name" 2>/dev/null || echo 0)
 mkdir -p "$folder/checkpoints"
