@@ -4,3 +4,10 @@ The package never imports an environment: it is given one by name (``"package.mo
 and reads spaces, observations, rewards and numbers in infos, nothing else. Importing it loads no
 heavy library: they load with the modules that use them.
 """
+
+from importlib.metadata import version
+
+# Both packages are one distribution; its version is declared in econ_env, which is not imported.
+__version__ = version("econ-env")
+
+__all__ = ["__version__"]

@@ -56,7 +56,8 @@ esac
 def clone(repository: Path, tmp_path: Path) -> Path:
     """A folder with a space in its path that holds the scripts and a .venv with a fake Python."""
     root = tmp_path / "a clone"
-    for name in ("pyproject.toml", "constraints.txt", "run_econ.sh", "scripts/install.sh"):
+    installed = ("pyproject.toml", "constraints.txt", "econ_env/__init__.py")
+    for name in (*installed, "run_econ.sh", "scripts/install.sh"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(repository / name, root / name)
     python = root / ".venv" / "bin" / "python"
@@ -147,6 +148,14 @@ def test_a_changed_requirement_installs_again(clone: Path, name: str) -> None:
         file.write("# changed\n")
     run(clone, "scripts/install.sh", "test")
     assert installs(clone) == [".[test]", ".[test]"]
+
+
+def test_another_version_of_the_packages_installs_again(clone: Path) -> None:
+    run(clone, "scripts/install.sh")
+    declared = clone / "econ_env/__init__.py"
+    declared.write_text(re.sub('__version__ = ".*"', '__version__ = "9.9.9"', declared.read_text()))
+    run(clone, "scripts/install.sh")
+    assert installs(clone) == [".", "."]
 
 
 def test_a_moved_clone_installs_again(clone: Path) -> None:

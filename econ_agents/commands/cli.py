@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from econ_agents.commands.flags import PROGRAM, parse
 from econ_agents.commands.subcommands import COMMANDS
+from econ_agents.commands.version import versions
 
 _PACKAGE = "econ_agents"
 _SUMMARIES = (
@@ -22,6 +23,7 @@ USAGE = "\n".join(
         *_SUMMARIES,
         "",
         f"{PROGRAM} COMMAND --help lists the flags of a command.",
+        f"{PROGRAM} --version prints the versions that a report of a bug needs.",
     )
 )
 
@@ -36,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = arguments[0] if arguments else ""
     if name in ("-h", "--help"):
         print(USAGE)
+        return 0
+    if arguments == ["--version"]:
+        print(versions())
         return 0
     if name not in COMMANDS:
         # The word is not repeated: it may be a key, pasted to the wrong place.

@@ -10,12 +10,16 @@ import tyro
 from econ_env.commands.doctor import Doctor
 from econ_env.commands.play import Play, UsageError
 from econ_env.commands.validate import Validate
+from econ_env.commands.version import versions
 from econ_env.embeddings import EmbedderError
 from econ_env.grading.answers import GradingError
 from econ_env.llm.types import ModelError
 from econ_env.questions.base import QuestionError
 
-DESCRIPTION = "Teams of language models that answer questions together (ECON)."
+DESCRIPTION = (
+    "Teams of language models that answer questions together (ECON). "
+    "`econ-env --version` prints the versions that a report of a bug needs."
+)
 
 
 def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
@@ -45,7 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    command = parse(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(versions())
+        return 0
+    command = parse(arguments)
     try:
         return command.run()
     except (UsageError, ModelError, QuestionError, EmbedderError, GradingError, OSError) as error:
