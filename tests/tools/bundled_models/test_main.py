@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,17 @@ TINY = tuple(
 )
 
 
+def sampled(*arguments: object, n_questions: int, seed: int) -> None:
+    """Stand for sampling, whose untrained models would write to their last token."""
+    path = arguments[-1]
+    assert isinstance(path, Path)
+    lines = [
+        {"index": index, "plan": "+", "responses": [r"\boxed{1}", r"\boxed{2}"] * 3}
+        for index in range(n_questions)
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -51,6 +63,8 @@ def test_all_models_are_made_then_measured_and_a_second_run_trains_nothing(
 
     monkeypatch.setattr(whole, "evaluate_model", evaluate_model)
     monkeypatch.setattr(whole, "write_team_report", lambda options: measured.append("team"))
+    monkeypatch.setattr(train, "sample_questions", sampled)
+    monkeypatch.setattr(train, "sample_team", sampled)
     monkeypatch.setattr(whole, "RECIPES", TINY)
     monkeypatch.setattr(train, "RECIPES", TINY)
     tiny = replace(COORDINATOR, sampled_questions=2, examples=8)
