@@ -5,6 +5,11 @@ and reads spaces, observations, rewards and numbers in infos, nothing else. Impo
 heavy library: they load with the modules that use them.
 """
 
+from importlib.metadata import version
+
 from econ_agents.errors import EconAgentsError
 
-__all__ = ["EconAgentsError"]
+# Both packages are one distribution; its version is declared in econ_env, which is not imported.
+__version__ = version("econ-env")
+
+__all__ = ["EconAgentsError", "__version__"]

@@ -4,7 +4,7 @@
 #   scripts/install.sh [EXTRA...]      EXTRA: minilm, train, test or dev, as in pyproject.toml
 #
 # What is installed is noted in .venv/.installed-CHECKSUM, one extra a line, where CHECKSUM covers
-# pyproject.toml, constraints.txt and this folder's path. As long as that note says all that is
+# pyproject.toml, constraints.txt, the version of the packages and this folder's path. As long as that note says all that is
 # asked for, this script does nothing: no pip, no network. Otherwise pip adds what is missing.
 #
 # PYTHON names the interpreter that a new .venv is made with. pip's own variables work as always
@@ -68,7 +68,11 @@ else
     make_venv
 fi
 
-checksum=$({ pwd -P && cat pyproject.toml constraints.txt; } | cksum | cut -d ' ' -f 1)
+checksum=$({
+    pwd -P
+    cat pyproject.toml constraints.txt
+    grep '^__version__' econ_env/__init__.py
+} | cksum | cut -d ' ' -f 1)
 note=.venv/.installed-$checksum
 
 wanted=("base" "$@")

@@ -13,6 +13,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 import ipaddress
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+# A shell without job control starts `pytest … &` with Ctrl-C ignored, and every process that a test
+# starts would inherit that: tests of Ctrl-C would wait for what never stops.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class NetworkBlockedError(Exception):

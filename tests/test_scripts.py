@@ -38,7 +38,8 @@ test -n "$folder" || exit 0
 if test -e "$notes/waits"; then
     trap 'echo saved; exit 130' INT
     echo is waiting
-    sleep 60
+    # Not one long sleep: a Ctrl-C that meets it between fork and exec is lost on it.
+    while :; do sleep 0.1; done
 fi
 code=$(cat "$notes/code of $name" 2>/dev/null || echo 0)
 mkdir -p "$folder/checkpoints"
@@ -55,7 +56,8 @@ esac
 def clone(repository: Path, tmp_path: Path) -> Path:
     """A folder with a space in its path that holds the scripts and a .venv with a fake Python."""
     root = tmp_path / "a clone"
-    for name in ("pyproject.toml", "constraints.txt", "run_econ.sh", "scripts/install.sh"):
+    installed = ("pyproject.toml", "constraints.txt", "econ_env/__init__.py")
+    for name in (*installed, "run_econ.sh", "scripts/install.sh"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(repository / name, root / name)
     python = root / ".venv" / "bin" / "python"
@@ -146,6 +148,14 @@ def test_a_changed_requirement_installs_again(clone: Path, name: str) -> None:
         file.write("# changed\n")
     run(clone, "scripts/install.sh", "test")
     assert installs(clone) == [".[test]", ".[test]"]
+
+
+def test_another_version_of_the_packages_installs_again(clone: Path) -> None:
+    run(clone, "scripts/install.sh")
+    declared = clone / "econ_env/__init__.py"
+    declared.write_text(re.sub('__version__ = ".*"', '__version__ = "9.9.9"', declared.read_text()))
+    run(clone, "scripts/install.sh")
+    assert installs(clone) == [".", "."]
 
 
 def test_a_moved_clone_installs_again(clone: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from econ_agents.commands.flags import PROGRAM, parse
 from econ_agents.commands.program import run_program
 from econ_agents.commands.subcommands import ALIASES, COMMANDS
+from econ_agents.commands.version import versions
 
 _SUMMARIES = (
     f"  {' '.join([name, *(f'({other})' for other, own in ALIASES.items() if own == name)]):<17}"
@@ -23,6 +24,7 @@ USAGE = "\n".join(
         *_SUMMARIES,
         "",
         f"{PROGRAM} COMMAND --help lists the flags of a command.",
+        f"{PROGRAM} --version prints the versions that a report of a bug needs.",
     )
 )
 
@@ -40,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = arguments[0] if arguments else ""
     if name in ("-h", "--help"):
         print(USAGE)
+        return 0
+    if arguments == ["--version"]:
+        print(versions())
         return 0
     if name not in COMMANDS and name not in ALIASES:
         # The word is not repeated: it may be a key, pasted to the wrong place.

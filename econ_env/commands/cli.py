@@ -11,9 +11,13 @@ from econ_env.commands.doctor import Doctor
 from econ_env.commands.play import Play
 from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
+from econ_env.commands.version import versions
 
 PROGRAM = "econ-env"
-DESCRIPTION = "Teams of language models that answer questions together (ECON)."
+DESCRIPTION = (
+    "Teams of language models that answer questions together (ECON). "
+    "`econ-env --version` prints the versions that a report of a bug needs."
+)
 
 
 def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
@@ -44,7 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    command = parse(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(versions())
+        return 0
+    command = parse(arguments)
     return run_program(f"{PROGRAM} {type(command).__name__.lower()}", command.run)
 
 

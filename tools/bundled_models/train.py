@@ -43,16 +43,9 @@ def can_compile() -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """Train one of the bundled models. Run it again to go on after an interruption."""
+class TrainingPlace:
+    """Where and with what a training works, whichever model it makes."""
 
-    model: Annotated[
-        Literal["0", "1", "2", "coordinator"],
-        tyro.conf.arg(
-            help="Which model. The coordinator is made of the three others, which it looks for in "
-            "--out."
-        ),
-    ] = "0"
     work_dir: Annotated[
         Path, tyro.conf.arg(help="Folder of the intermediate states (about 40 MB a model).")
     ] = Path("bundled_training")
@@ -69,6 +62,19 @@ class TrainOptions:
     ] = field(default_factory=can_compile)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(TrainingPlace):
+    """Train one of the bundled models. Run it again to go on after an interruption."""
+
+    model: Annotated[
+        Literal["0", "1", "2", "coordinator"],
+        tyro.conf.arg(
+            help="Which model. The coordinator is made of the three others, which it looks for in "
+            "--out."
+        ),
+    ] = "0"
+
+
 def main() -> None:
     """Entry point of the command."""
     options = tyro.cli(TrainOptions, description=__doc__)
@@ -83,7 +89,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def train(options: TrainOptions, recipe: Recipe) -> None:
+def train(options: TrainingPlace, recipe: Recipe) -> None:
     """Run all steps of one model and write it to ``options.out/<number>``."""
     folder = _work_folder(options, str(recipe.number), recipe)
     tokenizer = make_tokenizer(recipe)
@@ -106,7 +112,7 @@ def train(options: TrainOptions, recipe: Recipe) -> None:
     print(f"Wrote {options.out / str(recipe.number)}")
 
 
-def train_coordinator(options: TrainOptions, recipe: CoordinatorRecipe) -> None:
+def train_coordinator(options: TrainingPlace, recipe: CoordinatorRecipe) -> None:
     """Go on from a finished model, for planning and committing only, to ``coordinator``."""
     folder = _work_folder(options, "coordinator", recipe)
     finished = [options.out / str(model.number) for model in RECIPES]
@@ -139,7 +145,7 @@ def train_coordinator(options: TrainOptions, recipe: CoordinatorRecipe) -> None:
     print(f"Wrote {options.out / 'coordinator'}")
 
 
-def _work_folder(options: TrainOptions, name: str, recipe: Recipe | CoordinatorRecipe) -> Path:
+def _work_folder(options: TrainingPlace, name: str, recipe: Recipe | CoordinatorRecipe) -> Path:
     folder = options.work_dir / name
     folder.mkdir(parents=True, exist_ok=True)
     require_same_recipe(folder, recipe)
@@ -150,7 +156,7 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _run(stage: Stage, model: Any, tokenizer: Any, folder: Path, options: TrainOptions) -> None:
+def _run(stage: Stage, model: Any, tokenizer: Any, folder: Path, options: TrainingPlace) -> None:
     """Train ``stage`` to its end, with fresh optimisers."""
     if options.compile:
         model.compile(dynamic=True)
