@@ -158,9 +158,12 @@ class Scheduler:
             # The executors of a question share its prompt, so they wait for each other.
             wanted = min(len(prompt.rows), self._capacity.rows)
             taken = dict(list(prompt.rows.items())[:wanted])
+            while not rows and not self._fits(list(taken.values())):
+                # They will never all fit together.
+                taken.popitem()
             width = max(padded_width(one.tokens) for one in [*chosen, prompt])
             in_chunk = not chosen or width * (len(chosen) + 1) <= self._capacity.chunk
-            if wanted > free or not in_chunk or not self._fits([*rows, *taken.values()]):
+            if len(taken) > free or not in_chunk or not self._fits([*rows, *taken.values()]):
                 break
             chosen.append(_Prompt(tokens=prompt.tokens, rows=taken))
             rows += taken.values()
