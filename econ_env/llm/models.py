@@ -15,7 +15,14 @@ from econ_env.llm.budget.limits import Budget, LimitedModel, Spending
 from econ_env.llm.cache.keys import Versioned, content_version, local_version
 from econ_env.llm.cache.recording_model import CacheMode, RecordingModel
 from econ_env.llm.cache.store import CompletionStore
-from econ_env.llm.incremental import Answers, completions_of, in_order
+from econ_env.llm.incremental import (
+    Answers,
+    Feed,
+    answers_of,
+    completions_of,
+    in_order,
+    streams,
+)
 from econ_env.llm.registry import Team, bundled_folder, family_of
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage, tokens_per_message
 
@@ -113,6 +120,16 @@ class _Named:
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
         return completions_of(self._team.model(self.name), requests)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it takes requests while it answers others; told without loading it."""
+        if self.name in self._team.given:
+            return streams(self._team.given[self.name])
+        return family_of(self.name) == "instruct" and not names_a_server(self.name)
+
+    def answer(self, feed: Feed) -> Answers:
+        return answers_of(self._team.model(self.name), feed)
 
     def count_tokens(self, text: str) -> int:
         return self._team.model(self.name).count_tokens(text)

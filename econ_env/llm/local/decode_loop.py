@@ -346,6 +346,4 @@ class _Row:
     tokens: list[int] = field(default_factory=list)
 
     def decoded(self, *, ended: bool, broken: bool) -> DecodedRow:
-        return DecodedRow(
-            tokens=tuple(self.tokens), ended=ended, shared=self.shared, broken=broken
-        )
+        return DecodedRow(tokens=tuple(self.tokens), ended=ended, shared=self.shared, broken=broken)
