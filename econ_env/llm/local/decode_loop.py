@@ -32,6 +32,7 @@ from transformers.cache_utils import Cache
 
 from econ_env.llm.local.kv_cache import AppendingLayer, join, new_cache, trim
 from econ_env.llm.local.sampler import DecodeRow, Sampler
+from econ_env.llm.local.wide_sampler import WIDE, WideSampler
 
 ROW_FLOOR = 16
 """Below float64, a matrix product never has fewer rows than this; missing ones are filled.
@@ -175,6 +176,7 @@ class DecodeLoop:
             )
             yield None if stop < width else (cache, mask_on_device, logits)
 
+    @torch.inference_mode()
     def forward(
         self, ids: torch.Tensor, mask: torch.Tensor, cache: Cache, *, keep: int = 1
     ) -> torch.Tensor:
@@ -209,7 +211,7 @@ class RunningBatch:
         self._cache: Cache | None = None
         self._mask = torch.empty((0, 0), dtype=torch.int64)
         self._logits = torch.empty((0, 0))
-        self._sampler: Sampler | None = None
+        self._sampler: Sampler | WideSampler | None = None
         self._rows: list[_Row] = []
         # Batch row -> index into _rows. Batch rows beyond the running ones only fill the batch.
         self._owner = np.zeros(0, dtype=np.int64)
@@ -255,7 +257,7 @@ class RunningBatch:
             self._select(self._packed(self.running))
         if not len(self._owner):
             self._rows, self._cache = [], None
-            self._sampler = Sampler(logits.shape[-1], self._loop.device)
+            self._sampler = _sampler(logits)
         place = {prompt: i for i, prompt in enumerate(prompts)}
         first: dict[tuple[int, ...], int] = {}
         added = [
@@ -334,6 +336,13 @@ class RunningBatch:
         if self._cache is None:
             raise RuntimeError("the batch has no rows")
         return self._cache
+
+
+def _sampler(logits: torch.Tensor) -> Sampler | WideSampler:
+    """What draws from logits like these."""
+    if logits.device.type == "cpu" and logits.shape[-1] >= WIDE:
+        return WideSampler(logits.shape[-1])
+    return Sampler(logits.shape[-1], logits.device)
 
 
 @dataclass(kw_only=True)

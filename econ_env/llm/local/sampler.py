@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-_BELOW_ONE = 1.0 - 2.0**-52
+BELOW_ONE = 1.0 - 2.0**-52
 """Largest uniform number used: times any total it stays below the total after rounding."""
 
 
@@ -83,7 +83,7 @@ def draw(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     the id means nothing, but it is one.
     """
     cdf = weights.cumsum(dim=-1)
-    target = uniform.clamp(max=_BELOW_ONE) * cdf[:, -1:]
+    target = uniform.clamp(max=BELOW_ONE) * cdf[:, -1:]
     token = torch.searchsorted(cdf, target, right=True).squeeze(1)
     return token.clamp(max=weights.shape[-1] - 1)
 
