@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from econ_env import __version__
+from econ_env.version import __version__
 
 LIBRARIES = ("torch", "transformers", "gymnasium", "pettingzoo")
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from econ_env.llm.incremental import Answers, completions_of, in_order
+from econ_env.llm.incremental import (
+    Answers,
+    Feed,
+    answers_of,
+    completions_of,
+    in_order,
+    streams,
+)
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, tokens_per_message
 
 
@@ -44,6 +51,15 @@ class ForwardingModel:
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
         """As :meth:`generate`, but every completion comes as soon as it is there."""
         return completions_of(self._model, requests)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the model takes requests while it answers others."""
+        return streams(self._model)
+
+    def answer(self, feed: Feed) -> Answers:
+        """Answer what ``feed`` gives, while it gives more."""
+        return answers_of(self._model, feed)
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens of ``text``, as the model counts them."""

@@ -15,6 +15,7 @@ from econ_env.llm.cache.keys import Versioned, content_version, local_version
 from econ_env.llm.cache.recording_model import CacheMode, RecordingModel
 from econ_env.llm.cache.store import CompletionStore
 from econ_env.llm.forwarding import ForwardingModel
+from econ_env.llm.incremental import streams
 from econ_env.llm.registry import Team, bundled_folder, family_of
 from econ_env.llm.types import ChatModel, Usage
 from econ_env.version import __version__
@@ -98,6 +99,14 @@ class _Named(ForwardingModel):
 
     def __init__(self, team: Team, name: str) -> None:
         super().__init__(name, partial(team.model, name))
+        self._team = team
+
+    @property
+    def streams(self) -> bool:
+        """Whether it takes requests while it answers others; told without loading it."""
+        if self.name in self._team.given:
+            return streams(self._team.given[self.name])
+        return family_of(self.name) == "instruct" and not names_a_server(self.name)
 
     def close(self) -> None:
         """Nothing: the model belongs to the process or to a user."""

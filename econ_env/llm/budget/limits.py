@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from econ_env.llm.budget.prices import Price
 from econ_env.llm.forwarding import ForwardingModel
-from econ_env.llm.incremental import Answers, completions_of
+from econ_env.llm.incremental import Answers, Feed, answers_of, completions_of, streams
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError, Usage
 
 
@@ -131,6 +131,11 @@ class Budget:
             return self._books.usage
 
     @property
+    def unlimited(self) -> bool:
+        """Whether there is no limit at all."""
+        return self.limits == _UNLIMITED
+
+    @property
     def bounds_tokens(self) -> bool:
         """Whether a limit needs to know how long a request may become."""
         return self.limits.max_total_tokens is not None or self.limits.max_cost_usd is not None
@@ -150,7 +155,7 @@ class Budget:
         Raises:
             BudgetExceeded: the first request does not fit.
         """
-        if self.limits == _UNLIMITED:
+        if self.unlimited:
             # What cannot be crossed need not be added up: thousands of requests a second pass here.
             with self._changed:
                 return self._books.reserve([_NOTHING] * len(bounds))
@@ -264,6 +269,38 @@ class LimitedModel(ForwardingModel):
             finally:
                 self._budget.release(list(open_tickets.values()))
             start += len(tickets)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the model takes requests while it answers others, and nothing limits it.
+
+        Under a limit, what may go out depends on what the answers before have taken.
+        """
+        return self._budget.unlimited and streams(self._model)
+
+    def answer(self, feed: Feed) -> Answers:
+        """Answer what ``feed`` gives, and count what it takes; where nothing limits it."""
+        open_tickets: dict[int, int] = {}
+        count = 0
+
+        def counted() -> Sequence[ChatRequest]:
+            nonlocal count
+            requests = feed()
+            if requests:
+                tickets = self._budget.admit(self.name, [Usage()] * len(requests))
+                open_tickets.update(enumerate(tickets, start=count))
+                count += len(requests)
+            return requests
+
+        try:
+            with closing(answers_of(self._model, counted)) as answered:
+                for position, completion in answered:
+                    ticket = open_tickets.pop(position)
+                    usage = completion.usage
+                    self._budget.settle(ticket, self.name, usage, charged=usage)
+                    yield position, completion
+        finally:
+            self._budget.release(list(open_tickets.values()))
 
     def _bound(self, request: ChatRequest) -> Usage:
         """The most that a request may take; nothing where no limit asks for it."""

@@ -14,8 +14,11 @@ and infos are equal to the last digit. What hits would have cost is counted in
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, Literal
 
 from econ_env.llm.cache.keys import (
@@ -28,7 +31,7 @@ from econ_env.llm.cache.keys import (
 )
 from econ_env.llm.cache.store import CompletionStore, ModelFacts
 from econ_env.llm.forwarding import ForwardingModel
-from econ_env.llm.incremental import Answers, completions_of
+from econ_env.llm.incremental import Answers, Feed, answers_of, completions_of, streams
 from econ_env.llm.types import (
     ChatModel,
     ChatRequest,
@@ -44,6 +47,57 @@ CacheMode = Literal["off", "read_write", "replay"]
 
 class ReplayMiss(ModelError):
     """A run that is replayed asks for something that was not recorded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """A request that the store does not hold."""
+
+    key: str
+    text: str
+    request: ChatRequest
+
+
+class _Held:
+    """What a feed has given: sorted into what the store holds, and what must be asked."""
+
+    def __init__(self, model: str, store: CompletionStore, feed: Feed) -> None:
+        self._model, self._store, self._feed = model, store, feed
+        self._count = 0
+        self.taken = 0
+        """Requests that the feed gave last."""
+        self.asked: list[_Asked] = []
+        """What must be asked, in order."""
+        self.waiting: dict[str, list[int]] = {}
+        """Positions of requests that are under way, by key."""
+        self.hits: deque[tuple[int, Completion]] = deque()
+        """Answers that are there, with the positions of their requests."""
+
+    def take(self) -> list[ChatRequest]:
+        """Requests that have come up and must be asked."""
+        requests = self._feed()
+        self.taken = len(requests)
+        unknown = []
+        for position, request in enumerate(requests, start=self._count):
+            text = request_json(request)
+            key = request_key(self._model, text)
+            known = None if key in self.waiting else self._store.get(key)
+            if known is not None:
+                self.hits.append((position, known))
+            elif key in self.waiting:
+                self.waiting[key].append(position)
+            else:
+                self.waiting[key] = [position]
+                self.asked.append(_Asked(key=key, text=text, request=request))
+                unknown.append(request)
+        self._count += len(requests)
+        return unknown
+
+
+def _first(requests: Sequence[ChatRequest], feed: Feed) -> Feed:
+    """A feed that gives ``requests`` first, and then what ``feed`` gives."""
+    feeds = chain([lambda: requests], repeat(feed))
+    return lambda: next(feeds)()
 
 
 class RecordingModel(ForwardingModel):
@@ -135,6 +189,43 @@ class RecordingModel(ForwardingModel):
                     yield index, kept
         with self._lock:
             self._saved += saved
+
+    @property
+    def streams(self) -> bool:
+        """Whether the model takes requests while it answers others; a replay needs none."""
+        return not self._replays and streams(self._model)
+
+    def answer(self, feed: Feed) -> Answers:
+        """Answer what ``feed`` gives, from the store where it can.
+
+        Requests that are equal while the first of them is answered are asked once.
+
+        Raises:
+            StoreError: the cache cannot be used.
+        """
+        held = _Held(self._model_key(), self._store, feed)
+        while True:
+            unknown = held.take()
+            yield from self._hits(held)
+            if unknown:
+                with closing(answers_of(self._model, _first(unknown, held.take))) as new:
+                    for number, completion in new:
+                        asked = held.asked[number]
+                        kept = self._keep(asked.key, asked.text, asked.request, completion)
+                        first, *equal = held.waiting.pop(asked.key)
+                        yield first, kept
+                        held.hits += [(position, kept) for position in equal]
+                        yield from self._hits(held)
+                held.asked.clear()
+            elif not held.taken:
+                return
+
+    def _hits(self, held: _Held) -> Answers:
+        while held.hits:
+            position, completion = held.hits.popleft()
+            with self._lock:
+                self._saved += completion.usage
+            yield position, completion
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens of ``text``; counted by the model once, then remembered.

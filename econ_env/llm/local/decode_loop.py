@@ -1,9 +1,13 @@
-"""The decode loop of local models: one batch, prompts once, rows that leave when they are done.
+"""The decode loop of local models: rows enter a batch, take a token per step, and leave when done.
 
 Three things make it faster than ``transformers.generate`` on a team's calls. Executors that share
 a prompt share its computation: every distinct prompt runs once, then its keys and values are
-copied to the rows. Rows that have finished leave the batch. Keys and values are appended in place
-instead of being copied at every step.
+copied to the rows. Rows that have finished leave the batch, and rows that wait enter beside those
+that run (:mod:`econ_env.llm.local.scheduler`). Keys and values are appended in place instead of
+being copied at every step (:mod:`econ_env.llm.local.kv_cache`).
+
+All rows end at the same position, the newest, so a row that enters is padded on the left like any
+shorter prompt, whatever it meets.
 
 A row's logits must not depend on its neighbours, but kernels of matrix products sum in an order
 that depends on the number of rows, and attention sums over the padding to the left of a prompt. So
@@ -16,24 +20,19 @@ This module imports torch and transformers; import it only where a model runs.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
-from transformers.cache_utils import (
-    Cache,
-    DummyLayer,
-    DynamicCache,
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-)
+from transformers.cache_utils import Cache
 
+from econ_env.llm.local.kv_cache import AppendingLayer, join, new_cache, trim
 from econ_env.llm.local.sampler import DecodeRow, Sampler
-from econ_env.llm.types import ModelError
+from econ_env.llm.local.wide_sampler import WIDE, WideSampler
 
 ROW_FLOOR = 16
 """Below float64, a matrix product never has fewer rows than this; missing ones are filled.
@@ -56,8 +55,8 @@ Beyond it, padding moves a row against the borders of the blocks, so there only 
 padded width may share a batch.
 """
 
-_COMPACT_BELOW = 0.75
-"""Rows leave the batch when less than this part of it still runs: each time costs one copy."""
+_COMPACT_BELOW = 0.9
+"""Rows leave the batch when less than this part of it still runs: each time costs a copy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,75 +76,6 @@ class DecodedRow:
 def padded_width(prompt: Sequence[int]) -> int:
     """Positions that a prompt takes when it runs alone: the next multiple of the alignment."""
     return -(-len(prompt) // ALIGNMENT) * ALIGNMENT
-
-
-class AppendingLayer(DynamicLayer):
-    """Keys and values of one layer, appended in place into buffers with spare room.
-
-    The loop uses ``update`` and ``batch_select_indices`` only.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
-        self._room: tuple[torch.Tensor, torch.Tensor] | None = None
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append the states of new positions; shapes (rows, heads, positions, width)."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        start = self.get_seq_length()
-        stop = start + key_states.shape[-2]
-        if self._room is None or stop > self._room[0].shape[-2]:
-            self._room = (
-                _with_room(self.keys, key_states, start, stop),
-                _with_room(self.values, value_states, start, stop),
-            )
-        keys, values = self._room
-        keys[:, :, start:stop] = key_states
-        values[:, :, start:stop] = value_states
-        self.keys, self.values = keys[:, :, :stop], values[:, :, :stop]
-        return self.keys, self.values
-
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep, repeat or reorder the rows."""
-        super().batch_select_indices(indices)
-        self._room = None
-
-
-def _with_room(
-    states: torch.Tensor | None, new: torch.Tensor, start: int, stop: int
-) -> torch.Tensor:
-    """A buffer that holds ``states`` and has room for a good many further positions."""
-    rows, heads, _, width = new.shape
-    buffer = new.new_empty((rows, heads, stop + max(64, stop // 4), width))
-    if start and states is not None:
-        buffer[:, :, :start] = states
-    return buffer
-
-
-def new_cache(model: PreTrainedModel, *, source: str) -> Cache:
-    """An empty cache for ``model``.
-
-    Raises:
-        ModelError: the model keeps something other than keys and values per position (a recurrent
-            state, say): its rows cannot be padded on the left, nor leave the batch.
-    """
-    cache = DynamicCache(config=model.config)
-    layers: list[Any] = []
-    for layer in cache.layers:
-        if type(layer) is DynamicLayer:
-            layers.append(AppendingLayer())
-        elif type(layer) in (DynamicSlidingWindowLayer, DummyLayer):
-            layers.append(layer)
-        else:
-            raise ModelError(
-                f"{source!r} ({type(model).__name__}) keeps a {type(layer).__name__} state, which "
-                "this loop cannot batch. Use a model with plain attention layers."
-            )
-    cache.layers = layers
-    return cache
 
 
 class DecodeLoop:
@@ -168,85 +98,85 @@ class DecodeLoop:
         accepted = inspect.signature(model.forward).parameters
         self._takes_positions = "position_ids" in accepted
         self._takes_logits_to_keep = "logits_to_keep" in accepted
-        new_cache(model, source=source)
+        layers = new_cache(model, source=source).layers
+        self.rows_can_join = all(isinstance(layer, AppendingLayer) for layer in layers)
+        """Rows may enter beside rows that run: every layer keeps all positions."""
 
     @property
     def row_floor(self) -> int:
         """Least number of rows of a batch; 1 in float64, where what rounding does is too small."""
         return 1 if self._model.dtype == torch.float64 else ROW_FLOOR
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._model.device
+
+    @property
+    def order_matters(self) -> bool:
+        """Whether sums are kept in their order: in 16-bit formats they are too coarse for it."""
+        return self._model.dtype == torch.float32
+
+    @property
+    def bytes_per_position(self) -> int:
+        """Memory that keys and values of one position of one row take."""
+        text = self._model.config.get_text_config()
+        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        return 2 * text.num_hidden_layers * heads * width * self._model.dtype.itemsize
+
+    def ends(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``tokens`` end a row; same shape."""
+        return np.isin(tokens, self._end_tokens)
+
     @torch.inference_mode()
     def run(self, rows: Sequence[DecodeRow]) -> list[DecodedRow]:
         """Generate every row, in the order given. All run as one batch."""
-        device = self._model.device
-        prompts = {prompt: i for i, prompt in enumerate(dict.fromkeys(row.prompt for row in rows))}
-        # Batch row -> row of the caller. Rows beyond the caller's only fill the batch.
-        owner = np.arange(max(len(rows), self.row_floor)) % len(rows)
-        running = np.arange(len(owner)) < len(rows)
-        tokens = np.zeros((len(rows), max(row.max_tokens for row in rows)), dtype=np.int64)
-        limits = np.array([row.max_tokens for row in rows])
-        lengths = np.zeros(len(rows), dtype=np.int64)
-        ended, broken = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
-
-        cache, mask, logits = self.prefill(list(prompts))
-        at = torch.tensor([prompts[rows[i].prompt] for i in owner.tolist()], device=device)
-        cache.batch_select_indices(at)
-        mask, logits = mask[at], logits[at]
-        sampler = Sampler([rows[i] for i in owner.tolist()], logits.shape[-1], device)
-
-        for position in range(tokens.shape[1]):
-            chosen = sampler.sample(logits, position)
-            sound = torch.isfinite(logits.amax(dim=-1)).cpu().numpy()
-            drawn = chosen.cpu().numpy()
-            unsound = owner[running & ~sound]
-            broken[unsound] = True
-            running &= sound
-            tokens[owner[running], position] = drawn[running]
-            lengths[owner[running]] = position + 1
-            at_end = running & np.isin(drawn, self._end_tokens)
-            ended[owner[at_end]] = True
-            running &= ~at_end & (position + 1 < limits[owner])
-            if not running.any():
-                break
-            keep = self._rows_to_keep(running)
-            if keep is not None:
-                at = torch.from_numpy(keep).to(device)
-                cache.batch_select_indices(at)
-                sampler.select(at)
-                mask, chosen = mask[at], chosen[at]
-                owner, running = owner[keep], running[keep]
-            mask = torch.cat([mask, mask.new_ones((len(owner), 1))], dim=1)
-            logits = self.forward(chosen[:, None], mask, cache)
-
-        first: dict[tuple[int, ...], int] = {}
-        return [
-            DecodedRow(
-                tokens=tuple(tokens[i, : lengths[i]].tolist()),
-                ended=bool(ended[i]),
-                shared=first.setdefault(row.prompt, i) != i,
-                broken=bool(broken[i]),
-            )
-            for i, row in enumerate(rows)
-        ]
+        batch = RunningBatch(self)
+        prompts = list(dict.fromkeys(row.prompt for row in rows))
+        batch.enter(range(len(rows)), rows, prompts, *self.prefill(prompts))
+        decoded: dict[int, DecodedRow] = {}
+        while batch.running:
+            decoded.update(batch.step())
+        return [decoded[i] for i in range(len(rows))]
 
     def prefill(
         self, prompts: Sequence[tuple[int, ...]]
     ) -> tuple[Cache, torch.Tensor, torch.Tensor]:
         """Run prompts: cache, mask (prompts, width), logits (prompts, vocabulary) at their ends."""
+        *_, last = self.prefill_in_chunks(prompts, chunk=None)
+        if last is None:
+            raise RuntimeError("a prefill ended without its result")
+        return last
+
+    def prefill_in_chunks(
+        self, prompts: Sequence[tuple[int, ...]], *, chunk: int | None
+    ) -> Iterator[tuple[Cache, torch.Tensor, torch.Tensor] | None]:
+        """Run prompts as :meth:`prefill` does, at most ``chunk`` positions of each at a time.
+
+        Yields None after every chunk but the last, and then what :meth:`prefill` returns.
+        """
         width = max(map(padded_width, prompts))
         ids = np.zeros((len(prompts), width), dtype=np.int64)
         mask = np.zeros((len(prompts), width), dtype=np.int64)
         for i, prompt in enumerate(prompts):
             ids[i, width - len(prompt) :] = prompt
             mask[i, width - len(prompt) :] = 1
-        device = self._model.device
         cache = new_cache(self._model, source=self._source)
-        mask_on_device = torch.from_numpy(mask).to(device)
+        ids_on_device = torch.from_numpy(ids).to(self.device)
+        mask_on_device = torch.from_numpy(mask).to(self.device)
         # More than the last position, where few prompts would leave the head with few rows.
         keep = -(-self.row_floor // len(prompts))
-        logits = self.forward(torch.from_numpy(ids).to(device), mask_on_device, cache, keep=keep)
-        return cache, mask_on_device, logits
+        chunk = width if chunk is None else chunk
+        # The first chunk takes what the others leave over, so that the last is never a short one.
+        stops = list(range(width, 0, -chunk))[::-1]
+        for start, stop in zip([0, *stops], stops, strict=False):
+            logits = self.forward(
+                ids_on_device[:, start:stop], mask_on_device[:, :stop], cache, keep=keep
+            )
+            yield None if stop < width else (cache, mask_on_device, logits)
 
+    @torch.inference_mode()
     def forward(
         self, ids: torch.Tensor, mask: torch.Tensor, cache: Cache, *, keep: int = 1
     ) -> torch.Tensor:
@@ -268,9 +198,161 @@ class DecodeLoop:
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 
-    def _rows_to_keep(self, running: NDArray[np.bool_]) -> NDArray[np.int64] | None:
-        """Batch rows that stay, running ones first; None: not worth a copy yet."""
-        target = max(int(running.sum()), self.row_floor)
-        if target >= _COMPACT_BELOW * len(running):
+
+class RunningBatch:
+    """Rows that one model generates side by side, each at a position of its own.
+
+    Args:
+        loop: the model's.
+    """
+
+    def __init__(self, loop: DecodeLoop) -> None:
+        self._loop = loop
+        self._cache: Cache | None = None
+        self._mask = torch.empty((0, 0), dtype=torch.int64)
+        self._logits = torch.empty((0, 0))
+        self._sampler: Sampler | WideSampler | None = None
+        self._rows: list[_Row] = []
+        # Batch row -> index into _rows. Batch rows beyond the running ones only fill the batch.
+        self._owner = np.zeros(0, dtype=np.int64)
+        self._running = np.zeros(0, dtype=bool)
+
+    @property
+    def running(self) -> int:
+        """Rows that are not finished."""
+        return int(self._running.sum())
+
+    @property
+    def keys(self) -> list[int]:
+        """The keys of the rows that are not finished."""
+        return [self._rows[i].key for i in self._owner[self._running].tolist()]
+
+    @property
+    def width(self) -> int:
+        """Positions of the batch so far, padding included."""
+        return self._mask.shape[1]
+
+    @torch.inference_mode()
+    def enter(
+        self,
+        keys: Sequence[int],
+        rows: Sequence[DecodeRow],
+        prompts: Sequence[tuple[int, ...]],
+        cache: Cache,
+        mask: torch.Tensor,
+        logits: torch.Tensor,
+    ) -> None:
+        """Begin ``rows``, beside those that run.
+
+        Args:
+            keys: the caller's names of the rows.
+            rows: what to generate.
+            prompts: the distinct prompts of ``rows``; a prefill of them gave the rest.
+            cache: their keys and values, given away.
+            mask: which positions are not padding, shape (prompts, width).
+            logits: at the prompts' ends, shape (prompts, vocabulary).
+        """
+        # What only fills the batch makes room first.
+        if self.running < len(self._owner):
+            self._select(self._packed(self.running))
+        if not len(self._owner):
+            self._rows, self._cache = [], None
+            self._sampler = _sampler(logits)
+        place = {prompt: i for i, prompt in enumerate(prompts)}
+        first: dict[tuple[int, ...], int] = {}
+        added = [
+            _Row(key=key, row=row, shared=first.setdefault(row.prompt, key) != key)
+            for key, row in zip(keys, rows, strict=True)
+        ]
+        filled = max(len(rows), self._loop.row_floor - len(self._owner))
+        chosen = np.arange(filled) % len(rows)
+        at = torch.tensor(
+            [place[rows[i].prompt] for i in chosen.tolist()], device=self._loop.device
+        )
+        if self._cache is None:
+            cache.batch_select_indices(at)
+            self._cache, self._mask, self._logits = cache, mask[at], logits[at]
+        else:
+            self._mask = join(self._cache, self._mask, cache, mask, at)
+            self._logits = torch.cat([self._logits, logits[at]])
+        self._owner = np.concatenate([self._owner, len(self._rows) + chosen])
+        self._running = np.concatenate([self._running, np.arange(filled) < len(rows)])
+        self._rows += added
+        self._sampler.enter([rows[i] for i in chosen.tolist()])
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[int, DecodedRow]]:
+        """Give every row one more token; the rows that this finishes, with their keys."""
+        finished: list[tuple[int, DecodedRow]] = []
+        tokens = self._sampler.sample(self._logits)
+        sound = torch.isfinite(self._logits.amax(dim=-1)).cpu().numpy()
+        drawn = tokens.cpu().numpy()
+        at_end = self._loop.ends(drawn) & sound
+        for i in np.flatnonzero(self._running).tolist():
+            row = self._rows[int(self._owner[i])]
+            if sound[i]:
+                row.tokens.append(int(drawn[i]))
+            if not sound[i] or at_end[i] or len(row.tokens) == row.row.max_tokens:
+                self._running[i] = False
+                outcome = row.decoded(ended=bool(at_end[i]), broken=not sound[i])
+                finished.append((row.key, outcome))
+        if not self.running:
+            self._owner, self._running = self._owner[:0], self._running[:0]
+            self._cache = None
+            return finished
+        keep = self._rows_to_keep()
+        if keep is not None:
+            self._select(keep)
+            tokens = tokens[torch.from_numpy(keep).to(tokens.device)]
+        self._mask = torch.cat([self._mask, self._mask.new_ones((len(self._owner), 1))], dim=1)
+        self._logits = self._loop.forward(tokens[:, None], self._mask, self._cached)
+        return finished
+
+    def _rows_to_keep(self) -> NDArray[np.int64] | None:
+        """Batch rows that stay, running ones among them; None: not worth a copy yet."""
+        target = max(self.running, self._loop.row_floor)
+        if target >= _COMPACT_BELOW * len(self._running):
             return None
-        return np.argsort(~running, kind="stable")[:target].astype(np.int64)
+        return self._packed(target)
+
+    def _packed(self, target: int) -> NDArray[np.int64]:
+        """``target`` batch rows, running ones among them, of which few change their place."""
+        kept = np.arange(target)
+        behind = np.flatnonzero(self._running[target:]) + target
+        kept[np.flatnonzero(~self._running[:target])[: len(behind)]] = behind
+        return kept
+
+    def _select(self, keep: NDArray[np.int64]) -> None:
+        """Batch row i becomes what ``keep[i]`` was."""
+        at = torch.from_numpy(keep).to(self._loop.device)
+        self._cached.batch_select_indices(at)
+        self._mask = trim(self._cached, self._mask[at], multiple_of=ALIGNMENT)
+        self._logits = self._logits[at]
+        self._sampler.select(at)
+        self._owner, self._running = self._owner[keep], self._running[keep]
+
+    @property
+    def _cached(self) -> Cache:
+        if self._cache is None:
+            raise RuntimeError("the batch has no rows")
+        return self._cache
+
+
+def _sampler(logits: torch.Tensor) -> Sampler | WideSampler:
+    """What draws from logits like these."""
+    if logits.device.type == "cpu" and logits.shape[-1] >= WIDE:
+        return WideSampler(logits.shape[-1])
+    return Sampler(logits.shape[-1], logits.device)
+
+
+@dataclass(kw_only=True)
+class _Row:
+    """A row while it is generated."""
+
+    key: int
+    row: DecodeRow
+    shared: bool
+    tokens: list[int] = field(default_factory=list)
+
+    def decoded(self, *, ended: bool, broken: bool) -> DecodedRow:
+        return DecodedRow(tokens=tuple(self.tokens), ended=ended, shared=self.shared, broken=broken)

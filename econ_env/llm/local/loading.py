@@ -59,8 +59,8 @@ def load_checkpoint(path: str, *, dtype: DtypeName, device: str | None) -> Loade
     Args:
         path: a folder, or the id of a repository on the hub.
         dtype: number format of the weights. ``"auto"``: for a small model on a CPU float32 where
-            rows are found to stand alone in it, else float64; for any other model what the
-            checkpoint is stored in.
+            rows are found to stand alone in it, else float64; for any other model what is fastest
+            there (see :func:`fast_format`).
         device: a torch device; None: ``cuda`` where there is one, else ``cpu``.
 
     Raises:
@@ -121,6 +121,8 @@ def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.dev
             alone = rows_stand_alone(loop, vocabulary=vocabulary, context_limit=context_limit)
         if not alone:
             model.double()
+    elif dtype == "auto":
+        model.to(dtype=fast_format(device, stored=model.dtype))
     return LoadedModel(
         source=path,
         model=model,
@@ -131,6 +133,27 @@ def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.dev
         block=BLOCK if small and model.dtype == torch.float32 else None,
         lock=threading.Lock(),
     )
+
+
+def fast_format(device: torch.device, *, stored: torch.dtype) -> torch.dtype:
+    """The format in which a model that is not small runs fastest on ``device``.
+
+    On a CPU bfloat16 where the processor multiplies in it, else float32. On other devices a
+    16-bit format: the one that the checkpoint is ``stored`` in, or bfloat16.
+    """
+    import torch
+
+    if device.type == "cpu":
+        return torch.bfloat16 if _multiplies_in_bfloat16() else torch.float32
+    return stored if stored in (torch.bfloat16, torch.float16) else torch.bfloat16
+
+
+def _multiplies_in_bfloat16() -> bool:
+    """Whether this processor has instructions for it (AVX-512 BF16 or AMX), and torch uses them."""
+    import torch
+
+    capable: Any = torch.cpu  # what torch knows of a processor has no public name in all versions
+    return torch.backends.mkldnn.is_available() and bool(capable._is_avx512_bf16_supported())
 
 
 @contextlib.contextmanager

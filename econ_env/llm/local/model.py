@@ -13,9 +13,16 @@ from row to row: kernels sum in an order that may depend on the shape of the bat
 2. float64 where that check fails (AVX2 processors, as measured): the batch moves a logit by about
    4e-15, and about one token in 1e14 changes. It takes 1.6 times as long.
 
-For other models the shapes are held as well (without the rule about 512 positions), but nothing
-is checked: in float32 expect at most one changed token in 1e5, in 16-bit formats up to one in a
-hundred. ``dtype="float64"`` makes it exact for any model that is affordable in it.
+For other models the shapes are held in float32 as well (without the rule about 512 positions), but
+nothing is checked: expect at most one changed token in 1e5. In 16-bit formats, which are their
+default, a batch of another composition moves logits by up to a hundredth, and up to one token in a
+hundred changes; the same requests in the same order give the same texts. ``dtype="float64"`` makes
+it exact for any model that is affordable in it.
+
+How requests run. Those of small models run in batches that are cut beforehand, so that everything
+about them, counts of shared prompts included, follows from the list of requests. Other models take
+requests while they answer (:meth:`LocalModel.answer`), and rows enter and leave one batch
+(:mod:`econ_env.llm.local.scheduler`).
 
 Rounding logits to a grid does not help: a coarser grid is crossed less often but moves a logit
 further when it is, and the expected number of changed tokens stays the same.
@@ -23,25 +30,33 @@ further when it is, and the expected number of changed tokens stays the same.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from econ_env.llm.cache.keys import local_version
-from econ_env.llm.incremental import Answers, in_order
+from econ_env.llm.incremental import Answers, Feed, all_at_once, in_order
 from econ_env.llm.local.chat_template import PromptError
 from econ_env.llm.local.loading import DtypeName, load_checkpoint, torch_threads
 from econ_env.llm.local.prompt import PromptEncoder
 from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usage
 
 if TYPE_CHECKING:
-    from econ_env.llm.local.decode_loop import DecodedRow, DecodeLoop
+    from econ_env.llm.local.decode_loop import DecodedRow
     from econ_env.llm.local.loading import LoadedModel
     from econ_env.llm.local.sampler import DecodeRow
+    from econ_env.llm.local.scheduler import Capacity
 
-_log = logging.getLogger(__name__)
+SMALL_MODEL_ROWS = 64
+"""Most rows of one batch of a small model."""
+
+CPU_ROWS, GPU_ROWS = 128, 256
+"""Most rows of other models. On two cores 128 give a tenth more tokens per second than 64, and
+further ones nothing."""
+
+CPU_CHUNK, GPU_CHUNK = 512, 8192
+"""Positions of prompts that are computed between two steps: enough to keep the processor busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +65,7 @@ class _Session:
 
     checkpoint: LoadedModel
     encoder: PromptEncoder
+    capacity: Capacity
 
 
 class LocalModel:
@@ -62,13 +78,16 @@ class LocalModel:
         path: a folder written by ``save_pretrained``, or an id on the Hugging Face hub.
         name: what requests name in ``ChatRequest.model``; None: ``"hf:" + path``.
         dtype: number format of the weights: ``"float64"``, ``"float32"``, ``"bfloat16"``,
-            ``"float16"``, or ``"auto"``: for a small model on a CPU as said above, else the format
-            of the checkpoint.
+            ``"float16"``, or ``"auto"``: for a small model on a CPU as said above, for another one
+            there bfloat16 where the processor multiplies in it, else float32; on other devices
+            the checkpoint's 16-bit format, or bfloat16.
         device: a torch device such as ``"cuda:1"``; None: ``cuda`` where there is one, else
             ``cpu``.
-        max_batch_rows: most requests that run as one batch; more are cut into several. Memory
-            grows with it: keys and values of every row, and a few float64 tables of rows times
-            vocabulary.
+        max_batch_rows: most requests that run side by side; None: 64 of a small model on a CPU,
+            128 of another one there, 256 on other devices.
+        cache_bytes: most memory for keys and values of the requests of one call, of models that
+            are not small. A request that would not fit beside the others waits. None: half of what
+            is free once the weights are loaded.
         threads: torch threads while this model generates (the process's setting is restored
             after each call); None: one for a small model on a CPU, which is fastest there and
             part of the promise above, else the process's setting.
@@ -90,22 +109,29 @@ class LocalModel:
         name: str | None = None,
         dtype: DtypeName = "auto",
         device: str | None = None,
-        max_batch_rows: int = 64,
+        max_batch_rows: int | None = None,
+        cache_bytes: int | None = None,
         threads: int | None = None,
     ) -> None:
-        if max_batch_rows < 1:
-            raise ValueError(f"max_batch_rows must be at least 1, not {max_batch_rows}")
+        if max_batch_rows is not None and max_batch_rows < 1:
+            raise ValueError(f"max_batch_rows must be at least 1, or None, not {max_batch_rows}")
+        if cache_bytes is not None and cache_bytes < 1:
+            raise ValueError(f"cache_bytes must be at least 1, or None, not {cache_bytes}")
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, or None, not {threads}")
         self._path, self._dtype, self._device = path, dtype, device
-        self._max_batch_rows = max_batch_rows
+        self._max_batch_rows, self._cache_bytes = max_batch_rows, cache_bytes
         self._threads = threads
         self.name = name if name is not None else f"hf:{path}"
         checkpoint = load_checkpoint(path, dtype=dtype, device=device)
         self.context_limit = checkpoint.context_limit
         encoder = PromptEncoder(checkpoint.tokenizer, source=path)
         self.tokens_per_message = encoder.tokens_per_message
-        self._session: _Session | None = _Session(checkpoint=checkpoint, encoder=encoder)
+        self._session: _Session | None = _Session(
+            checkpoint=checkpoint,
+            encoder=encoder,
+            capacity=_capacity(checkpoint, rows=max_batch_rows, cache_bytes=cache_bytes),
+        )
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
         """Answer every request, in the order given.
@@ -121,24 +147,67 @@ class LocalModel:
         return in_order(self.generate_each(requests))
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """As :meth:`generate`, but every completion comes with its batch, with its position."""
+        """As :meth:`generate`, but every completion comes as soon as it is there.
+
+        That is with its batch where the model is small. Closing the iterator early gives up what
+        is not finished.
+        """
+        if self.streams:
+            return self.answer(all_at_once(requests))
+        return self._in_batches(requests)
+
+    @property
+    def streams(self) -> bool:
+        """Whether :meth:`answer` takes requests while it answers others: not of a small model."""
+        return not self._open().checkpoint.small
+
+    def answer(self, feed: Feed) -> Answers:
+        """Answer what ``feed`` gives; see :class:`~econ_env.llm.incremental.Streaming`.
+
+        Raises:
+            ModelError: the model was closed.
+        """
+        from econ_env.llm.local.scheduler import Scheduler
+
+        session = self._open()
+        checkpoint = session.checkpoint
+        scheduler = Scheduler(checkpoint.loop, session.capacity)
+        rows: dict[int, DecodeRow] = {}
+        count = 0
+        while True:
+            requests = feed()
+            for index, row in enumerate(_rows(session, requests, self.context_limit), start=count):
+                if isinstance(row, PromptError):
+                    yield index, self._refusal(row)
+                else:
+                    rows[index] = row
+                    scheduler.submit(index, row)
+            count += len(requests)
+            if scheduler.busy:
+                # Not across a yield: whoever takes the completions may stop, or take their time.
+                with checkpoint.lock, torch_threads(self._thread_count(checkpoint)):
+                    finished = scheduler.step()
+                for index, outcome in finished:
+                    yield index, self._completion(session, rows.pop(index), outcome)
+            elif not requests:
+                return
+
+    def _in_batches(self, requests: Sequence[ChatRequest]) -> Answers:
+        """Answer in batches that are cut beforehand."""
+        from econ_env.llm.local.scheduler import decoded_apart
+
         session = self._open()
         rows: dict[int, DecodeRow] = {}
-        encoded: dict[tuple[Message, ...], tuple[int, ...] | PromptError] = {}
-        for index, request in enumerate(requests):
-            if request.messages not in encoded:
-                encoded[request.messages] = _encode(session.encoder, request.messages)
-            row = _row(request, encoded[request.messages], self.context_limit)
+        for index, row in enumerate(_rows(session, requests, self.context_limit)):
             if isinstance(row, PromptError):
-                yield index, Completion.failure(f"{self.name}: {row}")
+                yield index, self._refusal(row)
             else:
                 rows[index] = row
         checkpoint = session.checkpoint
-        for batch in _batches(rows, block=checkpoint.block, largest=self._max_batch_rows):
-            # Not across a yield: whoever takes the completions may stop, or take their time.
+        for batch in _batches(rows, block=checkpoint.block, largest=session.capacity.rows):
             with checkpoint.lock, torch_threads(self._thread_count(checkpoint)):
-                outcomes = _decode(checkpoint.loop, [rows[index] for index in batch])
-            for index, outcome in zip(batch, outcomes, strict=True):
+                outcomes = decoded_apart(checkpoint.loop, {index: rows[index] for index in batch})
+            for index, outcome in outcomes:
                 yield index, self._completion(session, rows[index], outcome)
 
     @property
@@ -159,7 +228,7 @@ class LocalModel:
 
     def __reduce__(self) -> tuple[object, ...]:
         arguments = (self._path, self.name, self._dtype, self._device)
-        return _rebuild, (*arguments, self._max_batch_rows, self._threads)
+        return _rebuild, (*arguments, self._max_batch_rows, self._cache_bytes, self._threads)
 
     def _open(self) -> _Session:
         if self._session is None:
@@ -168,6 +237,9 @@ class LocalModel:
 
     def _thread_count(self, checkpoint: LoadedModel) -> int | None:
         return 1 if self._threads is None and checkpoint.small else self._threads
+
+    def _refusal(self, fault: PromptError) -> Completion:
+        return Completion.failure(f"{self.name}: {fault}")
 
     def _completion(
         self, session: _Session, row: DecodeRow, outcome: DecodedRow | Exception
@@ -197,6 +269,37 @@ class LocalModel:
         return Completion(
             text=str(text), usage=usage, finish_reason="stop" if outcome.ended else "length"
         )
+
+
+def _capacity(checkpoint: LoadedModel, *, rows: int | None, cache_bytes: int | None) -> Capacity:
+    """What may be in the works at once, as asked for or by what there is."""
+    from econ_env.llm.local.memory import available_bytes
+    from econ_env.llm.local.scheduler import Capacity
+
+    device = checkpoint.loop.device
+    on_cpu = device.type == "cpu"
+    if rows is None:
+        rows = SMALL_MODEL_ROWS if checkpoint.small else CPU_ROWS if on_cpu else GPU_ROWS
+    if cache_bytes is None:
+        cache_bytes = available_bytes(device) // 2
+    return Capacity(
+        rows=rows,
+        positions=cache_bytes // checkpoint.loop.bytes_per_position,
+        chunk=CPU_CHUNK if on_cpu else GPU_CHUNK,
+    )
+
+
+def _rows(
+    session: _Session, requests: Sequence[ChatRequest], context_limit: int | None
+) -> list[DecodeRow | PromptError]:
+    """Every request as a row to decode, or why it cannot be one; equal prompts encoded once."""
+    encoded: dict[tuple[Message, ...], tuple[int, ...] | PromptError] = {}
+    rows = []
+    for request in requests:
+        if request.messages not in encoded:
+            encoded[request.messages] = _encode(session.encoder, request.messages)
+        rows.append(_row(request, encoded[request.messages], context_limit))
+    return rows
 
 
 def _encode(encoder: PromptEncoder, messages: tuple[Message, ...]) -> tuple[int, ...] | PromptError:
@@ -259,34 +362,13 @@ def _batches(
         yield batch
 
 
-def _decode(loop: DecodeLoop, rows: list[DecodeRow]) -> list[DecodedRow | Exception]:
-    """Outcome of every row. What fails as a whole is tried again in halves, down to one row.
-
-    So a batch that is too large for the memory is only slower, and one request on which the
-    model fails does not take its neighbours with it.
-    """
-    try:
-        return list(loop.run(rows))
-    except Exception as error:  # noqa: BLE001 - models raise anything; it is reported per row
-        if len(rows) == 1:
-            return [error.with_traceback(None)]
-        _log.warning(
-            "A batch of %d requests failed (%s: %s); it is tried again in halves. If the memory "
-            "is too small, a smaller max_batch_rows saves the attempts.",
-            len(rows),
-            type(error).__name__,
-            error,
-        )
-    half = len(rows) // 2
-    return [*_decode(loop, rows[:half]), *_decode(loop, rows[half:])]
-
-
 def _rebuild(
     path: str,
     name: str,
     dtype: DtypeName,
     device: str | None,
-    max_batch_rows: int,
+    max_batch_rows: int | None,
+    cache_bytes: int | None,
     threads: int | None,
 ) -> LocalModel:
     """A model like the pickled one, in the process that unpickles it."""
@@ -296,6 +378,7 @@ def _rebuild(
         dtype=dtype,
         device=device,
         max_batch_rows=max_batch_rows,
+        cache_bytes=cache_bytes,
         threads=threads,
     )
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-_BELOW_ONE = 1.0 - 2.0**-52
+BELOW_ONE = 1.0 - 2.0**-52
 """Largest uniform number used: times any total it stays below the total after rounding."""
 
 
@@ -83,7 +83,7 @@ def draw(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     the id means nothing, but it is one.
     """
     cdf = weights.cumsum(dim=-1)
-    target = uniform.clamp(max=_BELOW_ONE) * cdf[:, -1:]
+    target = uniform.clamp(max=BELOW_ONE) * cdf[:, -1:]
     token = torch.searchsorted(cdf, target, right=True).squeeze(1)
     return token.clamp(max=weights.shape[-1] - 1)
 
@@ -100,33 +100,50 @@ def _descending(values: torch.Tensor) -> torch.Tensor:
 
 
 class Sampler:
-    """The sampling state of a batch of rows.
+    """The sampling state of the rows of a batch, each at a position of its own.
 
     Args:
-        rows: the settings of each batch row.
         vocabulary: number of logits of a row; a prompt's tokens are below it.
         device: where the logits are.
     """
 
-    def __init__(self, rows: Sequence[DecodeRow], vocabulary: int, device: torch.device) -> None:
+    def __init__(self, vocabulary: int, device: torch.device) -> None:
+        self._vocabulary = vocabulary
+        self._device = device
+        none = torch.empty((0, 1), dtype=torch.float64, device=device)
+        self._greedy = none > 0
+        self._temperature = self._top_p = self._penalty = none
+        self._uniforms = none[:, :0]
+        self._position = none.long()
+        self._factor: torch.Tensor | None = None
+
+    def enter(self, rows: Sequence[DecodeRow]) -> None:
+        """Add ``rows`` behind those that are there; their outputs begin with the next sample."""
+
         def column(values: Iterable[float]) -> torch.Tensor:
-            return torch.tensor(list(values), dtype=torch.float64, device=device)[:, None]
+            return torch.tensor(list(values), dtype=torch.float64, device=self._device)[:, None]
 
         temperature = column(row.temperature for row in rows)
-        self._greedy = temperature <= 0
-        self._temperature = torch.where(self._greedy, torch.ones_like(temperature), temperature)
-        self._top_p = column(row.top_p for row in rows)
-        self._penalty = column(row.repetition_penalty for row in rows)
+        greedy = temperature <= 0
+        temperature = torch.where(greedy, torch.ones_like(temperature), temperature)
         streams = np.zeros((len(rows), max(row.max_tokens for row in rows)))
         for index, row in enumerate(rows):
             streams[index, : row.max_tokens] = uniforms(row.seed, row.max_tokens)
-        self._uniforms = torch.from_numpy(streams).to(device)
-        self._factor: torch.Tensor | None = None
-        if any(row.repetition_penalty != 1.0 for row in rows):
-            factor = torch.ones((len(rows), vocabulary), dtype=torch.float64, device=device)
-            for index, row in enumerate(rows):
-                factor[index, list(row.prompt)] = row.repetition_penalty
-            self._factor = factor
+        present = len(self._greedy)
+        self._greedy = torch.cat([self._greedy, greedy])
+        self._temperature = torch.cat([self._temperature, temperature])
+        self._top_p = torch.cat([self._top_p, column(row.top_p for row in rows)])
+        self._penalty = torch.cat([self._penalty, column(r.repetition_penalty for r in rows)])
+        self._uniforms = _stacked(self._uniforms, torch.from_numpy(streams).to(self._device))
+        self._position = torch.cat([self._position, torch.zeros_like(greedy, dtype=torch.int64)])
+        if self._factor is None and all(row.repetition_penalty == 1.0 for row in rows):
+            return
+        factor = self._penalty.new_ones((len(self._greedy), self._vocabulary))
+        if self._factor is not None:
+            factor[:present] = self._factor
+        for index, row in enumerate(rows, start=present):
+            factor[index, list(row.prompt)] = row.repetition_penalty
+        self._factor = factor
 
     def select(self, index: torch.Tensor) -> None:
         """Keep, repeat or reorder the rows: row i becomes what row ``index[i]`` was."""
@@ -135,11 +152,12 @@ class Sampler:
         self._top_p = self._top_p[index]
         self._penalty = self._penalty[index]
         self._uniforms = self._uniforms[index]
+        self._position = self._position[index]
         if self._factor is not None:
             self._factor = self._factor[index]
 
-    def sample(self, logits: torch.Tensor, position: int) -> torch.Tensor:
-        """The token of each row at ``position`` of its output; ids of shape (rows,).
+    def sample(self, logits: torch.Tensor) -> torch.Tensor:
+        """The next token of each row, from ``logits`` (rows, vocabulary); ids of shape (rows,).
 
         Temperature 0 takes the largest logit, the lowest id among equals.
         """
@@ -149,8 +167,18 @@ class Sampler:
         tokens = scores.argmax(dim=-1)
         if not bool(self._greedy.all()):
             weights = warped_probabilities(scores, self._temperature, self._top_p)
-            drawn = draw(weights, self._uniforms[:, position : position + 1])
+            # A row that is finished may stay for a while; what it draws is not read.
+            at = self._position.clamp(max=self._uniforms.shape[1] - 1)
+            drawn = draw(weights, self._uniforms.gather(1, at))
             tokens = torch.where(self._greedy.squeeze(1), tokens, drawn)
+        self._position += 1
         if self._factor is not None:
             self._factor.scatter_(1, tokens[:, None], self._penalty)
         return tokens
+
+
+def _stacked(above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """Two tables under each other, the narrower one filled with zeros on its right."""
+    width = max(above.shape[1], below.shape[1])
+    pad = torch.nn.functional.pad
+    return torch.cat([pad(part, (0, width - part.shape[1])) for part in (above, below)])

@@ -1,0 +1,181 @@
+"""Keys and values of a running batch: appended in place, with rows that leave and rows that enter.
+
+All rows end at the same position; to the left of a shorter one is padding, which a mask hides. A
+buffer has spare rows and positions, so that a step copies its own position only, a row that leaves
+one row, and a row that enters itself.
+
+This module imports torch and transformers; import it only where a model runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.cache_utils import (
+    Cache,
+    DummyLayer,
+    DynamicCache,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+)
+
+from econ_env.llm.types import ModelError
+
+
+class AppendingLayer(DynamicLayer):
+    """Keys and values of one layer in buffers with spare room.
+
+    The loop uses ``update``, ``batch_select_indices``, ``join`` and ``trim`` only.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        self._room: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._left = 0
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append the states of new positions; shapes (rows, heads, positions, width)."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        rows, _, new, _ = key_states.shape
+        length = self.get_seq_length() + new
+        if self._room is None or self._left + length > self._room[0].shape[2]:
+            self._make_room(key_states, value_states, rows=rows, length=length, padding=0)
+        start, stop = self._left + length - new, self._left + length
+        for buffer, states in zip(self._buffers(), (key_states, value_states), strict=True):
+            buffer[:rows, :, start:stop] = states
+        self._show(rows, stop)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep, repeat or reorder the rows.
+
+        In place where rows stay where they are and the only ones that move come from behind.
+        """
+        chosen = indices.tolist()
+        moved = [(to, at) for to, at in enumerate(chosen) if to != at]
+        if self._room is None or any(at < len(chosen) for _, at in moved):
+            super().batch_select_indices(indices)
+            self._room, self._left = None, 0
+            return
+        for buffer in self._buffers():
+            for to, at in moved:
+                buffer[to] = buffer[at]
+        self._show(len(chosen), self._left + self.get_seq_length())
+
+    def join(self, other: AppendingLayer, rows: torch.Tensor) -> None:
+        """Put ``rows`` of ``other`` behind the rows of this layer, all ending together.
+
+        Padding to the left becomes zeros: what a mask hides must still be finite.
+        """
+        present, own, new = self.keys.shape[0], self.get_seq_length(), other.get_seq_length()
+        total, length = present + len(rows), max(own, new)
+        stop = self._left + own
+        if self._room is None or total > self._room[0].shape[0] or length > stop:
+            self._make_room(self.keys, self.values, rows=total, length=length, padding=length - own)
+            stop = length
+        self._left = stop - length
+        for buffer, states in zip(self._buffers(), (other.keys, other.values), strict=True):
+            buffer[:present, :, self._left : stop - own] = 0
+            buffer[present:total, :, self._left : stop - new] = 0
+            buffer[present:total, :, stop - new : stop] = states[rows]
+        self._show(total, stop)
+
+    def trim(self, positions: int) -> None:
+        """Forget the first ``positions``, which are padding in every row."""
+        rows, stop = self.keys.shape[0], self._left + self.get_seq_length()
+        self._left += positions
+        self.keys, self.values = self.keys[:, :, positions:], self.values[:, :, positions:]
+        if self._room is not None:
+            self._show(rows, stop)
+        else:
+            self._left = 0
+
+    def _buffers(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._room is None:
+            raise RuntimeError("a layer has no buffers before its first states")
+        return self._room
+
+    def _make_room(
+        self, keys: torch.Tensor, values: torch.Tensor, *, rows: int, length: int, padding: int
+    ) -> None:
+        """Buffers for ``rows`` and ``length`` positions and a good many further ones.
+
+        They hold the present states, behind ``padding`` positions. ``keys`` and ``values`` say
+        what else their shapes are.
+        """
+        capacity = rows if self._room is None else max(rows, self._room[0].shape[0])
+        present = self.get_seq_length()
+        buffers = []
+        for held, like in ((self.keys, keys), (self.values, values)):
+            shape = (capacity, like.shape[1], length + max(64, length // 4), like.shape[3])
+            buffer = like.new_empty(shape)
+            if present:
+                buffer[: held.shape[0], :, padding : padding + present] = held
+            buffers.append(buffer)
+        self._room, self._left = (buffers[0], buffers[1]), 0
+
+    def _show(self, rows: int, stop: int) -> None:
+        keys, values = self._buffers()
+        self.keys = keys[:rows, :, self._left : stop]
+        self.values = values[:rows, :, self._left : stop]
+
+
+def new_cache(model: PreTrainedModel, *, source: str) -> Cache:
+    """An empty cache for ``model``.
+
+    Raises:
+        ModelError: the model keeps something other than keys and values per position (a recurrent
+            state, say): its rows cannot be padded on the left, nor leave the batch.
+    """
+    cache = DynamicCache(config=model.config)
+    layers: list[Any] = []
+    for layer in cache.layers:
+        if type(layer) is DynamicLayer:
+            layers.append(AppendingLayer())
+        elif type(layer) in (DynamicSlidingWindowLayer, DummyLayer):
+            layers.append(layer)
+        else:
+            raise ModelError(
+                f"{source!r} ({type(model).__name__}) keeps a {type(layer).__name__} state, which "
+                "this loop cannot batch. Use a model with plain attention layers."
+            )
+    cache.layers = layers
+    return cache
+
+
+def join(
+    cache: Cache, mask: torch.Tensor, other: Cache, other_mask: torch.Tensor, rows: torch.Tensor
+) -> torch.Tensor:
+    """Put ``rows`` of ``other`` behind the rows of ``cache``; the mask of all of them.
+
+    Masks have shape (rows, positions): 1 at tokens, 0 at padding.
+    """
+    for layer, new in zip(cache.layers, other.layers, strict=True):
+        if not isinstance(layer, AppendingLayer) or not isinstance(new, AppendingLayer):
+            raise TypeError("rows can enter a running batch only where layers keep all positions")
+        layer.join(new, rows)
+    width = max(mask.shape[1], other_mask.shape[1])
+    return torch.cat([_padded(mask, width), _padded(other_mask[rows], width)])
+
+
+def trim(cache: Cache, mask: torch.Tensor, *, multiple_of: int) -> torch.Tensor:
+    """Forget positions to the left that are padding in every row, by whole multiples; the mask.
+
+    Nothing happens where a layer does not keep all positions.
+    """
+    spare = int(mask.any(dim=0).int().argmax()) // multiple_of * multiple_of
+    layers = [layer for layer in cache.layers if isinstance(layer, AppendingLayer)]
+    if not spare or len(layers) < len(cache.layers):
+        return mask
+    for layer in layers:
+        layer.trim(spare)
+    return mask[:, spare:]
+
+
+def _padded(mask: torch.Tensor, width: int) -> torch.Tensor:
+    return torch.nn.functional.pad(mask, (width - mask.shape[1], 0))

@@ -1,0 +1,41 @@
+"""Memory that a model may use for what it is generating.
+
+This module imports torch; import it only where a model runs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+_MEMINFO = Path("/proc/meminfo")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_bytes(device: torch.device) -> int:
+    """Bytes that are free on ``device`` now, as far as this process may use them."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return min(filter(None, (_of_machine(), _of_container())))
+
+
+def _of_machine() -> int:
+    if _MEMINFO.is_file():
+        for line in _MEMINFO.read_text(encoding="ascii").splitlines():
+            name, _, amount = line.partition(":")
+            if name == "MemAvailable":
+                return int(amount.split()[0]) * 1024
+    # Elsewhere nothing tells what is free; half of what there is may be.
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _of_container() -> int | None:
+    """What is left of the limit of a container; None: there is no limit."""
+    try:
+        limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
+        used = (_CGROUP / "memory.current").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return None if limit == "max" else max(1, int(limit) - int(used))
