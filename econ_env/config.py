@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from econ_env.embeddings import DEFAULT_MODEL, Embedder
 from econ_env.game.closing_rules import CommitmentRule
 from econ_env.game.coordinator_tree import build_tree
-from econ_env.game.prompts import COMPACT, DEFAULT, PromptSet
+from econ_env.game.prompts import COMPACT, DEFAULT, PLAIN, PromptSet
 from econ_env.llm.api import ApiSettings, SecondAction
 from econ_env.llm.budget.limits import Budget, BudgetLimits
 from econ_env.llm.budget.prices import find_prices, read_prices
@@ -25,7 +25,7 @@ from econ_env.questions.table import Limits
 from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
 from econ_env.sampling_action import SamplingBounds
 
-_PROMPT_SETS: dict[str, PromptSet] = {"compact": COMPACT, "default": DEFAULT}
+_PROMPT_SETS: dict[str, PromptSet] = {"compact": COMPACT, "default": DEFAULT, "plain": PLAIN}
 _COMPACT_FAMILIES = frozenset({"bundled", "simulated"})
 
 
@@ -63,11 +63,16 @@ class EnvConfig:
     without local ones."""
     commitment_rule: CommitmentRule | None = None
     """"coordinator": its own conclusion, always. "guarded": unanimous answers stand without a
-    call, and a value nobody gave falls back to the majority. None: "guarded" for a bundled
-    coordinator, else "coordinator" (paper: "coordinator")."""
-    prompts: Literal["compact", "default"] | PromptSet | None = None
-    """Style of the prompts. None: "compact" for bundled and simulated models, "default" for all
-    others."""
+    call, and a value that no executor gave falls back to the majority. "majority": an answer of
+    more than half of the executors stands as well, and the coordinator is asked where there is
+    none. None: what suits the models (paper: "coordinator")."""
+    prompts: Literal["compact", "default", "plain"] | PromptSet | None = None
+    """Style of the prompts: "compact" for bundled and simulated models, "plain" for small
+    instruction-tuned ones, "default" (JSON commitments) for those that keep to a format. None: what
+    suits the models."""
+    strategy: bool | None = None
+    """The coordinator writes a strategy before executors answer. None: what suits the models,
+    which is yes unless they were measured to do better without (paper: yes)."""
     second_action: SecondAction = "repetition_penalty"
     """Meaning of an action's second number at a model server: "repetition_penalty";
     "frequency_penalty", a translation for servers without one; "none", where it is to do nothing.
@@ -274,6 +279,10 @@ class EnvConfig:
                 'with models that follow instructions: choose with prompts="compact" or "default"'
             )
         return DEFAULT
+
+    def resolved_strategy(self) -> bool:
+        """``strategy``, or the default of the team's models."""
+        return True if self.strategy is None else self.strategy
 
     def resolved_commitment_rule(self) -> CommitmentRule:
         """``commitment_rule``, or the coordinator model's own default."""

@@ -35,6 +35,7 @@ def config(**changes: Any) -> GameConfig:
         "max_rounds": 1,
         "convergence_threshold": 0.01,
         "bounds": SamplingBounds(),
+        "strategy": True,
         "commitment_rule": "coordinator",
         "prompts": COMPACT,
         "executor_models": ("m",) * n_agents,

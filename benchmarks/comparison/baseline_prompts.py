@@ -1,7 +1,8 @@
 """What the baselines say to models: one way for each prompt set of the game.
 
-``default`` is for models that follow instructions: a plain chain of thought, and a debate after Du
-et al. (2023), in which every agent keeps its conversation and is shown the others' last solutions.
+``plain`` and ``default`` are for models that follow instructions: the question as an executor gets
+it, without a strategy, and a debate after Du et al. (2023), in which every agent keeps its
+conversation and is shown the others' last solutions.
 ``compact`` has only the forms that the bundled models were trained on. They read what others wrote
 in one of them, the question for a commitment: so that is what a later round of their debate is.
 
@@ -19,9 +20,10 @@ from typing import Protocol, TypeAlias
 from econ_env.game.parsing import parse_commitment
 from econ_env.game.prompts import (
     COMPACT,
-    DEFAULT,
+    PLAIN,
     CompactPrompts,
     DefaultPrompts,
+    PlainPrompts,
     PromptSet,
     enclosed,
 )
@@ -91,10 +93,6 @@ class CompactBaselines:
         return Reply(text=self.game.conclusion(read.value, read.reason), answer=read.value)
 
 
-_SOLVE = """\
-Solve the question that the user asks. Work step by step and check each step.
-End with the final answer alone in \\boxed{}."""
-
 _DISCUSS = """\
 Above is how other solvers answered the same question. Each of them may be right or wrong. \
 Compare their work with yours step by step, follow whichever reasoning holds, and give your \
@@ -105,16 +103,15 @@ _NO_WORDS = "(no response)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DefaultBaselines:
-    """A system message with the task; the conversation goes on from round to round."""
+class PlainBaselines:
+    """The plain question; the conversation goes on from round to round."""
 
-    game: DefaultPrompts = DEFAULT
+    game: PlainPrompts | DefaultPrompts = PLAIN
     discussion_role: Role = field(default="execute", init=False)
 
     def solve(self, question: str) -> tuple[Message, ...]:
         """See :meth:`BaselinePrompts.solve`."""
-        asked = enclosed([("question", question)], "Solve the question.")
-        return (Message(role="system", content=_SOLVE), Message(role="user", content=asked))
+        return self.game.execute(question, "")
 
     def read_solution(self, text: str) -> Reply:
         """See :meth:`BaselinePrompts.read_solution`."""
@@ -140,8 +137,8 @@ def baseline_prompts(game: PromptSet) -> BaselinePrompts | None:
     """The baselines' prompts for models that are played with ``game``; None: there are none."""
     if isinstance(game, CompactPrompts):
         return CompactBaselines(game=game)
-    if isinstance(game, DefaultPrompts):
-        return DefaultBaselines(game=game)
+    if isinstance(game, (PlainPrompts, DefaultPrompts)):
+        return PlainBaselines(game=game)
     return None
 
 

@@ -93,6 +93,7 @@ class BestOfNCommit:
             convergence_threshold=EnvConfig.convergence_threshold,
             bounds=EnvConfig().bounds(),
             prompts=asking.prompts.game,
+            strategy=False,
             commitment_rule=asking.commitment_rule,
             executor_models=self.models,
             coordinator_model=asking.coordinator,

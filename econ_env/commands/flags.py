@@ -93,7 +93,7 @@ class EnvFlags(EnvConfig):
     dataset: str
     llm: Annotated[str | tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")]
     coordinator: str | None
-    prompts: Literal["compact", "default"] | None
+    prompts: Literal["compact", "default", "plain"] | None
     reward_weights: Annotated[
         Annotated[Mapping[str, float], _WEIGHTS] | None,
         tyro.conf.arg(metavar="NAME=WEIGHT ..."),

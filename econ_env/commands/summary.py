@@ -37,6 +37,8 @@ class Summary:
     """Those of them that were valid JSON as they came."""
     consensus: int
     """Commitments that needed no call, because all members agreed."""
+    by_majority: int
+    """Commitments that needed no call, because more than half of the members agreed."""
     novel: int
     """Commitments replaced by the majority, because nobody gave their value."""
     leaks: int
@@ -68,11 +70,16 @@ class Summary:
         asked = self.commitments_asked
         rate = f"{self.commitments_json / asked:.1%} valid JSON" if asked else "none"
         lines += [
-            f"commitments asked    {asked}, {rate}; {self.consensus} by consensus without a call",
+            f"commitments asked    {asked}, {rate}; {self._without_a_call()}",
             f"novel values         {self.novel} replaced by the majority",
             f"leaking strategies   {self.leaks} cut",
         ]
         return "\n".join(lines)
+
+    def _without_a_call(self) -> str:
+        if self.by_majority:
+            return f"{self.consensus} by consensus, {self.by_majority} by majority without a call"
+        return f"{self.consensus} by consensus without a call"
 
     def _not_graded(self) -> list[str]:
         """A line for each kind of value without a verdict on its correctness, if there are any."""
@@ -115,9 +122,10 @@ def summarise(transcripts: Sequence[Transcript]) -> Summary:
         unparseable=verdicts[Verdict.UNPARSEABLE],
         timeouts=verdicts[Verdict.TIMEOUT],
         rounds=sum(len(list(t.rounds())) for t in finished),
-        commitments_asked=sum(methods.values()) - methods["consensus"],
+        commitments_asked=sum(methods.values()) - methods["consensus"] - methods["majority"],
         commitments_json=methods["json"],
         consensus=methods["consensus"],
+        by_majority=methods["majority"],
         novel=sum(t.novel_values for t in finished),
         leaks=sum(t.leaks for t in finished),
         prompt_tokens=sum(t.usage.prompt_tokens for t in transcripts),

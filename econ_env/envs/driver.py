@@ -106,6 +106,7 @@ class Episodes:
         self._truncated: Flags = np.zeros(num_questions, dtype=np.bool_)
         self._bounds = config.bounds()
         self._prompts = config.prompt_set()
+        self._planned = config.resolved_strategy()
         self._models = config.models() if models is None else models
         self._own_models = self._models if models is None else None
         self._strategies = StrategyCache()
@@ -214,7 +215,8 @@ class Episodes:
         self._arrays.question[rows] = embedded[: len(rows)]
         self._arrays.strategy[rows] = embedded[len(rows) :]
         # A failed strategy is none; its game is truncated by the first step.
-        self._arrays.strategy[[r for r in rows if self._game(r).failed is not None]] = 0.0
+        without = [r for r in rows if self._game(r).failed is not None or not self._planned]
+        self._arrays.strategy[without] = 0.0
         self.active[rows] = True
         self._terminated[rows] = self._truncated[rows] = False
 
@@ -321,6 +323,7 @@ class Episodes:
                 convergence_threshold=config.convergence_threshold,
                 bounds=self._bounds,
                 prompts=self._prompts,
+                strategy=self._planned,
                 commitment_rule=config.resolved_commitment_rule(),
                 executor_models=team.executors,
                 coordinator_model=team.coordinator,

@@ -26,10 +26,11 @@ from econ_env.game.prompts import MAX_STRATEGY_TOKENS, PromptSet
 from econ_env.game.transcript import ClosedBy
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 
-CommitmentRule = Literal["coordinator", "guarded"]
+CommitmentRule = Literal["coordinator", "guarded", "majority"]
 """``coordinator``: a coordinator's own conclusion always stands (the paper). ``guarded``: answers
 of all members that agree stand without a call; a value that no member gave, or none at all, falls
-back to the members' majority."""
+back to the members' majority. ``majority``: as ``guarded``, and an answer of more than half of the
+members stands without a call, so that the coordinator decides only where they are divided."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class GameConfig:
     """Largest change of an action, in either coordinate of the box [-1, 1]^2, that is no move."""
     bounds: SamplingBounds
     prompts: PromptSet
+    strategy: bool
+    """Whether the coordinator writes a strategy first; False: executors get the question alone."""
     commitment_rule: CommitmentRule
     executor_models: tuple[str, ...]
     """Name of each executor's model."""

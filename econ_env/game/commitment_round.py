@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from econ_env.game.closing_rules import GameConfig
-from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands
-from econ_env.game.parsing import guard_strategy, parse_commitment
+from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands, strict_majority
+from econ_env.game.parsing import Commitment, guard_strategy, parse_commitment, whole_steps
 from econ_env.game.requests import RequestWriter
 from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
 from econ_env.grading.extraction import worked_steps
 from econ_env.llm.types import ChatRequest, Completion, Role, Usage
 from econ_env.text import encodable
+
+MIN_COPIED_CHARACTERS = 20
+"""Shorter reasons may be equal to a part of the instructions by chance."""
 
 
 class Coordination:
@@ -69,16 +72,11 @@ class Coordination:
         Raises:
             PromptTooLong: a prompt fits into no context.
         """
-        guarded = self._config.commitment_rule == "guarded"
         for level in self._tree.levels[self._level :]:
             self._level += 1
             self._asked = []
             for node in level:
-                agreed = (
-                    consensus(self._members_answers(node), self._config.equivalent)
-                    if guarded
-                    else None
-                )
+                agreed = self._settled(node)
                 if agreed is None:
                     self._asked.append(node)
                 else:
@@ -98,6 +96,17 @@ class Coordination:
                 request,
                 completion,
             )
+
+    def _settled(self, node: Node) -> str | None:
+        """The answer that stands without a call under the commitment rule; None: ask."""
+        rule, equivalent = self._config.commitment_rule, self._config.equivalent
+        if rule == "coordinator":
+            return None
+        answers = self._members_answers(node)
+        agreed = consensus(answers, equivalent)
+        if agreed is None and rule == "majority":
+            return strict_majority(answers, equivalent)
+        return agreed
 
     def _members_answers(self, node: Node) -> list[str | None]:
         if node.level == 0:
@@ -125,12 +134,14 @@ class Coordination:
         return "commit" if node is self._tree.nodes[-1] else "local_commit"
 
     def _agreement(self, node: Node, value: str) -> CommitmentRecord:
-        """What a coordinator would only repeat: no call, and the first member's own words.
+        """A conclusion without a call, in the words of the first member that gave the value.
 
         A commitment is compared with responses (AL and CC of the reward), so it must work the
         question as they do: a mere statement that all agree would pay a team less for agreeing.
         """
-        reason = self._members_reasons(node)[0]
+        answers = self._members_answers(node)
+        gave = [same(value, answer, self._config.equivalent) for answer in answers]
+        reason = self._members_reasons(node)[gave.index(True)]
         return CommitmentRecord(
             agent=node.agent,
             role=self._role(node),
@@ -138,9 +149,9 @@ class Coordination:
             members=node.members,
             value=value,
             reason=reason,
-            confidence=1.0,
-            checklist={"agree": True},
-            parse_method="consensus",
+            confidence=sum(gave) / len(gave),
+            checklist={"agree": all(gave)},
+            parse_method="consensus" if all(gave) else "majority",
             novel=False,
             text=self._config.prompts.conclusion(value, reason),
             called=False,
@@ -151,10 +162,14 @@ class Coordination:
         )
 
 
-def read_strategy(agent: str, request: ChatRequest, completion: Completion) -> StrategyRecord:
-    """The strategy of ``agent``, cut where it states an answer."""
+def read_strategy(
+    config: GameConfig, agent: str, request: ChatRequest, completion: Completion
+) -> StrategyRecord:
+    """The strategy of ``agent``, cut before an answer that it states or an unfinished step."""
     text = encodable(completion.text)
     strategy, leaked = guard_strategy(text)
+    if completion.finish_reason == "length" and config.prompts.plans_in_sentences:
+        strategy = whole_steps(strategy)
     return StrategyRecord(
         agent=agent,
         role=request.role,
@@ -213,9 +228,11 @@ def read_commitment(
     """
     text = encodable(completion.text)
     read = parse_commitment(text)
+    if _is_copied(read, request):
+        read = Commitment(value=None, parse_method="copied")
     value, novel = read.value, False
     reason, confidence = read.reason, read.confidence
-    if config.commitment_rule == "guarded":
+    if config.commitment_rule != "coordinator":
         value, novel = stands(value, answers, config.equivalent)
         if value != read.value:
             giver = [same(value, answer, config.equivalent) for answer in answers].index(True)
@@ -237,4 +254,17 @@ def read_commitment(
         finish_reason=completion.finish_reason,
         error=completion.error,
         usage=completion.usage,
+    )
+
+
+def _is_copied(read: Commitment, request: ChatRequest) -> bool:
+    """Whether a coordinator repeated its instructions instead of following them.
+
+    A value of several words or a reason of some length that stands in the instructions word for
+    word is theirs: a placeholder, or the example.
+    """
+    task = "\n".join([m.content for m in request.messages if m.role == "system"])
+    several_words = read.value is not None and len(read.value.split()) >= 3
+    return (several_words and str(read.value) in task) or (
+        len(read.reason) >= MIN_COPIED_CHARACTERS and read.reason in task
     )

@@ -138,11 +138,23 @@ def consensus(answers: Sequence[str | None], equivalent: Equivalent) -> str | No
 
 
 def majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
-    """The answer that most members gave, as its first giver wrote it; None if nobody answered.
+    """The answer that most members gave, as its first giver wrote it; None without any answer.
 
     Answers count together when they are equivalent to the first of their kind. On a tie the kind
     that was given first wins.
     """
+    kinds, votes = _count(answers, equivalent)
+    return kinds[votes.index(max(votes))] if kinds else None
+
+
+def strict_majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
+    """The answer that more than half of all members gave, silent ones included; else None."""
+    kinds, votes = _count(answers, equivalent)
+    return next((k for k, v in zip(kinds, votes, strict=True) if 2 * v > len(answers)), None)
+
+
+def _count(answers: Sequence[str | None], equivalent: Equivalent) -> tuple[list[str], list[int]]:
+    """The kinds of answers in the order of their first givers, and the votes for each."""
     kinds: list[str] = []
     votes: list[int] = []
     for answer in answers:
@@ -155,7 +167,7 @@ def majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | Non
         else:
             kinds.append(answer)
             votes.append(1)
-    return kinds[votes.index(max(votes))] if kinds else None
+    return kinds, votes
 
 
 def stands(

@@ -26,7 +26,10 @@ MAX_STRATEGY_CHARACTERS = 2_000
 """50 tokens are shorter than this, unless a server ignored the limit on tokens."""
 _MAX_CHECKS = 16
 
-Method = Literal["json", "repaired", "boxed", "last_number", "none"]
+_STEP_END = re.compile(r"^[ \t]*\d{1,3}[.)]|(?P<end>[.!?](?=\s|\Z)|(?<=\S)[ \t]*\n)", re.MULTILINE)
+"""The end of a sentence or line; the number in front of a step ("2.") ends nothing."""
+
+Method = Literal["json", "repaired", "boxed", "last_number", "none", "copied"]
 
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=lambda name: None)
 """Numbers stay the text that was written: 0.10 is not 0.1, and no digit of a long one is lost."""
@@ -139,6 +142,16 @@ def guard_strategy(text: str) -> tuple[str, bool]:
     lowered = text.lower()
     leak = _LEAK.search(text) if any(sign in lowered for sign in _LEAK_SIGNS) else None
     return (text if leak is None else text[: leak.start()]).strip(), leak is not None
+
+
+def whole_steps(strategy: str) -> str:
+    """``strategy``, which the limit on tokens cut off, up to its last whole sentence or line.
+
+    Half a step ("2. Calculate the total") makes a model do just that and stop; nothing at all is
+    better, so a strategy without a whole step becomes empty.
+    """
+    ends = [match.end() for match in _STEP_END.finditer(strategy) if match["end"] is not None]
+    return strategy[: ends[-1]].strip() if ends else ""
 
 
 def _commitment(

@@ -88,6 +88,7 @@ class RequestWriter:
             ],
             decision,
             round_,
+            schema=prompts.commit_schema,
         )
 
     def execute(
@@ -141,6 +142,8 @@ class RequestWriter:
         parts: Callable[[], Sequence[Part]],
         decision: int = 0,
         round_: int = 0,
+        *,
+        schema: str | None = None,
     ) -> ChatRequest:
         config = self._config
         model = config.coordinator_model
@@ -153,6 +156,7 @@ class RequestWriter:
             seed=derive_seed(self._seed, self._episode, decision, round_, agent, role),
             model=model,
             role=role,
+            schema=schema,
         )
 
     def _fitted(

@@ -101,6 +101,10 @@ class Game:
         self._answers: tuple[str | None, ...] = ()
         self._commitment: CommitmentRecord | None = None
         self._pending: list[ChatRequest] = []
+        if not config.strategy:
+            self._group_strategies = ("",) * len(self._tree.groups)
+            self._phase = Phase.EXECUTE
+            return
         try:
             self._pending = [self._writer.strategy()]
         except PromptTooLong as problem:
@@ -297,7 +301,8 @@ class Game:
         groups = self._tree.groups
         local = requests[0].role == "local_strategy"
         agents = [group.agent for group in groups] if local else [COORDINATOR]
-        records = list(map(read_strategy, agents, requests, completions))
+        asked = zip(agents, requests, completions, strict=True)
+        records = [read_strategy(self._config, *one) for one in asked]
         self._strategies += records
         self._strategies_shortened += self._writer.take_shortened()
         if self._any_failed(records):

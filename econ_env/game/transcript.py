@@ -19,8 +19,12 @@ from econ_env.record_json import from_plain, to_plain
 ClosedBy = Literal["bne_rounds", "commitment_repeated", "no_deviation", "oscillation", "failed"]
 """Why a decision closed; ``failed`` when a request failed before it could."""
 
-ParseMethod = Literal["json", "repaired", "boxed", "last_number", "none", "consensus"]
-"""How a commitment's value was read; ``consensus`` when no call was needed (rule ``guarded``)."""
+ParseMethod = Literal[
+    "json", "repaired", "boxed", "last_number", "none", "copied", "consensus", "majority"
+]
+"""The way in which a commitment's value was read; ``copied`` where the reply repeated the prompt
+and so had none; ``consensus`` and ``majority`` where no call was needed: all members agreed, or
+more than half of them did (rule ``majority``)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,7 +187,7 @@ class Transcript:
     def json_rate(self) -> float | None:
         """Share of the commitments asked of a model that were valid JSON; None without any."""
         methods = self.parse_methods
-        calls = sum(methods.values()) - methods.get("consensus", 0)
+        calls = sum(methods.values()) - methods.get("consensus", 0) - methods.get("majority", 0)
         return methods.get("json", 0) / calls if calls else None
 
     @property

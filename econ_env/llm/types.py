@@ -50,10 +50,16 @@ class ChatRequest:
     model: str
     """Name of the :class:`ChatModel` that answers; the driver routes by it."""
     role: Role
+    schema: str | None = None
+    """JSON schema, as JSON text, that the completion must keep to; None: free text. An engine that
+    can constrain what it writes does; any other one leaves it to the words of the prompt."""
 
     def to_json(self) -> dict[str, Any]:
-        """The request as JSON-serialisable data, in a fixed key order."""
-        return asdict(self)
+        """The request as JSON-serialisable data, in a fixed key order; without an empty schema."""
+        data = asdict(self)
+        if self.schema is None:
+            del data["schema"]
+        return data
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.comparison.baseline_prompts import DefaultBaselines
+from benchmarks.comparison.baseline_prompts import PlainBaselines
 from benchmarks.comparison.debate import Debate
 from benchmarks.comparison.records import Item
 from benchmarks.comparison.solvers import SelfConsistency
@@ -69,22 +69,22 @@ def test_a_reply_without_a_value_is_no_answer() -> None:
 
 
 def spoken(rounds: int = 2, context_limit: int | None = None) -> Debate:
-    return debate(rounds, prompts=DefaultBaselines(), context_limit=context_limit)
+    return debate(rounds, prompts=PlainBaselines(), context_limit=context_limit)
 
 
 def test_a_conversation_goes_on_and_its_prompts_grow() -> None:
     _, (first, second, third) = drive(spoken(3), FIRST, FIRST, FIRST)
     roles = [message.role for message in third[0].messages]
-    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert roles == ["user", "assistant", "user", "assistant", "user"]
     for agent in range(3):
         earlier, later = first[agent].messages, second[agent].messages
         assert later[: len(earlier)] == earlier
         assert third[agent].messages[: len(later)] == later
-        assert later[2].content == FIRST[agent]
+        assert later[1].content == FIRST[agent]
         others = [text for text in FIRST if text != FIRST[agent]]
-        assert all(text in later[3].content for text in others)
-        assert FIRST[agent] not in later[3].content
-    assert {(r.role, r.max_tokens) for r in third} == {("execute", 1024)}
+        assert all(text in later[2].content for text in others)
+        assert FIRST[agent] not in later[2].content
+    assert {(r.role, r.max_tokens) for r in third} == {("execute", 512)}
 
 
 def test_what_another_agent_wrote_cannot_leave_its_tags() -> None:
@@ -94,7 +94,7 @@ def test_what_another_agent_wrote_cannot_leave_its_tags() -> None:
     assert "</response_1>" not in shown
     assert "&lt;/response_1>" in shown
     # Its own words come back to an agent as they were: they have no more say than they had.
-    assert second[0].messages[2].content == attack
+    assert second[0].messages[1].content == attack
 
 
 def test_a_line_of_another_agent_cannot_pose_as_a_line_of_the_prompt() -> None:
@@ -114,10 +114,10 @@ def test_an_agent_that_wrote_nothing_leaves_no_empty_message() -> None:
 def test_the_oldest_responses_are_shortened_first_and_answers_stay() -> None:
     first, later = (["w" * 900 + boxed("7")] * 3, ["v" * 900 + boxed("7")] * 3)
     whole = max(len(text_of(r)) for r in drive(spoken(3), first, later, later)[1][2])
-    limit = 1024 + whole - 500
+    limit = 512 + whole - 500
     _, (_, second, third) = drive(spoken(3, context_limit=limit), first, later, later)
-    assert all("..." not in message.content for r in second for message in r.messages[2:])
-    old, new = third[0].messages[2].content, third[0].messages[4].content
+    assert all("..." not in message.content for r in second for message in r.messages[1:])
+    old, new = third[0].messages[1].content, third[0].messages[3].content
     assert old.startswith("... w")
     assert old.endswith(boxed("7"))
     assert new == later[0]

@@ -97,7 +97,10 @@ def request_body(
         body["seed"] = request.seed
     if choices > 1:
         body["n"] = choices
-    if settings.json_mode and request.role in ("commit", "local_commit"):
+    if request.schema is not None and profile.json_schema:
+        schema = {"name": request.role, "strict": True, "schema": json.loads(request.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif settings.json_mode and request.role in ("commit", "local_commit"):
         body["response_format"] = {"type": "json_object"}
     return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
 

@@ -39,6 +39,8 @@ class ServerProfile:
     seed: bool = True
     json_mode: bool = True
     """Whether ``response_format={"type": "json_object"}`` is understood."""
+    json_schema: bool = False
+    """Whether the engine keeps to ``response_format={"type": "json_schema"}`` with every model."""
     extra: Mapping[str, float | tuple[str, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )
@@ -77,6 +79,7 @@ _ALL = (
     ServerProfile(
         name="vllm",
         key_variable="VLLM_API_KEY",
+        json_schema=True,
         penalty="repetition_penalty",
         max_choices=128,
         extra=_NO_TOP_K,
@@ -84,6 +87,7 @@ _ALL = (
     ServerProfile(
         name="sglang",
         key_variable="SGLANG_API_KEY",
+        json_schema=True,
         penalty="repetition_penalty",
         max_choices=128,
         extra=_NO_TOP_K,
@@ -91,6 +95,7 @@ _ALL = (
     ServerProfile(
         name="llamacpp",
         key_variable="LLAMA_API_KEY",
+        json_schema=True,
         penalty="repeat_penalty",
         # Up to its number of slots, four where nothing else was chosen.
         max_choices=4,

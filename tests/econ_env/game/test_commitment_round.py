@@ -10,7 +10,7 @@ import pytest
 
 from econ_env import EconParallelEnv
 from econ_env.game.prompts import COMPACT, DEFAULT, PromptSet
-from econ_env.game.transcript import DecisionRecord
+from econ_env.game.transcript import CommitmentRecord, DecisionRecord
 from econ_env.llm import ChatRequest, Completion
 from econ_env.questions import Question
 from econ_env.questions.arithmetic import ArithmeticQuestions, Problem
@@ -131,3 +131,85 @@ def test_above_the_groups_a_consensus_speaks_with_the_first_groups_reason() -> N
     records = played.commitments
     assert [record.called for record in records] == [True, False, False]
     assert [record.reason for record in records] == ["I count 7", "2 + 5 = 7", "I count 7"]
+
+
+# Rule "majority"
+
+
+def concluded(answers: Sequence[str | None], value: str) -> tuple[CommitmentRecord, Script]:
+    """The commitment of a team that gave these answers, and what was asked for it."""
+    script = Script([answers], [value])
+    game = new_game(commitment_rule="majority", n_agents=len(answers))
+    script.play_round(game, *[CALM] * len(answers))
+    return game.transcript.decisions[-1].rounds[-1].commitments[-1], script
+
+
+def asked(script: Script) -> int:
+    return sum(request.role == "commit" for request in script.requests)
+
+
+@pytest.mark.parametrize("answers", [["8", "7", "7"], ["7", None, "7.0"], ["7", "7", "7"]])
+def test_an_answer_of_more_than_half_of_the_team_stands_without_a_call(
+    answers: list[str | None],
+) -> None:
+    record, script = concluded(answers, "8")
+    assert asked(script) == 0
+    assert record.value == "7"
+    assert not record.called
+    assert not record.novel
+    assert "3 + 4" in record.reason
+    unanimous = set(answers) == {"7"}
+    assert record.parse_method == ("consensus" if unanimous else "majority")
+    assert record.checklist == {"agree": unanimous}
+    assert record.confidence == pytest.approx(1.0 if unanimous else 2 / 3)
+
+
+@pytest.mark.parametrize("answers", [["8", "7", "9"], ["7", None, "8"], ["7", None, None]])
+def test_a_divided_team_is_concluded_by_its_coordinator(answers: list[str | None]) -> None:
+    record, script = concluded(answers, "7")
+    assert asked(script) == 1
+    assert record.value == "7"
+    assert record.called
+
+
+def test_half_of_a_team_is_no_majority() -> None:
+    record, script = concluded(["7", "7", "8", "9"], "8")
+    assert asked(script) == 1
+    assert record.value == "8"
+
+
+def test_a_divided_team_keeps_its_own_answers_where_the_coordinator_invents_one() -> None:
+    record, _ = concluded(["8", "7", "9"], "10")
+    assert (record.value, record.novel) == ("8", True)
+
+
+# Copies of the prompt
+
+
+def example_of(prompts: PromptSet) -> str:
+    """The JSON object that the coordinator's instructions show."""
+    task = prompts.commit("q", "s", ["five"])[0].content
+    return task[task.index('{"reason"') : task.index("}}") + 2]
+
+
+@pytest.mark.parametrize("rule", ["coordinator", "guarded"])
+def test_a_coordinator_that_repeats_the_example_says_nothing(rule: str) -> None:
+    game = new_game(commitment_rule=rule, prompts=DEFAULT)
+    script = Script([["8", "7", "8"]], [])
+    script.answer_all(game)
+    game.act([CALM] * 3)
+    game.feed(script.complete(game.pending()))
+    game.feed([completion(example_of(DEFAULT))])
+    record = game.transcript.decisions[-1].rounds[-1].commitments[-1]
+    assert record.parse_method == "copied"
+    assert record.value == (None if rule == "coordinator" else "8")
+
+
+def test_a_value_that_is_a_placeholder_of_the_prompt_is_none() -> None:
+    game = new_game(prompts=DEFAULT)
+    script = Script([["8", "7", "8"]], [])
+    script.answer_all(game)
+    game.act([CALM] * 3)
+    game.feed(script.complete(game.pending()))
+    game.feed([completion('{"reason": "checked", "value": "the final answer alone"}')])
+    assert game.transcript.decisions[-1].rounds[-1].commitments[-1].value is None

@@ -14,6 +14,7 @@ from econ_env.game.parsing import (
     MAX_STRATEGY_CHARACTERS,
     guard_strategy,
     parse_commitment,
+    whole_steps,
 )
 
 CLEAN = (
@@ -326,3 +327,24 @@ def test_a_plan_that_only_speaks_about_the_answer_stays(text: str) -> None:
 def test_nothing_is_ever_run() -> None:
     value: Any = "__import__('os').system('echo 1')"
     assert parse_commitment(json.dumps({"value": value})).value == value
+
+
+# Strategies that were cut off
+
+
+@pytest.mark.parametrize(
+    ("strategy", "whole"),
+    [
+        ("1. Find the cost.\n2. Calculate the total", "1. Find the cost."),
+        ("1. Find the cost\n2. Halve it\n3. Ad", "1. Find the cost\n2. Halve it"),
+        ("Find x first. Then subtr", "Find x first."),
+        ("He pays 5. Then", "He pays 5."),
+        ("2. Calculate the total", ""),
+        ("Calculate the to", ""),
+        ("", ""),
+    ],
+)
+def test_a_strategy_that_was_cut_off_ends_with_its_last_whole_step(
+    strategy: str, whole: str
+) -> None:
+    assert whole_steps(strategy) == whole

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from econ_env.game.prompts import COMPACT, CompactPrompts, TokenLimits
+from econ_env.game.prompts import COMPACT, DEFAULT, PLAIN, CompactPrompts, TokenLimits
 from econ_env.game.state_machine import Game, ModelLimits, Phase
 from econ_env.game.transcript import Transcript
 from econ_env.llm.types import ChatRequest, Completion, Usage
@@ -346,7 +346,7 @@ def test_the_list_of_pending_requests_is_a_copy() -> None:
         ({"group_size": 1}, "group_size must be at least 2"),
         ({"convergence_threshold": -0.1}, "convergence_threshold must be >= 0"),
         ({"convergence_threshold": float("nan")}, "convergence_threshold must be >= 0"),
-        ({"commitment_rule": "vote"}, "must be one of coordinator, guarded, got 'vote'"),
+        ({"commitment_rule": "vote"}, "must be one of coordinator, guarded, majority, got 'vote'"),
         ({"executor_models": ("m",)}, "3 executors, 1 models"),
         ({"coordinator_model": "x"}, "limits must have an entry for: x"),
         ({"coordinator_temperature": -1.0}, "coordinator_temperature"),
@@ -500,3 +500,30 @@ def test_an_action_beyond_the_bounds_is_passed_on_as_it_is() -> None:
     game.feed([completion("add")])
     game.act([SamplingAction(temperature=0.0, repetition_penalty=1.0)])
     assert game.pending()[0].temperature == 0.0
+
+
+# Strategies: cut off, or none
+
+
+def strategy_of(text: str, **changes: Any) -> str:
+    """The strategy of a game whose coordinator was cut off after ``text``."""
+    game = new_game(**changes)
+    game.feed([Completion(text=text, finish_reason="length")])
+    return game.strategy
+
+
+def test_a_strategy_in_sentences_loses_a_step_that_was_cut_off() -> None:
+    assert strategy_of("Add both. Then subtr", prompts=PLAIN) == "Add both."
+    assert strategy_of("Add both. Then subtr", prompts=DEFAULT) == "Add both."
+    assert strategy_of("add ; subtr", prompts=COMPACT) == "add ; subtr"
+
+
+@pytest.mark.parametrize("group_size", [None, 2])
+def test_a_game_without_strategies_asks_the_executors_at_once(group_size: int | None) -> None:
+    game = new_game(strategy=False, n_agents=4, group_size=group_size)
+    assert game.awaiting_actions
+    assert game.pending() == []
+    game.act([CALM] * 4)
+    assert {request.role for request in game.pending()} == {"execute"}
+    assert "plan" not in game.pending()[0].messages[-1].content
+    assert game.transcript.strategies == ()

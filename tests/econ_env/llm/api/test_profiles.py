@@ -180,3 +180,20 @@ def test_what_is_sent_to_a_server_is_part_of_the_version_of_its_answers() -> Non
     model = ApiModel("llamacpp:m@http://127.0.0.1:9/v1")
     assert str(PROFILES["llamacpp"].wire) in model.version
     model.close()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_engine_that_can_constrain_a_commitment_is_given_its_schema(profile: str) -> None:
+    schema = '{"type": "object"}'
+    data = request_body(
+        request(role="commit", schema=schema),
+        model="m",
+        profile=PROFILES[profile],
+        settings=ApiSettings(),
+    )
+    form = json.loads(data).get("response_format")
+    if profile in ("vllm", "sglang", "llamacpp"):
+        asked = {"name": "commit", "strict": True, "schema": {"type": "object"}}
+        assert form == {"type": "json_schema", "json_schema": asked}
+    else:
+        assert form is None

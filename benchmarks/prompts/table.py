@@ -1,0 +1,70 @@
+"""The results as lines for people: one for each arm, with its difference to a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from benchmarks.learning.results import Result
+from benchmarks.prompts.arms import Arm, single
+from benchmarks.prompts.measuring import asked_commitments
+from econ_agents.statistics import paired_difference
+
+HEADER = (
+    "| model | prompts | strategy | rule | accuracy, % | against, points (95%) "
+    "| readable, % | copied, % | novel | tokens |"
+)
+
+
+def table_lines(llm: str, played: Mapping[Arm, Result]) -> Iterator[str]:
+    """A Markdown table. Executors stand against the plain question, teams against their vote."""
+    yield HEADER
+    yield "|" + "---|" * HEADER.count(" |")
+    for arm, counts in played.items():
+        reference = _reference(arm, played)
+        yield _line(llm, arm, counts, reference)
+
+
+def _reference(arm: Arm, played: Mapping[Arm, Result]) -> list[int] | None:
+    """The verdicts that an arm is compared with; None for the plain question itself."""
+    if not arm.is_single:
+        vote: list[int] = played[arm]["vote_correct"]
+        return vote
+    plain = single("plain", strategy=False)
+    if arm == plain or plain not in played:
+        return None
+    verdicts: list[int] = played[plain]["correct"]
+    return verdicts
+
+
+def _line(llm: str, arm: Arm, counts: Result, reference: list[int] | None) -> str:
+    correct = counts["correct"]
+    cells = [
+        llm,
+        arm.prompts,
+        "yes" if arm.strategy else "no",
+        "one executor" if arm.is_single else f"{arm.commitment_rule}, {arm.n_agents} executors",
+        f"{100 * sum(correct) / max(len(correct), 1):.1f}",
+        _difference(correct, reference),
+        *_reading(counts),
+        f"{counts['tokens_per_question']:.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _difference(correct: list[int], reference: list[int] | None) -> str:
+    if reference is None or len(reference) != len(correct) or len(correct) < 2:
+        return "–"
+    found = paired_difference(correct, reference, seed=0)
+    mean, low, high = (100 * bound for bound in (found.mean, found.low, found.high))
+    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _reading(counts: Result) -> tuple[str, str, str]:
+    """Shares of the commitments asked that gave a value, and that repeated the prompt."""
+    asked = asked_commitments(counts)
+    if not asked:
+        return "–", "–", "–"
+    methods = counts["parse_methods"]
+    unread = methods.get("none", 0) + methods.get("copied", 0)
+    readable = f"{100 * (1 - unread / asked):.1f}"
+    return readable, f"{100 * methods.get('copied', 0) / asked:.1f}", str(counts["novel"])
