@@ -11,7 +11,7 @@ import pytest
 from tools.bundled_models import __main__ as whole
 from tools.bundled_models import train
 from tools.bundled_models.evaluate import REPORTS, EvaluateOptions
-from tools.bundled_models.optimisation import Trainer
+from tools.bundled_models.optimisation import StageTrainer
 from tools.bundled_models.recipe import COORDINATOR, RECIPES, WEIGHTS
 
 MODELS = ["0", "1", "2", "coordinator"]
@@ -79,7 +79,7 @@ def test_all_models_are_made_then_measured_and_a_second_run_trains_nothing(
     def step(*arguments: object) -> None:
         raise AssertionError("a finished stage is trained on")
 
-    monkeypatch.setattr(Trainer, "_step", step)
+    monkeypatch.setattr(StageTrainer, "_step", step)
     whole.make(options, options.evaluation)
     assert contents(tmp_path) == before
 

@@ -12,7 +12,7 @@ import torch
 from econ_env.llm.incremental import all_at_once
 from econ_env.llm.local import loading
 from econ_env.llm.local.decode_loop import ROW_FLOOR, DecodedRow, DecodeLoop, RunningBatch
-from econ_env.llm.local.loading import Checkpoint, fast_format, load_checkpoint
+from econ_env.llm.local.loading import LoadedModel, fast_format, load_checkpoint
 from econ_env.llm.local.memory import available_bytes
 from econ_env.llm.local.model import LocalModel
 from econ_env.llm.local.sampler import DecodeRow
@@ -49,7 +49,7 @@ def llama(folders: dict[str, Path], not_small: None) -> LocalModel:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(folders: dict[str, Path]) -> Checkpoint:
+def checkpoint(folders: dict[str, Path]) -> LoadedModel:
     return load_checkpoint(str(folders["llama"]), dtype="float32", device="cpu")
 
 
@@ -88,7 +88,7 @@ def tokens(outcome: DecodedRow | Exception) -> tuple[int, ...]:
 
 
 def test_waiting_rows_enter_when_others_leave(
-    checkpoint: Checkpoint, forwards: list[tuple[int, int]]
+    checkpoint: LoadedModel, forwards: list[tuple[int, int]]
 ) -> None:
     # Four rows at a time. One of each four is long: in batches that are cut beforehand everybody
     # waits for it.
@@ -109,7 +109,7 @@ def test_waiting_rows_enter_when_others_leave(
 
 
 def test_rows_that_come_later_run_beside_those_that_run(
-    checkpoint: Checkpoint, forwards: list[tuple[int, int]]
+    checkpoint: LoadedModel, forwards: list[tuple[int, int]]
 ) -> None:
     loop = DecodeLoop(checkpoint.model, end_tokens=frozenset(), source="m")
     scheduler = Scheduler(loop, ROOMY)
@@ -141,7 +141,7 @@ def test_the_number_of_rows_is_bounded(llama: LocalModel, folders: dict[str, Pat
     assert [outcome(c) for c in found] == [outcome(c) for c in llama.generate(requests)]
 
 
-def test_memory_bounds_what_runs_side_by_side(checkpoint: Checkpoint) -> None:
+def test_memory_bounds_what_runs_side_by_side(checkpoint: LoadedModel) -> None:
     loop = DecodeLoop(checkpoint.model, end_tokens=frozenset(), source="m")
     # Each row takes 16 + 40 positions in the end, so three fit and four do not.
     capacity = Capacity(rows=64, positions=200, chunk=512)
@@ -158,7 +158,7 @@ def test_memory_bounds_what_runs_side_by_side(checkpoint: Checkpoint) -> None:
 
 
 def test_rows_of_one_prompt_that_never_fit_together_run_one_after_the_other(
-    checkpoint: Checkpoint,
+    checkpoint: LoadedModel,
 ) -> None:
     scheduler = Scheduler(checkpoint.loop, Capacity(rows=8, positions=10, chunk=512))
     for key in range(3):
@@ -204,7 +204,7 @@ def test_a_shared_prompt_gives_the_same_texts_as_separate_ones(llama: LocalModel
 
 
 def test_long_prompts_are_computed_in_chunks_between_steps(
-    checkpoint: Checkpoint, forwards: list[tuple[int, int]]
+    checkpoint: LoadedModel, forwards: list[tuple[int, int]]
 ) -> None:
     loop = DecodeLoop(checkpoint.model, end_tokens=frozenset(), source="m")
     long = [3 + i % 200 for i in range(150)]
@@ -231,7 +231,7 @@ def finish_one(loop: DecodeLoop, capacity: Capacity, one: DecodeRow) -> DecodedR
 
 
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 100, 129])
-def test_chunks_give_the_logits_of_one_pass(checkpoint: Checkpoint, length: int) -> None:
+def test_chunks_give_the_logits_of_one_pass(checkpoint: LoadedModel, length: int) -> None:
     loop = checkpoint.loop
     prompts = [tuple(5 + i % 99 for i in range(length)), (7, 8)]
     with torch.inference_mode():
@@ -313,7 +313,7 @@ def test_a_row_on_which_the_model_fails_fails_alone(
 
 
 def test_a_prompt_on_which_the_model_fails_does_not_take_others_with_it(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    checkpoint: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefill = DecodeLoop.prefill_in_chunks
 
