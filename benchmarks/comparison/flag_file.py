@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -94,4 +94,16 @@ def _as_typed(value: Any, hint: Any) -> Any:
         return Path(convert(value, str))
     if get_origin(hint) is tuple and not isinstance(value, list):
         value = [value]
-    return convert(value, hint)
+    value = convert(value, hint)
+    for option in get_args(hint):
+        if get_origin(option) is Mapping:
+            _, item = get_args(option)
+            return {name: _number_or_numbers(each, item) for name, each in value.items()}
+    return value
+
+
+def _number_or_numbers(value: Any, hint: Any) -> float | list[float]:
+    """A weight of ``reward_weights``, or the two prices of a model in ``prices``."""
+    if hint is float:
+        return float(convert(value, float))
+    return list(convert(value, tuple[float, ...]))

@@ -186,8 +186,8 @@ def used() -> set[str]:
         for path in (ROOT / "econ_env" / "envs").glob("*.py")
         for name in reads(parsed(path), {"config", "self.config"})
     }
-    (declared,) = [node for node in parsed(ROOT / "econ_env/config.py").body if is_env_config(node)]
-    for method in declared.body:
+    config = parsed(ROOT / "econ_env" / "config.py")
+    for method in ast.walk(next(filter(is_env_config, config.body))):
         # A check alone is no use of a setting.
         if isinstance(method, ast.FunctionDef) and method.name != "__post_init__":
             found |= set(reads(method, {"self"}))
