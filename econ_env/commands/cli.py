@@ -43,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    command = parse(argv)
-    return run_program(f"{PROGRAM} {type(command).__name__.lower()}", command.run)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = " ".join([PROGRAM, *arguments[:1]])
+    return run_program(name, lambda: parse(arguments).run())
 
 
 if __name__ == "__main__":
