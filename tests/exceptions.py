@@ -15,7 +15,7 @@ def modules_of(package: ModuleType) -> list[str]:
 
 
 def exceptions_of(package: ModuleType) -> list[type[Exception]]:
-    """Those that its modules define and that may leave them: a leading underscore keeps one in."""
+    """The classes that its modules define; a leading underscore keeps one in."""
     return [
         kind
         for name in modules_of(package)

@@ -17,8 +17,8 @@ from benchmarks.comparison.records import Item
 from benchmarks.comparison.settings import bundled_weights, what_answers_depend_on
 from benchmarks.learning.answers import NO_RESULT, RIGHT, WRONG
 from benchmarks.learning.results import Result, ResultFile
+from econ_agents.statistics import proportion_interval
 from econ_agents.training.checkpoint import STATE_FILE
-from econ_env.commands.statistics import wilson_interval
 from econ_env.config import EnvConfig
 from econ_env.llm.types import Usage
 
@@ -206,5 +206,5 @@ def _row(part: Result) -> Result:
 
 def _share(letters: str, finished: int) -> dict[str, float]:
     right = letters.count(RIGHT)
-    low, high = wilson_interval(right, finished)
-    return {"share": right / finished, "low": low, "high": high}
+    interval = proportion_interval(right, finished)
+    return {"share": interval.mean, "low": interval.low, "high": interval.high}

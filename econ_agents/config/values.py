@@ -1,4 +1,8 @@
-"""Values as files and flags hold them, against the types of the settings."""
+"""Values as files and flags hold them, against the types of the settings.
+
+These checks and their messages are kept on purpose in place of a library for configurations: a
+message names the key as it was typed and the values that it takes, in one line.
+"""
 
 from __future__ import annotations
 

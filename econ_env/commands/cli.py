@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(versions())
         return 0
-    command = parse(arguments)
-    return run_program(f"{PROGRAM} {type(command).__name__.lower()}", command.run)
+    name = " ".join([PROGRAM, *arguments[:1]])
+    return run_program(name, lambda: parse(arguments).run())
 
 
 if __name__ == "__main__":

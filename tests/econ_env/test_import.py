@@ -12,7 +12,7 @@ import pytest
 MAX_CPU_SECONDS = 1.0
 """Three times what the import takes; a heavy library alone takes longer than this."""
 
-HEAVY = {"datasets", "sentence_transformers", "torch", "transformers"}
+HEAVY = {"datasets", "scipy", "sentence_transformers", "torch", "transformers"}
 
 PROBE = """
 import json, sys, time

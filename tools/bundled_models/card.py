@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from econ_env.commands.statistics import Difference
+from tools.bundled_models.differences import Difference
 
 START, END = "<!-- measured: start -->", "<!-- measured: end -->"
 

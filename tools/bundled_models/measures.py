@@ -9,7 +9,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from econ_env.commands.statistics import paired_difference
 from econ_env.game.coordinator_tree import consensus, majority, stands
 from econ_env.game.parsing import guard_strategy, parse_commitment
 from econ_env.game.prompts import COMPACT
@@ -17,6 +16,7 @@ from econ_env.grading.answers import equivalent, extract, is_correct
 from econ_env.llm.types import ChatModel, ChatRequest, Message, Role
 from econ_env.questions.arithmetic import ArithmeticQuestions, Problem
 from econ_env.seeds import derive_seed
+from tools.bundled_models.differences import paired_difference
 from tools.bundled_models.examples import wrong_value
 
 TEMPERATURES = (0.1, 0.3, 0.5, 0.7, 1.0, 1.3, 1.5, 1.8)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from econ_agents.statistics import proportion_interval
 from econ_env.commands.playthrough import play_through
-from econ_env.commands.statistics import error_correlation, wilson_interval
 from econ_env.commands.summary import summarise
 from econ_env.envs.batched import batched_parallel_env
 from econ_env.game.coordinator_tree import majority
@@ -17,6 +17,7 @@ from econ_env.grading.answers import equivalent, is_correct
 from econ_env.llm.types import ChatModel
 from econ_env.questions.arithmetic import ArithmeticQuestions
 from econ_env.sampling_action import SamplingAction
+from tools.bundled_models.differences import error_correlation
 from tools.bundled_models.measures import TEAM_TEMPERATURE, Exam, difference, share
 
 BATCH_SIZE = 32
@@ -126,11 +127,11 @@ class _Game:
     def report(self, greedy: Sequence[bool]) -> dict[str, Any]:
         """What the card shows of it; ``greedy``: the answers of the best single model."""
         summary = self.summary
-        low, high = wilson_interval(summary.correct, summary.finished)
+        interval = proportion_interval(summary.correct, summary.finished)
         return {
             "failed": summary.failed,
             "accuracy": share(self.team),
-            "accuracy_interval": [round(low, 4), round(high, 4)],
+            "accuracy_interval": [round(interval.low, 4), round(interval.high, 4)],
             "majority": share(self.vote),
             "over_majority": difference(self.team, self.vote),
             "over_best_single_greedy": difference(self.team, greedy),

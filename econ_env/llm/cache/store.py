@@ -7,6 +7,8 @@ So a process that is killed loses nothing but what it was computing, and two pro
 compute the same request agree on its answer.
 
 The file is data and nothing else: texts and numbers, read strictly, nothing in it is executed.
+It is kept on purpose in place of a library for caches: those expire entries, let the last writer
+win, or unpickle what they read, and a recording is published, read by strangers, and never changes.
 """
 
 from __future__ import annotations

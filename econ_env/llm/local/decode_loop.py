@@ -14,6 +14,10 @@ that depends on the number of rows, and attention sums over the padding to the l
 the loop holds the shapes in which kernels are known to keep the order: see :data:`ROW_FLOOR`,
 :data:`ALIGNMENT` and :data:`BLOCK`, and ``batch_invariance.py``, which checks it.
 
+The loop is kept on purpose beside ``transformers.generate``, which computes a shared prompt anew
+for every row, keeps finished rows, and does not promise that a row's tokens are the same whatever
+stands beside it. Recordings and resumed runs depend on that promise.
+
 This module imports torch and transformers; import it only where a model runs.
 """
 

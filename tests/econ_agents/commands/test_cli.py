@@ -320,7 +320,7 @@ def test_a_resumed_run_passes_on_what_its_environment_says(
 
 
 class Fault(Exception):
-    """What an environment raises that tells nobody how a program ends by it."""
+    """An error of an environment that does not say how a program ends by it."""
 
 
 class Odd(Fault):
