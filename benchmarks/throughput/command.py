@@ -3,6 +3,7 @@
     python -m benchmarks.throughput                        # everything
     python -m benchmarks.throughput --parts simulator      # one part
     python -m benchmarks.throughput --parts api_client api_openai api_episodes
+    python -m benchmarks.throughput --parts local --local.model FOLDER --local.gguf FILE
 
 Writes benchmarks/results/throughput.json (parts that were not measured keep their old entry) and
 prints a table. Rates depend on the machine and on what else runs on it; ratios compare two things
@@ -32,6 +33,7 @@ from benchmarks.throughput.in_process import (
     measure_simulator,
 )
 from benchmarks.throughput.language_model import measure_language_model
+from benchmarks.throughput.local import measure_local
 from benchmarks.throughput.settings import Part, Result, Settings
 from benchmarks.throughput.timing import machine
 from econ_agents.commands.program import run_program
@@ -46,6 +48,7 @@ STAMPED = ("date", "machine", "versions")
 
 MEASURES: dict[Part, Callable[[Settings], Result]] = {
     "language_model": measure_language_model,
+    "local": measure_local,
     "simulator": measure_simulator,
     "grader": measure_grader,
     "embedders": measure_embedders,

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 Part: TypeAlias = Literal[
     "language_model",
+    "local",
     "simulator",
     "grader",
     "embedders",
@@ -20,6 +21,7 @@ Result: TypeAlias = dict[str, Any]
 
 PARTS: tuple[Part, ...] = (
     "language_model",
+    "local",
     "simulator",
     "grader",
     "embedders",
@@ -58,6 +60,24 @@ class Load:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Local:
+    """A real model in this process. ``repeats`` and ``executors`` hold here too."""
+
+    model: str = ""
+    """Folder or hub id of the model. Without one the part is skipped."""
+    gguf: Path | None = None
+    """The same model for a llama.cpp server, which is measured where xllamacpp is installed."""
+    questions: int = 64
+    """Questions, each of which every executor is asked."""
+    in_flight: int = 64
+    """Most rows side by side."""
+    max_tokens: int = 256
+    """Most tokens of a response."""
+    threads: int = 1
+    """Threads of every engine. More of them wait for each other where other processes run."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What to measure and where to write it."""
 
@@ -75,6 +95,8 @@ class Settings:
     """Length of one measurement of the simulator."""
     embedders: tuple[str, ...] = ("hashing", "minilm")
     """Embedders to measure, by name."""
+    local: Local = field(default_factory=Local)
+    """What the part "local" is measured with."""
     api: Load = field(default_factory=Load)
     """What the client of model servers is measured with."""
     out: Path = field(default=Path(__file__).parents[1] / "results" / "throughput.json")

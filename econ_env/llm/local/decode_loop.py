@@ -261,7 +261,7 @@ class RunningBatch:
             self._select(self._packed(self.running))
         if not len(self._owner):
             self._rows, self._cache = [], None
-            self._sampler = _sampler(logits)
+            self._sampler = sampler_for(logits)
         place = {prompt: i for i, prompt in enumerate(prompts)}
         first: dict[tuple[int, ...], int] = {}
         added = [
@@ -342,7 +342,7 @@ class RunningBatch:
         return self._cache
 
 
-def _sampler(logits: torch.Tensor) -> Sampler | WideSampler:
+def sampler_for(logits: torch.Tensor) -> Sampler | WideSampler:
     """What draws from logits like these."""
     if logits.device.type == "cpu" and logits.shape[-1] >= WIDE:
         return WideSampler(logits.shape[-1])

@@ -15,7 +15,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from econ_env.llm.local.decode_loop import _sampler
+from econ_env.llm.local.decode_loop import sampler_for
 from econ_env.llm.local.sampler import DecodeRow, Sampler
 from econ_env.llm.local.wide_sampler import WIDE, WideSampler, draw
 
@@ -143,5 +143,5 @@ def test_16_bit_logits_are_read_as_they_are() -> None:
 
 
 def test_the_vocabulary_decides_who_draws() -> None:
-    assert isinstance(_sampler(torch.zeros(1, WIDE)), WideSampler)
-    assert isinstance(_sampler(torch.zeros(1, 1024)), Sampler)
+    assert isinstance(sampler_for(torch.zeros(1, WIDE)), WideSampler)
+    assert isinstance(sampler_for(torch.zeros(1, 1024)), Sampler)
