@@ -1,4 +1,4 @@
-"""The command line: ``econ-env play``, ``econ-env validate`` and ``econ-env doctor``."""
+"""The command line: ``econ-env play``, ``validate``, ``doctor`` and ``models``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tyro
 
 from econ_env.commands.doctor import Doctor
+from econ_env.commands.models import Models
 from econ_env.commands.play import Play, UsageError
 from econ_env.commands.validate import Validate
 from econ_env.embeddings import EmbedderError
@@ -18,7 +19,7 @@ from econ_env.questions.base import QuestionError
 DESCRIPTION = "Teams of language models that answer questions together (ECON)."
 
 
-def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
+def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor | Models:
     """The command that arguments name, with its flags; nothing is done yet.
 
     Args:
@@ -27,8 +28,8 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
     Raises:
         SystemExit: 0 after help, 2 if a flag or its value is wrong (said on stderr).
     """
-    command: Play | Validate | Doctor = tyro.extras.subcommand_cli_from_dict(
-        {"play": Play, "validate": Validate, "doctor": Doctor},
+    command: Play | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
+        {"play": Play, "validate": Validate, "doctor": Doctor, "models": Models},
         prog="econ-env",
         description=DESCRIPTION,
         args=argv,
