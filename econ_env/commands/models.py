@@ -62,7 +62,7 @@ class FetchModel:
         except KeyboardInterrupt:
             _say(f"econ-env: interrupted{_kept(model)}")
             return 130
-        print(f'{file}\nplay with it: econ-env play --llm "local:{model.name}"')
+        print(f"{file}\nplay with it: econ-env play --llm local:{model.name}")
         return 0
 
 
@@ -105,7 +105,7 @@ def table() -> str:
             *lines,
             "",
             f"Models are kept in {models_folder()}",
-            'econ-env models fetch NAME brings one; econ-env play --llm "local:NAME" plays with it.',
+            '"econ-env models fetch NAME" brings one, "econ-env play --llm local:NAME" plays.',
         ]
     )
 

