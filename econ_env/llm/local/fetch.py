@@ -104,7 +104,6 @@ def _fetch(model: CatalogueModel, source: Source | None, target: Path, say: Say)
 def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
     """Stream the file from its repository, behind what has come already."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import build_hf_headers
 
     path = f"{model.repository}/resolve/main/{model.file}"
     if not within_reach(path):
@@ -118,7 +117,7 @@ def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
     if have >= model.size:  # all had come when it was interrupted
         return _accept(model, unfinished, target)
     _require_space(model, model.size - have)
-    headers = {**build_hf_headers(), "Range": f"bytes={have}-", "Accept-Encoding": "identity"}
+    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
     try:
         with requests.get(
             f"{constants.ENDPOINT}/{path}",

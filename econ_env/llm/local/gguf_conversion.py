@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import io
 import json
 import logging
@@ -117,14 +118,12 @@ def _check(file: Path, kept: Path) -> None:
     with file.open("rb") as opened:
         if opened.read(4) != b"GGUF":
             raise ModelError(f"{file} is no GGUF file: it does not begin with the letters GGUF.")
-    try:
-        import accelerate  # noqa: F401 (transformers needs it, and says so late)
-        import gguf  # noqa: F401
-    except ImportError as error:
+    missing = [name for name in ("accelerate", "gguf") if importlib.util.find_spec(name) is None]
+    if missing:
         raise ModelError(
-            f"{file.name}: reading GGUF files needs the packages gguf and accelerate ({error}). "
-            'Install them: pip install "econ-env[local]"'
-        ) from error
+            f"{file.name}: reading GGUF files needs {' and '.join(missing)}, which this Python has "
+            'not: pip install "econ-env[local]"'
+        )
     # The file holds at least 4 bits a weight in most cases; what is kept holds 16.
     needed = 4 * file.stat().st_size
     there = next(folder for folder in (kept, *kept.parents) if folder.is_dir())
