@@ -11,8 +11,6 @@ import argparse
 import signal
 import threading
 
-import xllamacpp
-
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
@@ -24,6 +22,9 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=1024, help="tokens of each")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+
+    # Here, so that --help needs no wheel.
+    import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = arguments.model
