@@ -62,9 +62,9 @@ def ask(model: ApiModel, text: str, **changes: float) -> list[str]:
     return [answer.text for answer in answers]
 
 
-def test_it_knows_what_a_public_model_knows(model: ApiModel) -> None:
-    answers = ask(model, "What is the capital of France?")
-    assert all("Paris" in answer for answer in answers), answers
+def test_it_answers_as_a_model_does_that_was_loaded_whole(model: ApiModel) -> None:
+    answers = ask(model, "Name three colours.")
+    assert all("Red" in answer for answer in answers), answers
     assert len(set(answers)) == 1
 
 
