@@ -184,3 +184,32 @@ def test_a_changed_file_has_another_version(file: Path, tmp_path: Path) -> None:
         out.write(b"\0")
     assert before
     assert local_version(str(copy)) != before
+
+
+def pieces(kind: str | None, text: str) -> list[str]:
+    """Text as a byte-level tokenizer of a kind splits it."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    gguf_conversion._split_digits(SimpleNamespace(backend_tokenizer=backend), kind)
+    return [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+
+
+def test_tokenizers_that_take_every_digit_alone_do_so_before_the_rest_is_split() -> None:
+    # As llama.cpp splits it for SmolLM2: the space stays with the line breaks.
+    assert pieces("smollm", "\n\n 34") == ["ĊĊĠ", "3", "4"]
+    assert pieces("gpt-2", "\n\n 34") == ["ĊĊ", "Ġ34"]
+
+
+def test_texts_end_at_the_end_of_the_file_and_at_other_known_ends() -> None:
+    def token(content: str, special: bool = True) -> SimpleNamespace:
+        return SimpleNamespace(content=content, special=special)
+
+    tokens = {3: token("<|endoftext|>"), 5: token("<|im_end|>"), 7: token("<|end|>", special=False)}
+    tokenizer = SimpleNamespace(eos_token_id=5, added_tokens_decoder=tokens)
+    assert gguf_conversion._end_tokens(tokenizer) == [5, 3]
+    assert (
+        gguf_conversion._end_tokens(SimpleNamespace(eos_token_id=None, added_tokens_decoder={}))
+        is None
+    )
