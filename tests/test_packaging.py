@@ -62,7 +62,9 @@ def test_every_requirement_has_a_pin_that_it_accepts(repository: Path, python: s
             assert each.specifier.contains(pinned[canonicalize_name(each.name)]), each
 
 
-@pytest.mark.parametrize(("package", "extras"), [("econ_env", []), ("econ_agents", ["train"])])
+@pytest.mark.parametrize(
+    ("package", "extras"), [("econ_env", ["local"]), ("econ_agents", ["train"])]
+)
 def test_every_library_that_a_package_imports_is_declared(
     repository: Path, package: str, extras: list[str]
 ) -> None:

@@ -19,7 +19,6 @@ from benchmarks.throughput.settings import Local, Result, Settings
 from benchmarks.throughput.timing import in_turn
 
 if TYPE_CHECKING:
-
     from econ_env.llm.types import ChatRequest
 
 TEMPERATURE, TOP_P = 0.7, 0.9

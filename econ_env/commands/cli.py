@@ -1,4 +1,4 @@
-"""The command line: ``econ-env play``, ``econ-env validate`` and ``econ-env doctor``."""
+"""The command line: ``econ-env play``, ``validate``, ``doctor`` and ``models``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tyro
 
 from econ_env.commands.doctor import Doctor
+from econ_env.commands.models import Models
 from econ_env.commands.play import Play
 from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
@@ -20,7 +21,7 @@ DESCRIPTION = (
 )
 
 
-def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
+def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor | Models:
     """The command that arguments name, with its flags; nothing is done yet.
 
     Args:
@@ -30,8 +31,8 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor:
         UsageError: a value of --reward-weights or --prices is wrong.
         SystemExit: 0 after help, 2 if another flag or its value is wrong (said on stderr).
     """
-    command: Play | Validate | Doctor = tyro.extras.subcommand_cli_from_dict(
-        {"play": Play, "validate": Validate, "doctor": Doctor},
+    command: Play | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
+        {"play": Play, "validate": Validate, "doctor": Doctor, "models": Models},
         prog=PROGRAM,
         description=DESCRIPTION,
         args=argv,

@@ -16,7 +16,9 @@ from econ_env.llm.cache.recording_model import CacheMode, RecordingModel
 from econ_env.llm.cache.store import CompletionStore
 from econ_env.llm.forwarding import ForwardingModel
 from econ_env.llm.incremental import streams
-from econ_env.llm.registry import Team, bundled_folder, family_of
+from econ_env.llm.local.catalogue import catalogue_model
+from econ_env.llm.local.gguf_conversion import CONVERTER
+from econ_env.llm.registry import LOCAL, Team, bundled_folder, family_of
 from econ_env.llm.types import ChatModel, Usage
 from econ_env.version import __version__
 
@@ -119,6 +121,8 @@ def _version(team: Team, name: str) -> str:
         return model.version if isinstance(model, Versioned) else ""
     if names_a_server(name):
         return ""
+    if name.startswith(LOCAL):
+        return f"{catalogue_model(name.removeprefix(LOCAL)).sha256} {CONVERTER}"
     if name.startswith("hf:"):
         path = name.removeprefix("hf:")
         if not local_version(path):

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias
 from econ_env.llm.api import ApiModel, ApiSettings
 from econ_env.llm.api.address import names_a_server, parse_address
 from econ_env.llm.api.body import check_supported
+from econ_env.llm.local.catalogue import catalogue_model, fetched_file
 from econ_env.llm.types import ChatModel, ModelError
 
 ModelSpec: TypeAlias = str | ChatModel
@@ -30,6 +31,8 @@ NUM_BUNDLED = 3
 NUM_SIMULATED = 3
 BUNDLED_COORDINATOR = "bundled:coordinator"
 SIMULATED_COORDINATOR = "simulated:coordinator"
+LOCAL = "local:"
+"""Begins the name of a model of the catalogue."""
 
 ACCEPTED_NAMES = """\
   "bundled"        three small models that ship with this package, dealt out in turn:
@@ -39,7 +42,9 @@ ACCEPTED_NAMES = """\
                    a fourth one, which only plans and commits
   "simulated"      simulated skill profiles, dealt out in the same way
   "simulated:K"    one of them, K = 0, 1 or 2
-  "hf:PATH_OR_ID"  a causal language model with a chat template, run in this process
+  "local:NAME"     a public model of the catalogue, run in this process: `econ-env models`
+  "hf:PATH_OR_ID"  a causal language model with a chat template, run in this process: a folder,
+                   a GGUF file, or an id of the Hugging Face hub
   "together:MODEL" a model at Together (key: TOGETHER_API_KEY)
   "openai:MODEL"   a model at OpenAI (key: OPENAI_API_KEY)
   "openai:MODEL@http://host:port/v1"
@@ -236,6 +241,9 @@ def _check_name(name: str, api: ApiSettings) -> None:
     if names_a_server(name):
         check_supported(name, parse_address(name).profile, api)
         return
+    if name.startswith(LOCAL) and len(name) > len(LOCAL):
+        catalogue_model(name.removeprefix(LOCAL))
+        return
     numbered = _NUMBERED.fullmatch(name)
     if numbered:
         count = NUM_BUNDLED if numbered[1] == "bundled" else NUM_SIMULATED
@@ -264,6 +272,8 @@ def _build(name: str, settings: ApiSettings | None) -> ChatModel:
 
     from econ_env.llm.local.model import LocalModel
 
+    if name.startswith(LOCAL):
+        return LocalModel(str(fetched_file(name.removeprefix(LOCAL))), name=name)
     if family == "instruct":
         return LocalModel(name.removeprefix("hf:"), name=name)
     path = bundled_folder(name)

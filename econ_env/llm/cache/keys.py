@@ -8,7 +8,8 @@ The key of a request is the SHA-256 of everything that its answer depends on:
   what the server's profile adds to it;
 - the version of a model that runs in this process: the release of econ_env for the simulated
   ones, that and a digest of their files for the bundled ones, of ``hf:`` ones the commit on the
-  hub, or the names, sizes and times of the folder's files;
+  hub, or the names, sizes and times of the folder's files (or of the GGUF file); of ``local:``
+  ones the SHA-256 of the published file;
 - of a model object its name, and its ``version`` if it has one (:class:`Versioned`).
 
 Not in it are keys of servers, limits, time-outs and concurrency, which change no answer, nor the
@@ -83,14 +84,16 @@ class Versioned(Protocol):
 
 
 def local_version(path: str) -> str:
-    """What tells the weights of a folder or of a hub id from others of that name.
+    """What tells the weights of a folder, a GGUF file or a hub id from others of that name.
 
     Of a folder a digest of the names, sizes and times of its files (contents are not read: they
-    may have many gigabytes); of a hub id the commit of the copy on this machine, "" without one.
+    may have many gigabytes), of a file the same; of a hub id the commit of the copy on this
+    machine, "" without one.
     """
     folder = Path(path).expanduser()
-    if folder.is_dir():
-        stats = [(name, file.stat()) for name, file in _files(folder)]
+    if folder.exists():
+        files = _files(folder) if folder.is_dir() else [(folder.name, folder)]
+        stats = [(name, file.stat()) for name, file in files]
         return _digest(canonical_json([(name, s.st_size, s.st_mtime_ns) for name, s in stats]))
     from huggingface_hub import try_to_load_from_cache
 

@@ -1,4 +1,4 @@
-"""Loads a causal language model and its tokenizer from a folder or the Hugging Face hub.
+"""Loads a causal language model and its tokenizer from a folder, a GGUF file or the hub.
 
 Weights come from safetensors files only and no code of a repository is run, so loading a model
 can execute nothing that came with it. What is wrong is said at once, with what to do about it.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from econ_env.hub import in_cache, is_hub_id, within_reach
+from econ_env.llm.local.gguf_conversion import SUFFIX, converted_folder, is_gguf
 from econ_env.llm.types import ModelError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def load_checkpoint(path: str, *, dtype: DtypeName, device: str | None) -> Loade
     """The model of ``path``, from this process's loaded ones where it is among them.
 
     Args:
-        path: a folder, or the id of a repository on the hub.
+        path: a folder, a GGUF file, or the id of a repository on the hub.
         dtype: number format of the weights. ``"auto"``: for a small model on a CPU float32 where
             rows are found to stand alone in it, else float64; for any other model what is fastest
             there (see :func:`fast_format`).
@@ -80,13 +81,17 @@ def load_checkpoint(path: str, *, dtype: DtypeName, device: str | None) -> Loade
 
 
 def _folder(path: str) -> Path | None:
-    """The folder that ``path`` names; None: it is a hub id."""
+    """The folder that ``path`` names, of a GGUF file the converted one; None: it is a hub id."""
     folder = Path(path).expanduser()
+    if is_gguf(path) and not folder.is_dir():
+        return converted_folder(folder)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
+            files = sorted(folder.glob(f"*{SUFFIX}"))
+            hint = f", or one of its GGUF files: hf:{files[0]}" if files else ""
             raise ModelError(
                 f"The folder {str(folder)!r} holds no config.json, so it is no Hugging Face model. "
-                "Name the folder that model.save_pretrained(...) wrote."
+                f"Name the folder that model.save_pretrained(...) wrote{hint}."
             )
         return folder.resolve()
     if not is_hub_id(path):

@@ -5,6 +5,7 @@ Each is found by an environment variable, or else where an ordinary installation
 - ``ECON_LLAMA_SERVER``: the program ``llama-server`` of llama.cpp; else on the PATH.
 - ``ECON_LLAMA_CPP_PYTHON``: a Python with ``llama-cpp-python[server]``; else this one.
 - ``ECON_TRANSFORMERS_PYTHON``: a Python with ``transformers[serving]``; else this one.
+- ``ECON_XLLAMACPP_PYTHON``: a Python with ``xllamacpp``, which is llama.cpp; else this one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class RealServer:
     """A server that runs."""
 
     kind: str
-    """Its profile."""
+    """Its profile: that of ``xllamacpp`` is llamacpp."""
     model: str
     """What it calls the checkpoint."""
     url: str
@@ -65,6 +66,11 @@ def find_program(kind: str) -> tuple[list[str] | None, str]:
             ("transformers", "uvicorn", "fastapi", "openai"),
             ["-m", "transformers.cli.transformers", "serve"],
         ),
+        "xllamacpp": (
+            "ECON_XLLAMACPP_PYTHON",
+            ("xllamacpp",),
+            [str(Path(__file__).with_name("xllamacpp_server.py"))],
+        ),
     }[kind]
     python = os.environ.get(variable)
     if not python and all(find_spec(module) is not None for module in modules):
@@ -79,27 +85,31 @@ def running(
 ) -> Iterator[RealServer]:
     """The server of this kind, with a bundled checkpoint, until the block ends.
 
-    ``folder`` receives its model file and what it prints.
+    ``folder`` receives its model file and what it prints. For other kinds than transformers,
+    ``checkpoint`` may also be a GGUF file, which is then served as it is, as "public".
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    model = str(checkpoint)
-    if kind != "transformers":
-        model = "bundled"
-        write_gguf(checkpoint, folder / "model.gguf")
+    model, file = str(checkpoint), checkpoint
+    if checkpoint.suffix == ".gguf":
+        model = "public"
+    elif kind != "transformers":
+        model, file = "bundled", folder / "model.gguf"
+        write_gguf(checkpoint, file)
     # One thread: threads that wait for each other crawl on a busy machine.
     options = {
         "transformers": [model, "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1"],
         "llamacpp": [
-            *("--model", str(folder / "model.gguf"), "--alias", model, "--host", "127.0.0.1"),
+            *("--model", str(file), "--alias", model, "--host", "127.0.0.1"),
             *("--ctx-size", str(1024 * SLOTS), "--parallel", str(SLOTS)),
             *("--threads", "1", "--threads-batch", "1"),
         ],
         "llamacpp_python": [
-            *("--model", str(folder / "model.gguf"), "--model_alias", model),
+            *("--model", str(file), "--model_alias", model),
             *("--host", "127.0.0.1", "--n_ctx", "1024"),
             *("--n_threads", "1", "--n_threads_batch", "1"),
         ],
+        "xllamacpp": [str(file), "--alias", model, "--slots", str(SLOTS)],
     }[kind]
     log = folder / "server.log"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -113,7 +123,8 @@ def running(
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(process, f"{url}/v1/models", log)
-        yield RealServer(kind=kind, model=model, url=f"{url}/v1")
+        profile = "llamacpp" if kind == "xllamacpp" else kind
+        yield RealServer(kind=profile, model=model, url=f"{url}/v1")
     finally:
         process.terminate()
         try:

