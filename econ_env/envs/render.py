@@ -113,7 +113,7 @@ class _Writer:
                 spent = _sum_usage(played, spent)
             yield from self._close(decision, number, spent)
         if transcript.failed is not None:
-            yield self._paint("the episode is abandoned, it counts as no result", "bad")
+            yield self._paint("the episode was abandoned and has no result", "bad")
             yield from self._text(transcript.failed, "    ")
 
     def _strategy(self, record: StrategyRecord) -> Iterator[str]:
