@@ -8,7 +8,7 @@
 
 Importing this package registers ``econ/Simulated-v0``, ``econ/Arithmetic-v0``, ``econ/GSM8K-v0``,
 ``econ/MATH-v0`` and ``econ/SVAMP-v0`` with Gymnasium (``gymnasium.make("econ_env:econ/SVAMP-v0")``)
-and with PettingZoo. It loads no model and no heavy library: these load when they are first used.
+and with PettingZoo. No model and no heavy library is loaded before it is first used.
 """
 
 from econ_env import answers, econ_v0

@@ -31,10 +31,13 @@ _COMPACT_FAMILIES = frozenset({"bundled", "simulated"})
 
 @dataclass(frozen=True, kw_only=True)
 class EnvConfig:
-    """What is played, by whom, for how long and for which reward.
+    """Settings of an environment: questions, models, length of an episode, reward and cache.
 
-    Values are checked when the object is made, and nothing is loaded for it: ``ValueError`` says
-    what is wrong with a setting, ``ModelError`` which model is not known.
+    Values are checked when the object is made, without loading anything.
+
+    Raises:
+        ValueError: a setting is out of range, or two settings contradict each other.
+        ModelError: a model or its price is not known, or the models need different prompts.
     """
 
     dataset: str | Path | QuestionSource = "arithmetic"
@@ -46,59 +49,61 @@ class EnvConfig:
     "hf:PATH_OR_ID", "together:MODEL", "openai:MODEL", "vllm:MODEL@http://host:port/v1", ...) or
     one name per executor."""
     coordinator: str | ChatModel | None = None
-    """Model of the coordinator, if it is to be another one. None: "simulated:coordinator" for
-    simulated executors, "bundled:coordinator" for "bundled", else the first executor's model."""
+    """Model of the coordinator. None: "simulated:coordinator" for simulated executors,
+    "bundled:coordinator" for "bundled", else the first executor's model."""
     n_agents: int = 3
     """Number of executors, >= 1; each is one agent (paper: 3)."""
     bne_rounds: int = 1
-    """Most rounds of one decision, >= 1 (the authors' code: 1). One step of the environment is one
-    round. A team whose actions do not change stops after the first."""
+    """Maximum number of rounds of one decision, >= 1 (the authors' code: 1). One step of the
+    environment is one round. A team that repeats its actions stops after the first round."""
     max_rounds: int = 1
-    """Decisions of one episode, >= 1. An episode has at most max_rounds · bne_rounds steps."""
+    """Number of decisions of one episode, >= 1. An episode has at most max_rounds · bne_rounds
+    steps."""
     max_cycles: int | None = None
-    """PettingZoo's name for max_rounds: sets it. Both may be given only if they are equal, or if
-    max_rounds has its default 1."""
+    """PettingZoo's name for max_rounds, which it sets. Give both only if they are equal or if
+    max_rounds has its default, 1."""
     group_size: int | None = None
-    """Most executors per local coordinator, >= 2 (paper, 4.4: at most 4). None: one flat team
-    without local ones."""
+    """Maximum number of executors per local coordinator, >= 2 (paper, 4.4: at most 4). None: one
+    flat team without local coordinators."""
     commitment_rule: CommitmentRule | None = None
-    """"coordinator": its own conclusion, always. "guarded": unanimous answers stand without a
-    call, and a value that no executor gave falls back to the majority. "majority": an answer of
-    more than half of the executors stands as well, and the coordinator is asked where there is
-    none. None: what suits the models (paper: "coordinator")."""
+    """Rule that decides the value of a commitment. "coordinator": the coordinator's own conclusion
+    always stands. "guarded": unanimous answers stand without a call, and a value that no executor
+    gave is replaced by the majority's answer. "majority": as "guarded", but an answer of more than
+    half of the executors also stands without a call. None: "guarded" for a bundled coordinator,
+    "coordinator" for all others (paper: "coordinator")."""
     prompts: Literal["compact", "default", "plain"] | PromptSet | None = None
     """Style of the prompts: "compact" for bundled and simulated models, "plain" for small
-    instruction-tuned ones, "default" (JSON commitments) for those that keep to a format. None: what
-    suits the models."""
+    instruction-tuned ones, "default" (JSON commitments) for those that keep to a format. None:
+    "compact" if all models are bundled or simulated, "default" if none is."""
     strategy: bool | None = None
-    """The coordinator writes a strategy before executors answer. None: what suits the models,
-    which is yes unless they were measured to do better without (paper: yes)."""
+    """Let the coordinator write a strategy before the executors answer. None: the default of the
+    models, which is yes (paper: yes)."""
     second_action: SecondAction = "repetition_penalty"
     """Meaning of an action's second number at a model server: "repetition_penalty";
-    "frequency_penalty", a translation for servers without one; "none", where it is to do nothing.
-    Models in this process know the repetition penalty only."""
+    "frequency_penalty", a translation for servers without a repetition penalty; "none": no
+    effect. Models that run in this process support the repetition penalty only."""
     max_concurrency: int = 64
-    """Most requests in flight at one model on a server, >= 1."""
+    """Maximum number of requests in flight to one model on a server, >= 1."""
     request_timeout_s: float = 600.0
-    """Total time of one request to a server, its retries included, in seconds; a request that is
-    not answered by then has failed."""
+    """Time limit of one request to a server, retries included, in seconds. A request without an
+    answer by then has failed."""
     temperature_min: float = 0.1
     """Lowest temperature that an agent can choose, >= 0 (paper: 0.1)."""
     temperature_max: float = 2.0
     """Highest temperature that an agent can choose, > 0 (paper: 2.0)."""
     repetition_penalty_min: float = 0.8
-    """Least repetition penalty that an agent can choose, > 0; 1 is neutral (paper: 0.1, a value of
+    """Lowest repetition penalty that an agent can choose, > 0; 1 is neutral (paper: 0.1, a value of
     top-p; ours: docs/paper.md)."""
     repetition_penalty_max: float = 1.5
-    """Greatest repetition penalty that an agent can choose, > 0 (paper: 0.9, a value of top-p;
+    """Highest repetition penalty that an agent can choose, > 0 (paper: 0.9, a value of top-p;
     ours: docs/paper.md)."""
     top_p: float = 0.9
-    """Nucleus sampling: the same for every executor, in (0, 1]; no agent chooses it (the authors'
-    code: 0.9)."""
+    """Probability mass of nucleus sampling, in (0, 1]: the same for every executor, not chosen by
+    agents (the authors' code: 0.9)."""
     sampling_digits: int | None = None
-    """Decimals to which temperatures and penalties are rounded, from 0 to 15; None: not at all. A
-    policy's actions differ in their last bits from processor to processor; rounded, its requests
-    do not, so that what was recorded on one machine replays on another."""
+    """Number of decimals to which temperatures and penalties are rounded, from 0 to 15. None: no
+    rounding. The actions of one policy differ in their last bits from processor to processor;
+    rounding makes its requests equal, so that a recording of one machine replays on another."""
     convergence_threshold: float = 0.01
     """Largest change of an action, per coordinate in the units of the action box [-1, 1], that
     counts as no deviation; >= 0 (the authors' code: 0.01)."""
@@ -107,62 +112,64 @@ class EnvConfig:
     commitment) and cc (contribution). All three, >= 0, with the sum 1. None: ts 0.4, al 0.4 and
     cc 0.2 (paper: 0.4, 0.4, 0.2)."""
     cc_fidelity_weight: float = FIDELITY_WEIGHT
-    """Share w of fidelity in the reward component cc, in [0, 1]; the rest is novelty."""
+    """Share of fidelity in the reward component cc, in [0, 1]; the rest is novelty."""
     embedder: str | Embedder | None = None
     """Embeddings for rewards and observations: "hashing", "minilm" or a sentence-transformers
-    id. None: "hashing" for bundled and simulated models, whose worked steps it
-    tells apart at ~50 µs a text (MiniLM hardly sees numbers and would cost more time than the
-    bundled model itself), "BAAI/bge-large-en-v1.5" for all others (the authors' code: so)."""
+    id. None: "hashing" if all models are bundled or simulated, else "BAAI/bge-large-en-v1.5" (the
+    authors' code: BAAI/bge-large-en-v1.5). Hashing tells the worked steps of bundled models apart
+    in about 50 µs per text; MiniLM hardly sees numbers and takes longer than those models."""
     split: str = "test"
     """Part of the data set: "train", "validation" or "test" of "arithmetic", "train" or "test" of
     "simulated", a split of a public data set or of one of the hub, the name of a file in a folder.
-    The default is for measuring: learn on "train", or nothing is left that was not learned on."""
+    The default is for evaluation: train on "train", so that the test questions stay held out."""
     data_path: str | Path | None = None
-    """File, or folder with a file per split, with the rows of a public data set such as "gsm8k":
-    read instead of the Hugging Face hub."""
+    """File, or folder with one file per split, that holds the rows of a public data set such as
+    "gsm8k". It is read instead of the Hugging Face hub."""
     subset: str | None = None
-    """Configuration of a data set of the hub. None: the usual one."""
+    """Configuration of a data set of the hub. None: the usual one of a public data set, the
+    default one of others."""
     revision: str | None = None
     """Commit, tag or branch of a data set of the hub. None: any copy on this machine, else the
     main branch."""
     streaming: bool = False
-    """Read a data set of the hub over the network as far as it is played, without downloading it.
-    It is shuffled in windows of 1,000 questions then."""
+    """Read a data set of the hub over the network while it is played, without downloading all of
+    it. A streamed data set is shuffled in windows of 1,000 questions."""
     question_field_name: str | None = None
-    """Field of the question in a file or a data set of the hub. None: found by its usual names."""
+    """Field of the question in a file or a data set of the hub. None: recognised by one of the
+    usual names."""
     answer_field_name: str | None = None
-    """Field of the gold answer, named together with that of the question."""
+    """Field of the gold answer in a file or a data set of the hub. Name both fields or neither."""
     max_question_length: int | None = None
-    """Rows with a longer question, in characters, are left out. None: no limit."""
+    """Maximum length of a question in characters; rows with a longer one are left out. None: no
+    limit."""
     max_answer_length: int | None = None
-    """Rows with a longer gold answer, in characters, are left out. None: no limit."""
+    """Maximum length of a gold answer in characters; rows with a longer one are left out. None: no
+    limit."""
     order: OrderName = "shuffled"
-    """Order of the questions: "shuffled" without replacement by the seed, or "sequential"."""
+    """Order of the questions: "shuffled" by the seed, without replacement, or "sequential"."""
     loop: bool = True
-    """Start over after the last question. Off: the questions end there, and a reset after the last
-    one is an error."""
+    """Start over after the last question. Otherwise a reset after the last question is an
+    error."""
     seed: int = 0
-    """Everything random follows from this number. An environment that is reset with a seed follows
-    that one instead."""
+    """Seed of everything random. A seed that is given to a reset replaces it."""
     cache: CacheMode = "off"
-    """"read_write": completions are kept, and what was asked before is not asked again. "replay":
-    nothing is asked at all, and a request that was not recorded with the same settings is an error.
-    "off": nothing is kept."""
+    """Use of recorded completions. "read_write": completions are recorded, and a recorded request
+    is answered without a model. "replay": no model is asked, and a request that was not recorded
+    with the same settings is an error. "off": nothing is recorded or replayed."""
     cache_path: str | Path | None = None
-    """File of the completions. None: completions.sqlite in the folder that $ECON_CACHE names, else
-    in ~/.cache/econ_env."""
+    """File of the recorded completions. None: completions.sqlite in the folder that $ECON_CACHE
+    names, else in ~/.cache/econ_env."""
     max_requests: int | None = None
-    """Most requests that may be asked of models, answers from the cache not counted. None: no
-    limit."""
+    """Maximum number of requests to models, answers from the cache not counted. None: no limit."""
     max_total_tokens: int | None = None
-    """Most tokens that models may read and write, answers from the cache not counted. None: no
-    limit."""
+    """Maximum number of tokens that models read and write, answers from the cache not counted.
+    None: no limit."""
     max_cost_usd: float | None = None
-    """Highest cost in US dollars, answers from the cache not counted. Every model's price must be
+    """Maximum cost in US dollars, answers from the cache not counted. Every model's price must be
     known. None: no limit."""
     prices: Mapping[str, Sequence[float]] | None = None
-    """US dollars per million tokens of prompts and of completions, by the model's name. None: the
-    few that are known (docs/replay_and_budgets.md)."""
+    """Prices in US dollars per million tokens of prompts and of completions, by the model's name.
+    None: the few built-in prices (docs/replay_and_budgets.md)."""
 
     def __post_init__(self) -> None:
         if self.max_cycles is not None:
@@ -213,11 +220,11 @@ class EnvConfig:
         return [f"executor_{i}" for i in range(self.n_agents)]
 
     def team(self) -> Team:
-        """The models' names; ``ModelError`` for one that is not known."""
+        """The names of the team's models; ``ModelError`` if one is not known."""
         return resolve_models(self.llm, self.n_agents, self.coordinator, api=self.api_settings())
 
     def api_settings(self) -> ApiSettings:
-        """How models on servers are asked."""
+        """Settings of requests to model servers; ``ValueError`` for a bad ``request_timeout_s``."""
         if not 0 < self.request_timeout_s < math.inf:
             raise ValueError(
                 "request_timeout_s must be a finite number of seconds above 0, "
@@ -230,7 +237,7 @@ class EnvConfig:
         )
 
     def budget(self) -> Budget:
-        """A fresh budget; ``ValueError`` for a limit, ``ModelError`` for an unknown price."""
+        """A fresh budget; ``ValueError`` for a bad limit, ``ModelError`` for an unknown price."""
         team = self.team()
         prices = read_prices(self.prices or {})
         if self.max_cost_usd is not None:
@@ -259,7 +266,7 @@ class EnvConfig:
         )
 
     def weights(self) -> RewardWeights:
-        """The reward weights of an episode that does not bring its own."""
+        """The reward weights of an episode that is reset without weights of its own."""
         if isinstance(self.reward_weights, RewardWeights):
             return self.reward_weights
         if self.reward_weights is None:
@@ -267,7 +274,11 @@ class EnvConfig:
         return RewardWeights.from_options(self.reward_weights)
 
     def prompt_set(self) -> PromptSet:
-        """The prompts in use; ``ModelError`` where the models do not settle them."""
+        """``prompts``, or the default of the team's models.
+
+        Raises:
+            ModelError: ``prompts`` is None and the models need different prompts.
+        """
         if self.prompts is not None:
             return _PROMPT_SETS[self.prompts] if isinstance(self.prompts, str) else self.prompts
         team = self.team()

@@ -1,4 +1,4 @@
-"""Docstrings of attributes, as the source has them below each: for help and for tables."""
+"""Docstrings of attributes, read from the source, for help texts and tables of settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import textwrap
 
 
 def attribute_docstrings(cls: type) -> dict[str, str]:
-    """The text below each annotated attribute of a class itself, each in one line.
+    """The docstring below each annotated attribute of ``cls``, by name, each on one line.
 
-    Attributes without such a text, and those of base classes, are left out.
+    Attributes without a docstring, and those of base classes, are left out.
     """
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     statements = body.body if isinstance(body, ast.ClassDef) else []

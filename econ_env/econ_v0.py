@@ -33,5 +33,5 @@ def raw_env(
 def env(
     *, render_mode: RenderMode | None = None, **settings: Any
 ) -> OrderEnforcingWrapper[str, Any, Any]:
-    """The agent-environment-cycle view; calls in a wrong order raise PettingZoo's errors."""
+    """The agent-environment-cycle view that raises PettingZoo's errors for calls out of order."""
     return OrderEnforcingWrapper(raw_env(render_mode=render_mode, **settings))

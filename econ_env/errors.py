@@ -12,8 +12,8 @@ class EconError(Exception):
     """The root of all errors of this package; the message is for people and says what to do."""
 
     exit_code: ClassVar[int] = 2
-    """Exit code of a command that ends by it: 2 after a mistake of the user, 1 where nothing was
-    wrong with the command, but it could not be carried out."""
+    """Exit code of a command that this error ends: 2 after a mistake of the user, 1 if the command
+    was right but could not be carried out."""
 
 
 class UsageError(EconError):

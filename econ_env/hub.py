@@ -1,4 +1,4 @@
-"""Where models of the Hugging Face hub are: on this machine, within reach, or neither."""
+"""Availability of models of the Hugging Face hub: on this machine, within reach, or neither."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _ID = re.compile(rf"(?!.*(?:--|\.\.|\.git$))(?:{_PART}/)?{_PART}", re.ASCII)
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether ``name`` can be the id of a repository, as ``Qwen/Qwen2.5-0.5B-Instruct`` can."""
+    """True if ``name`` can be the id of a repository, such as ``Qwen/Qwen2.5-0.5B-Instruct``."""
     return _ID.fullmatch(name) is not None
 
 
 def in_cache(name: str) -> bool:
-    """Whether a copy of the repository was begun on this machine. It need not be complete."""
+    """True if a copy of the repository was begun on this machine; it may be incomplete."""
     from huggingface_hub import try_to_load_from_cache
 
     return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
 def within_reach(path: str = "") -> bool:
-    """Whether the hub answers within :data:`PATIENCE`; never where HF_HUB_OFFLINE is set.
+    """True if the hub answers within :data:`PATIENCE`; False where HF_HUB_OFFLINE is set.
 
-    The hub's own client would retry for minutes. The question is asked in a thread of its own,
-    because looking up a host name knows no time limit. A refusal (no such repository, no access)
-    is an answer; a failure of the server is none.
+    The hub's own client would retry for minutes. The request runs in a thread of its own, because
+    looking up a host name has no time limit. A refusal (no such repository, no access) counts as
+    an answer; a failure of the server (status 500 and above) does not.
 
     Args:
-        path: what is asked for, behind the address of the hub. A repository may hang or fail
-            while the rest of the hub does not.
+        path: path behind the address of the hub, "" for the hub itself. A single repository may
+            hang or fail while the rest of the hub works.
     """
     import requests
     from huggingface_hub import constants

@@ -1,4 +1,4 @@
-"""A progress bar for what may take long."""
+"""A progress bar for work that may take long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 DELAY_S = 2.0
-"""Seconds after which a bar appears: what is done sooner shows none."""
+"""Seconds after which the bar appears; shorter work shows none."""
 
 Item = TypeVar("Item")
 
@@ -16,9 +16,9 @@ Item = TypeVar("Item")
 def progress(
     items: Iterable[Item], *, description: str, unit: str, total: int | None = None
 ) -> Iterator[Item]:
-    """``items``, one by one, with a bar on stderr once that takes longer than :data:`DELAY_S`.
+    """Yield ``items``, with a bar on stderr once that takes longer than :data:`DELAY_S`.
 
-    No bar where stderr is not a terminal. ``total`` is the number of items, None: not known.
+    No bar is shown if stderr is not a terminal. ``total`` is the number of items; None: unknown.
     """
     bar = tqdm(
         items,

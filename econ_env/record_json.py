@@ -1,8 +1,8 @@
-"""Frozen dataclasses to plain JSON data and back, with the type hints as the schema.
+"""Conversion of frozen dataclasses to plain JSON data and back, with type hints as the schema.
 
-Understood are ``str``, ``int``, ``float``, ``bool``, ``X | None``, ``Literal``, ``tuple[X, ...]``,
-``dict[str, X]`` and further dataclasses. Reading is strict: data that was edited by hand or
-written by another version is refused with the place where it differs.
+Supported are ``str``, ``int``, ``float``, ``bool``, ``X | None``, ``Literal``, ``tuple[X, ...]``,
+``dict[str, X]`` and further dataclasses. Reading is strict: data that does not fit (edited by
+hand, or written by another version) is refused, and the error names the place.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def to_plain(value: Any) -> Any:
     """``value`` with dataclasses as dicts (keys in field order) and tuples as lists.
 
     Raises:
-        ValueError: a float is NaN or infinite, which JSON cannot say.
-        TypeError: a type that has no JSON form here.
+        ValueError: a float is NaN or infinite, which JSON cannot express.
+        TypeError: a value has a type without a JSON form here.
     """
     if value is None or isinstance(value, (str, bool, int)):
         return value
@@ -45,7 +45,7 @@ def from_plain(cls: type[AnyRecord], data: Any, where: str) -> AnyRecord:
     Args:
         cls: a dataclass.
         data: plain data, for example from ``json.loads``.
-        where: name of the place of ``data``, for error messages.
+        where: name of ``data`` in error messages, such as ``transcript.decisions[0]``.
 
     Raises:
         ValueError: a key is missing or unknown, or a value does not have its type.
@@ -70,7 +70,7 @@ def _hints(cls: Any) -> dict[str, Any]:
 def _read(hint: Any, data: Any, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        # Every union of a record is "X | None", so the other member says what was expected.
+        # Every union in a record is "X | None": the other member is the type to read.
         (inner,) = [member for member in arguments if member is not type(None)]
         return None if data is None else _read(inner, data, where)
     if origin is Literal:
@@ -92,7 +92,7 @@ def _read(hint: Any, data: Any, where: str) -> Any:
 
 
 def _read_scalar(hint: Any, data: Any, where: str) -> Any:
-    # type() and not isinstance(): True is an int to Python, but not to a reader.
+    # type(), not isinstance(): bool is a subclass of int, but True is no number here.
     if hint is float and type(data) is int:
         return float(data)
     if type(data) is not hint:

@@ -1,4 +1,4 @@
-"""The ids under which Gymnasium and PettingZoo know the environment."""
+"""Registration of the environment with Gymnasium and PettingZoo."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ IDS: dict[str, dict[str, Any]] = {
     "Arithmetic": {"dataset": "arithmetic", "llm": "bundled"},
     "Simulated": {"dataset": "simulated", "llm": "simulated"},
 }
-"""Name of every registered game -> its settings. All else is a keyword of ``make``.
+"""Settings of every registered game by its name; further settings are keywords of ``make``.
 
 The bundled models cannot solve GSM8K, MATH or SVAMP. They are the default there because they are
-the only ones that every machine has: name another with ``make(id, llm=...)``.
+the only ones that every machine has; choose another with ``make(id, llm=...)``.
 """
 
 VERSION = "v0"
@@ -26,9 +26,8 @@ VERSION = "v0"
 def register_all() -> None:
     """Register ``econ/Arithmetic-v0`` and the others, unless they already are.
 
-    With Gymnasium as the joint view and its vector environment, and with PettingZoo as the
-    parallel and the AEC view; the registry of PettingZoo exists from version 1.27 on, before that
-    there is nothing to do.
+    Gymnasium gets the joint view and its vector environment, PettingZoo the parallel and the AEC
+    view. PettingZoo has a registry from version 1.27 on; older versions are skipped.
     """
     for name, settings in IDS.items():
         env_id = f"econ/{name}-{VERSION}"

@@ -1,16 +1,16 @@
-"""What a closed decision is worth, for every executor and for the team.
+"""Rewards of a closed decision, for every executor and for the team.
 
 The reward is the weighted sum of three components (paper, section 3.5), each in [0, R_MAX]:
 
 - TS, task specific: 1 if the executor's own answer equals the gold answer, else 0. It is exact
   and never read from an embedding: sentence embeddings hardly see numbers (the cosine of a wrong
   and a right solution is 0.96 with MiniLM).
-- AL, action likelihood: how close the executor's response is to the commitment.
-- CC, collaborative contribution: close to the commitment, yet not a copy of the others.
+- AL, action likelihood: similarity of the executor's response to the commitment.
+- CC, collaborative contribution: similarity to the commitment, plus novelty against the others.
 
 A reward reads texts (as embeddings and verdicts) and, through the verdicts, the gold answer. It
-never reads temperature, repetition penalty, a clock or a token count: an action is worth what its
-text is worth.
+never reads temperature, repetition penalty, a clock or a token count: only the text that an action
+produced counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ R_MAX = 1.0
 FIDELITY_WEIGHT = 0.7
 """Default share w of fidelity in CC."""
 
-_TOLERANCE = 1e-6  # of the sum of the weights: wide enough for a softmax in float32
+_TOLERANCE = 1e-6  # error allowed in the sum of the weights: enough for a softmax in float32
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -65,10 +65,10 @@ class RewardWeights:
 
         Args:
             options: all three weights by name, as in ``{"ts": 0.5, "al": 0.3, "cc": 0.2}``.
-                All three, because they share one sum: a default for one would move the others.
+                None has a default, because the three sum to 1.
 
         Raises:
-            ValueError: a name is unknown or missing, a value is no number, or the weights are
+            ValueError: a name is unknown or missing, a value is not a number, or the weights are
                 not valid.
         """
         names = [field.name for field in fields(cls)]
@@ -86,10 +86,15 @@ class RewardWeights:
 
     @classmethod
     def for_questions(cls, options: Any, num_questions: int) -> list[RewardWeights]:
-        """The weights of every question, from those of all or from a list with one for each.
+        """The weights of each question, a list of ``num_questions`` entries.
+
+        Args:
+            options: the weights by name, for all questions, or a list with such weights for each.
+            num_questions: number of questions.
 
         Raises:
-            ValueError: ``options`` is neither, or weights are not valid; see :meth:`from_options`.
+            ValueError: ``options`` is neither of these, or its weights are not valid; see
+                :meth:`from_options`.
         """
         if isinstance(options, Mapping):
             return [cls.from_options(options)] * num_questions
@@ -109,7 +114,7 @@ class TeamRewards:
     agents: Array
     """r_i, shape (batch, n_agents): the weighted sum of ``ts``, ``al`` and ``cc``."""
     ts: Array
-    """Shape (batch, n_agents), as ``al`` and ``cc``."""
+    """TS of the executors, shape (batch, n_agents); ``al`` and ``cc`` have the same shape."""
     al: Array
     cc: Array
     team: Array
@@ -143,19 +148,20 @@ def score_decisions(
     - r_i = alpha_TS * TS_i + alpha_AL * AL_i + alpha_CC * CC_i
     - r_tot = alpha_TS * [C is correct] + alpha_AL * mean_i AL_i + alpha_CC * mean_i CC_i
 
-    What is missing earns nothing. A response without an answer is the paper's ``<INVALID>``
-    (appendix D.5): all its components are 0, and it is no j in the novelty of others. Novelty is 0
-    where there is no other response to be compared with. Without a commitment, AL and CC are 0
-    for everybody.
+    A response without an answer, or a missing commitment, earns nothing. A response without an
+    answer is the paper's ``<INVALID>`` (appendix D.5): all its components are 0, and the novelty
+    of the other responses leaves it out. Novelty is 0 if there is no other response to compare
+    with. Without a commitment, AL and CC are 0 for all executors.
 
     Args:
         responses: unit embeddings of the responses, shape (batch, n_agents, dim).
         commitments: unit embeddings of the commitments, shape (batch, dim).
-        answered: whether an answer was found in the response, shape (batch, n_agents).
-        committed: whether the commitment has a value, shape (batch,).
-        correct: whether the answer equals the gold answer, shape (batch, n_agents).
-        commitment_correct: whether the commitment's value does, shape (batch,).
-        weights: alpha.
+        answered: True where an answer was found in the response, shape (batch, n_agents).
+        committed: True where the commitment has a value, shape (batch,).
+        correct: True where the answer equals the gold answer, shape (batch, n_agents).
+        commitment_correct: True where the commitment's value equals the gold answer, shape
+            (batch,).
+        weights: the weights alpha.
         fidelity_weight: w, in [0, 1].
 
     Raises:
@@ -196,7 +202,7 @@ def score_decisions(
 
 
 def _novelty(u: Array, valid: Flags) -> Array:
-    """1 minus the mean similarity to the other valid responses; 0 where there is none."""
+    """1 minus the mean similarity to the other valid responses; 0 if there are none."""
     similarity = _similarity(np.matmul(u, u.transpose(0, 2, 1)))
     others = valid[:, np.newaxis, :] & ~np.eye(u.shape[1], dtype=np.bool_)
     count = others.sum(axis=2)

@@ -1,4 +1,4 @@
-"""Sampling actions: what one agent decides, and how a point of the action box becomes one.
+"""Sampling actions, and the mapping of points of the action box to them.
 
 An agent never sees temperatures. It chooses a point a of the box [-1, 1]^2, which maps affinely to
 e_i = (T_i, p_i), the sampling temperature and the repetition penalty of executor i:
@@ -7,8 +7,8 @@ e_i = (T_i, p_i), the sampling temperature and the repetition penalty of executo
 
 with the inverse a_0 = 2·(T - T_min)/(T_max - T_min) - 1 (likewise a_1), and a = 0 where the
 interval has no width. Points outside the box are clipped to its border. T and p may be rounded to
-a number of decimals: then points that differ in their last bits only, as those of one policy on
-two processors, become equal sampling actions and so equal requests.
+a number of decimals. Points that differ only in their last bits, such as those of one policy on
+two processors, then become equal sampling actions and so equal requests.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingAction:
-    """e_i of the paper: how one executor samples its next response."""
+    """The action e_i of the paper: the sampling settings of one executor's next response."""
 
     temperature: float
     """Softmax temperature T_i, >= 0; 0 is greedy decoding."""
@@ -34,7 +34,7 @@ class SamplingAction:
 class SamplingBounds:
     """The box of temperatures and repetition penalties that agents may choose from.
 
-    Raises ``ValueError`` when an interval is empty, infinite or outside of what a sampler accepts.
+    Raises ``ValueError`` if an interval is empty, infinite or outside the range of a sampler.
     """
 
     temperature_min: float = 0.1
@@ -42,9 +42,9 @@ class SamplingBounds:
     repetition_penalty_min: float = 0.8
     repetition_penalty_max: float = 1.5
     top_p: float = 0.9
-    """Fixed for every executor, in (0, 1]; no agent chooses it."""
+    """Probability mass of nucleus sampling, in (0, 1]; fixed, not chosen by agents."""
     digits: int | None = None
-    """Decimals of T and p, from 0 to 15; None: as many as there are."""
+    """Number of decimals to which T and p are rounded, from 0 to 15; None: no rounding."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -95,7 +95,7 @@ class SamplingBounds:
             penalty = p_min + (max(-1.0, min(1.0, b)) + 1.0) * half_p
             if self.digits is not None:
                 temperature, penalty = round(temperature, self.digits), round(penalty, self.digits)
-            # Rounding may have put them beyond the bounds: that of the mapping itself at a = 1.
+            # Rounding, that of floating-point arithmetic at a = 1 included, may leave the bounds.
             temperature = max(t_min, min(t_max, temperature))
             penalty = max(p_min, min(p_max, penalty))
             sampling.append(SamplingAction(temperature=temperature, repetition_penalty=penalty))
@@ -104,8 +104,8 @@ class SamplingBounds:
     def normalise(self, action: SamplingAction) -> tuple[float, float]:
         """The point of the box that maps to ``action``: the inverse of :meth:`to_sampling`.
 
-        Up to rounding, and exact only inside the bounds: an action beyond them gives a point
-        beyond [-1, 1].
+        The result is exact up to rounding. An action outside the bounds gives a point outside
+        [-1, 1].
         """
         return (
             _unit(action.temperature, self.temperature_min, self.temperature_max),

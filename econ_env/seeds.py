@@ -1,4 +1,4 @@
-"""One seed in, every random stream out. Nothing in this project uses a global random state."""
+"""Derivation of every random stream from one seed, without any global random state."""
 
 from __future__ import annotations
 

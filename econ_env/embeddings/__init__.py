@@ -39,8 +39,8 @@ _loaded: dict[str, Embedder] = {}
 def load_embedder(name: str) -> Embedder:
     """The embedder called ``name``: one per process, shared by all environments, with one cache.
 
-    Weights load when the first text is embedded. That a model is missing is found out here, in a
-    few seconds at most and without loading torch.
+    Weights load when the first text is embedded. A missing model is detected here, within a few
+    seconds and without loading torch.
 
     Args:
         name: ``"hashing"``, ``"minilm"``, or a sentence-transformers model as ``owner/model`` or

@@ -1,4 +1,4 @@
-"""What an embedder is."""
+"""Interfaces of embedders, and their error."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class EmbedderError(EconError):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Turns texts into unit vectors. Equal texts give equal vectors."""
+    """Converter of texts to unit vectors. Equal texts give equal vectors."""
 
     name: str
-    """The name that :func:`econ_env.embeddings.load_embedder` knows, for logs and results."""
+    """Name of the embedder for :func:`econ_env.embeddings.load_embedder`, logs and results."""
 
     @property
     def dim(self) -> int:
@@ -34,7 +34,7 @@ class Embedder(Protocol):
         ...
 
     def embed(self, texts: Sequence[str]) -> Rows:
-        """One unit vector per text, in order. May be called from any thread."""
+        """Return one unit vector per text, in order. Any thread may call it."""
         ...
 
 
@@ -47,5 +47,5 @@ class TextEncoder(Protocol):
         ...
 
     def encode(self, texts: Sequence[str]) -> Rows:
-        """One unit vector per text, in order. The texts differ from each other."""
+        """Return one unit vector per text, in order. All texts are different."""
         ...

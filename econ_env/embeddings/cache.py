@@ -1,7 +1,7 @@
 """An embedder that computes every text once.
 
 Questions, strategies and common answers recur in every episode, and the executors of a team often
-say the same: so texts are looked up first, and only new ones reach the model.
+give equal responses. So texts are looked up first, and only new ones reach the model.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import numpy as np
 from econ_env.embeddings.base import Rows, TextEncoder
 
 CAPACITY = 32_768
-"""Texts remembered by default: 8 MB of vectors with 64 dimensions, 128 MB with 1,024."""
+"""Default number of cached texts: 8 MB of vectors with 64 dimensions, 128 MB with 1,024."""
 
 
 class CachedEmbedder:
-    """Wraps a :class:`TextEncoder` with a cache of the least recently used texts. Thread-safe.
+    """A :class:`TextEncoder` with a cache of the most recently used texts. Thread-safe.
 
     Args:
         name: the embedder's name.
-        encoder: computes the vectors of texts that are not remembered.
-        capacity: number of texts remembered, >= 1.
+        encoder: encoder of the texts that are not cached.
+        capacity: maximum number of cached texts, >= 1.
     """
 
     def __init__(self, name: str, encoder: TextEncoder, *, capacity: int = CAPACITY) -> None:
@@ -34,7 +34,7 @@ class CachedEmbedder:
         self._encoder = encoder
         self._capacity = capacity
         self._lock = threading.Lock()
-        # Row of every remembered text in _rows, the longest unused text first.
+        # Row in _rows of every cached text, the least recently used text first.
         self._slots: OrderedDict[str, int] = OrderedDict()
         self._rows: Rows = np.empty((0, 0), dtype=np.float32)
 
@@ -44,7 +44,7 @@ class CachedEmbedder:
         return self._encoder.dim
 
     def embed(self, texts: Sequence[str]) -> Rows:
-        """Unit vectors of ``texts``, a new array of shape (len(texts), dim), float32."""
+        """Return unit vectors of ``texts``, a new array of shape (len(texts), dim), float32."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         with self._lock:
@@ -56,14 +56,14 @@ class CachedEmbedder:
             return self._rows.take(slots, axis=0)
 
     def _embed_new(self, texts: Sequence[str]) -> Rows:
-        """As ``embed``, where a text is not remembered. The lock is held."""
+        """Embed ``texts``, some of which are not cached. The caller holds the lock."""
         new = [text for text in dict.fromkeys(texts) if text not in self._slots]
         vectors = self._encoder.encode(new)
         position = {text: index for index, text in enumerate(new)}
         result = np.empty((len(texts), self.dim), dtype=np.float32)
         for row, text in zip(result, texts, strict=True):
             row[:] = vectors[position[text]] if text in position else self._rows[self._slots[text]]
-        # Storing comes last: it may drop texts of this very batch.
+        # Storing comes last: it may evict texts of this batch.
         for text in texts:
             if text in self._slots:
                 self._slots.move_to_end(text)
@@ -73,8 +73,8 @@ class CachedEmbedder:
 
     def _store(self, text: str, vector: Rows) -> None:
         if not self._slots:
-            # Not before the first text, because the model's dimension may cost its loading. The
-            # operating system provides memory for these rows only when they are written.
+            # Allocated with the first text, because the dimension may require loading the model.
+            # The operating system provides memory for these rows only when they are written.
             self._rows = np.empty((self._capacity, len(vector)), dtype=np.float32)
         if len(self._slots) < self._capacity:
             slot = len(self._slots)

@@ -1,7 +1,8 @@
 """Embeddings by hashing: no model, no download, about 50 microseconds a text.
 
-For tests, the simulator and the bundled models. Two texts are close when they share words, numbers
-and pairs of neighbours; meaning is not seen. Unlike a sentence embedding it does see numbers.
+They serve tests, the simulator and the bundled models. Two texts are close if they share words,
+numbers and pairs of neighbouring tokens; meaning plays no role. Unlike most sentence embeddings,
+they distinguish numbers.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from econ_env.embeddings.base import Rows
 _Hashes = npt.NDArray[np.uint64]
 
 DIM = 64
-"""One coordinate per bit of a 64-bit hash."""
+"""Number of dimensions, one per bit of a 64-bit hash."""
 NUMBER_WEIGHT = 3.0
-"""A number counts as much as three words, because it is what solutions differ in."""
+"""Weight of a number; a word has 1. Solutions differ mostly in their numbers."""
 
 _TOKEN = re.compile(r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|[^\W_0-9]+|[-+*/=<>%$^]")
 _MULTIPLIERS = tuple(
@@ -42,17 +43,17 @@ class HashingEncoder:
 
     weight 3 for a number, 1 for everything else: a random projection of the bag of features, in
     which unrelated features are orthogonal up to noise of 1/8. The hash does not depend on the
-    process or the machine. A text without tokens is one token as a whole, so the empty text has
-    a fixed unit vector too.
+    process or the machine. A text without tokens counts as one token, so the empty text has a
+    fixed unit vector too.
     """
 
     @property
     def dim(self) -> int:
-        """64."""
+        """Length of every vector: 64."""
         return DIM
 
     def encode(self, texts: Sequence[str]) -> Rows:
-        """Unit vectors, shape (len(texts), 64)."""
+        """Return unit vectors, shape (len(texts), 64)."""
         rows = np.empty((len(texts), DIM), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             row[:] = _vector(text)
@@ -72,7 +73,7 @@ def _vector(text: str) -> npt.NDArray[np.float64]:
         bits = np.unpackbits(chunk.view(np.uint8)).reshape(-1, DIM)
         ones += weight[start : start + _CHUNK] @ bits.astype(np.float32)
     # n tokens of odd weight and n - 1 pairs of weight 1: the sum of the weights is odd, so every
-    # coordinate is an odd number and v is never zero. All sums are exact, in any order.
+    # coordinate is odd and v is never zero. All sums are exact, so their order does not matter.
     v: npt.NDArray[np.float64] = 2 * ones - weight.sum(dtype=np.float64)
     return v / np.linalg.norm(v)
 

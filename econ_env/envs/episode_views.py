@@ -1,4 +1,4 @@
-"""The accessors that all views of the episodes have: what was said, and what it took."""
+"""Accessors that all views of the episodes share: transcripts, usage and spending."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class EpisodesView:
 
     @property
     def usage(self) -> Usage:
-        """Tokens and requests spent since this environment was made; kept strategies cost none."""
+        """Tokens and requests spent since this environment was made; kept strategies add none."""
         return self._episodes.usage
 
     @property
     def usage_from_cache(self) -> Usage:
-        """What the answers from the cache had cost when they were recorded; not in ``usage``."""
+        """Usage of the answers from the cache when they were recorded; not part of ``usage``."""
         return self._episodes.usage_from_cache
 
     @property
     def spending(self) -> Spending:
-        """What counts against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
+        """Spending against ``max_requests``, ``max_total_tokens`` and ``max_cost_usd``."""
         return self._episodes.spending
 
 
@@ -35,11 +35,11 @@ class OneEpisodeView(EpisodesView):
 
     @property
     def transcript(self) -> Transcript:
-        """What was said and sampled in the episode so far."""
+        """Transcript of the episode so far: every text and how it was sampled."""
         return self._episodes.transcript(0)
 
     def close(self) -> None:
-        """Let go of the cache's file. Models are shared by the process, and outlive this.
+        """Close the cache's file. Models are shared by the process and stay loaded.
 
         May be called twice. :func:`econ_env.llm.close_shared_models` releases the models.
         """
@@ -50,9 +50,9 @@ class ManyEpisodesView(EpisodesView):
     """A view of many episodes in lock-step."""
 
     def transcript(self, index: int) -> Transcript:
-        """What was said and sampled in one of the episodes, counted from 0.
+        """Transcript of episode number ``index``, from 0: every text and how it was sampled.
 
         Raises:
-            ResetNeeded: it has never been reset.
+            ResetNeeded: the episode has never been reset.
         """
         return self._episodes.transcript(index)

@@ -1,25 +1,25 @@
-"""The numbers in ``infos``: the same keys at every reset and step, zero where nothing happened.
+"""The numbers in ``infos``: the same keys at every reset and step, zero if nothing happened.
 
-Of one agent after one step:
+Infos of one agent after one step:
 
 ===================  ============================================================================
-ts, al, cc           the agent's own reward components, unweighted, where the step closed a
-                     decision
-team_reward          reward of the team, where the step closed a decision
+ts, al, cc           the agent's own reward components, unweighted, if the step closed a decision
+team_reward          reward of the team, if the step closed a decision
 correct              1 if the step closed a decision and its commitment is correct
-unparseable          where the step closed a decision: how many of its graded values (one for every
-                     executor, one for the commitment) are missing or cannot be read, or all of
-                     them if the gold answer cannot
-timeout              the same for those that could not be compared in time, at two attempts: they
-                     earn what a wrong answer earns, and are none
-failed               1 if a request failed: the episode is truncated and is no result
+unparseable          number of graded values of the closed decision (one for every executor, one
+                     for the commitment) that are missing or cannot be read; all of them if the
+                     gold answer cannot be read
+timeout              number of graded values of the closed decision that could not be compared in
+                     time in two attempts; they earn as little as wrong answers but are not counted
+                     as such
+failed               1 if a request failed: the episode is truncated and has no result
 decision_closed      1 if the step closed a decision
-closed_by            why, as a number of :data:`CLOSED_BY_CODES`; 0 if it did not
+closed_by            reason for closing, a number of :data:`CLOSED_BY_CODES`; 0 if still open
 round                rounds of the decision played, this step's included
 decision             decisions of the episode closed, this step's included
 commitments_asked    commitments that a model was asked for in this step, local ones included
-commitments_json     those of them that were valid JSON as they came
-commitments_novel    those replaced by the majority, because nobody had given their value
+commitments_json     asked commitments that were valid JSON without repair
+commitments_novel    asked commitments replaced by the majority, since no member gave their value
 prompt_tokens        tokens read by all models in the episode so far
 completion_tokens    tokens written by all models in the episode so far
 ===================  ============================================================================
@@ -38,7 +38,7 @@ from econ_env.game.state_machine import Game
 from econ_env.game.transcript import ClosedBy, Transcript
 
 AGENT_KEYS = ("ts", "al", "cc")
-"""Infos of which every agent has its own value."""
+"""Keys with a separate value for every agent."""
 
 TEAM_KEYS = (
     "team_reward",
@@ -56,7 +56,7 @@ TEAM_KEYS = (
     "prompt_tokens",
     "completion_tokens",
 )
-"""Infos that are the same for all agents of a question."""
+"""Keys with one value for all agents of a question."""
 
 INFO_KEYS = AGENT_KEYS + TEAM_KEYS
 """Every key of an agent's infos."""
@@ -68,22 +68,23 @@ CLOSED_BY_CODES: dict[ClosedBy, int] = {
     "oscillation": 4,
     "failed": 5,
 }
-"""The value of ``closed_by`` in infos for every way a decision closes; 0 stands for "open"."""
+"""Code of every reason for closing a decision, as in ``closed_by``; 0 stands for "open"."""
 
 Infos: TypeAlias = dict[str, NDArray[np.float64]]
-"""Every key with an array of shape (n executors, B questions)."""
+"""Array of shape (n executors, B questions) under every key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What a decision came to when it closed."""
+    """Result of a closed decision."""
 
     team_reward: float
     correct: bool
-    """Whether its commitment is."""
+    """True if the commitment is correct."""
     unparseable: int
-    """Of the executors' answers and the commitment: how many have this verdict."""
+    """Number of executors' answers and commitment with the verdict UNPARSEABLE, 0 to n + 1."""
     timeouts: int
+    """Number of executors' answers and commitment with the verdict TIMEOUT, 0 to n + 1."""
 
 
 class InfoBlock:
@@ -101,7 +102,7 @@ class InfoBlock:
         self._values[len(AGENT_KEYS) :, :, rows] = np.array(reports).T[:, np.newaxis]
 
     def as_dict(self) -> Infos:
-        """Every key with its array."""
+        """The array of every key."""
         return dict(zip(INFO_KEYS, self._values, strict=True))
 
 
@@ -109,15 +110,15 @@ def team_report(game: Game, *, rounds: int, outcome: Outcome | None) -> tuple[fl
     """The values of ``TEAM_KEYS`` for one question after one step.
 
     Args:
-        game: after its decision, if one closed, was settled.
-        rounds: rounds played of the decision that the step belongs to.
-        outcome: of the decision that the step closed; None if it closed none.
+        game: the game after the step; a decision that closed is already settled.
+        rounds: number of rounds played in the decision that the step belongs to.
+        outcome: result of the decision that the step closed; None if it closed none.
     """
     transcript = game.transcript
     failed = game.failed is not None
     closed = outcome is not None
     reason = game.closed_by if closed or failed else None
-    # No commitment is new after these two: nothing was asked, or it did not come to one.
+    # After these two no commitment is new: none was asked for, or the round did not get that far.
     silent = reason in ("no_deviation", "failed")
     return (
         *(
@@ -137,7 +138,7 @@ def team_report(game: Game, *, rounds: int, outcome: Outcome | None) -> tuple[fl
 
 
 def _count_commitments(transcript: Transcript) -> tuple[int, int, int]:
-    """Commitments of the last round that were asked for, were valid JSON, and were novel."""
+    """Numbers of commitments of the last round: asked for, valid JSON, and novel."""
     played = transcript.decisions[-1].rounds[-1]
     asked = [record for record in played.commitments if record.called]
     return (

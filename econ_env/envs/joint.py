@@ -25,8 +25,8 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any], EzPickle):
 
     ## Description
     The game of :class:`~econ_env.envs.parallel.EconParallelEnv`, seen by a single controller that
-    chooses the actions of all executors and receives the team's reward. ``view`` says in which
-    form; the game is the same.
+    chooses the actions of all executors and receives the team's reward. ``view`` sets the form of
+    actions and observations; the game is the same.
 
     ## Action Space
     Temperature and repetition penalty of every executor, in [-1, 1]. With n executors:
@@ -40,12 +40,12 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any], EzPickle):
 
     Values outside of [-1, 1] are clipped; NaN or a wrong shape is a ``ValueError``. A discrete
     action a stands for level ``a // bins`` of the temperature and level ``a % bins`` of the
-    penalty, of ``bins`` equally spaced levels from the least to the greatest; a number outside of
+    penalty, of ``bins`` equally spaced levels from the lowest to the highest; a number outside of
     the space is a ``ValueError``.
 
     ## Observation Space
     In the view ``"flat"`` a ``Box(-1, 1, float32)``: the parallel environment's ``state()``,
-    named by ``state_layout``. In the other views what each executor's agent would observe, named
+    named by ``state_layout``. In the other views the observation of each executor's agent, named
     by ``observation_layout``: the rows of a matrix in ``"matrix"``, a ``Tuple`` of ``Box`` in
     ``"tuple"`` and ``"discrete"``.
 
@@ -63,7 +63,7 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any], EzPickle):
 
     ## Episode End
     ``terminated`` when the last decision closes; ``truncated``, with reward 0 and
-    ``info["failed"] == 1``, when a request failed: no result, and no wrong answer.
+    ``info["failed"] == 1``, when a request failed: the episode has no result, not a wrong answer.
 
     ## Arguments
     ``view`` (``"flat"``, ``"matrix"``, ``"tuple"`` or ``"discrete"``), ``bins`` (levels of each

@@ -56,24 +56,24 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
 
     ## Rewards
     An array (num_envs,), float64: the team rewards. Infos have Gymnasium's vector format: under
-    every key an array whose first axis is the environments, and under ``_key`` a mask of those
-    that it speaks of.
+    every key an array whose first axis is the environments, and under ``_key`` a mask of the
+    environments that have the key.
 
     ## Starting State
-    ``reset(seed=s)`` gives environment i the seed s + i, ``reset(seed=[...])`` to each its own
-    (None: it goes on). ``reset()`` goes on with the next episodes; environments that never got a
-    seed play those of the argument ``seed``, plus i. Of the options, ``"reset_mask"`` (booleans)
-    resets those environments only and leaves the others in the middle of theirs;
-    ``"reward_weights"`` and ``"question"``, one for all or a list of ``num_envs``, hold for the
-    episodes that this call starts, and not for those that start by themselves.
+    ``reset(seed=s)`` gives environment i the seed s + i, ``reset(seed=[...])`` gives each its own
+    (None: it goes on). ``reset()`` goes on with the next episodes; an environment that never got a
+    seed plays the episodes of the argument ``seed`` plus i. The option ``"reset_mask"`` (booleans)
+    resets the selected environments only and leaves the others in the middle of their episodes.
+    The options ``"reward_weights"`` and ``"question"``, one for all or a list of ``num_envs``, hold
+    for the episodes that this call starts, not for those that start by autoreset.
 
     ## Episode End
-    As in ``JointEnv``; what comes next is the argument ``autoreset_mode``, which
-    ``metadata["autoreset_mode"]`` holds as Gymnasium's ``AutoresetMode``:
+    As in ``JointEnv``. The argument ``autoreset_mode``, which ``metadata["autoreset_mode"]`` holds
+    as Gymnasium's ``AutoresetMode``, decides what happens next:
 
     | mode         | an environment whose episode ended                                         |
     |--------------|----------------------------------------------------------------------------|
-    | `"NextStep"` | is reset by the next step, which ignores its action and pays it nothing    |
+    | `"NextStep"` | is reset by the next step, which ignores its action and gives reward 0     |
     | `"SameStep"` | is reset at once: the observation is the first of the next episode, the    |
     |              | last one is in `infos["final_obs"]`, and its infos in `infos["final_info"]`|
     | `"Disabled"` | waits for `reset(options={"reset_mask": ...})`; a step before is an error  |
@@ -86,7 +86,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
     - v0: first version
     """
 
-    # An instance replaces it by one with its own mode.
+    # Every instance has a copy with its own autoreset mode.
     metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": list(RENDER_MODES),
         "render_fps": 1,
@@ -113,7 +113,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
             render_mode=render_mode,
             **settings,
         )
-        # Gymnasium 1.0 closes what it deletes, also what could not be made.
+        # Gymnasium 1.0 closes an environment on deletion, even one whose constructor failed.
         self.closed = True
         self._mode = parse_autoreset_mode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self._mode}
@@ -136,7 +136,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._due: Flags = np.zeros(num_envs, dtype=np.bool_)
-        """Environments that the next step resets; there are some in the mode NEXT_STEP only."""
+        """True for environments that the next step resets (mode NEXT_STEP only)."""
         self.closed = False
 
     def reset(
@@ -148,7 +148,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
         """Start episodes of all environments, or of those in the option ``"reset_mask"``.
 
         Raises:
-            OutOfQuestions: an environment has none left to ask and ``loop`` is False.
+            OutOfQuestions: an environment has no question left and ``loop`` is False.
             ModelError: a model cannot be used.
             ValueError: the seeds or an option are malformed.
         """
@@ -166,11 +166,11 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
         return self._show(observations), with_masks(info, rows)
 
     def step(self, actions: Any) -> tuple[Any, Values, Flags, Flags, dict[str, Any]]:
-        """Play one round of every environment, and reset those that are to be; see the class.
+        """Play one round of every environment, and reset by the autoreset mode; see the class.
 
         Raises:
-            ResetNeeded: an environment has no running episode and is not reset by this step.
-            OutOfQuestions: one is to be reset, has no question left, and ``loop`` is False.
+            ResetNeeded: an environment has no running episode and this step does not reset it.
+            OutOfQuestions: an environment to reset has no question left and ``loop`` is False.
             ValueError: an action has a wrong shape, is not finite or not in the discrete space.
         """
         points = self._view.actions.points(actions, (self.num_envs,))
@@ -184,7 +184,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
         observed, rewards, terminations, truncations, agent_infos = self._env.step(
             dict(zip(agents, points, strict=True))
         )
-        # The flags of those that are due are still those of the episode before.
+        # Environments due for a reset still have the flags of the episode that ended.
         terminated = terminations[agents[0]] & playing
         truncated = truncations[agents[0]] & playing
         ended = terminated | truncated
@@ -220,9 +220,9 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
         return tuple(render_transcript(self.transcript(i)) for i in range(self.num_envs))
 
     def call(self, name: str, *arguments: Any, **settings: Any) -> tuple[Any, ...]:
-        """The attribute ``name`` of every environment, called with the arguments if it can be.
+        """The attribute ``name`` of every environment, called with the arguments if callable.
 
-        What there is, :class:`Place` says.
+        :class:`Place` has the attributes.
         """
         found = [getattr(place, name) for place in self._places()]
         return tuple(item(*arguments, **settings) if callable(item) else item for item in found)
@@ -232,7 +232,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
         return self.call(name)
 
     def close_extras(self, **settings: Any) -> None:
-        """Release what this environment holds; :meth:`close` calls it once."""
+        """Release the resources of this environment; :meth:`close` calls it once."""
         self._env.close()
 
     def _places(self) -> list[Place]:
@@ -285,7 +285,7 @@ class Place:
 
     @property
     def transcript(self) -> Transcript:
-        """What was said and sampled in its episode so far; ``ResetNeeded`` before any."""
+        """Transcript of its episode so far; ``ResetNeeded`` before the first reset."""
         return self.vector.transcript(self.index)
 
     def render(self) -> str | None:

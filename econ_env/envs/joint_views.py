@@ -1,6 +1,6 @@
-"""What a single controller of a team sees and does: four views of the same game.
+"""Four views of the game for a single controller: its actions and its observations.
 
-A view is a format of actions and a format of observations, the latter for one environment or, with
+A view is a format of actions and a format of observations. Both work for one environment and, with
 a leading axis, for a batch of B: ``lead`` below is () or (B,). n is the number of executors.
 
 ==========  =====================================  ===========================================
@@ -31,17 +31,17 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class ActionFormat(Protocol):
-    """How a controller writes down the sampling actions of all executors."""
+    """Format in which a controller gives the actions of all executors."""
 
     @property
     def space(self) -> spaces.Space[Any]:
         """The space of one action, a new object."""
 
     def points(self, actions: Any, lead: Shape) -> Points:
-        """The actions as the game takes them, shape (n, *lead, 2).
+        """The actions in the form that the game takes, shape (n, *lead, 2).
 
         Raises:
-            ValueError: they are no numbers, of a wrong shape, or outside of a discrete range.
+            ValueError: they are not numbers, have a wrong shape, or leave a discrete range.
         """
 
 
@@ -59,6 +59,7 @@ class FlatActions:
     def points(self, actions: Any, lead: Shape) -> Points:
         """See :class:`ActionFormat`."""
         points = _numbers(actions, (*lead, ACTION_SIZE * self.n_agents), "the joint action")
+        # (*lead, n, 2) becomes (n, *lead, 2).
         return np.moveaxis(points.reshape(*lead, self.n_agents, ACTION_SIZE), -2, 0)
 
 
@@ -145,7 +146,7 @@ class DiscreteActions:
 
 
 def _numbers(values: ArrayLike, shape: Shape, what: str) -> Points:
-    """``values`` as an array; ``ValueError`` unless they are numbers of this shape."""
+    """``values`` as an array; ``ValueError`` unless they are numbers of the given shape."""
     try:
         points = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -177,14 +178,14 @@ DEFAULT_BINS = 5
 
 
 class ObservationFormat(Protocol):
-    """What a controller sees of the game."""
+    """Format in which a controller observes the game."""
 
     @property
     def space(self) -> spaces.Space[Any]:
         """The space of one observation, a new object."""
 
     def show(self, states: FloatArray, observations: FloatArray) -> Any:
-        """The observation, from states (*lead, size) and observations (n, *lead, size)."""
+        """The observation made from states (*lead, size) and observations (n, *lead, size)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +193,7 @@ class StateObservation:
     """The whole state as one vector."""
 
     size: int
-    """Of the state."""
+    """Number of values of the state."""
 
     @property
     def space(self) -> spaces.Space[Any]:
@@ -210,7 +211,7 @@ class ObservationRows:
 
     n_agents: int
     size: int
-    """Of one executor's observation."""
+    """Number of values of one executor's observation."""
 
     @property
     def space(self) -> spaces.Space[Any]:
@@ -224,11 +225,11 @@ class ObservationRows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObservationTuple:
-    """The executors' observations, each for itself."""
+    """The executors' observations as a tuple of separate arrays."""
 
     n_agents: int
     size: int
-    """Of one executor's observation."""
+    """Number of values of one executor's observation."""
 
     @property
     def space(self) -> spaces.Space[Any]:
@@ -242,7 +243,7 @@ class ObservationTuple:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class View:
-    """One of the four views."""
+    """A format of actions and a format of observations."""
 
     actions: ActionFormat
     observations: ObservationFormat
@@ -256,18 +257,19 @@ def make_view(
     observation_layout: Layout,
     bins: int | None = None,
 ) -> View:
-    """The view of this name.
+    """The view with the given name.
 
     Args:
         name: one of ``VIEW_NAMES``.
         n_agents: number of executors.
-        state_layout: of the state.
-        observation_layout: of one executor's observation.
+        state_layout: layout of the state.
+        observation_layout: layout of one executor's observation.
         bins: levels of each coordinate in the view ``"discrete"``; None: ``DEFAULT_BINS``. An
             error with any other view.
 
     Raises:
-        ValueError: the name is unknown, or ``bins`` is no whole number >= 2 or has no use.
+        ValueError: the name is unknown, ``bins`` is not a whole number >= 2, or ``bins`` is given
+            for another view than ``"discrete"``.
     """
     if name not in VIEW_NAMES:
         raise ValueError(f"view must be one of {', '.join(map(repr, VIEW_NAMES))}, got {name!r}")
@@ -296,14 +298,14 @@ def make_view(
 def joint_info(
     infos: Mapping[str, Mapping[str, Any]], rewards: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What a single controller is told: the infos of all agents under constant keys.
+    """The infos of a single controller: those of all agents under constant keys.
 
     Keys of the team keep their value, a number or an array of shape (B,). Keys of agents, and
     ``"rewards"``, become arrays of shape (n,) or (B, n), in the order of the agents.
 
     Args:
-        infos: of every agent; numbers, or arrays of shape (B,).
-        rewards: of every agent; likewise.
+        infos: infos of every agent, numbers or arrays of shape (B,).
+        rewards: reward of every agent, numbers or arrays of shape (B,).
     """
     each = list(infos.values())
     return {

@@ -1,4 +1,4 @@
-"""Settings as keywords: what takes ``**settings`` has the signature that EnvConfig declares."""
+"""Settings as keywords: functions that take ``**settings`` get the signature of EnvConfig."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def takes_settings(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
     """Decorate a function whose ``**settings`` are fields of :class:`~econ_env.config.EnvConfig`.
 
     ``inspect.signature`` and ``help`` show the fields, with their types and defaults, instead of
-    ``**settings``. A call with any other keyword is a ``TypeError`` that names the keyword and
-    the nearest one that there is.
+    ``**settings``. A call with an unknown keyword is a ``TypeError`` that names the keyword and
+    the closest known one.
     """
     signature = _with_settings(inspect.signature(function))
     known = list(signature.parameters)
@@ -40,7 +40,7 @@ def takes_settings(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
 
 
 def _with_settings(written: inspect.Signature) -> inspect.Signature:
-    """A signature with the settings that it does not name in the place of ``**settings``."""
+    """``written`` with the fields of EnvConfig that it lacks in the place of ``**settings``."""
     named = [p for p in written.parameters.values() if p.kind is not p.VAR_KEYWORD]
     taken = {parameter.name for parameter in named}
     settings = [
@@ -53,7 +53,7 @@ def _with_settings(written: inspect.Signature) -> inspect.Signature:
         for field in fields(EnvConfig)
         if field.name not in taken
     ]
-    # What is keyword-only and no setting (render_mode, view) comes last, after what it goes with.
+    # Keyword-only parameters that are no settings (render_mode, view) come last.
     first = [p for p in named if p.kind is not p.KEYWORD_ONLY]
     last = [p for p in named if p.kind is p.KEYWORD_ONLY]
     return written.replace(parameters=[*first, *settings, *last])

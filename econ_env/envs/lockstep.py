@@ -1,9 +1,9 @@
-"""Answering what many games ask: as they go on where a model can, else one call per phase.
+"""Answering the requests of many games: as they come if the model can, else one call per phase.
 
 A model that takes requests while it answers others (:class:`~econ_env.llm.incremental.Streaming`)
-gets what a game asks as soon as the game asks it, so that no game waits for the slowest answer of
-another one. Any other model is asked everything that has come up in one call, when nothing is
-under way any more: so games go through their phases together.
+gets the requests of a game at once, so that no game waits for the slowest answer of another one.
+Any other model gets all collected requests in one call, once no streaming request is in flight: so
+the games go through their phases together.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError
 
 
 def play(games: Sequence[Game], models: Models, strategies: StrategyCache) -> None:
-    """Feed the games until each of them waits for actions, for its rewards, or has ended.
+    """Feed the games until each of them waits for actions or for its rewards, or has ended.
 
-    Strategies that ``strategies`` holds are not asked for again, new ones are added to it.
+    A strategy that ``strategies`` holds is not asked for again; new ones are added to it.
 
     Raises:
         ModelError: a model cannot be loaded, or it did not answer every request.
@@ -59,7 +59,7 @@ def ask(requests: Sequence[ChatRequest], models: Models) -> list[Completion]:
 
 @dataclass(kw_only=True, eq=False)
 class _Turn:
-    """What a game asks at once, and the answers so far."""
+    """The requests that a game makes at once, and the completions so far."""
 
     game: Game
     requests: list[ChatRequest]
@@ -75,7 +75,7 @@ _Place = tuple[_Turn, int]
 
 
 class _Stream:
-    """A model that takes requests while it answers others, and what it was asked."""
+    """A model that takes requests while it answers others, and its open requests."""
 
     def __init__(self, model: ChatModel) -> None:
         self._model = model
@@ -83,14 +83,14 @@ class _Stream:
         self._sent: list[_Place] = []
         self._answers: Answers | None = None
         self.open = 0
-        """Requests that are not answered."""
+        """Number of requests without an answer."""
 
     def ask(self, place: _Place) -> None:
         self._waiting.append(place)
         self.open += 1
 
     def next(self) -> tuple[_Place, Completion]:
-        """The completion that comes first, and where it belongs."""
+        """The next completion to arrive, with its place."""
         if self._answers is None:
             self._sent = []
             self._answers = answers_of(self._model, self._feed)
@@ -102,12 +102,12 @@ class _Stream:
             ) from None
         self.open -= 1
         if not self.open:
-            # It ends when it is asked again and there is nothing; the next request begins anew.
+            # Nothing is left to answer; the next request starts a new stream.
             self.close()
         return self._sent[position], completion
 
     def close(self) -> None:
-        """Give up what is not answered."""
+        """Give up the requests without an answer."""
         if self._answers is not None:
             self._answers.close()
             self._answers = None
@@ -119,7 +119,7 @@ class _Stream:
 
 
 class _Table:
-    """Games, the models that answer them, and what is under way between them."""
+    """The games, the models that answer them, and the requests in flight."""
 
     def __init__(self, models: Models, strategies: StrategyCache) -> None:
         self._models = models
@@ -128,7 +128,7 @@ class _Table:
         self._phase: list[_Place] = []
 
     def ask(self, game: Game) -> None:
-        """Send what ``game`` asks on its way, as long as what is known does not answer it."""
+        """Dispatch the requests of ``game``; go on with it while known strategies answer them."""
         while requests := game.pending():
             turn = _Turn(game=game, requests=requests)
             for index, request in enumerate(requests):
@@ -144,10 +144,10 @@ class _Table:
             game.feed([turn.completions[index] for index in range(len(requests))])
 
     def take_one(self) -> bool:
-        """Take one answer of a model that streams; False: none is under way.
+        """Take one answer of a streaming model; False if no request is in flight.
 
-        Of the model with the most requests: so the requests to others come together, and no model
-        computes few rows while others could compute many.
+        The model with the most open requests comes first. The requests to other models gather
+        meanwhile, so that no model computes few rows while another could compute many.
         """
         busy = [stream for stream in self._streams.values() if stream is not None and stream.open]
         if not busy:
@@ -157,20 +157,20 @@ class _Table:
         return True
 
     def take_phase(self) -> bool:
-        """Ask the other models all that has come up; False: nothing has."""
+        """Send all collected requests to the other models; False if there are none."""
         places, self._phase = self._phase, []
         answers = ask([turn.requests[index] for turn, index in places], self._models)
         self._give(list(zip(places, answers, strict=True)))
         return bool(places)
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Give up all requests in flight."""
         for stream in self._streams.values():
             if stream is not None:
                 stream.close()
 
     def _give(self, answers: Sequence[tuple[_Place, Completion]]) -> None:
-        """Hand answers to the games, and let those go on that have all of theirs."""
+        """Hand out answers, and go on with the games that have all of theirs."""
         complete = []
         for (turn, index), completion in answers:
             self._strategies.put(turn.requests[index], completion)
@@ -182,7 +182,7 @@ class _Table:
             self.ask(turn.game)
 
     def _stream(self, name: str) -> _Stream | None:
-        """The stream of the model with this name; None: it does not stream."""
+        """The stream of the model with this name; None if it does not stream."""
         if name not in self._streams:
             model = self._models.model(name)
             self._streams[name] = _Stream(model) if streams(model) else None

@@ -44,11 +44,11 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
     A coordinator (a language model inside the environment) writes a strategy of at most 50 tokens
     for the question. Then, round by round, every executor (another language model) answers the
     question with the temperature and the repetition penalty that its agent chose, and the
-    coordinator draws a commitment from all answers. Agents decide nothing but how their executor
-    samples: the problem is to find sampling actions that together make the team right.
+    coordinator draws a commitment from all answers. Agents decide only the sampling settings of
+    their executors: the problem is to find actions that together make the team right.
 
     One ``step`` is one round. A decision closes after ``bne_rounds`` rounds or earlier: when a
-    commitment repeats the one before, when no agent moved its action, or when commitments
+    commitment repeats the previous one, when no agent changes its action, or when commitments
     oscillate. ``max_rounds`` decisions are one episode.
 
     ## Action Space
@@ -71,7 +71,7 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
     | `round`      | 1    | share of `bne_rounds` played in this decision          |
     | `decision`   | 1    | share of `max_rounds` closed in this episode           |
 
-    Parts of what has not happened yet are zero. ``state()`` (in ``state_space``, named by
+    Parts that have not happened yet are zero. ``state()`` (in ``state_space``, named by
     ``state_layout``) holds question, strategy, commitment, both shares, and every executor's
     response and action. Texts are in ``transcript`` and ``render()``, never in observations.
 
@@ -80,19 +80,19 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
     r_i = w_TS TS_i + w_AL AL_i + w_CC CC_i, each component in [0, 1]: TS_i is 1 if its own answer
     equals the gold answer, AL_i measures agreement of its response with the commitment, CC_i
     mixes fidelity to the commitment with novelty against the other responses. The team reward
-    (``infos[agent]["team_reward"]``) takes whether the commitment is correct, and mean AL and CC.
-    Never are temperature, penalty, time or tokens part of a reward. The weights of one episode
+    (``infos[agent]["team_reward"]``) takes the correctness of the commitment, and mean AL and CC.
+    Temperature, penalty, time and tokens are never part of a reward. The weights of one episode
     are set by ``reset(options={"reward_weights": {"ts": 1.0, "al": 0.0, "cc": 0.0}})``.
 
     Infos are numbers under the same keys (:data:`~econ_env.envs.infos.INFO_KEYS`) at every reset
     and step, zero at reset. ``prompt_tokens`` and ``completion_tokens`` count the whole team in the
-    episode so far, a kept strategy as if it had been asked for; :attr:`usage` counts what was
-    really spent over the life of the environment.
+    episode so far, with a kept strategy counted as if it had been asked for; :attr:`usage` counts
+    the real spending over the life of the environment.
 
     ## Starting State
     The next question in the order of the seed, and the strategy for it: one short call of the
-    coordinator, or none where the environment has it from an earlier episode (the last 4096 are
-    kept; a model must answer a request of temperature 0 in one way). ``reset(seed=s)`` starts the
+    coordinator, or no call if an earlier episode asked for the same strategy (the last 4096 are
+    kept; a model must always give the same answer at temperature 0). ``reset(seed=s)`` starts the
     sequence of episodes of seed s; ``reset()`` goes on with the next one.
     ``reset(options={"question": 7})`` asks question 7 of the data set and leaves the order where
     it is. Other options are ignored. Two environments with equal settings and seed write byte-equal
@@ -102,8 +102,8 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
     All agents terminate together when the last decision closes. If a request fails after the
     model's own retries, the episode is truncated for all agents with reward 0 and
     ``infos[agent]["failed"] == 1``: not a wrong answer, but no result. A model that cannot be
-    used at all raises ``ModelError``; so do an exhausted budget (``BudgetExceeded``) and a replay
-    that was not recorded (``ReplayMiss``).
+    used at all raises ``ModelError``; so do an exhausted budget (``BudgetExceeded``) and a request
+    that a replay has not recorded (``ReplayMiss``).
 
     ## Arguments
     Every argument but ``render_mode`` is a field of :class:`~econ_env.config.EnvConfig` and is
@@ -111,8 +111,8 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
     text) or ``"human"`` (the episode is printed as it unfolds). ``max_cycles`` is PettingZoo's
     name for ``max_rounds``.
 
-    Pickling and copying carry the arguments, never models, texts or positions: the copy stands
-    before its first ``reset``, also if the original was in the middle of an episode.
+    Pickling and copying carry the arguments, never models, texts or positions: a copy needs a
+    ``reset`` first, even if the original was in the middle of an episode.
 
     ## Version History
     - v0: first version
@@ -183,7 +183,7 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
 
         Raises:
             ResetNeeded: before the first ``reset`` or after the end of the episode.
-            ValueError: an action is missing, for nobody, of a wrong shape, or not finite.
+            ValueError: an action is missing, of an unknown agent, of a wrong shape, or not finite.
         """
         points = stack_actions(actions, self.possible_agents, (ACTION_SIZE,))
         result = self._episodes.step(points[:, np.newaxis])

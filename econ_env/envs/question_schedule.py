@@ -1,4 +1,4 @@
-"""Which question is played next, and under which seed and episode number."""
+"""The schedule of questions: the next question, its seed and its episode number."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from econ_env.questions.base import OrderName
 
 
 class EpisodeStart(NamedTuple):
-    """What one episode is made of, besides the models."""
+    """Starting point of one episode: question, seed and number."""
 
     question: Question
     env_seed: int
     number: int
-    """Counts the episodes since the seed was set, from 0."""
+    """Number of episodes before this one since the seed was set."""
 
 
 class Schedule:
-    """For each of B places, its own seed, order of questions and episode counter.
+    """Seed, order of questions and episode counter for each of B places.
 
-    Place b of a schedule with seed s goes through what the only place of a schedule with seed
-    s + b would go through.
+    Place b of a schedule with seed s plays the same episodes as the only place of a schedule with
+    seed s + b.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Schedule:
     def seeds_of(
         self, places: Iterable[int], seed: int | Sequence[int | None] | None
     ) -> dict[int, int]:
-        """The seed of every place that gets a new one.
+        """The new seeds by place, for the places that get one.
 
         Args:
-            places: those that are about to be reset.
-            seed: s stands for s + b at place b; a list has one for each of the B places, with
-                None where a place goes on; None: all go on.
+            places: the places that are about to be reset.
+            seed: a number s, which means s + b at place b; or a list of B seeds, None for a place
+                that goes on; or None: all places go on.
 
         Raises:
             ValueError: the list does not have B entries.
@@ -81,9 +81,9 @@ class Schedule:
 
         Args:
             places: in order, each at most once.
-            asked: what the option "question" says: None for the next question of the place's
-                order, a question or its index for all places, or a list with one for each of
-                the B places. An asked question leaves the order where it is.
+            asked: the option "question": None for the next question of the place's order, a
+                question or its index for all places, or a list with one for each of the B places.
+                Asking for a question does not advance the order.
 
         Raises:
             OutOfQuestions: a place has asked all its questions and does not loop.

@@ -1,6 +1,6 @@
 """Episodes as text for people: returned (``"ansi"``) or printed as they unfold (``"human"``).
 
-The text of a transcript only ever grows at its end, so a screen prints what is new.
+The text of a transcript grows only at its end, so a screen prints the new part.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check_render_mode(mode: str | None) -> RenderMode | None:
 
 
 def use_colour() -> bool:
-    """Whether standard output is a terminal that shows colours (and NO_COLOR is not set)."""
+    """True if standard output is a terminal that shows colours and NO_COLOR is not set."""
     return (
         sys.stdout.isatty()
         and not os.environ.get("NO_COLOR")
@@ -57,19 +57,19 @@ def use_colour() -> bool:
 def render_transcript(transcript: Transcript, *, colour: bool = False) -> str:
     """The episode so far: question, strategy, responses, commitments, rewards and tokens.
 
-    Control characters in what models wrote are replaced, so that no text can steer a terminal.
+    Control characters in model output are replaced, so that no text can control the terminal.
     """
     return "".join(f"{line}\n" for line in _Writer(colour).episode(transcript))
 
 
 class Screen:
-    """Standard output, on which an episode is printed once as it grows."""
+    """Standard output, to which a growing episode is printed without repetition."""
 
     def __init__(self) -> None:
         self._shown = ""
 
     def show(self, transcript: Transcript) -> None:
-        """Print what has been added to the episode, or all of another episode."""
+        """Print the new part of the episode, or all of it if another episode was shown before."""
         text = render_transcript(transcript, colour=use_colour())
         new = text[len(self._shown) :] if text.startswith(self._shown) else text
         self._shown = text
@@ -87,7 +87,7 @@ class _Writer:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour else text
 
     def _text(self, text: str, indent: str) -> Iterator[str]:
-        """What somebody else wrote, as indented lines without control characters."""
+        """Yield untrusted text as indented lines without control characters."""
         for line in text.splitlines() or [""]:
             yield indent + "".join(char if char.isprintable() else "\ufffd" for char in line)
 
@@ -113,7 +113,7 @@ class _Writer:
                 spent = _sum_usage(played, spent)
             yield from self._close(decision, number, spent)
         if transcript.failed is not None:
-            yield self._paint("the episode is abandoned, it counts as no result", "bad")
+            yield self._paint("the episode was abandoned and has no result", "bad")
             yield from self._text(transcript.failed, "    ")
 
     def _strategy(self, record: StrategyRecord) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Paying for closed decisions: grade the answers, score the texts, tell the games."""
+"""Settlement of closed decisions: grade the answers, score the texts, settle the games."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Payment:
-    """What k closed decisions were worth."""
+    """Rewards and results of k closed decisions."""
 
     agents: Values
     """Rewards of the executors, shape (k, n)."""
     components: Values
     """TS, AL and CC of the executors, shape (3, k, n)."""
     outcomes: tuple[Outcome, ...]
-    """What is reported of each decision."""
+    """Result of each decision, for infos."""
 
 
 def settle(
@@ -38,7 +38,7 @@ def settle(
     weights: Sequence[RewardWeights],
     fidelity_weight: float,
 ) -> Payment:
-    """Reward the decisions that are closed and let each game go on or end.
+    """Reward the closed decisions and settle each game, which then goes on or ends.
 
     Args:
         games: k games in the phase "settle".
@@ -54,6 +54,7 @@ def settle(
     correct = np.array([[v is Verdict.CORRECT for v in row] for row in executors])
     commitment_correct = np.array([v is Verdict.CORRECT for v in committed])
     agents, components, team = np.empty((count, size)), np.empty((3, count, size)), np.empty(count)
+    # One call for all games with equal weights: score_decisions takes one set for its batch.
     for shared in dict.fromkeys(weights):
         index = [k for k, own in enumerate(weights) if own == shared]
         rewards = score_decisions(

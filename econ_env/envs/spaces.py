@@ -1,7 +1,7 @@
 """Spaces and layouts of observations, state and actions, and the arrays they are built from.
 
-Everything is kept with a leading axis of B questions, so one environment and a thousand are
-filled by the same few array operations. D is the embedder's dimension, n the number of executors.
+All arrays have a leading axis of B questions, so the same few array operations serve one
+environment and a thousand. D is the embedder's dimension, n the number of executors.
 
     observation of executor i:  [question φ (D) | strategy φ (D) | own response φ (D) |
                                  commitment φ (D) | own last action (2) | round | decision]
@@ -10,8 +10,8 @@ filled by the same few array operations. D is the embedder's dimension, n the nu
                                  action of every executor (n·2)]
 
 ``round`` is the share of ``bne_rounds`` played in the decision at hand (or just closed, in the
-last observation), ``decision`` the share of ``max_rounds`` closed. What has not happened yet in
-the episode is zero.
+last observation), ``decision`` the share of ``max_rounds`` closed. Parts that have not happened
+yet in the episode are zero.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACTION_SIZE = 2
 
 
 def observation_layout(dim: int) -> Layout:
-    """Name of every part of an observation -> its slice; ``dim`` is D."""
+    """Slice of every part of an observation, by name; ``dim`` is D."""
     return _layout(
         ("question", dim),
         ("strategy", dim),
@@ -46,7 +46,7 @@ def observation_layout(dim: int) -> Layout:
 
 
 def state_layout(dim: int, n_agents: int) -> Layout:
-    """Name of every part of the state -> its slice; ``response_i`` and ``action_i`` per agent."""
+    """Slice of every part of the state, by name; ``response_i`` and ``action_i`` per agent."""
     return _layout(
         ("question", dim),
         ("strategy", dim),
@@ -78,7 +78,7 @@ def layout_as_json(layout: Layout) -> dict[str, list[int]]:
 
 
 def action_parts_as_json(bounds: SamplingBounds) -> list[dict[str, Any]]:
-    """What the coordinates of an action mean: name, and the values that -1 and 1 stand for."""
+    """Meaning of an action's coordinates: name, and the values of -1 (low) and 1 (high)."""
     return [
         {"name": "temperature", "low": bounds.temperature_min, "high": bounds.temperature_max},
         {
@@ -99,7 +99,7 @@ class Spaces:
     """The spaces of one question and the names of their parts."""
 
     observations: dict[str, Space[Any]]
-    """Per agent; equal, but separate objects, so that agents sample independently."""
+    """Spaces by agent: equal but separate objects, so that agents sample independently."""
     actions: dict[str, Space[Any]]
     state: Space[Any]
     observation_layout: Layout
@@ -173,10 +173,10 @@ def check_finite(
 
 
 class ViewArrays:
-    """What has happened so far in B episodes, as arrays.
+    """Arrays that describe B episodes so far.
 
     The owner writes into the public arrays; :meth:`observations` and :meth:`state` return fresh
-    copies that share memory with nothing.
+    copies that share no memory.
     """
 
     def __init__(self, *, num_questions: int, n_agents: int, dim: int) -> None:
@@ -193,7 +193,7 @@ class ViewArrays:
         """Share of the episode's decisions closed, in [0, 1]."""
 
     def clear(self, rows: Iterable[int]) -> None:
-        """Set everything of these questions to "has not happened yet"."""
+        """Set all arrays of these questions to zero: nothing has happened yet."""
         index = list(rows)
         for array in (
             self.question,

@@ -1,12 +1,12 @@
-"""Strategies that were written before: the same question is not planned for twice.
+"""A cache of strategies: no question is planned for twice.
 
 Coordinators decode greedily, so a strategy is a function of its prompt and not of the seed. Many
-libraries reset an environment more often than they play it, and over epochs every question comes
-back; with the strategies kept, such a reset costs no call.
+libraries reset an environment more often than they play it, and every question comes back in later
+epochs; with the strategies kept, such a reset costs no call.
 
-A kept completion is handed out as it came, its ``usage`` included. So infos and transcripts, which
-count what an episode needs, do not depend on what was played before it or beside it. What was
-really spent is counted by whoever asks the model.
+A kept completion is returned unchanged, its ``usage`` included. So infos and transcripts, which
+count the tokens that an episode needs, do not depend on other episodes. The real spending is
+counted where the model is called.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TypeAlias
 from econ_env.llm.types import ChatRequest, Completion, Message
 
 CAPACITY = 4096
-"""Strategies kept by default: about 2 MB of them."""
+"""Default number of strategies kept, about 2 MB."""
 
 _Key: TypeAlias = tuple[str, tuple[Message, ...], int, float, float]
 
@@ -26,7 +26,7 @@ class StrategyCache:
     """The completions of greedy strategy requests; the least recently used are dropped first.
 
     Args:
-        capacity: how many are kept, at least 1.
+        capacity: number of completions kept, at least 1.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -36,7 +36,7 @@ class StrategyCache:
         self._kept: OrderedDict[_Key, Completion] = OrderedDict()
 
     def get(self, request: ChatRequest) -> Completion | None:
-        """The completion that this request had before, whatever its seed; None if not kept."""
+        """The kept completion of an equal request, whatever its seed; None if there is none."""
         key = _key(request)
         if key is None or key not in self._kept:
             return None
@@ -44,7 +44,7 @@ class StrategyCache:
         return self._kept[key]
 
     def put(self, request: ChatRequest, completion: Completion) -> None:
-        """Keep the completion of a greedy strategy request. Others and failures are not kept."""
+        """Keep the completion of a greedy strategy request; ignore others and failures."""
         key = _key(request)
         if key is None or completion.error is not None or completion.finish_reason == "error":
             return
@@ -55,7 +55,7 @@ class StrategyCache:
 
 
 def _key(request: ChatRequest) -> _Key | None:
-    """All that a greedy strategy depends on; None for requests of another kind."""
+    """Everything that a greedy strategy depends on; None for other requests."""
     if request.temperature != 0 or request.role not in ("strategy", "local_strategy"):
         return None
     return (

@@ -1,7 +1,7 @@
 """Infos in Gymnasium's vector format.
 
-Under every key stands an array whose first axis is the environments, and under ``_key`` a mask
-of those environments that have the key. Where the mask is false, the array holds zeros.
+Every key holds an array whose first axis is the environments, and ``_key`` a mask of the
+environments that have the key. The array is zero where the mask is false.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Flags = NDArray[np.bool_]
 
 
 def with_masks(info: Mapping[str, NDArray[Any]], rows: Flags) -> dict[str, Any]:
-    """Every array with its mask, which is true for ``rows``."""
+    """``info`` with a mask for every array, true for ``rows``."""
     masks = {f"_{key}": rows.copy() for key in info}
     return {**info, **masks}
 
@@ -37,8 +37,8 @@ def final_infos(
     """``final_obs`` and ``final_info`` of the environments whose episode ended; {} for none.
 
     Args:
-        observations: the last one of every environment, in order.
-        info: their last infos.
+        observations: last observation of every environment, in order.
+        info: last infos of the environments.
         rows: the environments whose episode ended.
     """
     if not rows.any():
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 else:
     try:
         from gymnasium.vector import AutoresetMode
-    except ImportError:  # gymnasium 1.0, whose vector environments know the first mode only
+    except ImportError:  # gymnasium 1.0, whose vector environments have NEXT_STEP only
 
         class AutoresetMode(Enum):
             """The modes of Gymnasium 1.1 and later, under the same names and values."""
@@ -75,7 +75,7 @@ __all__ = ["AutoresetMode", "parse_autoreset_mode", "rows_to_reset"]
 
 
 def parse_autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
-    """The mode of this value, such as ``"NextStep"``; ``ValueError`` if there is none."""
+    """The mode with the value ``mode``, such as ``"NextStep"``; ``ValueError`` if none has it."""
     try:
         return AutoresetMode(mode)
     except ValueError:
@@ -84,10 +84,10 @@ def parse_autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
 
 
 def rows_to_reset(options: Mapping[str, Any] | None, num_envs: int) -> NDArray[np.bool_]:
-    """Which environments a ``reset`` with these options is about: a fresh mask (num_envs,).
+    """Mask of the environments that a ``reset`` with these options resets, shape (num_envs,).
 
     Raises:
-        ValueError: the option ``"reset_mask"`` is no mask of them, or selects none.
+        ValueError: the option ``"reset_mask"`` is not such a mask, or selects no environment.
     """
     if options is None or "reset_mask" not in options:
         return np.ones(num_envs, dtype=np.bool_)

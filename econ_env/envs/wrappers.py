@@ -11,27 +11,27 @@ from econ_env.envs.parallel import EconParallelEnv
 from econ_env.game.transcript import Transcript
 
 TEXT_KEYS = ("strategy", "response", "commitment", "reason")
-"""What :class:`TextInfos` adds to the infos of every agent at every step."""
+"""Keys that :class:`TextInfos` adds to the infos of every agent at every step."""
 
 
 class TextInfos(BaseParallelWrapper[str, Any, Any]):
-    """Adds texts to the infos of every step, for loggers and for learners that read.
+    """Add texts to the infos of every step, for loggers and for learners that use text.
 
-    Beside the numbers, an agent's infos get the texts that stand after the step; a text is empty
-    where a failed request left none:
+    Besides the numbers, an agent's infos get the current texts after the step; a text is empty if
+    a failed request left none:
 
     ============  ==============================================================================
-    strategy      what its executor was told to do: the strategy of its group
+    strategy      the strategy that its executor was given: that of its group
     response      the full text of its executor's last response
     commitment    the value that the team is committed to
     reason        the reason that the coordinator gave for it
     ============  ==============================================================================
 
-    The infos of ``reset`` are empty: libraries such as TorchRL read the types of infos off a
-    reset and cannot take texts there, but leave all infos alone where they find none.
+    The infos of ``reset`` are empty: libraries such as TorchRL infer the types of infos from a
+    reset and cannot handle texts, but ignore all infos if they find none there.
 
     Args:
-        env: an :class:`~econ_env.envs.parallel.EconParallelEnv`, maybe in other wrappers.
+        env: an :class:`~econ_env.envs.parallel.EconParallelEnv`, possibly wrapped already.
     """
 
     def __init__(self, env: ParallelEnv[str, Any, Any]) -> None:
@@ -66,7 +66,7 @@ class TextInfos(BaseParallelWrapper[str, Any, Any]):
 
 
 def _texts(transcript: Transcript) -> dict[str, dict[str, str]]:
-    """Per agent, the texts of the last round; {} if there is none."""
+    """The texts of the last round by agent; {} if no round was played."""
     rounds = list(transcript.rounds())
     if not rounds:
         return {}

@@ -1,16 +1,16 @@
 """The settings of the game, and the rules by which a decision closes.
 
-A decision closes for one of four reasons. Where several hold at once, the first is reported:
+A decision closes for one of four reasons. If several hold at once, the first is reported:
 
-1. ``bne_rounds``: as many rounds are played as the decision may have,
+1. ``bne_rounds``: the decision has had its maximum number of rounds,
 2. ``commitment_repeated``: the commitment's value equals that of the round before,
 3. ``oscillation``: the values go A, B, A,
 4. ``no_deviation``: no executor moves away from its action of the round before. This is the
    condition of a Nash equilibrium. It is known before the round is played, so nothing is
    generated again and the standing commitment is final.
 
-All rules look at rounds of one decision only: every decision is at least one round of its own.
-A commitment without a value (None) equals nothing.
+All rules look at the rounds of one decision only, so every decision has at least one round. A
+commitment without a value (None) equals no other, not even another None.
 """
 
 from __future__ import annotations
@@ -27,41 +27,46 @@ from econ_env.game.transcript import ClosedBy
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 
 CommitmentRule = Literal["coordinator", "guarded", "majority"]
-"""``coordinator``: a coordinator's own conclusion always stands (the paper). ``guarded``: answers
-of all members that agree stand without a call; a value that no member gave, or none at all, falls
-back to the members' majority. ``majority``: as ``guarded``, and an answer of more than half of the
-members stands without a call, so that the coordinator decides only where they are divided."""
+"""Rule that decides the value of a commitment. ``coordinator``: a coordinator's own conclusion
+always stands (the paper). ``guarded``: an answer on which all members agree stands without a call;
+a missing value, or one that no member gave, is replaced by the members' majority. ``majority``: as
+``guarded``, but an answer of more than half of the members also stands without a call, so that the
+coordinator decides only if they are divided."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GameConfig:
-    """Everything that two games have in common; ``ValueError`` says what cannot be played."""
+    """Settings that all games of an environment share.
+
+    Raises:
+        ValueError: a setting is out of range or does not fit the others.
+    """
 
     n_agents: int
     """Number of executors, >= 1."""
     group_size: int | None
-    """Largest group of executors, >= 2; None: one group of all."""
+    """Maximum size of a group of executors, >= 2; None: one group of all."""
     bne_rounds: int
-    """Most rounds of a decision, >= 1."""
+    """Maximum number of rounds of a decision, >= 1."""
     max_rounds: int
-    """Decisions of an episode, >= 1."""
+    """Number of decisions of an episode, >= 1."""
     convergence_threshold: float
-    """Largest change of an action, in either coordinate of the box [-1, 1]^2, that is no move."""
+    """Largest change in either coordinate of the box [-1, 1]^2 that is not a deviation, >= 0."""
     bounds: SamplingBounds
     prompts: PromptSet
     strategy: bool
-    """Whether the coordinator writes a strategy first; False: executors get the question alone."""
+    """True if the coordinator writes a strategy first, else executors get the question alone."""
     commitment_rule: CommitmentRule
     executor_models: tuple[str, ...]
     """Name of each executor's model."""
     coordinator_model: str
     """Name of the model of every coordinator."""
     limits: Mapping[str, ModelLimits]
-    """Per model name."""
+    """Limits of each model, by its name."""
     extract: Callable[[str], str | None]
-    """The answer in a response, or None."""
+    """Function that finds the answer in a response; None if there is none."""
     equivalent: Callable[[str, str], bool]
-    """Whether two answers mean the same."""
+    """Function that tells if two answers mean the same."""
     coordinator_temperature: float = 0.0
     """Temperature of strategies and commitments, >= 0; 0 is greedy decoding."""
     coordinator_repetition_penalty: float = 1.0
@@ -109,11 +114,12 @@ class GameConfig:
 
 
 def closes(values: Sequence[str | None], config: GameConfig) -> ClosedBy | None:
-    """Why a decision closes after the rounds that ended with ``values``; None: it goes on."""
+    """Return the reason for closing after rounds with these ``values``; None: it goes on."""
     if len(values) >= config.bne_rounds:
         return "bne_rounds"
     if len(values) >= 2 and same(values[-2], values[-1], config.equivalent):
         return "commitment_repeated"
+    # A, B, A: the last two differ, else the decision would have closed above.
     if len(values) >= 3 and same(values[-3], values[-1], config.equivalent):
         return "oscillation"
     return None
@@ -122,10 +128,12 @@ def closes(values: Sequence[str | None], config: GameConfig) -> ClosedBy | None:
 def deviates(
     before: Sequence[SamplingAction], now: Sequence[SamplingAction], config: GameConfig
 ) -> bool:
-    """Whether any executor moved by more than ``convergence_threshold`` in the box [-1, 1]^2."""
+    """True if an executor moved by more than ``convergence_threshold`` in the box [-1, 1]^2."""
     normalise = config.bounds.normalise
     # Rounding must not turn a move of exactly the threshold into a deviation.
     threshold = config.convergence_threshold + 1e-9
+    # Each pair holds one executor's action before and now; both become points of the box, and
+    # their two coordinates are compared one by one.
     return any(
         abs(old - new) > threshold
         for pair in zip(before, now, strict=True)

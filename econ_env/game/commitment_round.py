@@ -1,4 +1,4 @@
-"""From the responses of one round to the team's commitment, up the tree of coordinators."""
+"""The commitments of one round: up the tree of coordinators, from responses to the team's."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from econ_env.llm.types import ChatRequest, Completion, Role, Usage
 from econ_env.text import encodable
 
 MIN_COPIED_CHARACTERS = 20
-"""Shorter reasons may be equal to a part of the instructions by chance."""
+"""Minimum length of a copied reason: shorter ones may match the instructions by chance."""
 
 
 class Coordination:
     """The commitments of one round: level by level, all nodes of a level at once.
 
-    :meth:`ask` gives the requests of the next level that needs any, :meth:`take` their outcome.
-    A node above the groups sees the conclusions of its members, never a response. When ``ask``
-    gives nothing, the last of :attr:`records` is the team's commitment.
+    :meth:`ask` returns the requests of the next level that needs any, :meth:`take` reads their
+    completions. A node above the groups sees the conclusions of its members, never a response.
+    When ``ask`` returns no request, the last of :attr:`records` is the team's commitment.
 
     Args:
         config: the rules.
         tree: the coordinators.
-        writer: of the game's requests.
-        strategy: the team's, for the nodes above the groups.
-        group_strategies: one per group.
+        writer: writer of the game's requests.
+        strategy: strategy of the team, for the nodes above the groups.
+        group_strategies: one strategy per group.
         responses: full text per executor.
         answers: answer per executor, or None.
         decision: number of the decision, from 0.
@@ -63,14 +63,14 @@ class Coordination:
 
     @property
     def records(self) -> tuple[CommitmentRecord, ...]:
-        """The commitments so far, groups first, the team's last."""
+        """The commitments so far: those of the groups first, the team's last."""
         return tuple([self._records[index] for index in sorted(self._records)])
 
     def ask(self) -> list[ChatRequest]:
-        """The requests of the next level that needs a call; empty when all is concluded.
+        """Return the requests of the next level that needs a call; empty if all nodes concluded.
 
         Raises:
-            PromptTooLong: a prompt fits into no context.
+            PromptTooLong: a prompt does not fit into the context limit.
         """
         for level in self._tree.levels[self._level :]:
             self._level += 1
@@ -98,12 +98,13 @@ class Coordination:
             )
 
     def _settled(self, node: Node) -> str | None:
-        """The answer that stands without a call under the commitment rule; None: ask."""
+        """The answer that stands without a call under the commitment rule; None: call the model."""
         rule, equivalent = self._config.commitment_rule, self._config.equivalent
         if rule == "coordinator":
             return None
         answers = self._members_answers(node)
         agreed = consensus(answers, equivalent)
+        # "guarded" needs the vote to be unanimous, "majority" more than half of all members.
         if agreed is None and rule == "majority":
             return strict_majority(answers, equivalent)
         return agreed
@@ -114,7 +115,7 @@ class Coordination:
         return [self._records[child].value for child in node.children]
 
     def _members_reasons(self, node: Node) -> list[str]:
-        """What every member says for its answer, without the answer."""
+        """The reason of every member: its worked steps, without the final answer."""
         if node.level == 0:
             return [worked_steps(self._responses[child]) for child in node.children]
         return [self._records[child].reason for child in node.children]
@@ -134,12 +135,13 @@ class Coordination:
         return "commit" if node is self._tree.nodes[-1] else "local_commit"
 
     def _agreement(self, node: Node, value: str) -> CommitmentRecord:
-        """A conclusion without a call, in the words of the first member that gave the value.
+        """A commitment without a call, in the words of the first member that gave the value.
 
-        A commitment is compared with responses (AL and CC of the reward), so it must work the
-        question as they do: a mere statement that all agree would pay a team less for agreeing.
+        Rewards compare a commitment with responses (AL and CC), so it must contain worked steps as
+        they do: a mere statement that all members agree would lower the reward for agreeing.
         """
         answers = self._members_answers(node)
+        # The members' votes for the value; their share is the confidence.
         gave = [same(value, answer, self._config.equivalent) for answer in answers]
         reason = self._members_reasons(node)[gave.index(True)]
         return CommitmentRecord(
@@ -165,7 +167,7 @@ class Coordination:
 def read_strategy(
     config: GameConfig, agent: str, request: ChatRequest, completion: Completion
 ) -> StrategyRecord:
-    """The strategy of ``agent``, cut before an answer that it states or an unfinished step."""
+    """The strategy of ``agent``, cut before a leaked answer or an unfinished step."""
     text = encodable(completion.text)
     strategy, leaked = guard_strategy(text)
     if completion.finish_reason == "length" and config.prompts.plans_in_sentences:
@@ -214,17 +216,17 @@ def read_commitment(
 ) -> CommitmentRecord:
     """The conclusion of ``node`` under the commitment rule.
 
-    Where the rule replaces the coordinator's value, the reason is that of the first member that
-    gave the standing value, and there is no confidence: what the coordinator said was about
-    another value. ``text`` is the coordinator's reply all the same.
+    If the rule replaces the coordinator's value, the reason is that of the first member that gave
+    the standing value, and the confidence is None, since the coordinator's own was about another
+    value. ``text`` is the coordinator's reply in any case.
 
     Args:
         config: the rules.
         node: the coordinator.
-        answers: of its members.
-        reasons: of its members for their answers.
-        request: the request that was made.
-        completion: what came back.
+        answers: answers of its members.
+        reasons: reasons of its members for their answers.
+        request: the request that was sent.
+        completion: the completion that was received.
     """
     text = encodable(completion.text)
     read = parse_commitment(text)
@@ -233,6 +235,7 @@ def read_commitment(
     value, novel = read.value, False
     reason, confidence = read.reason, read.confidence
     if config.commitment_rule != "coordinator":
+        # A value without a vote loses to the one with the most votes.
         value, novel = stands(value, answers, config.equivalent)
         if value != read.value:
             giver = [same(value, answer, config.equivalent) for answer in answers].index(True)
@@ -258,10 +261,10 @@ def read_commitment(
 
 
 def _is_copied(read: Commitment, request: ChatRequest) -> bool:
-    """Whether a coordinator repeated its instructions instead of following them.
+    """True if a coordinator repeated its instructions instead of following them.
 
-    A value of several words or a reason of some length that stands in the instructions word for
-    word is theirs: a placeholder, or the example.
+    A value of three or more words, or a reason of :data:`MIN_COPIED_CHARACTERS` or more, that
+    stands word for word in the instructions is copied: a placeholder, or the example.
     """
     task = "\n".join([m.content for m in request.messages if m.role == "system"])
     several_words = read.value is not None and len(read.value.split()) >= 3

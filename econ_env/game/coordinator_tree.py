@@ -1,13 +1,13 @@
-"""Who coordinates whom: the tree of groups, and how a group's answers become one.
+"""The tree of coordinators, and the vote that turns the answers of a group into one.
 
 Executors form groups of at most ``group_size``. Each group has a local coordinator that turns the
 global strategy into its own and commits for its group (section 4.4 and Algorithm 2 of the paper).
 The coordinator of the whole team reads commitments of local coordinators, never responses.
 
-The paper has two levels. There, the central coordinator's prompt grows with the number of groups,
-which is what groups are meant to prevent. Here commitments are coordinated in groups of at most
-``group_size`` again, level by level, until one is left: 27 executors in groups of 3 are concluded
-in 9, then 3, then 1 commitments. No prompt grows with the number of executors, and up to
+The paper has two levels, and its central coordinator's prompt grows with the number of groups,
+which groups are meant to prevent. Here commitments are coordinated in groups of at most
+``group_size`` again, level by level, until one is left: 27 executors in groups of 3 give 9
+commitments, then 3, then 1. No prompt grows with the number of executors, and up to
 ``group_size ** 2`` executors the tree is exactly the paper's. A flat team is a tree of one node.
 """
 
@@ -26,7 +26,7 @@ Equivalent = Callable[[str, str], bool]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A coordinator and those whose answers it concludes from."""
+    """A coordinator and the members whose answers it reads."""
 
     index: int
     """Position in ``Tree.nodes``."""
@@ -35,7 +35,7 @@ class Node:
     members: tuple[str, ...]
     """Names of the executors (level 0) or of the coordinators below, in order."""
     children: tuple[int, ...]
-    """Indices of the same: of executors on level 0, of nodes above."""
+    """Indices of the members: of executors on level 0, of nodes on higher levels."""
     level: int
 
 
@@ -46,13 +46,13 @@ class Tree:
     levels: tuple[tuple[Node, ...], ...]
     """``levels[0]``: one node per group of executors; the last level is the root alone."""
     nodes: tuple[Node, ...]
-    """The same nodes, level after level."""
+    """All nodes, level after level."""
     group_of: tuple[int, ...]
-    """Per executor, the index of its group."""
+    """Index of the group of each executor."""
 
     @property
     def groups(self) -> tuple[Node, ...]:
-        """The coordinators of executors."""
+        """The coordinators of level 0, one per group of executors."""
         return self.levels[0]
 
 
@@ -60,13 +60,13 @@ class Tree:
 def build_tree(n_agents: int, group_size: int | None) -> Tree:
     """The tree over ``executor_0`` to ``executor_{n_agents - 1}``.
 
-    Groups are as few as ``group_size`` allows and their sizes differ by at most one, larger ones
-    first, so that 4 executors in groups of 3 become 2 + 2 and nobody is left alone needlessly. A
-    single commitment that is left over joins the next level as it is, without a coordinator.
+    There are as few groups as ``group_size`` allows. Their sizes differ by at most one, larger ones
+    first: 4 executors in groups of 3 become 2 + 2, not 3 + 1. A single commitment that is left
+    over on a level joins the next level as it is, without a coordinator.
 
     Args:
         n_agents: number of executors, >= 1.
-        group_size: largest group, >= 2; None: one group of all.
+        group_size: maximum size of a group, >= 2; None: one group of all.
 
     Raises:
         ValueError: an argument is out of range.
@@ -108,7 +108,7 @@ def build_tree(n_agents: int, group_size: int | None) -> Tree:
 
 
 def _chunks(items: list[tuple[str, int]], size: int) -> list[list[tuple[str, int]]]:
-    count = -(-len(items) // size)
+    count = -(-len(items) // size)  # rounded up
     small, larger = divmod(len(items), count)
     chunks = []
     start = 0
@@ -120,7 +120,7 @@ def _chunks(items: list[tuple[str, int]], size: int) -> list[list[tuple[str, int
 
 
 def same(first: str | None, second: str | None, equivalent: Equivalent) -> bool:
-    """Whether two answers are one. No answer (None) is the same as nothing, not even as None."""
+    """True if two answers mean the same; False if one is missing (None), even if both are."""
     if first is None or second is None:
         return False
     return first == second or equivalent(first, second)
@@ -129,7 +129,7 @@ def same(first: str | None, second: str | None, equivalent: Equivalent) -> bool:
 def consensus(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
     """The first answer, if all members answered and any two mean the same; else None.
 
-    All pairs are asked, since "50%" may equal both 50 and 0.5, which do not equal each other.
+    All pairs are compared, since "50%" equals both 50 and 0.5, which do not equal each other.
     """
     if None in answers:
         return None
@@ -138,9 +138,9 @@ def consensus(answers: Sequence[str | None], equivalent: Equivalent) -> str | No
 
 
 def majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
-    """The answer that most members gave, as its first giver wrote it; None without any answer.
+    """The answer with the most votes, as its first giver wrote it; None if no member answered.
 
-    Answers count together when they are equivalent to the first of their kind. On a tie the kind
+    Answers that are equivalent to the same first answer share their votes. On a tie the answer
     that was given first wins.
     """
     kinds, votes = _count(answers, equivalent)
@@ -148,18 +148,19 @@ def majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | Non
 
 
 def strict_majority(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
-    """The answer that more than half of all members gave, silent ones included; else None."""
+    """The answer of more than half of all members, those without an answer counted; or None."""
     kinds, votes = _count(answers, equivalent)
     return next((k for k, v in zip(kinds, votes, strict=True) if 2 * v > len(answers)), None)
 
 
 def _count(answers: Sequence[str | None], equivalent: Equivalent) -> tuple[list[str], list[int]]:
-    """The kinds of answers in the order of their first givers, and the votes for each."""
+    """The different answers in the order of their first givers, and the votes for each."""
     kinds: list[str] = []
     votes: list[int] = []
     for answer in answers:
         if answer is None:
             continue
+        # An answer votes for the first kind that it is equivalent to, else it opens a new one.
         for kind, known in enumerate(kinds):
             if same(known, answer, equivalent):
                 votes[kind] += 1
@@ -173,11 +174,14 @@ def _count(answers: Sequence[str | None], equivalent: Equivalent) -> tuple[list[
 def stands(
     value: str | None, answers: Sequence[str | None], equivalent: Equivalent
 ) -> tuple[str | None, bool]:
-    """Rule ``guarded`` for a coordinator's value: what stands, and whether the value was novel.
+    """Apply rule ``guarded`` to a coordinator's value.
 
-    A value that some member gave stands. Any other falls back to the members' majority, and is
-    novel where the coordinator did have a value. If no member answered, there is no majority and
-    the coordinator's own value stands.
+    A value that some member gave stands. Any other is replaced by the members' majority; it is
+    novel if the coordinator had a value. If no member answered, there is no majority and the
+    coordinator's own value stands.
+
+    Returns:
+        The value that stands, and True if the coordinator's value was novel.
     """
     if any(same(value, answer, equivalent) for answer in answers):
         return value, False

@@ -1,9 +1,9 @@
 r"""Tolerant reading of flat JSON objects, as language models write them.
 
-Read are objects with code fences or text around, trailing commas, single quotes, keys and values
-without quotes, quotes inside of strings that are not escaped, backslashes that are not escaped
-(``\frac``), and objects that end in the middle. Every step consumes text and no step looks at the
-same text twice, so the time is linear and hostile nesting cannot exhaust a stack.
+It accepts objects with code fences or text around them, trailing commas, single quotes, unquoted
+keys and values, unescaped quotes inside strings, unescaped backslashes (``\frac``), and objects
+that are cut off. Every step consumes text and no step looks at the same text twice, so the time is
+linear and hostile nesting cannot exhaust a stack.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator
 
 Value = str | bool | dict[str, bool | str] | list[str] | None
-"""Numbers stay text."""
+"""A value of an object; numbers stay text."""
 
 _CLOSES = r"\s*(?:[,:}\]]|\Z)"
-"""What follows a quote that ends a string; any other quote belongs to the string."""
+"""Text behind a quote that ends a string; any other quote belongs to the string."""
 _DOUBLE = re.compile(rf'"((?:[^"\\]|\\.|"(?!{_CLOSES}))*)(?:"|\Z|\\\Z)', re.DOTALL)
 _SINGLE = re.compile(rf"'((?:[^'\\]|\\.|'(?!{_CLOSES}))*)(?:'|\Z|\\\Z)", re.DOTALL)
 _KEY = re.compile(r"""[\s,]*(?:"([^"\n]{1,40})"|'([^'\n]{1,40})'|([A-Za-z_]\w{0,39}))\s*:\s*""")
@@ -34,7 +34,7 @@ _LETTER = {"\b": r"\b", "\f": r"\f", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 def loose_objects(text: str) -> Iterator[dict[str, Value]]:
-    """Every object of ``text`` that has at least one entry, in order; the last of equal keys."""
+    """Yield every object of ``text`` with at least one entry; of equal keys the last counts."""
     position = text.find("{")
     while position >= 0:
         entries, position = _object(text, position + 1)
@@ -44,16 +44,17 @@ def loose_objects(text: str) -> Iterator[dict[str, Value]]:
 
 
 def restore_latex(text: str) -> str:
-    r"""``text`` with the LaTeX commands that JSON read as escapes: a form feed and "rac" is \frac.
+    r"""Restore the LaTeX commands that JSON read as escapes: a form feed and "rac" become \frac.
 
-    JSON knows \b, \f, \n, \r and \t. A backspace or form feed before a letter is never meant; the
-    other three are restored only where a known command goes on (``\times``, ``\neq``, ``\right``).
+    JSON knows \b, \f, \n, \r and \t. A backspace or form feed before a letter is always a LaTeX
+    command; the other three are restored only if a known command follows (``\times``, ``\neq``,
+    ``\right``).
     """
     return text if text.isprintable() else _LATEX.sub(lambda match: _LETTER[match[0]], text)
 
 
 def _object(text: str, position: int) -> tuple[dict[str, Value], int]:
-    """The entries from ``position`` (behind the brace) on, and where reading stopped."""
+    """The entries from ``position`` (behind the brace) on, and the position behind them."""
     entries: dict[str, Value] = {}
     while key := _KEY.match(text, position):
         name = key[1] or key[2] or key[3]

@@ -1,9 +1,9 @@
-"""Reading what a coordinator wrote: its commitment, and its strategy without a leaked answer.
+"""Parsing of a coordinator's texts: its commitment, and its strategy without a leaked answer.
 
 A commitment is asked for as one JSON object. Models return it in code fences, with trailing
 commas, single quotes, LaTeX whose backslashes are not escaped, or cut off at the token limit.
-:func:`parse_commitment` reads all of that and says how (``parse_method``), so that reports can
-tell a clean reply from a rescued one. Nothing is evaluated, no parser recurses, and the time is
+:func:`parse_commitment` reads all of these and records how (``parse_method``), so that reports can
+tell a clean reply from a repaired one. Nothing is evaluated, no parser recurses, and the time is
 linear in the length of the text.
 """
 
@@ -19,20 +19,20 @@ from econ_env.grading.extraction import boxed_answer, find_answer, outside_think
 from econ_env.text import encodable
 
 MAX_CHARACTERS = 50_000
-"""Only the end of a longer reply is read where its JSON needs repair."""
+"""Maximum length of a reply that needs repair; only the end of a longer one is read."""
 MAX_ANSWER_CHARACTERS = 1_000
-"""A longer "value" is not an answer."""
+"""Maximum length of a value; a longer one is not an answer."""
 MAX_STRATEGY_CHARACTERS = 2_000
-"""50 tokens are shorter than this, unless a server ignored the limit on tokens."""
+"""Maximum length of a strategy, longer than 50 tokens unless a server ignored that limit."""
 _MAX_CHECKS = 16
 
 _STEP_END = re.compile(r"^[ \t]*\d{1,3}[.)]|(?P<end>[.!?](?=\s|\Z)|(?<=\S)[ \t]*\n)", re.MULTILINE)
-"""The end of a sentence or line; the number in front of a step ("2.") ends nothing."""
+"""End of a sentence or line; the dot of a step's number ("2.") is not one."""
 
 Method = Literal["json", "repaired", "boxed", "last_number", "none", "copied"]
 
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=lambda name: None)
-"""Numbers stay the text that was written: 0.10 is not 0.1, and no digit of a long one is lost."""
+"""Decoder that keeps numbers as written: 0.10 is not 0.1, and no digit of a long one is lost."""
 
 _NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
@@ -50,12 +50,12 @@ _ABOUT_THE_ANSWER = (
 _LEAK = re.compile(
     r"\\boxed|\\fbox|#{4}"
     r"|(?:=>|⇒|→|->)\s*[$€£]?[-−]?\d"
-    # A conclusion without the word answer.
+    # A conclusion without the word "answer".
     r"|\b(?:it\s+(?:equals|comes\s+to)|(?:total|final)\s*[:=])\s*[$€£]?[-−]?\d"
     r"|\d[\d\s.+*/×÷()-]{0,60}=\s*[$€£]?[-−]?\d"
     r"|(?:\b(?:so|thus|hence|therefore|then)\b,?\s*)?(?:\b(?:the|our|my)\s+)?"
     r"(?:\b(?:final|correct|overall)\s+)?"
-    # A number or number word, after "is", a colon or nothing at all ("final answer 42") ...
+    # A number or number word after "is", after a colon, or directly ("final answer 42") ...
     r"(?:\b(?:answer|result|solution|(?:final|correct)\s+(?:value|number|choice|option))\b"
     r"(?:,\s*(?:then|therefore|thus|hence|so),)?[\s*_]*"
     r"(?:is|are|equals|comes\s+(?:out\s+)?to|(?:will|would|must|should)\s+be)?"
@@ -70,19 +70,19 @@ _LEAK_SIGNS = (
     *("answer", "result", "solution", "final", "correct", "total", "equals", "comes"),
     *("boxed", "fbox", "####", "=", "⇒", "→", "->"),
 )
-"""No leak without one of these: most strategies need no closer look."""
+"""Quick test: a strategy without any of these cannot match ``_LEAK``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Commitment:
-    """A coordinator's conclusion as it was read from its reply."""
+    """A coordinator's conclusion, parsed from its reply."""
 
     value: str | None
-    """The final answer as text, numbers exactly as written; None where there is none."""
+    """The final answer as text, numbers exactly as written; None if there is none."""
     reason: str = ""
     confidence: float | None = None
-    """In [0, 1]; a number above 1 is read as a percentage. None where it is missing, no number,
-    negative or above 100 %."""
+    """Confidence in [0, 1]; a number above 1 is read as a percentage. None if it is missing, not a
+    number, negative or above 100 %."""
     checklist: dict[str, bool] = field(default_factory=dict)
     parse_method: Method
 
@@ -94,14 +94,14 @@ def parse_commitment(text: str) -> Commitment:
 
     * ``json``: the whole reply is one JSON object with a ``value``. Of equal keys the last counts.
     * ``repaired``: an object can be read with tolerance; of several objects the last counts.
-    * ``boxed``: the last balanced ``\boxed{...}``. Where that is empty, there is no value.
-    * ``last_number``: any other way in which an executor's answer is found
+    * ``boxed``: the last balanced ``\boxed{...}``. If it is empty, there is no value.
+    * ``last_number``: any other way to find an executor's answer
       (:func:`econ_env.grading.extraction.find_answer`): behind ``####``, behind an answer phrase,
-      a reply that is nothing but a value, or else the last number.
+      a reply that consists of one value, or else the last number.
     * ``none``: no value at all, or a whole object that says ``"value": null``.
 
-    The last three look only into the reason where an object has one, since the number that comes
-    last in a broken object is its confidence. What stands in a ``<think>`` block is never read.
+    If an object has a reason, ``boxed`` and ``last_number`` search only the reason, since the last
+    number of a broken object is its confidence. Text in a ``<think>`` block is never read.
     """
     text = outside_think(text).strip()
     entries = _strict_object(text)
@@ -109,7 +109,7 @@ def parse_commitment(text: str) -> Commitment:
         damaged = isinstance(raw, str) and restore_latex(raw) != raw
         return _commitment(value, entries, "repaired" if damaged else "json")
     if entries is not None and "value" in entries and entries["value"] is None:
-        return _commitment(None, entries, "none")  # said so: no number of the reason replaces it
+        return _commitment(None, entries, "none")  # an explicit null stands
 
     text = text[-MAX_CHARACTERS:]
     found: dict[str, Any] = {}
@@ -130,13 +130,16 @@ def parse_commitment(text: str) -> Commitment:
 
 
 def guard_strategy(text: str) -> tuple[str, bool]:
-    """The strategy without an answer that it gives away, and whether it gave one away.
+    """Cut a strategy before the first answer that it gives away.
 
     A strategy is cut before a box, before ``####``, before an arrow to a number (``=> 42``) and
-    before a calculation with its value (``6*7 = 42``) or a phrase that a value follows ("the answer
+    before a calculation with its value (``6*7 = 42``) or a phrase followed by a value ("the answer
     is 42", "Answer: Paris", "the correct choice is (B)"). A phrase that only speaks about the
-    answer ("the answer is the sum of both") stays. So does at most the length that 50 tokens can
-    have.
+    answer ("the answer is the sum of both") stays. Text behind :data:`MAX_STRATEGY_CHARACTERS` is
+    dropped.
+
+    Returns:
+        The strategy without the answer, and True if it gave one away.
     """
     text = outside_think(text)[:MAX_STRATEGY_CHARACTERS]
     lowered = text.lower()
@@ -145,10 +148,10 @@ def guard_strategy(text: str) -> tuple[str, bool]:
 
 
 def whole_steps(strategy: str) -> str:
-    """``strategy``, which the limit on tokens cut off, up to its last whole sentence or line.
+    """Shorten a strategy that the token limit cut off to its last whole sentence or line.
 
-    Half a step ("2. Calculate the total") makes a model do just that and stop; nothing at all is
-    better, so a strategy without a whole step becomes empty.
+    Half a step ("2. Calculate the total") makes a model do only that step and stop, so a strategy
+    without a whole step becomes empty.
     """
     ends = [match.end() for match in _STEP_END.finditer(strategy) if match["end"] is not None]
     return strategy[: ends[-1]].strip() if ends else ""
@@ -174,7 +177,7 @@ def _strict_object(text: str) -> dict[str, Any] | None:
         return None
     try:
         decoded = _DECODER.decode(text)
-    except (ValueError, RecursionError):  # RecursionError: hostile nesting, reported by CPython
+    except (ValueError, RecursionError):  # RecursionError: hostile nesting
         return None
     return decoded if isinstance(decoded, dict) else None
 
@@ -199,9 +202,9 @@ def _scalar_text(value: object) -> str | None:
 
 
 def _confidence(value: object) -> float | None:
-    """A number in [0, 1], or a percentage: marked as one, or above 1 and at most 100.
+    """A confidence in [0, 1], from such a number or a percentage ("80%", or 80).
 
-    What is neither (negative, above 100, no number) says nothing that could be relied on: None.
+    Everything else (negative, above 100, not a number) cannot be relied on and becomes None.
     """
     if not isinstance(value, str) or len(value) > 40:
         return None

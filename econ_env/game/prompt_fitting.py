@@ -1,10 +1,10 @@
 """Fitting prompts into the context limit of a model.
 
-A prompt that is too long is shortened part by part, in the order that the writer of the prompt
-gives: what the team can best do without comes first. The game cuts responses, then the strategy,
-then the question. Each part loses its beginning, because answers stand at the end of responses and
-what is asked at the end of questions. Several texts of one part (responses) are cut to one common
-length, so that a long one cannot push the others out.
+A prompt that is too long is shortened part by part, in the order that the caller gives: the least
+important part comes first. The game cuts responses, then the strategy, then the question. Each part
+loses its beginning, because responses end with their answer and questions with what they ask.
+Several texts of one part (responses) are cut to one common length, so that a long one cannot push
+the others out.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from econ_env.llm.types import TOKENS_PER_MESSAGE, Message
 PartName = Literal["responses", "strategy", "question"]
 
 CUT_MARK = "... "
-"""Stands where the beginning of a text was cut."""
+"""Mark in the place of a beginning that was cut."""
 
 
 class PromptTooLong(EconError):
-    """No admissible cut makes a prompt fit."""
+    """A prompt does not fit into the context limit even with all admissible cuts."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelLimits:
-    """How much text a model takes."""
+    """Limits on the text that a model accepts."""
 
     context_limit: int | None
-    """Tokens of prompt and completion together; None: not known, nothing is ever cut."""
+    """Maximum tokens of prompt and completion together; None: unknown, nothing is cut."""
     count_tokens: Callable[[str], int]
-    """Number of tokens of a text, of its own tokenizer."""
+    """Function that counts the tokens of a text with the model's own tokenizer."""
     tokens_per_message: int = TOKENS_PER_MESSAGE
-    """What a chat template adds to one message."""
+    """Number of tokens that the chat template adds to one message."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +47,12 @@ class Part:
     name: PartName
     texts: tuple[str, ...]
     minimum: int = 0
-    """Characters that every text keeps at least (less where it is shorter)."""
+    """Minimum number of characters that every text keeps; shorter texts stay whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cut:
-    """One part was shortened; the counts are of the whole prompt."""
+    """Record of one shortened part; the counts are of the whole prompt."""
 
     part: PartName
     tokens_before: int
@@ -64,10 +64,10 @@ Texts = Sequence[tuple[str, ...]]
 
 
 def surely_fits(messages: Sequence[Message], limits: ModelLimits, max_tokens: int) -> bool:
-    """Whether the prompt fits for certain, judged without counting tokens.
+    """True if the prompt certainly fits, judged without counting tokens.
 
-    A byte-level tokenizer makes at most one token of a byte, so the number of bytes is a bound
-    that costs nothing.
+    A byte-level tokenizer makes at most one token per byte, so the number of bytes is a cheap upper
+    bound.
     """
     if limits.context_limit is None:
         return True
@@ -81,20 +81,23 @@ def fit(
     limits: ModelLimits,
     max_tokens: int,
 ) -> tuple[tuple[Message, ...], list[Cut]]:
-    """The prompt, shortened until it and ``max_tokens`` fit into the context limit.
+    """Shorten a prompt until it and ``max_tokens`` fit into the context limit.
 
-    The length kept is found by doubling and halving, so a part of L characters costs at most
+    The length to keep is found by doubling and halving, so a part of L characters costs at most
     2·log2(L) + 2 counts.
 
     Args:
-        render: makes the prompt of the texts of all parts.
-        parts: what may be cut, in the order of cutting.
-        limits: of the model that will be asked.
-        max_tokens: length of the completion to leave room for.
+        render: function that makes the prompt from the texts of all parts.
+        parts: parts that may be cut, in the order of cutting.
+        limits: limits of the model that gets the prompt.
+        max_tokens: length of the completion to leave room for, in tokens.
+
+    Returns:
+        The messages of the prompt, and the cuts that were made.
 
     Raises:
-        PromptTooLong: it does not fit even with every part at its minimum; the message gives
-            the lengths.
+        PromptTooLong: the prompt does not fit even with every part at its minimum; the message
+            gives the lengths.
     """
     texts = [part.texts for part in parts]
     messages = render(texts)
@@ -130,7 +133,7 @@ def _longest_that_fits(fits: Callable[[int], bool], shortest: int, longest: int)
     """The largest length in [shortest, longest) that fits; ``shortest`` if none does."""
     if not fits(shortest):
         return shortest
-    # Doubling first: the counts stay as cheap as what is kept, however long the text is.
+    # Doubling first: texts that are counted stay about as short as the result, not as the text.
     low, step = shortest, 64
     while low + step < longest and fits(low + step):
         low += step
@@ -148,7 +151,7 @@ def _longest_that_fits(fits: Callable[[int], bool], shortest: int, longest: int)
 def _tail(text: str, kept: int) -> str:
     if kept == 0:
         return ""
-    # The mark must not make a text longer than it was.
+    # The mark must not make the text longer than before the cut.
     if len(text) <= kept + len(CUT_MARK):
         return text
     return CUT_MARK + text[len(text) - kept :]

@@ -1,22 +1,22 @@
 """Every prompt of the game, as three named sets: ``PLAIN``, ``DEFAULT`` and ``COMPACT``.
 
-``PLAIN`` asks instruction-tuned models in the words that they were trained on, ``DEFAULT`` asks the
-same and takes commitments as JSON (section 5 of the paper). ``COMPACT`` is what the bundled models
-are trained on and the simulated model reads.
+``PLAIN`` uses the words that instruction-tuned models were trained on. ``DEFAULT`` uses the same
+words but takes commitments as JSON (section 5 of the paper). ``COMPACT`` is the format that the
+bundled models are trained on and that the simulated model reads.
 
-All that a prompt encloses (question, strategy, responses) was written by somebody else and is
-data. A response must not pose as an instruction or as another executor:
+Question, strategy and responses inside a prompt are untrusted data. A response must not pose as an
+instruction or as another executor:
 
 * ``COMPACT`` flattens every part to one line. Only the prompt itself starts lines, so a response
   that contains ``A2: ...`` stays in the middle of its own line.
-* ``PLAIN`` numbers responses by headings, which no response can write: look-alikes lose their sign.
-  A strategy is one line that is called a hint.
-* ``DEFAULT`` encloses what a coordinator judges in tags whose name ends in a nonce, a hash of the
-  contents: a part cannot know the hash of a text that it is itself a part of. Look-alikes of the
-  tags are defused all the same, since a model does not compare a nonce as strictly as a parser.
+* ``PLAIN`` numbers responses by headings that no response can imitate: look-alikes lose their
+  ``#``. A strategy is one line that is called a hint.
+* ``DEFAULT`` encloses the parts that a coordinator judges in tags whose name ends in a nonce, a
+  hash of the contents: a text cannot contain a hash of itself. Look-alikes of the tags are defused
+  as well, since a model does not compare a nonce as strictly as a parser.
 
-Prompts depend on their arguments only: the same game sends byte-equal requests. The executors of
-a group get one and the same prompt, so that a local model reads it once for all of them.
+Prompts depend on their arguments only: the same game sends byte-equal requests. All executors of
+a group get the same prompt, so that a local model reads it once for all of them.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from typing import Protocol
 from econ_env.llm.types import Message, Role
 
 MAX_STRATEGY_TOKENS = 50
-"""The paper's cap on a strategy (section 3.1), here a hard one."""
+"""Hard limit on a strategy's length in tokens (paper, section 3.1)."""
 
 MAX_VALUE_CHARACTERS = 200
-"""A commitment's value is cut to this length where a prompt shows it: answers are short."""
+"""Maximum length of a commitment's value in a prompt; a longer one is cut."""
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-"""Controls (every line break that ``str.splitlines`` knows is one, or is U+2028/2029), and lone
-surrogates, which no tokenizer can encode."""
+"""Control characters and U+2028/2029, which include every line break of ``str.splitlines``, and
+lone surrogates, which no tokenizer can encode."""
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-"""The same without tab and newline, which a tagged block may keep."""
+"""Control characters and lone surrogates except tab and newline, which a block may keep."""
 
 _TAG_LOOK_ALIKE = re.compile(
     r"[<＜‹〈](?=\s*[/／]?\s*(?:question|plan|response|conclusion)_)", re.I
@@ -57,14 +57,14 @@ class TokenLimits:
     commit: int
 
     def of(self, role: Role) -> int:
-        """The limit of ``role``; a local role has that of the global one."""
+        """The limit of ``role``; a local role has the limit of the global one."""
         if role == "execute":
             return self.execute
         return self.strategy if role in ("strategy", "local_strategy") else self.commit
 
 
 class PromptSet(Protocol):
-    """How the game speaks to a family of models."""
+    """The prompts of the game for one family of models."""
 
     @property
     def name(self) -> str:
@@ -72,15 +72,15 @@ class PromptSet(Protocol):
 
     @property
     def max_tokens(self) -> TokenLimits:
-        """Longest completion of each kind of call; ``strategy`` at most 50."""
+        """Maximum length of a completion by kind of call, in tokens; ``strategy`` at most 50."""
 
     @property
     def plans_in_sentences(self) -> bool:
-        """Whether strategies are sentences, the last of which is dropped where it was cut off."""
+        """True if strategies are sentences; a last one that was cut off is then dropped."""
 
     @property
     def commit_schema(self) -> str | None:
-        """JSON schema of a commitment, as JSON text; None where it is no JSON object."""
+        """JSON schema of a commitment, as JSON text; None if commitments are not JSON objects."""
 
     def strategy(self, question: str) -> tuple[Message, ...]:
         """Ask the coordinator for a plan that does not state the answer."""
@@ -91,13 +91,13 @@ class PromptSet(Protocol):
     def execute(
         self, question: str, strategy: str, last_value: str | None = None
     ) -> tuple[Message, ...]:
-        """Ask an executor to answer; ``last_value`` is the standing commitment's, if any."""
+        """Ask an executor to answer; ``last_value`` is the value of the standing commitment."""
 
     def commit(self, question: str, strategy: str, responses: Sequence[str]) -> tuple[Message, ...]:
         """Ask a coordinator to conclude from ``responses``, in the order of its members."""
 
     def conclusion(self, value: str | None, reason: str) -> str:
-        """A local commitment as the response that the next coordinator above reads."""
+        """A local commitment in the form of a response, for the coordinator one level above."""
 
 
 def flatten(text: str) -> str:
@@ -108,7 +108,7 @@ def flatten(text: str) -> str:
 
 
 def render_value(value: str | None) -> str:
-    """The value of a commitment as prompts show it: one short line, empty for None."""
+    """The value of a commitment in the form of prompts: one short line, empty for None."""
     return "" if value is None else flatten(value)[:MAX_VALUE_CHARACTERS]
 
 
@@ -167,7 +167,7 @@ def _lines(*parts: tuple[str, str]) -> tuple[Message, ...]:
 
 
 COMPACT = CompactPrompts()
-"""For the bundled and the simulated models."""
+"""Prompts for the bundled and the simulated models."""
 
 
 _STRATEGY = """\
@@ -187,10 +187,10 @@ _APPROACHES = (
     "Your group works backwards from what is asked and checks by substitution.",
     "Your group estimates the size of the answer first and then calculates it.",
 )
-"""Greedy local coordinators that read the same text would all write the same plan."""
+"""Approaches by group: without them, greedy local coordinators would write equal plans."""
 
 _HEADING = re.compile(r"^[ \t]*#+[ \t]*(?=solution)", re.I | re.M)
-"""What would pass for the heading of another solution."""
+"""Look-alike of the heading of another solution."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,7 +240,7 @@ class PlainPrompts:
 
 
 def _user(*paragraphs: str) -> tuple[Message, ...]:
-    """One user message of the paragraphs that have text."""
+    """One user message of all paragraphs that are not empty."""
     return (Message(role="user", content="\n\n".join(filter(None, paragraphs))),)
 
 
@@ -253,7 +253,7 @@ def _hint(strategy: str) -> str:
 
 
 PLAIN = PlainPrompts()
-"""For small instruction-tuned models."""
+"""Prompts for small instruction-tuned models."""
 
 
 CHECKS = ("agree", "arithmetic", "units")
@@ -295,9 +295,9 @@ COMMITMENT_SCHEMA = json.dumps(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DefaultPrompts:
-    """Strategies and responses as :class:`PlainPrompts` asks for them, commitments as JSON.
+    """Strategies and responses as in :class:`PlainPrompts`, commitments as JSON.
 
-    A coordinator gets a system message with its task, and all that it judges in tags.
+    A coordinator gets a system message with its task, and the texts to judge in tags.
     """
 
     name: str = "default"
@@ -332,10 +332,10 @@ class DefaultPrompts:
 
 
 def enclosed(parts: Sequence[tuple[str, str]], ending: str) -> str:
-    """Every part, name and text, in its own tag; then ``ending``, which alone is an instruction.
+    """Enclose every part (name and text) in its own tag, and append the instruction ``ending``.
 
-    Names begin with ``question``, ``plan``, ``response`` or ``conclusion``, since look-alikes of
-    these are what is defused. A part without text is left out.
+    Names begin with ``question``, ``plan``, ``response`` or ``conclusion``, since only look-alikes
+    of these are defused. A part without text is left out.
     """
     texts = [(name, _defuse(text)) for name, text in parts]
     digest = hashlib.blake2b("\x1f".join([text for _, text in texts]).encode(), digest_size=6)
@@ -346,11 +346,11 @@ def enclosed(parts: Sequence[tuple[str, str]], ending: str) -> str:
 
 
 def _defuse(text: str) -> str:
-    """``text`` without controls and without anything that looks like a tag of a prompt."""
+    """``text`` without control characters and without look-alikes of the tags of a prompt."""
     if not text.isprintable():
         text = _UNPRINTABLE.sub(" ", text)
     return _TAG_LOOK_ALIKE.sub("&lt;", text).strip()
 
 
 DEFAULT = DefaultPrompts()
-"""For instruction-tuned models that keep to a format."""
+"""Prompts for instruction-tuned models that keep to a format."""

@@ -1,4 +1,4 @@
-"""The requests of one game: prompt, sampling settings, seed, and cuts where a model is short."""
+"""The requests of one game: prompts cut to the context limit, sampling settings and seeds."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from econ_env.sampling_action import SamplingAction
 from econ_env.seeds import derive_seed
 
 MIN_RESPONSE_CHARACTERS = 64
-"""The end of a response that no cut touches: its answer."""
+"""Length of the end of a response that is never cut: it holds the answer."""
 MIN_QUESTION_CHARACTERS = 64
-"""The end of a question that no cut touches: what is asked."""
+"""Length of the end of a question that is never cut: it says what is asked."""
 
 
 class RequestWriter:
-    """Writes every request of one game, each a function of its arguments and the game's seed.
+    """Write every request of one game, each a function of its arguments and the game's seed.
 
-    A prompt that does not fit into its model's context is shortened: responses first, because
-    their answers stand at their end and survive; then the strategy, which is only advice; the
-    question last, because nothing can be answered without it. Every cut is added to
-    ``shortened``. ``PromptTooLong`` names the model when nothing admissible helps.
+    A prompt that exceeds its model's context limit is shortened: responses first, because their
+    answers stand at the end and survive; then the strategy, which is only advice; the question
+    last, because it is needed for any answer. Every cut is added to ``shortened``.
+    ``PromptTooLong`` names the model if the prompt is still too long after all admissible cuts.
     """
 
     __slots__ = ("_config", "_episode", "_question", "_seed", "shortened")
@@ -38,14 +38,14 @@ class RequestWriter:
         self.shortened: list[ShortenedRecord] = []
 
     def take_shortened(self) -> tuple[ShortenedRecord, ...]:
-        """The cuts since the last call."""
+        """Return and forget the cuts since the last call."""
         taken = tuple(self.shortened)
         if taken:
             self.shortened = []
         return taken
 
     def strategy(self) -> ChatRequest:
-        """The coordinator's plan for the team."""
+        """The request for the coordinator's plan for the team."""
         prompts, question = self._config.prompts, self._question
         return self._coordinate(
             COORDINATOR,
@@ -56,7 +56,7 @@ class RequestWriter:
         )
 
     def local_strategy(self, group: Node, strategy: str) -> ChatRequest:
-        """The plan of one group, made of the plan of the team."""
+        """The request for the plan of one group, made from the plan of the team."""
         prompts, question = self._config.prompts, self._question
         return self._coordinate(
             group.agent,
@@ -75,7 +75,7 @@ class RequestWriter:
         decision: int,
         round_: int,
     ) -> ChatRequest:
-        """The conclusion of one coordinator from the texts of its members."""
+        """The request for the conclusion of one coordinator from the texts of its members."""
         prompts, question = self._config.prompts, self._question
         return self._coordinate(
             node.agent,
@@ -100,7 +100,7 @@ class RequestWriter:
         decision: int,
         round_: int,
     ) -> list[ChatRequest]:
-        """One request per executor. A group shares one prompt, so a model can read it once."""
+        """One request per executor. A group shares one prompt, so a model may read it once."""
         config, question = self._config, self._question
         prompts = config.prompts
         top_p = config.bounds.top_p
@@ -169,7 +169,7 @@ class RequestWriter:
         render: Callable[[Texts], tuple[Message, ...]],
         parts: Callable[[], Sequence[Part]],
     ) -> tuple[Message, ...]:
-        """``messages`` if they fit, else what ``render`` makes of shortened ``parts``."""
+        """``messages`` if they fit, else the messages rendered from shortened ``parts``."""
         limits = self._config.limits[model]
         if limits.context_limit is None or surely_fits(messages, limits, max_tokens):
             return messages

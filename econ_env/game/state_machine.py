@@ -1,4 +1,4 @@
-"""The game as a pure state machine: it emits requests, takes completions, and does nothing else.
+"""The game as a pure state machine that emits requests and takes completions.
 
 It has no I/O, no clock and no randomness of its own; the seed of every request derives from
 (environment seed, episode, decision, round, agent, role). So the rules are tested without a model,
@@ -43,12 +43,12 @@ __all__ = ["Game", "GameConfig", "ModelLimits", "Phase"]
 
 
 class Phase(str, Enum):
-    """What the game waits for."""
+    """The input that the game waits for."""
 
     STRATEGY = "strategy"
-    """Completions of strategies: the team's, then those of the groups where there are several."""
+    """Completions of strategies: the team's, then those of the groups if there are several."""
     EXECUTE = "execute"
-    """Actions, and then responses."""
+    """Actions, then the completions of responses."""
     COMMIT = "commit"
     """Completions of commitments, one level of coordinators after the other."""
     SETTLE = "settle"
@@ -65,9 +65,9 @@ class Game:
 
     Args:
         config: the rules, equal for all games of an environment.
-        question: what is asked.
+        question: the question to answer.
         env_seed: seed of the environment.
-        episode: number of the episode in that environment; other numbers, other requests.
+        episode: number of the episode in that environment; it changes the seeds of all requests.
     """
 
     def __init__(
@@ -110,46 +110,46 @@ class Game:
         except PromptTooLong as problem:
             self._fail(str(problem))
 
-    # --- what can be seen of it ----------------------------------------------------------------
+    # --- observable state ----------------------------------------------------------------------
 
     @property
     def question(self) -> Question:
-        """What is asked."""
+        """The question of the episode."""
         return self._question
 
     @property
     def phase(self) -> Phase:
-        """What the game waits for."""
+        """The input that the game waits for."""
         return self._phase
 
     @property
     def awaiting_actions(self) -> bool:
-        """Whether :meth:`act` is the next call."""
+        """True if :meth:`act` is the next call."""
         return self._phase is Phase.EXECUTE and not self._pending
 
     @property
     def done(self) -> bool:
-        """Whether the episode is over."""
+        """True if the episode is over."""
         return self._phase is Phase.DONE
 
     @property
     def failed(self) -> str | None:
-        """Why the episode was abandoned, for people; None where it was not."""
+        """Reason for abandoning the episode, in plain words; None if it was not abandoned."""
         return self._failed
 
     @property
     def closed_by(self) -> ClosedBy | None:
-        """Why the last closed decision closed; None before the first."""
+        """Reason for closing the last closed decision; None before the first."""
         return self._closed_by
 
     @property
     def decision(self) -> int:
-        """Decisions settled so far."""
+        """Number of decisions settled so far."""
         return len(self._decisions)
 
     @property
     def round(self) -> int:
-        """Rounds played in the current decision; in the last one once the episode is over."""
+        """Number of rounds played in the current decision, or in the last one of the episode."""
         return self._round
 
     @property
@@ -174,17 +174,17 @@ class Game:
 
     @property
     def actions(self) -> tuple[SamplingAction, ...] | None:
-        """The actions that ``responses`` were sampled with; None before the first."""
+        """The actions with which ``responses`` were sampled; None before the first."""
         return self._actions
 
     @property
     def usage(self) -> Usage:
-        """Everything spent so far, failed requests included."""
+        """Tokens and requests spent so far, failed requests included."""
         return sum(self._spent, Usage())
 
     @property
     def transcript(self) -> Transcript:
-        """Everything that happened so far, open rounds and decisions included."""
+        """The record of the episode so far, open rounds and decisions included."""
         decisions = tuple(self._decisions)
         rounds = (*self._rounds, *self._open_round())
         if rounds:
@@ -203,10 +203,10 @@ class Game:
             usage=self.usage,
         )
 
-    # --- what it asks for and takes -------------------------------------------------------------
+    # --- requests and inputs -------------------------------------------------------------------
 
     def pending(self) -> list[ChatRequest]:
-        """The requests that :meth:`feed` must answer next; the same until it does, maybe none."""
+        """The requests that :meth:`feed` must answer next; they may be none."""
         return list(self._pending)
 
     def feed(self, completions: Sequence[Completion]) -> None:
@@ -221,7 +221,8 @@ class Game:
             raise RuntimeError(f"nothing is pending in phase {self._phase.value!r}: see pending()")
         if len(completions) != len(requests):
             raise ValueError(
-                f"{len(requests)} requests are pending, but {len(completions)} completions came"
+                f"{len(requests)} requests are pending, but {len(completions)} completions were "
+                "given"
             )
         self._pending = []
         self._spent += [completion.usage for completion in completions]
@@ -240,7 +241,7 @@ class Game:
 
         From the second round of a decision on, actions that all stay within the convergence
         threshold of the round before close the decision instead: nothing is generated, and
-        ``actions`` stays what the responses were sampled with.
+        :attr:`actions` stays that of the last responses.
 
         Raises:
             RuntimeError: no actions are awaited.
@@ -270,7 +271,7 @@ class Game:
             self._fail(str(problem))
 
     def settle(self, rewards: SettledRewards) -> None:
-        """Record what the closed decision was worth; open the next one or end the episode.
+        """Record the rewards of the closed decision; open the next one or end the episode.
 
         Raises:
             RuntimeError: no decision has closed.
@@ -374,7 +375,7 @@ class Game:
     def _any_failed(
         self, records: Sequence[StrategyRecord | ExecutorRecord | CommitmentRecord]
     ) -> bool:
-        """End the episode if a request failed, with the first of them as the reason."""
+        """End the episode if a request failed; the first failure is the reason."""
         for record in records:
             if record.error is not None or record.finish_reason == "error":
                 self._fail(f"{record.agent} (model {record.model!r}): {record.error}")
@@ -382,7 +383,7 @@ class Game:
         return False
 
     def _open_round(self) -> tuple[RoundRecord, ...]:
-        """The round that has begun and not ended, as far as it got; none before its responses."""
+        """The round in progress as a tuple of one; empty before its responses."""
         if not self._executors:
             return ()
         commitments = () if self._coordination is None else self._coordination.records

@@ -1,8 +1,8 @@
-"""What happened in an episode, as typed records that turn into JSON and back.
+"""The record of an episode, as typed records that convert to JSON and back.
 
-A transcript keeps every text that a model wrote, how it was sampled and what the game made of it.
-It keeps no prompts: these follow from the records and the ``PromptSet``. Everything that reports
-count (leaks, JSON rate, novel values, shortened prompts) is read from here.
+A transcript keeps every text that a model wrote, its sampling settings and its interpretation by
+the game. It keeps no prompts: these follow from the records and the ``PromptSet``. All counts in
+reports (leaks, JSON rate, novel values, shortened prompts) are read from here.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from econ_env.questions.base import Question
 from econ_env.record_json import from_plain, to_plain
 
 ClosedBy = Literal["bne_rounds", "commitment_repeated", "no_deviation", "oscillation", "failed"]
-"""Why a decision closed; ``failed`` when a request failed before it could."""
+"""Reason for closing a decision; ``failed`` if a request failed before it could close."""
 
 ParseMethod = Literal[
     "json", "repaired", "boxed", "last_number", "none", "copied", "consensus", "majority"
 ]
-"""The way in which a commitment's value was read; ``copied`` where the reply repeated the prompt
-and so had none; ``consensus`` and ``majority`` where no call was needed: all members agreed, or
-more than half of them did (rule ``majority``)."""
+"""Method by which a commitment's value was read. ``copied``: the reply repeated the prompt and so
+had no value. ``consensus`` and ``majority``: no call was needed, since all members agreed, or more
+than half of them did (rule ``majority``)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,11 +36,11 @@ class StrategyRecord:
     model: str
     seed: int
     text: str
-    """What the model wrote."""
+    """Full text of the model."""
     strategy: str
-    """What the executors were given: ``text`` without a leaked answer."""
+    """Strategy given to the executors: ``text`` without a leaked answer."""
     leaked: bool
-    """Whether ``text`` stated a final value and was cut there."""
+    """True if ``text`` stated a final value and was cut there."""
     finish_reason: FinishReason
     error: str | None
     usage: Usage
@@ -58,7 +58,7 @@ class ExecutorRecord:
     seed: int
     text: str
     answer: str | None
-    """The value extracted from ``text``; None where there is none."""
+    """The value extracted from ``text``; None if there is none."""
     finish_reason: FinishReason
     error: str | None
     usage: Usage
@@ -72,20 +72,20 @@ class CommitmentRecord:
     role: Role
     model: str
     members: tuple[str, ...]
-    """Executors, or coordinators one level below, whose answers were concluded from."""
+    """Executors, or coordinators one level below, whose answers were read."""
     value: str | None
-    """The answer that stands; None where no value could be found."""
+    """The answer that stands; None if no value was found."""
     reason: str
-    """Why ``value`` stands: the coordinator's reason if ``value`` is its own, else a member's."""
+    """Reason for ``value``: the coordinator's if ``value`` is its own, else a member's."""
     confidence: float | None
-    """In [0, 1]; None where the coordinator gave none for ``value``."""
+    """Confidence in [0, 1]; None if the coordinator gave none for ``value``."""
     checklist: dict[str, bool]
     parse_method: ParseMethod
     novel: bool
-    """Rule ``guarded``: no member gave the coordinator's value, so the majority's stands."""
+    """True if no member gave the coordinator's value, so the majority replaced it (``guarded``)."""
     text: str
     called: bool
-    """False where the members agreed and no request was made."""
+    """False if the members agreed and no request was made."""
     seed: int
     finish_reason: FinishReason
     error: str | None
@@ -106,7 +106,7 @@ class ShortenedRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoundRecord:
-    """All executors respond, the coordinators conclude; the last commitment is the team's."""
+    """Responses of all executors and commitments of the coordinators, the team's last."""
 
     executors: tuple[ExecutorRecord, ...]
     commitments: tuple[CommitmentRecord, ...]
@@ -115,20 +115,20 @@ class RoundRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SettledRewards:
-    """What a decision was worth."""
+    """Rewards of a closed decision."""
 
     team: float
     agents: tuple[float, ...]
     """One reward per executor, in order."""
     components: dict[str, tuple[float, ...]]
-    """Per component (``TS``, ``AL``, ``CC``), its value for every executor, unweighted."""
+    """Unweighted values of every executor, by component (``TS``, ``AL``, ``CC``)."""
     team_components: dict[str, float]
-    """The same components of the team reward; ``TS`` is 1 where the commitment is correct."""
+    """Unweighted components of the team reward; ``TS`` is 1 if the commitment is correct."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecisionRecord:
-    """The rounds between two payments."""
+    """The rounds of one decision, its reason for closing and its rewards."""
 
     rounds: tuple[RoundRecord, ...]
     closed_by: ClosedBy | None
@@ -148,13 +148,13 @@ class Transcript:
     """Name of the ``PromptSet``."""
     commitment_rule: str
     strategies: tuple[StrategyRecord, ...]
-    """The global strategy first, then one per group where there are several."""
+    """The global strategy first, then one per group if there are several."""
     strategies_shortened: tuple[ShortenedRecord, ...]
     decisions: tuple[DecisionRecord, ...]
     failed: str | None
-    """Why the episode was abandoned; None where it was not."""
+    """Reason for abandoning the episode; None if it was not abandoned."""
     usage: Usage
-    """Everything spent, failed requests included; a kept strategy counts like a new one."""
+    """Tokens and requests spent, failed requests included; a kept strategy counts as a new one."""
 
     def rounds(self) -> Iterator[RoundRecord]:
         """All rounds of all decisions, in the order they were played."""
@@ -173,7 +173,7 @@ class Transcript:
 
     @property
     def parse_methods(self) -> dict[ParseMethod, int]:
-        """How often each parse method read a commitment; failed requests are left out."""
+        """Number of commitments by parse method; failed requests are left out."""
         return dict(
             Counter(
                 c.parse_method
@@ -185,14 +185,14 @@ class Transcript:
 
     @property
     def json_rate(self) -> float | None:
-        """Share of the commitments asked of a model that were valid JSON; None without any."""
+        """Share of valid JSON among the commitments asked of a model; None if none was asked."""
         methods = self.parse_methods
         calls = sum(methods.values()) - methods.get("consensus", 0) - methods.get("majority", 0)
         return methods.get("json", 0) / calls if calls else None
 
     @property
     def shortened(self) -> tuple[ShortenedRecord, ...]:
-        """Everything that was cut to fit a context limit."""
+        """All parts of prompts that were cut to fit a context limit."""
         of_rounds = (record for played in self.rounds() for record in played.shortened)
         return (*self.strategies_shortened, *of_rounds)
 

@@ -1,6 +1,6 @@
 """Find the answer in a response and grade it against the gold answer.
 
-Grading never runs what it grades. Numbers, tuples of numbers and words are compared exactly and
+Grading never executes an answer. Numbers, tuples of numbers and words are compared exactly and
 at once; everything else goes to math-verify in a process with limits on time and memory, which is
 killed and replaced when it exceeds them. So every answer gets a verdict, and no answer can hang
 or harm the run: a model that is trained against a grader finds every hole in it.
@@ -39,7 +39,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
-"""How often a comparison may run out of time: once may be the fault of a busy machine."""
+"""Number of attempts at a comparison: a busy machine may be to blame for one timeout."""
 
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*([^{\s$][^$\n]*)")
 
@@ -47,7 +47,7 @@ _worker = GradingWorker()
 
 
 class _OutOfTime(Exception):
-    """A comparison ran out of time. Raised, not returned, because no cache keeps exceptions."""
+    """A comparison ran out of time. Raised, not returned, so that no cache keeps it."""
 
 
 def grade(response: str, gold: str) -> Verdict:
@@ -58,7 +58,7 @@ def grade(response: str, gold: str) -> Verdict:
         gold: The gold answer, or a gold solution that gives it behind ``####`` or in a box.
 
     Returns:
-        ``UNPARSEABLE`` where the response gives no answer, else what :func:`grade_answer` says.
+        ``UNPARSEABLE`` if the response gives no answer, else the verdict of :func:`grade_answer`.
 
     Raises:
         GradingError: if the grading process cannot start.
@@ -66,7 +66,7 @@ def grade(response: str, gold: str) -> Verdict:
     expected = gold_answer(gold)
     answer = extract(response)
     if answer is None:
-        # A response of nothing but the right words: extraction takes no prose for an answer.
+        # Extraction takes no prose for an answer, but a response may be exactly the gold words.
         stated = len(response) <= MAX_ANSWER_LENGTH and expected and clean(response) == expected
         return Verdict.CORRECT if stated else Verdict.UNPARSEABLE
     return grade_answer(answer, expected)
@@ -75,13 +75,13 @@ def grade(response: str, gold: str) -> Verdict:
 def grade_answer(answer: str | None, gold: str) -> Verdict:
     """Grade an extracted answer (None: there was none) against the gold answer itself.
 
-    Numbers are equal or not: there is no tolerance, except that a number which cannot be written
-    out (1/3, a gold answer with the digits of a computer's float) may be given correctly rounded
+    There is no tolerance between numbers, with one exception: a number that cannot be written out
+    (1/3, or a gold answer with the digits of a computer's float) may be given correctly rounded
     to at least six significant digits. A unit, a percent sign or a currency sign may be left out
     on one side; "50%" therefore equals both 50 and 0.5, which do not equal each other.
 
     A comparison that runs out of time is tried once more before it is a ``TIMEOUT``. That verdict
-    is not remembered: asked again later, the pair is compared again.
+    is not cached: a later call compares the pair again.
 
     Raises:
         GradingError: if the grading process cannot start.
@@ -93,10 +93,10 @@ def grade_answer(answer: str | None, gold: str) -> Verdict:
 
 
 def is_correct(answer: str | None, gold: str) -> bool:
-    """Whether an extracted answer (None: there was none) equals the gold answer.
+    """True if an extracted answer (None: there was none) equals the gold answer.
 
     Args:
-        answer: as :func:`extract` or a commitment gives it.
+        answer: result of :func:`extract`, or the value of a commitment.
         gold: The gold answer, or a gold solution that gives it behind ``####`` or in a box.
 
     Raises:
@@ -105,7 +105,7 @@ def is_correct(answer: str | None, gold: str) -> bool:
     return grade_answer(answer, gold_answer(gold)) is Verdict.CORRECT
 
 
-# Executors of a team often give the same answers, and simulated ones know few.
+# Executors of a team often give the same answers, and simulated ones have few to choose from.
 @lru_cache(maxsize=16_384)
 def _compared(answer: str | None, gold: str) -> Verdict:
     if answer is None or len(answer) > MAX_ANSWER_LENGTH or len(gold) > MAX_ANSWER_LENGTH:
@@ -124,13 +124,13 @@ def _compared(answer: str | None, gold: str) -> Verdict:
 
 
 def equivalent(a: str, b: str) -> bool:
-    """Whether two extracted answers say the same. Symmetric; used for votes and consensus.
+    """True if two extracted answers mean the same. Symmetric; used for votes and consensus.
 
     Raises:
         GradingError: if the grading process cannot start.
     """
-    # math-verify treats its two sides differently, so both orders are asked, and always in the
-    # same sequence. A pair that is too hard or unreadable one way is so the other way as well.
+    # math-verify treats its two sides differently, so both orders are compared, always in the same
+    # sequence. A pair that is too hard or unreadable in one order is so in the other as well.
     first, second = sorted((a, b))
     verdict = grade_answer(first, second)
     if verdict is Verdict.INCORRECT:
@@ -140,7 +140,7 @@ def equivalent(a: str, b: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def gold_answer(gold: str) -> str:
-    r"""The answer that the text of a data set gives: behind ``####``, in a box, or all of it.
+    r"""The answer in a gold text of a data set: behind ``####``, in a box, or the whole text.
 
     The last box counts. Some solutions of MATH box without braces, ``\boxed 2$``: such a box ends
     with its formula or line. A text whose box is empty or never closed gives "".
@@ -158,9 +158,9 @@ def gold_answer(gold: str) -> str:
 
 @lru_cache(maxsize=4096)
 def readable_gold(gold: str, question_id: str) -> str:
-    """What :func:`gold_answer` finds; warns in the log where no answer can ever equal it.
+    """The result of :func:`gold_answer`, with a logged warning if no answer can ever equal it.
 
-    Cached, so that every such question is warned of once and not in every episode.
+    The cache makes the log warn of such a question once, not in every episode.
     """
     expected = gold_answer(gold)
     if not expected or len(expected) > MAX_ANSWER_LENGTH:
@@ -177,17 +177,17 @@ def warm_up() -> None:
     """Start the grading process now, so that the first formula is not slower than the others.
 
     Raises:
-        GradingError: if it cannot start.
+        GradingError: if the process cannot start.
     """
     _worker.warm_up()
 
 
 @contextmanager
 def patience(wall_seconds: float) -> Iterator[None]:
-    """Let every comparison inside of the block take ``wall_seconds`` by the clock.
+    """Let every comparison inside the block take ``wall_seconds`` by the clock.
 
-    The limit on its processor time stays, so that no more formulas are compared than otherwise.
-    Only that no verdict depends on how busy the machine is: for checks, where nobody waits.
+    The limit on processor time stays, so no harder formulas are compared than otherwise. With a
+    long wait, verdicts do not depend on the load of the machine: for checks that may take time.
     """
     before = _worker.limits
     _worker.limits = replace(before, wall_seconds=wall_seconds)

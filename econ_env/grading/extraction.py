@@ -1,9 +1,9 @@
 r"""Find the answer in a response, and the worked steps in front of it.
 
-The order, first hit wins: the last balanced ``\boxed{...}``, the last ``#### answer`` line, the
-last phrase such as "the answer is", a response that is nothing but a value, the last number.
-Nothing inside ``<think>`` counts, closed or not. Every step takes time linear in the length of
-the response, whatever it holds.
+The first of these that is found counts: the last balanced ``\boxed{...}``, the last ``#### answer``
+line, the last phrase such as "the answer is", a response that consists of one value, the last
+number. Text inside ``<think>``, closed or not, is ignored. Every step takes time linear in the
+length of the response, for any content.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _MONEY = "$€£¥₹"
 _OPENS_AN_ANSWER = " \t\r\n;*$\\(["
 
 Way = Literal["boxed", "hashes", "phrase", "value", "last_number"]
-"""How an answer was found, in the order in which the ways are tried; ``value``: the response is
-nothing but a value."""
+"""Way in which an answer was found, in the order in which they are tried; ``value``: the response
+consists of one value."""
 
 
 class Found(NamedTuple):
-    """An answer, as it is written, and how it was found."""
+    """An answer, as it is written, and the way in which it was found."""
 
     answer: str
     way: Way
@@ -58,11 +58,11 @@ class Found(NamedTuple):
 class _Hit(NamedTuple):
     answer: str
     begins: int
-    """Where it is stated; steps end here."""
+    """Position at which the answer is stated; the worked steps end there."""
 
 
 def extract(response: str) -> str | None:
-    """The answer that ``response`` gives, as it is written there; None where it gives none.
+    """The answer that ``response`` gives, as it is written there; None if it gives none.
 
     An empty last box means that there is no answer. Linear time in ``len(response)``.
     """
@@ -71,7 +71,7 @@ def extract(response: str) -> str | None:
 
 
 def find_answer(response: str) -> Found | None:
-    """The same as :func:`extract`, with the way in which the answer was found."""
+    """The answer that :func:`extract` gives, with the way in which it was found."""
     found = _locate(outside_think(response))
     if found is None or not found[0].answer:
         return None
@@ -79,10 +79,10 @@ def find_answer(response: str) -> Found | None:
 
 
 def worked_steps(response: str) -> str:
-    """What ``response`` says before it states its final answer; thoughts do not count.
+    """The text of ``response`` before its final answer, think blocks left out.
 
-    An answer that is only the last number of the text is part of the steps, so all of the text
-    is; so it is where there is no answer. A response that is nothing but a value has no steps.
+    The whole text counts as steps if there is no answer, or if the answer is only the last number
+    of the text. A response that consists of one value has no steps.
     """
     text = outside_think(response)
     found = _locate(text)
@@ -92,13 +92,13 @@ def worked_steps(response: str) -> str:
 
 
 def boxed_answer(text: str) -> str | None:
-    """The content of the last balanced box, "" if that is empty; None without a box."""
+    """The content of the last balanced box, "" if it is empty; None without a box."""
     box = _last_box(text)
     return None if box is None else box.answer
 
 
 def _locate(text: str) -> tuple[_Hit, Way] | None:
-    """The answer in a text without think blocks; "" where the last box is empty."""
+    """The answer in a text without think blocks; "" if the last box is empty."""
     if (hit := _last_box(text)) is not None:
         return hit, "boxed"
     if (hit := _after_hashes(text)) is not None:
@@ -135,7 +135,7 @@ def outside_think(response: str) -> str:
 
 
 def _last_box(text: str) -> _Hit | None:
-    """Content of the box that opens last among the balanced ones, "" if that is empty."""
+    """The balanced box that opens last, with content "" if it is empty; None without a box."""
     if "boxed" not in text and "fbox" not in text:
         return None
     open_braces: list[re.Match[str] | None] = []  # the beginning of a box, None: another brace
@@ -154,7 +154,7 @@ def _last_box(text: str) -> _Hit | None:
 
 
 def _after_hashes(text: str) -> _Hit | None:
-    """What stands behind the last ``####`` that does not open a Markdown heading."""
+    """The value behind the last ``####`` that does not open a Markdown heading."""
     if "####" not in text:
         return None
     found, begins = None, 0
@@ -181,7 +181,7 @@ def _after_phrase(text: str) -> _Hit | None:
 
 
 def _value_at(text: str) -> str | None:
-    """The value with which ``text``, the continuation of an answer phrase, begins."""
+    """The value at the beginning of ``text``, the continuation of an answer phrase."""
     formula = _FORMULA.match(text)
     if formula is not None and looks_mathematical(
         content := clean(formula[formula.lastindex or 0])
@@ -204,7 +204,7 @@ def _value_at(text: str) -> str | None:
 
 
 def _bare_value(text: str) -> str | None:
-    """The whole response, if it is one value or formula and no prose."""
+    """The whole response, if it is one value or formula and not prose."""
     text = text.strip()
     if not text or len(text) > _LONGEST_BARE_RESPONSE or "\n" in text or "boxed" in text:
         return None
@@ -231,7 +231,7 @@ def _last_number(text: str) -> str | None:
 
 
 def _signed_number(text: str, match: re.Match[str]) -> str:
-    """The number of ``match`` with the sign in front of it, if that is a sign and no operator."""
+    """The number of ``match`` with a minus in front of it, unless that is an operator."""
     number = match[0]
     digits = number.rstrip("\\% ")
     if "," in digits:

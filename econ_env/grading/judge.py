@@ -1,7 +1,7 @@
 """The process that compares formulas with math-verify. Started by :mod:`.worker`, by path.
 
-It imports nothing of econ_env, so that it starts fast, and reads and writes lines of JSON:
-``{"gold": ..., "answer": ...}`` in, ``{"verdict": ...}`` out, after a first line that says
+It imports no part of econ_env, so that it starts fast. It reads and writes lines of JSON:
+``{"gold": ..., "answer": ...}`` in, ``{"verdict": ...}`` out, after a first line
 ``{"ready": true, "missing_limits": [...]}`` or ``{"error": ...}``. The only argument is a JSON
 object with the limits. Only math-verify's LaTeX grammar reads the texts: it builds formulas and
 evaluates no code, unlike its reader of plain expressions, which calls Python's ``eval``.
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 _EXACT_DIGITS = 60
 _EXACT_TOLERANCE = "1e-50"
-# With a decimal among them, values must agree in six significant digits.
+# If one value has a decimal, both must agree in six significant digits.
 _DECIMAL_TOLERANCE = "5e-6"
 
 
 class _OutOfTimeError(BaseException):
-    """The time for one pair is over. Not an Exception: sympy and math-verify catch those."""
+    """The time for one pair is over. Not an ``Exception``: sympy and math-verify catch those."""
 
 
 def judge(gold_text: str, answer_text: str) -> str:
     """Compare two LaTeX formulas.
 
-    Returns ``"correct"``, ``"incorrect"`` or, where one of them cannot be read,
-    ``"unparseable"``. Takes unbounded time and memory on hostile input.
+    Return ``"correct"``, ``"incorrect"`` or, if one of them cannot be read, ``"unparseable"``.
+    Hostile input takes unbounded time and memory.
     """
     from math_verify import verify
 
@@ -47,11 +47,11 @@ def judge(gold_text: str, answer_text: str) -> str:
 
 
 def _read(latex: str) -> Any:
-    """The formula that ``latex`` writes; None where it writes none."""
+    """The formula that ``latex`` expresses; None if it expresses none."""
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
 
-    # Units are dropped before, by rules that do not take the d of "2d" for "days".
+    # Units were dropped before, by rules that do not read the d of "2d" as "days".
     normalization = NormalizationConfig(
         basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
     )
@@ -61,10 +61,10 @@ def _read(latex: str) -> Any:
 
 
 def _agree_on_a_second_look(gold: Any, answer: Any) -> bool:
-    """Check what math-verify calls equal.
+    """Check two formulas that math-verify calls equal.
 
-    math-verify compares numbers in absolute terms, which makes 1/2^99 equal 1/2^98 and any two
-    numbers below 1e-6 equal, and it accepts "8 = 7" for 7.
+    math-verify compares numbers with an absolute tolerance, so 1/2^99 equals 1/2^98 and any two
+    numbers below 1e-6 are equal, and it accepts "8 = 7" for 7.
     """
     import sympy
 
@@ -86,7 +86,7 @@ def _agree_on_a_second_look(gold: Any, answer: Any) -> bool:
 
 
 def _numbers_agree(a: Any, b: Any) -> bool:
-    """Whether two numbers agree; True for anything that is not two numbers."""
+    """True if two numbers agree, and for any pair that is not two numbers."""
     import sympy
 
     if not (isinstance(a, sympy.Expr) and isinstance(b, sympy.Expr)) or a == b:
@@ -103,7 +103,7 @@ def _numbers_agree(a: Any, b: Any) -> bool:
 
 
 def apply_limits(memory_bytes: int) -> list[str]:
-    """Bound this process for good. Returns a sentence for every limit the system refused."""
+    """Limit this process permanently. Return a sentence for every limit that was refused."""
     import resource
 
     limits = {
@@ -128,12 +128,12 @@ def _apply_limit(name: str, kind: int, limit: int) -> str | None:
 def _judge_in_time(gold: str, answer: str, cpu_seconds: float) -> str:
     import resource
 
-    # If the parent is gone and the timer is not heard, the system ends this process a little later.
+    # Should the timer not be heard and the parent be gone, the system ends this process soon after.
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     end = math.ceil(time.process_time() + cpu_seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (end, hard))
     try:
-        # Processor time, so that a busy machine does not change the verdict of a fair answer.
+        # Processor time, so that a busy machine does not change the verdict on a fair answer.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         try:
             return judge(gold, answer)
@@ -141,7 +141,7 @@ def _judge_in_time(gold: str, answer: str, cpu_seconds: float) -> str:
             signal.setitimer(signal.ITIMER_PROF, 0)
     except (_OutOfTimeError, MemoryError):
         return "timeout"
-    except Exception:  # noqa: BLE001  whatever sympy raises on a hostile text: it has no value
+    except Exception:  # noqa: BLE001  sympy may raise anything on a hostile text
         return "unparseable"
 
 
@@ -160,7 +160,7 @@ def main(limits: dict[str, Any], requests: TextIO, replies: TextIO) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     signal.signal(signal.SIGPROF, _out_of_time)
     try:
-        # Also loads what sympy and the grammar build at first use, half a second of work.
+        # Also builds the tables of sympy and the grammar, half a second of work at first use.
         judge(r"\left(\frac{1}{2}, x^2\right)", r"\left(\frac{2}{4}, x \cdot x\right)")
         judge(r"\sqrt{8} + \pi", r"2\sqrt{2} + \pi")
         judge(r"\cot x", r"\frac{\cos x}{\sin x}")

@@ -8,7 +8,7 @@ WORDS_OF_MATHEMATICS = frozenset(
     "pi sqrt frac sin cos tan cot sec csc arcsin arccos arctan log ln exp min max gcd lcm mod abs "
     "inf infinity theta alpha beta gamma delta det circ cdot times pm infty cup cap".split()
 )
-"""Letters that stand for a symbol or a function and not for a word."""
+"""Words that stand for a symbol or a function, not for prose."""
 
 _NEEDS_CLEANING = re.compile(r"[^0-9A-Za-z.,/ +()=-]|\s{2}|\.$")
 _REPLACEMENTS = re.compile(
@@ -42,7 +42,7 @@ _QUOTING = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox)\s*\{(
 
 
 def clean(text: str) -> str:
-    """``text`` in one spelling. Linear time. The value stays the same."""
+    """``text`` in one spelling with the same value. Takes linear time."""
     text = text.strip()
     if _NEEDS_CLEANING.search(text) is None:
         return text
@@ -55,16 +55,16 @@ def clean(text: str) -> str:
 
 
 def unwrap_text(text: str) -> str:
-    r"""``text`` with the contents of ``\text{...}`` and its kin as ordinary words."""
+    r"""``text`` with the contents of ``\text{...}`` and similar commands as ordinary words."""
     if "\\" not in text:
         return text
     return " ".join(_QUOTING.sub(r" \1 ", text).split())
 
 
 def to_latex(text: str) -> str:
-    """Cleaned ``text`` as the LaTeX that math-verify reads: plain spellings of operators turned.
+    """Cleaned ``text`` as LaTeX for math-verify, with plain spellings of operators replaced.
 
-    A unit in words at the end is dropped; dollar signs, which would end the formula, as well.
+    A unit in words at the end and dollar signs, which would end the formula, are dropped.
     """
     text = _UNIT_AT_THE_END.sub("", text).replace("$", "").replace("%", r"\%")
     text = _ROOT_IN_PARENTHESES.sub(r"\\sqrt{\1}", text)
@@ -73,7 +73,7 @@ def to_latex(text: str) -> str:
 
 
 def looks_mathematical(text: str) -> bool:
-    """Whether ``text`` is a formula rather than prose."""
+    """True if ``text`` is a formula rather than prose."""
     rest = _COMMAND.sub(" ", _QUOTING.sub(" 0 ", text))
     words = [word for word in re.findall(r"[A-Za-z]{2,}", rest) if word not in WORDS_OF_MATHEMATICS]
     if any(len(word) > 2 for word in words):

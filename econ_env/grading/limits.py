@@ -1,4 +1,4 @@
-"""What is turned away before math-verify: no formulas, and values too large to write down."""
+"""Texts that math-verify must not see: non-formulas, and values too large to write down."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 import re
 
 MAX_ANSWER_LENGTH = 500
-"""Characters. The longest gold answer of MATH has about 160."""
+"""Maximum length of an answer in characters; the longest gold answer of MATH has about 160."""
 MAX_EXPONENT = 10_000
 MAX_FACTORIAL = 10_000
 _CAP = 1_000_000
-"""Stands for any value above the limits."""
+"""Value that stands for all values above the limits."""
 
 _AROUND = re.compile(r"[{}()\[\]]|\\(?:[dt]?frac|sqrt(?:\s*\[[^\]]*\])?|left|right)")
-"""What may stand around a number without making it small."""
+"""Marks around a number that do not make it small."""
 _POWER = re.compile(r"(\d*)\s*!?((?:\s*(?:\^|\*\*)[\s+-]*\d+\s*!?)+)")  # 9^9^9, x^9!, (9^9)!
 _PART = re.compile(r"(\d+)\s*(!?)")
 _FACTORIAL = re.compile(r"(\d+)\s*!")
@@ -23,19 +23,19 @@ _NO_FORMULA = re.compile(r"__|[\"`@#]|'\s*[A-Za-z)]")  # f'(x) is one, ('os') an
 
 
 def is_no_formula(text: str) -> bool:
-    """Whether ``text`` holds what no formula does: program code, shell commands, prose with quotes.
+    """True if ``text`` is no formula: program code, shell commands, prose with quotes.
 
-    math-verify would read it as a product of letters. It would run nothing, but take its time.
+    math-verify would read it as a product of letters. It would run no code, but waste time.
     """
     return _NO_FORMULA.search(text) is not None
 
 
 def is_excessive(text: str) -> bool:
-    """Whether ``text`` is too long, or holds a power or factorial that no answer needs.
+    """True if ``text`` is too long, or holds a power or factorial that no answer needs.
 
-    Only literal numbers are looked at, through braces and roots: a root counts as its radicand.
-    What slips through meets the limits of the worker process, where it costs a second; what is
-    found here costs nothing.
+    Only literal numbers are checked, through braces and roots: a root counts as its radicand. A
+    value that slips through meets the limits of the worker process and costs a second; one that is
+    found here costs no time.
     """
     if len(text) > MAX_ANSWER_LENGTH:
         return True
@@ -62,7 +62,7 @@ def _is_huge_power(match: re.Match[str]) -> bool:
 
 
 def _is_huge_binomial(arguments: str | None) -> bool:
-    """Whether a literal or a power of literals in the upper argument is too large."""
+    """True if a literal or a power of literals in the upper argument is too large."""
     bare = _AROUND.sub(" ", arguments or "")
     towers = re.findall(r"\d+(?:\s*(?:\^|\*\*)[\s+-]*\d+)*", bare)
     return any(
@@ -74,6 +74,7 @@ def _tower(parts: list[int]) -> int:
     """The value of a^(b^(c^...)), capped above all limits."""
     value = 1
     for base in reversed(parts):
+        # Compared by logarithm: base**value is only computed if it stays below the cap.
         is_small = base <= 1 or value * math.log(base) <= math.log(_CAP)
         value = min(base**value, _CAP) if is_small else _CAP
     return value

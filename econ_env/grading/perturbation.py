@@ -1,4 +1,4 @@
-"""Wrong answers that lie close to right ones, to see whether a grader tells them apart."""
+"""Wrong answers that lie close to right ones, as tests of a grader."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _DIGITS = re.compile(r"\d+", re.ASCII)
 
 
 def perturbed(answer: str) -> str:
-    """Another value than ``answer``, spelled alike.
+    """A different value in the spelling of ``answer``.
 
-    A number becomes one more; yes becomes no and no becomes yes; a letter becomes the next one;
-    other words get a "not" in front. Of anything else, a tuple or a formula, the first number
-    becomes one more; without any number, one is added to the whole.
+    A number grows by one; yes becomes no and no becomes yes; a letter becomes the next one; other
+    words get a "not" in front. In anything else, such as a tuple or a formula, the first number
+    grows by one; without any number, " + 1" is appended.
 
     Args:
         answer: an answer in the spelling of :func:`~econ_env.grading.latex.clean`, not empty.
@@ -32,7 +32,7 @@ def perturbed(answer: str) -> str:
 
 
 def _one_more(number: Number) -> str:
-    """A fraction stays a fraction, a decimal number keeps its places."""
+    """The number plus one; a fraction stays a fraction, a decimal keeps its places."""
     value = number.value + 1
     if number.places is None:
         return f"{value.numerator}/{value.denominator}"

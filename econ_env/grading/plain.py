@@ -2,7 +2,7 @@
 
 Numbers may be written with thousands separators, as decimals, fractions, mixed numbers, powers
 of ten, percent or money, in LaTeX or plain text, with a unit. They become fractions, so that
-comparing them never rounds. What does not fit is not a plain value; math-verify reads it.
+comparing them never rounds. Any other text is not a plain value and is left to math-verify.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from econ_env.grading.latex import WORDS_OF_MATHEMATICS, unwrap_text
 from econ_env.grading.units import PERCENT, read_unit
 
 MAX_DIGITS = 300
-"""Digits in a number, and the largest power of ten: beyond, a text is no plain value."""
+"""Maximum digits of a number and maximum power of ten of a plain value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,13 +25,13 @@ class Number:
 
     value: Fraction
     places: int | None
-    """Decimal places written; None for a fraction, which is exact however short it is."""
+    """Number of decimal places written; None for a fraction, which is always exact."""
     digits: int
-    """Significant digits written."""
+    """Number of significant digits written."""
     unit: str
-    """Canonical unit, ``"percent"`` among them; empty where there is none or it is unknown."""
+    """Canonical unit (``"percent"`` is one); empty if there is none or it is unknown."""
     name: str
-    """The last word in front of an equals sign; empty where there is none."""
+    """The last word in front of an equals sign; empty if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Word:
-    """Words that mean themselves: a name, a choice, yes or no."""
+    """Words compared as text: a name, a choice, yes or no."""
 
     text: str
 
@@ -77,9 +77,9 @@ _CLOSING = {"(": ")]", "[": "])"}
 
 @lru_cache(maxsize=8192)
 def parse_plain(text: str) -> Plain | None:
-    """The plain value that ``text`` (cleaned by :func:`~econ_env.grading.latex.clean`) writes.
+    """The plain value of ``text``, which :func:`~econ_env.grading.latex.clean` has cleaned.
 
-    Returns None where it is none. Time grows linearly with the length.
+    Return None if it is not a plain value. Time grows linearly with the length.
     """
     if text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:
         return _integer(text)
@@ -88,7 +88,7 @@ def parse_plain(text: str) -> Plain | None:
 
 
 def same_plain(a: Plain, b: Plain) -> bool:
-    """Whether two plain values are equal. Symmetric. Values of different kinds never are."""
+    """True if two plain values are equal. Symmetric; values of different kinds never are."""
     if isinstance(a, Number) and isinstance(b, Number):
         return _same_number(a, b)
     if isinstance(a, Group) and isinstance(b, Group):
@@ -147,7 +147,7 @@ def _decimal(text: str, start: int) -> tuple[Fraction, int, int, int] | None:
 
 
 def _unit_after(text: str, end: int, *, money: str | None) -> tuple[int, str] | None:
-    """The factor and the unit that follow a number; None where the rest is not a unit."""
+    """The factor and the unit that follow a number; None if the rest is not a unit."""
     rest = text[end:].strip()
     if not rest:
         return 1, _MONEY[money] if money else ""
@@ -157,7 +157,7 @@ def _unit_after(text: str, end: int, *, money: str | None) -> tuple[int, str] | 
     read = read_unit(rest, glued=not text[end].isspace())
     if read is None or not money:
         return read
-    # "$5 each" and "$5 million" are money still, "$5 kg" is nothing.
+    # "$5 each" and "$5 million" are still money, "$5 kg" has no meaning.
     return None if read[1] not in ("", _MONEY[money]) else (read[0], _MONEY[money])
 
 
@@ -180,7 +180,7 @@ def _group(text: str) -> Plain | None:
 
 
 def _starts_with_useless_zero(part: str) -> bool:
-    """Whether ``part`` may be the rest of a number cut at its thousands separator."""
+    """True if ``part`` may be the rest of a number cut at its thousands separator."""
     return len(part) > 1 and part[0] == "0" and part[1].isdigit()
 
 
@@ -237,11 +237,11 @@ def _agree(a: Number, b: Number, x: Fraction, y: Fraction) -> bool:
 
 
 def _is_rounding(short: Number, long: Number) -> bool:
-    """Whether ``short`` is ``long`` correctly rounded, where nobody would write out ``long``.
+    """True if ``short`` is ``long`` correctly rounded, and ``long`` is not written out by hand.
 
-    That is the case of 1/3, and of a computer's print with ten or more digits, six of them
-    decimals, as in GSM-Hard's gold answers. At least six digits and two decimal places must be
-    given. There is no relative tolerance: numbers that people write out are equal or they are not.
+    Such numbers are 1/3, and a computer's output with ten or more digits, six of them decimals, as
+    in GSM-Hard's gold answers. ``short`` must have at least six digits and two decimal places.
+    There is no relative tolerance: numbers that people write out must be equal.
     """
     if short.places is None or long.places == 0:
         return False
@@ -257,7 +257,7 @@ def _is_rounding(short: Number, long: Number) -> bool:
 
 
 def _repeats(denominator: int) -> bool:
-    """Whether a reduced fraction with this denominator has no finite decimal expansion."""
+    """True if a reduced fraction with this denominator has no finite decimal expansion."""
     for prime in (2, 5):
         while denominator % prime == 0:
             denominator //= prime

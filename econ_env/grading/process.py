@@ -1,4 +1,4 @@
-"""One grading process as its parent sees it: pipes, a first line, questions with deadlines."""
+"""The parent's side of one grading process: pipes, a first line, requests with deadlines."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ _JUDGE = Path(__file__).with_name("judge.py")
 
 
 class GradingError(EconError):
-    """The grading process cannot run at all. One pair that is too hard never raises this."""
+    """The grading process cannot run at all. A pair that is too hard does not raise this."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerLimits:
-    """What one comparison may use. Two attempts at a hostile answer take less than two seconds."""
+    """Limits of one comparison. Two attempts at a hostile answer take less than two seconds."""
 
     cpu_seconds: float = 0.8
-    """Processor time after which the process gives up and lives on; a fair answer takes 0.02."""
+    """Processor time after which the process gives up the pair; a fair answer takes 0.02."""
     wall_seconds: float = 0.95
-    """Time after which it is killed: one operation on huge numbers hears no timer. Up to half of
-    it may pass while a replacement starts."""
+    """Time after which the process is killed: a timer cannot interrupt one operation on huge
+    numbers. Up to half of it may pass while a replacement starts."""
     memory_bytes: int = 1 << 30
-    """Address space of the process; it needs about 100 MB itself."""
+    """Maximum address space of the process, of which it needs about 100 MB itself."""
     start_seconds: float = 60.0
-    """Time for starting, which takes about half a second on an idle machine."""
+    """Time limit for starting, which takes about half a second on an idle machine."""
 
 
 class JudgeProcess:
-    """A process that runs :mod:`.judge`. Making one starts it and does not wait for it.
+    """A process that runs :mod:`.judge`. The constructor starts it and does not wait for it.
 
-    Deadlines are monotonic seconds.
+    Deadlines are in seconds of the monotonic clock.
 
     Raises:
-        GradingError: where the system has no resource limits.
+        GradingError: the system has no resource limits.
     """
 
     def __init__(self, limits: WorkerLimits) -> None:
@@ -76,11 +76,11 @@ class JudgeProcess:
         return self._process.pid
 
     def has_ended(self) -> bool:
-        """Whether a process that had been ready is gone; one that fails to start raises later."""
+        """True if a process that had been ready is gone; one that fails to start raises later."""
         return self._is_ready and self._process.poll() is not None
 
     def wait_until_ready(self, deadline: float) -> bool:
-        """Wait for the start, at most until ``deadline``; whether the process takes questions.
+        """Wait for the start until ``deadline``; return True if the process takes requests.
 
         Raises:
             GradingError: the process ended, or took longer than ``start_seconds``.
@@ -108,7 +108,7 @@ class JudgeProcess:
     def ask(self, gold: str, answer: str, deadline: float) -> Verdict | None:
         """Compare two LaTeX formulas; None if the process ends or ``deadline`` passes.
 
-        Only a process that is ready may be asked, and none again that gave None.
+        The process must be ready; after None it must not be asked again.
         """
         line = json.dumps({"gold": gold, "answer": answer}).encode() + b"\n"
         try:
@@ -118,23 +118,23 @@ class JudgeProcess:
             return None
 
     def end(self) -> None:
-        """Kill the process and wait for its end, so that no zombie stays. May be called twice."""
+        """Kill the process and wait for its end, so that no zombie remains. May be called twice."""
         self._process.kill()
         self._process.wait()
         self._close_pipes()
 
     def forget(self) -> None:
-        """Let go of a process that belongs to the parent of this forked one, without ending it."""
-        # With its end of the pipe open here, the process would outlive the parent.
+        """Release a process that belongs to the parent of this forked one, without ending it."""
+        # With this end of the pipe open, the process would outlive the parent.
         self._close_pipes()
-        self._process.returncode = 0  # it is no child of this process: nothing to wait for
+        self._process.returncode = 0  # not a child of this process: nothing to wait for
 
     def _close_pipes(self) -> None:
         _stream(self._process.stdin).close()
         _stream(self._process.stdout).close()
 
     def _read_line(self, deadline: float) -> bytes:
-        """One line; what has arrived by now is read even if ``deadline`` is over.
+        """One line; data that has already arrived is read even if ``deadline`` is over.
 
         Raises:
             EOFError: the process has ended.

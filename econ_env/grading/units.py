@@ -1,4 +1,4 @@
-"""Units behind a number: which may be left out, and which change its value."""
+"""Units behind a number: those that may be left out, and words that change its value."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MULTIPLIERS = {
     "billion": 10**9,
     "trillion": 10**12,
 }
-# With one of these in it, the text says another value than its first number does.
+# A text with one of these words has another value than its first number.
 _CHANGES_THE_VALUE = frozenset(
     "and or plus minus times over divided than squared cubed factorial half halves third thirds "
     "fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth "
@@ -61,11 +61,11 @@ _MAX_WORDS = 8
 
 
 def read_unit(text: str, *, glued: bool) -> tuple[int, str] | None:
-    """Read what stands behind a number: ``(factor, canonical unit)``, or None if no unit.
+    """Read the text behind a number: ``(factor, canonical unit)``, or None if it is not a unit.
 
-    The factor is 1, or what a word such as "million" multiplies by. The unit is empty where it
-    is unknown, as in "red apples": then it says nothing about the value. With ``glued`` (no
-    space in front) only known units count, since ``5x`` and ``6abc`` are products.
+    The factor is 1, or that of a word such as "million". The unit is empty if it is unknown, as in
+    "red apples": it then does not affect the value. With ``glued`` (no space in front) only known
+    units count, since ``5x`` and ``6abc`` are products.
     """
     if _UNIT_TEXT.fullmatch(text) is None:
         return None

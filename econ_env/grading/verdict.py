@@ -6,13 +6,13 @@ from enum import Enum
 
 
 class Verdict(str, Enum):
-    """What grading an answer came to. Only ``CORRECT`` ever counts as correct."""
+    """Outcome of grading an answer. Only ``CORRECT`` ever counts as correct."""
 
     CORRECT = "correct"
     """The answer was read and equals the gold answer."""
     INCORRECT = "incorrect"
     """The answer was read and differs from the gold answer."""
     UNPARSEABLE = "unparseable"
-    """There is no answer, or it cannot be read as a value; also where the gold answer cannot."""
+    """There is no answer, or it or the gold answer cannot be read as a value."""
     TIMEOUT = "timeout"
-    """Comparing took more time or memory than allowed, and was ended."""
+    """The comparison exceeded its time or memory and was stopped."""

@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 
 class GradingWorker:
-    """A process that compares formulas, started when first asked and replaced when it dies.
+    """A process that compares formulas, started by the first call and replaced when it dies.
 
-    A second process waits as its replacement, because a start takes half a second, and many times
-    that on a busy machine: a hostile answer that kills the first one delays nobody after it.
+    A second process waits as its replacement, because a start takes half a second, and much more on
+    a busy machine: a hostile answer that kills the first one delays no later comparison.
 
     Any thread may call it; calls are answered one after the other. A forked child starts processes
-    of its own. The processes end with this one, also when that is killed. POSIX systems only.
+    of its own. The processes end with their parent, even if that is killed. POSIX systems only.
     """
 
     def __init__(self, limits: WorkerLimits | None = None) -> None:
@@ -50,7 +50,7 @@ class GradingWorker:
         """Start the process now and wait until it is ready. Its replacement starts after that.
 
         Raises:
-            GradingError: if it cannot start.
+            GradingError: if the process cannot start.
         """
         with self._lock:
             self._ready_process(deadline=math.inf)  # bounded by start_seconds
@@ -58,11 +58,11 @@ class GradingWorker:
     def judge(self, gold: str, answer: str) -> Verdict:
         """Compare two LaTeX formulas within the limits.
 
-        Takes at most ``wall_seconds``; only the first call also waits for the first start, which
-        may take ``start_seconds`` more. A comparison that kills its process is a ``TIMEOUT``. So
-        is one that finds none, since several were killed just before, and a replacement is not
-        ready after half of ``wall_seconds``; that is logged. The other half is kept for comparing,
-        so that no healthy process is killed for being late.
+        A call takes at most ``wall_seconds``; only the first one also waits for the first start,
+        which may take ``start_seconds`` more. A comparison that kills its process is a ``TIMEOUT``.
+        So is one for which no process is ready within half of ``wall_seconds``, after several were
+        killed; that is logged. The other half is kept for comparing, so that no healthy process is
+        killed for being late.
 
         Raises:
             GradingError: if the process cannot start.
@@ -74,8 +74,8 @@ class GradingWorker:
             process = self._ready_process(begin + wall / 2)
             if process is None:
                 logger.warning(
-                    "A pair was not compared: the grading process still starts, after others were "
-                    "killed. If this comes often, run fewer programs at a time."
+                    "A pair of answers was not compared: the grading process is still starting, "
+                    "after others were killed. If this happens often, run fewer programs at a time."
                 )
                 return Verdict.TIMEOUT
             try:
@@ -89,7 +89,7 @@ class GradingWorker:
             return Verdict.TIMEOUT
 
     def close(self) -> None:
-        """End both processes. They start again when they are needed. May be called twice."""
+        """End both processes; a later call starts them again. May be called twice."""
         with self._lock:
             self._end()
 
@@ -111,7 +111,7 @@ class GradingWorker:
         return process
 
     def _replace(self, process: JudgeProcess) -> None:
-        """End ``process``; the replacement takes its place, and gets a replacement if ready."""
+        """End ``process``; its replacement takes over and, if ready, gets a replacement itself."""
         process.end()
         self._process, self._standby = self._standby or self._start(), None
         if self._process.wait_until_ready(deadline=0.0):
@@ -131,7 +131,7 @@ class GradingWorker:
         self._has_been_ready = False
 
     def _forget_in_child(self) -> None:
-        """Let go of the parent's processes after a fork, without touching the processes."""
+        """Release the parent's processes after a fork, without ending them."""
         self._lock = threading.Lock()  # another thread of the parent may have held the old one
         for process in (self._process, self._standby):
             if process is not None:

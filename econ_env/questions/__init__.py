@@ -1,4 +1,4 @@
-"""Where questions come from, all as a QuestionSource: made, read from files, or from the hub."""
+"""Sources of questions: procedural ones, files, and data sets of the Hugging Face hub."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Procedural word problems of one to four steps: unlimited, seeded, with solution and plan.
 
-Splits are disjoint by *structure*, the sequence of sentence forms: a hash of the structure says
-to which split it belongs. Every single form occurs in training; the combinations of the test
-split never do.
+Splits are disjoint by *structure*, the sequence of sentence forms: a hash of the structure decides
+its split. Every single form occurs in training, but no structure of the test split does.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from econ_env.seeds import derive_seed
 Split = Literal["train", "validation", "test"]
 
 MAX_VALUE = 1999
-"""No result is larger: calculations stay within what small models can learn, and slip at."""
+"""Largest result: small models can learn such calculations, yet make slips in them."""
 
 CHAIN_RATE = 0.2
-"""Share of chains among the problems that have enough steps for one."""
+"""Share of chains among the problems with enough steps for one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """A word problem with everything that is known about it."""
+    """A word problem with its worked steps and its structure."""
 
     text: str
     steps: tuple[Step, ...]
@@ -42,7 +41,7 @@ class Problem:
 
     @property
     def plan(self) -> str:
-        """The correct strategy: which operations in which order, without any result."""
+        """The correct strategy: the operations in their order, without any result."""
         return ", ".join(step.operation for step in self.steps)
 
     @property
@@ -52,7 +51,7 @@ class Problem:
 
 
 def structure_split(structure: Sequence[str]) -> Split:
-    """The split a structure belongs to: 80% train, 10% validation, 10% test, by hash."""
+    """The split of a structure, by hash: 80% train, 10% validation, 10% test."""
     bucket = derive_seed("structure", *structure) % 10
     return "test" if bucket == 0 else "validation" if bucket == 1 else "train"
 
@@ -62,16 +61,16 @@ class ArithmeticQuestions:
 
     Args:
         split: "train", "validation" or "test"; disjoint in their structures.
-        steps: the numbers of calculations that occur, each between 1 and 4, equally often.
-        seed: another seed gives other problems of the same split.
-        size: the length that the source reports; any index below it can be asked for.
-        chain_rate: share of the problems that are chains, "Ann has 3 fewer pens than Ben" and the
-            like told in any order, so that one has to find where to begin.
-        shortest_chain: fewest relations of a chain. One relation is no chain, but it teaches
-            what relations mean.
+        steps: numbers of calculations per problem, each between 1 and 4, drawn equally often.
+        seed: seed of the problems; another seed gives other problems of the same split.
+        size: length that the source reports; every index below it is valid.
+        chain_rate: share of chains, problems of sentences such as "Ann has 3 fewer pens than Ben"
+            in any order, so that the solver has to find the first one.
+        shortest_chain: minimum number of relations of a chain. A single relation is not a chain,
+            but it teaches the meaning of relations.
 
     Raises:
-        QuestionError: for an unknown split or an argument out of its range.
+        QuestionError: the split is unknown or an argument is out of its range.
     """
 
     name = "arithmetic"
@@ -97,7 +96,7 @@ class ArithmeticQuestions:
         if size < 1:
             raise QuestionError(f"arithmetic: size={size}, but at least one question is needed.")
         if not 0 <= chain_rate <= 1:
-            raise QuestionError(f"arithmetic: chain_rate={chain_rate}, but it is a share.")
+            raise QuestionError(f"arithmetic: chain_rate must be a share in [0, 1], got {chain_rate}.")
         self.split = split
         self.chain_rate = chain_rate
         self.shortest_chain = shortest_chain
@@ -135,7 +134,7 @@ class ArithmeticQuestions:
 
 
 def _divisor(rng: random.Random, value: int) -> int:
-    """A small divisor of ``value``; 2 where there is none, and the story is told anew."""
+    """A small divisor of ``value``; 2 if there is none, which makes the story unsound."""
     return rng.choice([divisor for divisor in range(2, 13) if value % divisor == 0] or [2])
 
 
@@ -163,7 +162,7 @@ _NUMBERS: dict[str, Callable[[random.Random, int], tuple[int, int]]] = {
     "need": lambda rng, value: (value + rng.randint(3, 299), 0),
     "price": lambda rng, value: (_factor(rng, value), 0),
 }
-"""How the numbers (b, c) of a form are drawn, given the running value."""
+"""Functions that draw the numbers (b, c) of a form, given the running value, by effect."""
 
 
 _INVERSE: dict[Operation, Operation] = {
@@ -195,7 +194,7 @@ class _Calculation:
         return step.result
 
     def apply(self, form: Form, b: int, c: int) -> None:
-        """Let the event of ``form`` happen with its numbers."""
+        """Apply the event of ``form`` with its numbers to the running value."""
         if form.moves:
             self.value_of_previous_person = self.value
         operations = OPERATIONS[form.effect]
@@ -219,19 +218,19 @@ class _Calculation:
         self.value = self._work_out(self.value, operations[-1], amount)
 
     def _go_back(self) -> None:
-        """Work from the told end back to the beginning: the inverse changes, last one first."""
+        """Work back from the known end to the beginning: the inverse changes, last one first."""
         self.steps = []
         for operations, b, c in reversed(self._changes):
             self._change((*operations[:-1], _INVERSE[operations[-1]]), b, c)
 
     @property
     def is_sound(self) -> bool:
-        """All results are whole, positive and not too large."""
+        """True if all results are whole, positive and not too large."""
         return all(0 < step.result <= MAX_VALUE for step in self.steps)
 
 
 def _tell(rng: random.Random, plot: Plot) -> Problem | None:
-    """Choose names and numbers and write the story; None where the numbers do not work out."""
+    """Choose names and numbers and write the story; None if the results are not sound."""
     people = rng.sample(NAMES, len(plot.forms) + 1)
     items, other = rng.sample(ITEMS, 2)
     actor = previous = people.pop()

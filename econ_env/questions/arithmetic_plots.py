@@ -1,4 +1,4 @@
-"""Which sentences a word problem has, and in which order they are told."""
+"""Plots of word problems: their sentences, and the order in which these are told."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ OPERATIONS: dict[str, tuple[Operation, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plot:
-    """The forms of a problem in the order in which they happen, and as they are told."""
+    """The forms of a problem in the order of events, and the order of telling."""
 
     forms: tuple[Form, ...]
     told: tuple[int, ...]
-    """Indices into ``forms``."""
+    """Indices into ``forms`` in the order of telling."""
 
     @property
     def structure(self) -> tuple[str, ...]:
-        """The ids of the forms as they are told."""
+        """The ids of the forms in the order of telling."""
         return tuple(self.forms[index].id for index in self.told)
 
 
 @lru_cache(maxsize=8)
 def _event_choices(operations: int, backward: bool) -> tuple[Form, ...]:
-    """Events with at most this many calculations; irrelevant facts come separately.
+    """Events with 1 to ``operations`` calculations; irrelevant facts are drawn separately.
 
     A story that is told backward stays with one person.
     """
@@ -79,9 +79,9 @@ _CHAIN_QUESTIONS = tuple(form for form in QUESTIONS if form.effect == "ask")
 
 
 def draw_plot(rng: random.Random, steps: int, *, chain_rate: float, shortest_chain: int) -> Plot:
-    """A plot with exactly ``steps`` calculations, a chain in ``chain_rate`` of those that can be.
+    """A plot with exactly ``steps`` calculations, with probability ``chain_rate`` a chain.
 
-    A chain has at least ``shortest_chain`` relations.
+    A chain has ``steps`` relations and is drawn only if these are at least ``shortest_chain``.
     """
     if chain_rate > 0 and rng.random() < chain_rate and steps >= shortest_chain:
         return _draw_chain(rng, steps)
@@ -90,7 +90,7 @@ def draw_plot(rng: random.Random, steps: int, *, chain_rate: float, shortest_cha
 
 
 def _draw_chain(rng: random.Random, steps: int) -> Plot:
-    """People who have more or fewer than each other, told in any order."""
+    """A plot of comparisons between people, told in any order."""
     forms = [rng.choice(_CHAIN_OPENINGS)]
     forms += [rng.choice(RELATIONS) for _ in range(steps)]
     forms.append(rng.choice(_CHAIN_QUESTIONS))
@@ -100,7 +100,7 @@ def _draw_chain(rng: random.Random, steps: int) -> Plot:
 
 
 def _draw_story(rng: random.Random, steps: int) -> list[Form]:
-    """Opening, events and question with exactly ``steps`` calculations together."""
+    """Opening, events and question with exactly ``steps`` calculations in total."""
     while True:
         backward = rng.random() < _BACKWARD_RATE
         opening = rng.choice(_BACKWARD_OPENINGS if backward else _FORWARD_OPENINGS)

@@ -1,4 +1,4 @@
-"""One calculation of a worked solution, and the ways in which it can be written down."""
+"""One calculation of a worked solution, and the ways to write it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Step:
         return self.written(())
 
     def written(self, parts: Sequence[int]) -> str:
-        """The step with ``parts`` that add up to the result on the way, if there are any."""
+        """The step as text, with the sum of ``parts`` before the result if there are any."""
         head = f"{self.left} {SYMBOLS[self.operation]} {self.right}"
         middle = f" = {' + '.join(map(str, parts))}" if parts else ""
         return f"{head}{middle} = {self.result}"
 
     @property
     def partitions(self) -> tuple[tuple[int, ...], ...]:
-        """The partial products that the step can be worked out with; () is to do without.
+        """The partial products by which the step can be worked out; () stands for none.
 
-        A product is worked out digit by digit of one factor or of the other: two ways that go
-        wrong at different places, so that several attempts at one step check each other. Only a
-        factor of one digit allows to do without.
+        A product is worked out digit by digit of one factor or of the other. The two ways fail at
+        different places, so that several attempts at one step check each other. Partial products
+        may be left out only if a factor has one digit.
         """
         if self.operation != "multiply":
             return ((),)
@@ -47,17 +47,17 @@ class Step:
 
     @property
     def workings(self) -> tuple[str, ...]:
-        """The step as text, in every way."""
+        """The step as text, once for each of ``partitions``."""
         return tuple(self.written(parts) for parts in self.partitions)
 
 
 def render_solution(workings: Sequence[str], answer: int) -> str:
-    """Worked steps as one line, the answer boxed."""
+    """Worked steps on one line, with the boxed answer at the end."""
     return f"{' ; '.join(workings)} ; \\boxed{{{answer}}}"
 
 
 def place_values(number: int) -> tuple[int, ...]:
-    """What the digits of ``number`` stand for, zeros left out: 305 is (300, 5)."""
+    """Place values of the digits of ``number``, zeros left out: 305 gives (300, 5)."""
     digits = str(number)
     return tuple(
         int(digit) * 10 ** (len(digits) - 1 - place)

@@ -5,8 +5,8 @@ id; the sequence of ids is the *structure* of a problem. A form says how it chan
 value ``x`` (the number of items the story is about at that moment), so that a problem, its
 solution and its plan are always made from the same facts.
 
-Placeholders: ``{A}`` the person the story is about now, ``{M}`` another person, ``{b}``
-and ``{c}`` numbers, ``{items}`` and ``{other}`` things.
+Placeholders: ``{A}`` is the current person of the story, ``{M}`` another person, ``{b}`` and
+``{c}`` are numbers, ``{items}`` and ``{other}`` things.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SYMBOLS: dict[Operation, str] = {"add": "+", "subtract": "-", "multiply": "*", "
 class Form:
     """One sentence form.
 
-    ``effect`` names what happens to the running value:
+    ``effect`` names the change of the running value:
 
     ========== ======================================= ==========
     effect     meaning                                 operations
@@ -43,7 +43,7 @@ class Form:
     price      x * b                                   1
     ========== ======================================= ==========
 
-    ``moves`` is true where the story goes on with ``{M}`` instead of ``{A}``.
+    ``moves`` is true if the story goes on with ``{M}`` instead of ``{A}``.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What a question is, where questions come from, and in which order they are asked."""
+"""Questions, their sources, and the order in which they are asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OrderName = Literal["sequential", "shuffled"]
 class QuestionError(EconError):
     """A data set cannot be used: it is unknown, missing, empty or malformed.
 
-    The message says where (file, row, field) and what to do.
+    The message names the place (file, row, field) and says what to do.
     """
 
 
@@ -33,13 +33,13 @@ class Question:
     """One item of a data set."""
 
     id: str
-    """Unique within its data set and stable between runs, for example ``gsm8k/test.jsonl:17``."""
+    """Id, unique within its data set and equal in all runs, such as ``gsm8k/test.jsonl:17``."""
     text: str
-    """What the models read. Never empty."""
+    """Text that the models read; never empty."""
     gold: str
     """The reference answer as text, as the data set gives it. Only rewards and grading read it."""
     kind: str = ""
-    """Type of the question where the data set has one (subject, structure), else empty."""
+    """Type of the question if the data set has one (subject, structure), else empty."""
 
 
 @runtime_checkable
@@ -60,24 +60,24 @@ class QuestionSource(Protocol):
 
 @runtime_checkable
 class StreamedSource(QuestionSource, Protocol):
-    """A source whose length is not known before its end; ``len`` reads it to there."""
+    """A source whose length is unknown before its end; ``len`` reads it to the end."""
 
     def available(self, count: int) -> int:
-        """How many of the first ``count`` questions there are. Reads no further than needed."""
+        """Number of existing questions among the first ``count``. Reads no further than needed."""
         ...
 
 
 STREAM_WINDOW = 1000
-"""Questions of a stream that are shuffled among each other."""
+"""Number of consecutive questions of a stream that are shuffled together."""
 
 
 class OrderState(NamedTuple):
-    """Where a :class:`QuestionOrder` stands; with source, order and seed: what comes next."""
+    """Position of a :class:`QuestionOrder`; with source, order and seed it fixes what follows."""
 
     epoch: int
-    """Complete passes over the source so far."""
+    """Number of complete passes over the source so far."""
     position: int
-    """Questions already asked in this pass."""
+    """Number of questions already asked in this pass."""
 
 
 class QuestionOrder:
@@ -87,16 +87,16 @@ class QuestionOrder:
     asks every question exactly once, in an order that depends on ``seed`` and the number of the
     pass only, so it is the same on any machine and can be entered at any :attr:`state`.
 
-    A stream is shuffled in windows of :data:`STREAM_WINDOW`: its first questions among each other,
-    then the next ones, so that asking starts before all of it is read. Every pass still asks every
-    question exactly once; where one window holds all, the order is that of a source with a length.
+    A stream is shuffled in windows of :data:`STREAM_WINDOW` consecutive questions, so that asking
+    starts before all of it is read. Every pass still asks every question exactly once. If one
+    window holds all questions, the order equals that of a source with a length.
 
     Args:
         source: the questions.
         order: ``"sequential"`` or ``"shuffled"``.
-        loop: True starts the next pass after the last question (a shuffled order shuffles anew);
-            False raises :class:`OutOfQuestions` from then on.
-        seed: decides the shuffled orders. Not used by ``sequential``.
+        loop: True to start the next pass after the last question (a shuffled order shuffles anew),
+            False to raise :class:`OutOfQuestions` from then on.
+        seed: seed of the shuffled orders; ``sequential`` ignores it.
 
     Raises:
         QuestionError: the source is empty.
@@ -114,7 +114,7 @@ class QuestionOrder:
         if order not in ("sequential", "shuffled"):
             raise ValueError(f"order must be 'sequential' or 'shuffled', not {order!r}")
         self.source = source
-        # Asked once: looking whether an object has a protocol's methods is slow.
+        # Checked once: isinstance with a protocol is slow.
         self._stream = source if isinstance(source, StreamedSource) else None
         if not self.has(0):
             raise QuestionError(f"data set {source.name!r} holds no questions")
@@ -127,7 +127,7 @@ class QuestionOrder:
 
     @property
     def state(self) -> OrderState:
-        """How far this order is; set it to enter the same sequence at any other point."""
+        """The current position; set it to continue the same sequence from any other point."""
         return self._state
 
     @state.setter
@@ -136,13 +136,13 @@ class QuestionOrder:
         is_inside = position == 0 or (position > 0 and self.has(position - 1))
         if epoch < 0 or not is_inside:
             raise ValueError(
-                f"no such state {tuple(state)}: the epoch is at least 0 and the position is in "
+                f"no such state {tuple(state)}: the epoch must be at least 0 and the position in "
                 f"0..{len(self.source)}"
             )
         self._state = OrderState(epoch, position)
 
     def next(self) -> Question:
-        """The next question. Raises :class:`OutOfQuestions` at the end of a non-looping order."""
+        """Return the next question; :class:`OutOfQuestions` at the end of a non-looping order."""
         epoch, position = self._state
         if not self.has(position):
             if not self.loop:
@@ -156,7 +156,7 @@ class QuestionOrder:
         return self.source[index]
 
     def take(self, count: int) -> list[Question]:
-        """The next ``count`` questions; fewer at the end of a non-looping order."""
+        """Return the next ``count`` questions; fewer at the end of a non-looping order."""
         taken: list[Question] = []
         with suppress(OutOfQuestions):
             while len(taken) < count:
@@ -166,8 +166,8 @@ class QuestionOrder:
     def _shuffled(self, epoch: int, position: int) -> int:
         start, size = self._window(position)
         if self._shuffle is None or self._shuffle_of != (epoch, start):
-            # Sorting raw PCG64 output, because numpy promises this stream for all its versions
-            # but lets Generator.permutation change between them.
+            # Sort raw PCG64 output: numpy keeps this stream equal in all its versions, but may
+            # change Generator.permutation.
             parts = (epoch, start) if start else (epoch,)
             bits = np.random.PCG64(derive_seed(self.seed, "question order", *parts))
             keys = bits.random_raw(size)
@@ -176,18 +176,18 @@ class QuestionOrder:
         return start + int(self._shuffle[position - start])
 
     def _window(self, position: int) -> tuple[int, int]:
-        """Start and size of the stretch of questions that ``position`` is shuffled with."""
+        """Start and size of the window of questions in which ``position`` is shuffled."""
         if self._stream is None:
             return 0, len(self.source)
         start = position - position % STREAM_WINDOW
         return start, self._stream.available(start + STREAM_WINDOW) - start
 
     def has(self, index: int) -> bool:
-        """Whether the source has question ``index``, without reading a stream to its end."""
+        """True if the source has question ``index``; a stream is not read to its end."""
         if self._stream is None:
             return index < len(self.source)
         return self._stream.available(index + 1) > index
 
     def __getstate__(self) -> dict[str, object]:
-        """Everything but the shuffle itself, which the seed restores."""
+        """All attributes except the shuffle, which the seed restores."""
         return {**self.__dict__, "_shuffle": None}

@@ -1,8 +1,8 @@
-"""Which fields of a row hold the question and the gold answer, and what their text is.
+"""The fields of a row that hold the question and the gold answer, and their text.
 
-Data sets name the same things differently. :class:`Fields` says which names a data set uses,
-:func:`detect_fields` knows the common ones, :func:`read_row` turns one row into text. Readers of
-files and of the hub share them, so that every error names the place and the field alike.
+Data sets use different names for these fields. :class:`Fields` holds the names of one data set,
+:func:`detect_fields` knows the common ones, :func:`read_row` turns one row into a question. Readers
+of files and of the hub share them, so that all errors name the place and the field.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Fields:
     """Names of the fields of one data set."""
 
     question: tuple[str, ...]
-    """Read in this order and joined by a space; usually one field."""
+    """Fields of the question, joined in this order by a space; usually one field."""
     answer: str
     kind: str | None = None
-    """Field with the type of the question; None or absent in a row: the kind is empty."""
+    """Field with the type of the question. If None or absent in a row, the kind is empty."""
     gold: GoldFormat = "any"
-    """How the answers are written. Rows whose answers are not are faulty."""
+    """Format of the answers. A row whose answer has another format is faulty."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -44,14 +44,14 @@ KNOWN_FIELDS = (
     Fields(question=("Body", "Question"), answer="Answer", kind="Type"),  # SVAMP
     Fields(question=("input",), answer="target"),  # GSM-Hard
 )
-"""The shapes that :func:`detect_fields` knows, the first match wins."""
+"""The sets of fields that :func:`detect_fields` knows; the first match wins."""
 
 
 def detect_fields(present: Sequence[str], where: str) -> Fields:
-    """The known shape that fits the fields ``present`` in a data set.
+    """The known set of fields that fits the fields ``present`` in a data set.
 
     Raises:
-        QuestionError: none fits; the message, which begins with ``where``, lists what is there.
+        QuestionError: none fits; the message begins with ``where`` and lists the fields present.
     """
     for fields in KNOWN_FIELDS:
         if set(fields.required) <= set(present):
@@ -65,7 +65,7 @@ def detect_fields(present: Sequence[str], where: str) -> Fields:
 
 
 def named_fields(question_field_name: str | None, answer_field_name: str | None) -> Fields | None:
-    """The fields that a user named, or None when both names are None: detect them.
+    """The fields that a user named; None if both names are None, so that they are detected.
 
     Raises:
         QuestionError: only one of the two is named.
@@ -83,12 +83,12 @@ def named_fields(question_field_name: str | None, answer_field_name: str | None)
 def read_row(
     row: Mapping[str, object], fields: Fields, *, where: str, question_id: str
 ) -> Question:
-    """The question in ``row``. ``where`` (file and row) begins every error message.
+    """The question in ``row``; every error message begins with ``where`` (file and row).
 
-    Lone surrogates, which JSON can spell but no file can hold, become question marks.
+    Lone surrogates, which JSON can spell but UTF-8 cannot encode, become question marks.
 
     Raises:
-        QuestionError: a field is missing or empty, or its value has no plain text.
+        QuestionError: a field is missing or empty, or its value is not text, number or boolean.
     """
     texts = [_text(row, name, where) for name in fields.question]
     gold = _text(row, fields.answer, where)
@@ -102,7 +102,7 @@ def read_row(
 
 
 def check_gold(question: Question, row: Mapping[str, object], fields: Fields, where: str) -> None:
-    """Refuse a ``question`` of ``row`` whose gold answer cannot be graded.
+    """Reject a ``question`` of ``row`` whose gold answer cannot be graded.
 
     Raises:
         QuestionError: see :func:`econ_env.questions.gold.gold_fault`.

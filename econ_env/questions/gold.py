@@ -1,4 +1,4 @@
-"""Whether a gold answer can be graded: checked when a row is read, not when it is played."""
+"""Check that a gold answer can be graded, when its row is read and not when it is played."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from econ_env.grading.limits import MAX_ANSWER_LENGTH
 from econ_env.grading.plain import Number, Word, parse_plain
 
 GoldFormat = Literal["any", "hashes", "boxed", "number", "truth"]
-"""How a data set writes its gold answers: ``hashes``, a solution that ends in ``#### 12``;
-``boxed``, a solution with its answer in a box; ``number``; ``truth``, yes or no (in a file also
-true or false); ``any``, one of these or any other text or formula."""
+"""Format of the gold answers of a data set. ``hashes``: a solution that ends in ``#### 12``.
+``boxed``: a solution with its answer in a box. ``number``: a number. ``truth``: yes or no (in a
+file also true or false). ``any``: one of these or any other text or formula."""
 
 
 def gold_fault(text: str, gold_format: GoldFormat) -> str | None:
-    """Why ``text``, the gold answer of a row, cannot be graded; None if it can be."""
+    """Return the reason why ``text``, a gold answer, cannot be graded; None if it can be."""
     if gold_format == "hashes" and "####" not in text:
-        return "it has no '#### ' with the answer behind"
+        return "it has no '#### ' followed by the answer"
     if gold_format == "boxed" and "\\boxed" not in text and "\\fbox" not in text:
         return "it has no \\boxed{...} with the answer"
     answer = gold_answer(text)

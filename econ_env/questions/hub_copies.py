@@ -1,7 +1,7 @@
-"""Data sets of the hub that were downloaded before, as ``datasets`` keeps them on this machine.
+"""Downloaded data sets of the hub, in the cache of ``datasets`` on this machine.
 
-``load_dataset`` asks the hub even for what it has kept, and without a network it retries for half
-a minute first. A copy that is found here is read at once.
+``load_dataset`` contacts the hub even for a data set that it has cached, and without a network it
+retries for half a minute first. A copy that is found here is read at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Copy:
     subset: str
     version: str
     commit: str
-    """Commit of the repository from which it was made."""
+    """Commit of the repository from which the copy was made."""
     made: float
-    """When it was made, in seconds since 1970."""
+    """Time at which the copy was made, in seconds since 1970."""
 
 
 def cached_copies(hub_id: str) -> list[Copy]:
@@ -38,7 +38,7 @@ def cached_copies(hub_id: str) -> list[Copy]:
             settings = json.loads(info.read_text(encoding="utf-8"))
         except (OSError, ValueError):  # another process is writing it: not a copy yet
             continue
-        # Another name: the copy was made with special settings, or is not complete.
+        # With another name, the copy has special settings; with this ending, it is incomplete.
         if settings.get("config_name") != subset or commit.endswith(".incomplete"):
             continue
         made = info.stat().st_mtime
@@ -47,10 +47,10 @@ def cached_copies(hub_id: str) -> list[Copy]:
 
 
 def find_copy(hub_id: str, *, subset: str | None, revision: str | None) -> Copy | None:
-    """The newest copy of this subset and revision; None where there is none.
+    """The newest copy of this subset and revision; None if there is none.
 
-    Where no subset is named, only a copy of the one that is called ``default`` will do: which
-    subset a repository takes otherwise, only the hub knows.
+    If no subset is named, only a copy of the subset ``default`` is accepted: the default subset of
+    a repository may have another name, which only the hub knows.
     """
     wanted = None if revision is None else _commit(hub_id, revision)
     for copy in cached_copies(hub_id):
@@ -79,7 +79,7 @@ def open_copy(hub_id: str, copy: Copy, *, split: str, streaming: bool) -> Any:
 
 
 def _cache() -> Path:
-    """Where ``datasets`` keeps what it has downloaded. Asking it would mean to import it."""
+    """Folder of the downloads of ``datasets``, found without importing that library."""
     from huggingface_hub import constants
 
     folder = os.environ.get("HF_DATASETS_CACHE", str(Path(constants.HF_HOME) / "datasets"))
@@ -94,7 +94,7 @@ def _folder_name(hub_id: str) -> str:
 
 
 def _commit(hub_id: str, revision: str) -> str:
-    """The commit that a branch or tag meant when it was last asked for; ``revision`` if none."""
+    """The commit of a branch or tag at its last download; ``revision`` itself if unknown."""
     from huggingface_hub import constants
 
     folder = Path(constants.HF_HUB_CACHE) / f"datasets--{hub_id.replace('/', '--')}" / "refs"

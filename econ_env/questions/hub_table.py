@@ -1,6 +1,6 @@
 """Data sets of the Hugging Face hub, through ``datasets.load_dataset``.
 
-No code of a repository is ever run: ``datasets`` reads data files only, and is not asked for more.
+No code of a repository is ever run: ``datasets`` reads data files only.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ _REMEDIES = {
     "Unknown split": "Choose one with split.",
     "Bad split": "Choose one with split.",
 }
-"""What to do, by words of the library's message; the first that occur count."""
+"""Remedies by words of the library's message; the first words that occur count."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubSplit:
-    """What to read from the hub."""
+    """One split of a data set of the hub."""
 
     hub_id: str
     """Repository, ``owner/name``."""
     split: str
-    """Split as the hub names it."""
+    """Name of the split on the hub."""
     subset: str | None = None
-    """One of the configurations of the repository; None where it has one or a default."""
+    """Configuration of the repository; None if it has only one or a default."""
     revision: str | None = None
     """Commit, tag or branch. None: any copy on this machine, else the main branch."""
 
@@ -60,12 +60,12 @@ class HubSplit:
 def hub_table(part: HubSplit, *, fields: Fields | None, streaming: bool) -> Table:
     """The rows of one split.
 
-    A copy on this machine is read without asking the hub, so that an experiment does not change
-    with the network; the first use makes the copy, unless ``streaming``.
+    A copy on this machine is read without contacting the hub, so that an experiment does not
+    depend on the network; the first use makes the copy, unless ``streaming``.
 
     Raises:
         QuestionError: the data set, its subset or split does not exist or may not be read; or it
-            is not on this machine and the hub does not answer, which is said within 5 seconds.
+            is not on this machine and the hub does not answer (reported within 5 seconds).
     """
     copy = find_copy(part.hub_id, subset=part.subset, revision=part.revision)
     if copy is None and not _hub_answers(part):
@@ -76,7 +76,7 @@ def hub_table(part: HubSplit, *, fields: Fields | None, streaming: bool) -> Tabl
                 rows = open_copy(part.hub_id, copy, split=part.split, streaming=streaming)
             else:
                 rows = _from_hub(part, streaming=streaming)
-    except Exception as error:  # whatever datasets, pyarrow or the HTTP client raise
+    except Exception as error:  # datasets, pyarrow or the HTTP client may raise anything
         raise QuestionError(_explained(part, error)) from error
     return Table(
         name=part.name,
@@ -101,7 +101,7 @@ def _from_hub(part: HubSplit, *, streaming: bool) -> Any:
 
 
 def _numbered(part: HubSplit, rows: Any) -> Iterator[Row]:
-    """The rows from the first one on; a streamed table reads them over the network."""
+    """Yield the rows, numbered from 1; a streamed table reads them over the network."""
     try:
         yield from enumerate(rows, 1)
     except Exception as error:
@@ -126,13 +126,13 @@ def _remedy_offline(part: HubSplit) -> str:
         f"{part}: this machine {here}, and the Hugging Face hub ({constants.ENDPOINT}) does not "
         f"answer within {PATIENCE:.0f} s, or is not asked because HF_HUB_OFFLINE or "
         "HF_DATASETS_OFFLINE is set. Use a file with the rows, dataset='path/to/test.jsonl'; or "
-        f"run datasets.load_dataset({arguments}) in Python where there is a network, and bring "
-        "the folder ~/.cache/huggingface here."
+        f"run datasets.load_dataset({arguments}) in Python on a machine with a network, and copy "
+        "its folder ~/.cache/huggingface to this one."
     )
 
 
 def _explained(part: HubSplit, error: Exception) -> str:
-    """What the library says about ``error``, in one line, and what to do."""
+    """The message of the library about ``error`` on one line, and the remedy."""
     said = _line(error)
     for words, remedy in _REMEDIES.items():
         if words in said:
@@ -147,7 +147,7 @@ def _line(error: Exception) -> str:
 
 @contextmanager
 def _bars_on_terminals_only() -> Iterator[None]:
-    """Without the progress bars of the libraries where stderr is no terminal."""
+    """Disable the progress bars of the libraries if stderr is not a terminal."""
     from datasets import utils
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,

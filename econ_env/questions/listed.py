@@ -1,4 +1,4 @@
-"""Questions that are read once and kept: every file, and every data set that is not streamed."""
+"""Questions that are read once and kept: those of files and of data sets that are not streamed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ListedQuestions:
     def __init__(self, table: Table, limits: Limits) -> None:
         self.name = table.name
         self.skipped = 0
-        """Rows left out because their question or answer is longer than allowed."""
+        """Number of rows left out because their question or answer is too long."""
         self._questions: list[Question] = []
         rows = read_table(table, limits)
         for row in progress(

@@ -1,4 +1,4 @@
-"""From the name of a data set to its rows or its questions."""
+"""Loading of data sets by name, as rows or as questions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from econ_env.questions.streamed import StreamedQuestions
 from econ_env.questions.table import Limits, Table
 
 PROCEDURAL = ("arithmetic", "simulated")
-"""Data sets that are made and not read."""
+"""Data sets that are generated, not read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataSetName:
-    """A data set as a user names it; :func:`load_questions` explains the fields."""
+    """A data set in the words of a user; :func:`load_questions` explains the fields."""
 
     dataset: str | Path
     split: str
@@ -35,7 +35,7 @@ class DataSetName:
     answer_field_name: str | None
 
     def refuse(self, *settings: str) -> None:
-        """Raise ``QuestionError`` if one of ``settings``, which mean nothing here, is given."""
+        """Raise ``QuestionError`` if one of ``settings``, which have no meaning here, is given."""
         given = [name for name in settings if getattr(self, name) not in (None, False)]
         if given:
             is_local = self.data_path is not None and "data_path" not in given
@@ -47,18 +47,18 @@ class DataSetName:
 
 
 def open_table(name: DataSetName) -> Table:
-    """The rows of a data set that has rows: a file, a preset, or a data set of the hub.
+    """The table of a data set with rows: a file, a preset, or a data set of the hub.
 
     Raises:
-        QuestionError: the data set is unknown, missing or out of reach. Its rows are not read yet.
+        QuestionError: the data set is unknown, missing or out of reach. Rows are read later.
     """
     fields = named_fields(name.question_field_name, name.answer_field_name)
     if isinstance(name.dataset, str) and name.dataset in PRESETS:
         return _preset_table(name, PRESETS[name.dataset], fields)
     if name.data_path is not None:
         raise QuestionError(
-            f"data_path is where the rows of a known data set ({', '.join(PRESETS)}) lie on this "
-            f"machine; for other files set dataset={str(name.data_path)!r} alone"
+            f"data_path names the rows of a known data set ({', '.join(PRESETS)}) on this machine; "
+            f"for other files set dataset={str(name.data_path)!r} alone"
         )
     path = Path(name.dataset)
     if is_file_name(path) or isinstance(name.dataset, Path) or path.is_dir():
@@ -106,10 +106,10 @@ def load_questions(
     max_answer_length: int | None = None,
     seed: int = 0,
 ) -> QuestionSource:
-    """The data set that a user named.
+    """The questions of the data set that a user named.
 
-    A setting that means nothing for the data set is refused, except ``split`` for a single file
-    and the limits of length for procedural questions.
+    A setting without meaning for the data set is refused, except ``split`` for a single file and
+    the limits of length for procedural questions.
 
     Args:
         dataset: ``"arithmetic"`` (procedural word problems), ``"simulated"`` (the questions of
@@ -118,25 +118,24 @@ def load_questions(
             Face hub, the path of a ``.jsonl``, ``.json``, ``.parquet`` or ``.csv`` file, a folder
             with one such file per split (``test.jsonl``, ``train.jsonl``), or a
             :class:`QuestionSource`, which is returned as it is. ``"./gsm8k"`` is a folder.
-        split: which part of ``"arithmetic"`` (``train``, ``validation``, ``test``),
-            ``"simulated"`` (``train``, ``test``), a preset or a data set of the hub, or which file
-            of a folder. A single file is one split and is read whatever ``split`` says.
-        data_path: for a preset: a file, or a folder with a file per split, that is read instead of
-            the hub.
+        split: part of ``"arithmetic"`` (``train``, ``validation``, ``test``), of ``"simulated"``
+            (``train``, ``test``), of a preset or of a data set of the hub, or file of a folder. A
+            single file is one split and is read for any value of ``split``.
+        data_path: file, or folder with a file per split, that a preset reads instead of the hub.
         subset: configuration of a data set of the hub, for example ``"socratic"`` of
             ``"gsm8k"``. None: the usual one of a preset, the default one of others.
         revision: commit, tag or branch of a data set of the hub. None: any copy on this machine,
             else the main branch.
-        streaming: read a data set of the hub over the network as far as it is played, instead of
-            downloading it first.
+        streaming: True to read a data set of the hub over the network while it is played, instead
+            of downloading it first.
         question_field_name: field that holds the question. An error with procedural data sets,
             which have no fields.
-        answer_field_name: field that holds the gold answer; named together with
-            ``question_field_name`` or not at all.
-        max_question_length: rows whose question has more characters are left out, see
-            :class:`Limits`. Procedural questions are not filtered.
-        max_answer_length: the same for the gold answer.
-        seed: which problems ``"arithmetic"`` and ``"simulated"`` make. Others do not depend on it.
+        answer_field_name: field that holds the gold answer. Name both fields or neither.
+        max_question_length: maximum length of a question in characters; rows with a longer one are
+            left out, see :class:`Limits`. Procedural questions are not filtered.
+        max_answer_length: maximum length of a gold answer in characters; rows with a longer one
+            are left out.
+        seed: seed of the problems of ``"arithmetic"`` and ``"simulated"``; others ignore it.
 
     Raises:
         QuestionError: the data set is unknown, missing, out of reach, empty or malformed.
@@ -165,7 +164,8 @@ def procedural_questions(name: DataSetName, *, seed: int) -> QuestionSource:
     """The questions of one of :data:`PROCEDURAL`.
 
     Raises:
-        QuestionError: the split is unknown, or a setting is given that only rows have.
+        QuestionError: the split is unknown, or a setting is given that only data sets with rows
+            have.
     """
     name.refuse(
         "data_path", "subset", "revision", "streaming", "question_field_name", "answer_field_name"

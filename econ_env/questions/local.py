@@ -18,14 +18,15 @@ class LocalQuestions(ListedQuestions):
     Args:
         path: the file.
         question_field_name: field with the question.
-        answer_field_name: field with the gold answer. Give both names or none: then the shape
-            is recognised from the first row (:data:`econ_env.questions.fields.KNOWN_FIELDS`).
-        max_question_length: rows with a question of more characters are left out and counted in
-            :attr:`skipped`; None: no limit.
-        max_answer_length: the same for the gold answer.
+        answer_field_name: field with the gold answer. Name both fields or neither; without names
+            the first row decides (:data:`econ_env.questions.fields.KNOWN_FIELDS`).
+        max_question_length: maximum length of a question in characters; rows with a longer one are
+            left out and counted in :attr:`skipped`. None: no limit.
+        max_answer_length: maximum length of a gold answer in characters; rows with a longer one
+            are left out and counted as well. None: no limit.
 
     Raises:
-        QuestionError: see :class:`ListedQuestions`; also where the file is missing or malformed.
+        QuestionError: see :class:`ListedQuestions`; also if the file is missing or malformed.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class LocalQuestions(ListedQuestions):
 
 
 def file_table(path: Path, fields: Fields | None) -> Table:
-    """The rows of one file; whether it exists shows when they are read."""
+    """The table of one file, which is opened only when the rows are read."""
     return Table(
         name=f"{path.resolve().parent.name}/{path.name}",
         where=str(path),
@@ -55,7 +56,7 @@ def file_table(path: Path, fields: Fields | None) -> Table:
 
 
 def is_file_name(path: Path) -> bool:
-    """Whether ``path`` ends like a file that can be read."""
+    """True if ``path`` has the extension of a readable format."""
     return path.suffix.lower() in SUFFIXES
 
 

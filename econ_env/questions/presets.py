@@ -1,4 +1,4 @@
-"""The public data sets that are known by name: where they are and how to read them."""
+"""Public data sets that are known by name: their places on the hub and their fields."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ class Preset:
     """One public data set."""
 
     name: str
-    """What ``dataset=`` takes."""
+    """Name of the data set in ``dataset=``."""
     hub_id: str
     """Repository on the Hugging Face hub."""
     subset: str | None
-    """Part of the repository; None where it has only one."""
+    """Configuration of the repository; None if it has only one."""
     splits: Mapping[str, str]
-    """Split as it is asked for -> split on the hub."""
+    """Name of each split on the hub, by its name here."""
     fields: Fields
-    """The fields of its rows, on the hub as in copies on this machine."""
+    """The fields of its rows, both on the hub and in copies on this machine."""
     licence: str
     """Licence of the rows."""
 
     def hub_split(self, split: str) -> str:
-        """What the hub calls ``split``.
+        """The hub's name of ``split``.
 
         Raises:
             QuestionError: the data set has no such split.

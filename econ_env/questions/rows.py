@@ -1,7 +1,7 @@
-"""Reading the rows of a data file, one at a time, each with the place it came from.
+"""Reading of the rows of a data file, one at a time, each with its line or row number.
 
-Four formats, told apart by the ending of the file name: ``.jsonl``, ``.json``, ``.parquet`` and
-``.csv``. JSON lines and csv are streamed; every error names the file and the line or row.
+The extension of the file name decides between four formats: ``.jsonl``, ``.json``, ``.parquet``
+and ``.csv``. JSON lines and csv are streamed; every error names the file and the line or row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise QuestionError(
-            f"{path}: cannot read a {path.suffix or 'nameless'} file; "
+            f"{path}: cannot read a file with the extension {path.suffix!r}; "
             f"accepted are {', '.join(_READERS)}"
         )
     if not path.is_file():
@@ -41,12 +41,12 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def unit(path: Path) -> str:
-    """What a row number of this file counts: ``"line"`` or ``"row"``."""
+    """Unit of a row number of this file: ``"line"`` or ``"row"``."""
     return "line" if path.suffix.lower() in (".jsonl", ".csv") else "row"
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Decoded lines. Split at line feeds only: other line breaks may stand inside JSON text."""
+    """Yield decoded lines, split at line feeds only: JSON text may hold other line breaks."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
             yield _decoded(raw, number, path)
@@ -102,7 +102,7 @@ def _csv(path: Path) -> Iterator[Row]:
     try:
         header = next(reader, [])
         if len(set(header)) < len(header):
-            raise QuestionError(f"{path}, line 1: a column name stands twice in {header}")
+            raise QuestionError(f"{path}, line 1: a column name occurs twice in {header}")
         for cells in reader:
             if not cells:
                 continue
@@ -138,4 +138,4 @@ _READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".csv": _csv,
 }
 SUFFIXES = tuple(_READERS)
-"""Endings of the file names that :func:`read_rows` accepts."""
+"""Extensions of the file names that :func:`read_rows` accepts."""

@@ -1,11 +1,10 @@
-"""The questions that the simulated models play: a small finite pool of three kinds.
+"""The questions of the simulated models: a small finite pool of three kinds.
 
-Every kind has one fixed wording, so that a simulated model can read kind and numbers back from
-the question alone, and an agent can see the kind in the question's embedding. To every question
-belong a correct solution, one *misconception* (the wrong solution that suggests itself, the same
-for everybody) and :data:`SLIPS` *slips* (solutions with an arithmetic slip, all different). These
-few texts are all that executors ever say about the question, which keeps exact expectations small
-sums and embedding caches warm.
+Every kind has one fixed wording, so that a simulated model can read kind and numbers from the
+question alone, and an agent can see the kind in the question's embedding. Every question has one
+correct solution, one *misconception* (the obvious wrong solution, the same for all executors) and
+:data:`SLIPS` *slips* (solutions with an arithmetic slip, all different). Executors give no other
+responses to the question, so exact expectations are small sums and embedding caches stay warm.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ Split = Literal["train", "test"]
 SLIPS = 5
 """Number of independent wrong solutions of a question (m in the equations)."""
 MAX_SIZE = 1200
-"""Most questions of a pool: there are not many more of one kind in one split."""
+"""Maximum number of questions of a pool: a split has not many more of one kind."""
 CORRECT, MISCONCEPTION, FIRST_SLIP = 0, 1, 2
 """Indices into :attr:`SimulatedTask.solutions`; slips go from FIRST_SLIP to OUTCOMES - 1."""
 OUTCOMES = FIRST_SLIP + SLIPS
 """Number of different solutions of a question."""
 
 Worked = tuple[str, int]
-"""Worked steps and the value they end in."""
+"""Worked steps and their final value."""
 
 
 def _restock(a: int, b: int, c: int, slip: int) -> Worked:
@@ -43,7 +42,7 @@ def _restock(a: int, b: int, c: int, slip: int) -> Worked:
 
 
 def _restock_misconception(a: int, b: int, c: int) -> Worked:
-    """Adds up everything in sight."""
+    """Add up all the numbers."""
     return f"{a} + {b} = {a + b} ; {a + b} + {c} = {a + b + c}", a + b + c
 
 
@@ -53,7 +52,7 @@ def _budget(a: int, b: int, c: int, slip: int) -> Worked:
 
 
 def _budget_misconception(a: int, b: int, c: int) -> Worked:
-    """Forgets that the price is for each."""
+    """Subtract the price once, not for each book."""
     return f"{a} - {b} = {a - b} ; {a - b} - {c} = {a - b - c}", a - b - c
 
 
@@ -63,24 +62,24 @@ def _rate(a: int, b: int, c: int, slip: int) -> Worked:
 
 
 def _rate_misconception(a: int, b: int, c: int) -> Worked:
-    """Adds the difference where the ratio counts."""
+    """Add the difference instead of multiplying by the ratio."""
     return f"{c} - {b} = {c - b} ; {a} + {c - b} = {a + c - b}", a + c - b
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuestionKind:
-    """One type of question: its wording and the ways to work it."""
+    """One kind of question: its wording and its solutions."""
 
     name: str
     wording: str
     """Text of the question with the places {a}, {b} and {c}."""
     plan: str
-    """The operations in order: what a coordinator's strategy says."""
+    """The operations in order, as in a coordinator's strategy."""
     work: Callable[[int, int, int, int], Worked]
-    """Solution of (a, b, c) with a slip of the given size in the first step; 0 is correct."""
+    """Function of (a, b, c, slip) for the solution with that slip in step one; 0 is correct."""
     misconception: Callable[[int, int, int], Worked]
     pattern: re.Pattern[str]
-    """Matches exactly the texts that the wording can give."""
+    """Pattern that matches exactly the texts of the wording."""
 
 
 def _kind(
@@ -127,18 +126,18 @@ KINDS: tuple[QuestionKind, ...] = (
         _rate_misconception,
     ),
 )
-"""The kinds, in the order that skill tables and type-aware profiles use."""
+"""The kinds, in the order of skill tables and type-aware profiles."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SimulatedTask:
-    """What a question's text says, worked out."""
+    """A question worked out from its text."""
 
     kind: int
     """Index into :data:`KINDS`."""
     plan: str
     solutions: tuple[str, ...]
-    """OUTCOMES different responses, each worked steps and a boxed answer: the correct one, the
+    """OUTCOMES different responses of worked steps and a boxed answer: the correct one, the
     misconception, the slips."""
     answers: tuple[str, ...]
     """The boxed answer of each solution; all different."""
@@ -148,8 +147,8 @@ class SimulatedTask:
 def read_task(text: str) -> SimulatedTask | None:
     """Work out a question from its text; None if it is not one of the simulated kinds.
 
-    None also for numbers that do not make a sound question (a division with remainder, a debt,
-    a misconception that happens to be right).
+    The result is None, too, if the numbers do not make a sound question (a division with
+    remainder, a debt, a misconception that happens to be right).
     """
     for index, kind in enumerate(KINDS):
         match = kind.pattern.fullmatch(text)
@@ -184,12 +183,12 @@ class SimulatedQuestions:
     """A finite pool of questions of the three kinds, which take turns (index mod 3).
 
     Equal arguments give equal questions on every machine. No question of one split occurs in the
-    other, whatever the seeds: the sum of its numbers decides where it belongs.
+    other, for any seeds: the sum of its numbers decides its split.
 
     Args:
-        split: ``"train"`` or ``"test"``, which is what environments play by default.
+        split: ``"train"`` or ``"test"``; environments play ``"test"`` by default.
         size: number of questions, 1 to MAX_SIZE.
-        seed: decides which questions are drawn.
+        seed: seed of the questions.
 
     Raises:
         ValueError: the split is unknown or the size is out of range.

@@ -1,4 +1,4 @@
-"""Questions of a stream: read when they are asked for, and kept."""
+"""Questions of a stream, which are read when needed and kept."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from econ_env.questions.table import Limits, ReadRow, Table, no_questions, read_
 
 
 class StreamedQuestions:
-    """The questions of one table, read only as far as they are asked for.
+    """The questions of one table, read only as far as needed.
 
-    Nobody knows the length of a stream before its end. What was read is kept, so a second pass
-    costs no network. :class:`~econ_env.questions.base.QuestionOrder` says how it is shuffled.
+    The length of a stream is unknown before its end. Questions that were read are kept, so a second
+    pass needs no network. :class:`~econ_env.questions.base.QuestionOrder` describes the shuffling.
 
     Args:
         table: the rows.
         limits: rows with longer texts are left out.
 
     Raises:
-        QuestionError: as :class:`ListedQuestions`, but only when a faulty row is reached. The
-            first question is read at once.
+        QuestionError: same as for :class:`ListedQuestions`, but only when a faulty row is reached.
+            The constructor reads the first question.
     """
 
     def __init__(self, table: Table, limits: Limits) -> None:
         self.name = table.name
         self.skipped = 0
-        """Rows left out so far because their question or answer is longer than allowed."""
+        """Number of rows left out so far because their question or answer is too long."""
         self._questions: list[Question] = []
         self._rows: Iterator[ReadRow] = read_table(table, limits)
         self._is_read = False
@@ -35,7 +35,7 @@ class StreamedQuestions:
             raise no_questions(table, limits, self.skipped)
 
     def available(self, count: int) -> int:
-        """How many of the first ``count`` questions there are. Reads no further than needed."""
+        """Number of existing questions among the first ``count``. Reads no further than needed."""
         while len(self._questions) < count and not self._is_read:
             row = next(self._rows, None)
             if row is None:

@@ -1,7 +1,7 @@
-"""A data set as rows with places, and how rows become questions.
+"""A data set as numbered rows, and the conversion of rows to questions.
 
 A :class:`Table` is a file or one split of a data set of the hub. :func:`read_table` reads it row
-by row and hands out faults as values: who plays stops at the first one, who validates lists all.
+by row and returns faults as values: a game stops at the first one, a validation lists all.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ class Table:
     """Rows of one data set."""
 
     name: str
-    """Short name, with which the ids of its questions begin: ``gsm8k/test.jsonl``."""
+    """Short name, the beginning of the ids of its questions, such as ``gsm8k/test.jsonl``."""
     where: str
-    """What begins every error message, so that it says where to look."""
+    """Place of the data, with which every error message begins."""
     unit: str
-    """What a row number counts: ``"line"`` or ``"row"``."""
+    """Unit of a row number: ``"line"`` or ``"row"``."""
     rows: Callable[[], Iterator[Row]]
-    """Reads the rows from the beginning, numbers from 1 on. Raises ``QuestionError``."""
+    """Function that reads the rows, numbered from 1. It raises ``QuestionError``."""
     fields: Fields | None
-    """The fields to read; None: recognised from the first row."""
+    """The fields to read; None: detected from the first row."""
     size: int | None = None
-    """Number of rows; None where only reading tells."""
+    """Number of rows; None if it is unknown before reading."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """Rows with longer texts are left out. Nothing is ever cut: half a question is another one.
+    """Maximum lengths of texts; rows with longer texts are left out, never cut.
 
     Raises:
         ValueError: a limit is below 1.
     """
 
     max_question_length: int | None = None
-    """Characters of a question; None: no limit."""
+    """Maximum number of characters of a question; None: no limit."""
     max_answer_length: int | None = None
-    """Characters of a gold answer as the data set writes it; None: no limit."""
+    """Maximum number of characters of a gold answer in the data set; None: no limit."""
 
     def __post_init__(self) -> None:
         for name, limit in (
@@ -55,23 +55,23 @@ class Limits:
                 raise ValueError(f"{name} must be at least 1 or None, not {limit}")
 
     def allow(self, question: str, answer: str) -> bool:
-        """Whether both texts are short enough."""
+        """True if both texts are short enough."""
         return (self.max_question_length is None or len(question) <= self.max_question_length) and (
             self.max_answer_length is None or len(answer) <= self.max_answer_length
         )
 
 
 class ReadRow(NamedTuple):
-    """What became of one row: a question, a fault, or neither: it is too long and left out."""
+    """Result of reading one row: a question, a fault, or neither if it was too long."""
 
     number: int
-    """Line or row, from 1."""
+    """Number of the line or row, from 1."""
     question: Question | None
     fault: QuestionError | None
 
 
 def read_table(table: Table, limits: Limits) -> Iterator[ReadRow]:
-    """The rows of ``table``, one by one.
+    """Yield the rows of ``table``, one by one.
 
     Raises:
         QuestionError: the rows cannot be read any further, or their fields are not recognised.
@@ -95,7 +95,7 @@ def read_table(table: Table, limits: Limits) -> Iterator[ReadRow]:
 
 
 def no_questions(table: Table, limits: Limits, skipped: int) -> QuestionError:
-    """The error of a table without questions, ``skipped`` of which were too long."""
+    """The error of a table without usable questions; ``skipped`` of them were too long."""
     if skipped:
         return QuestionError(
             f"{table.where}: all {skipped} questions are longer than max_question_length="

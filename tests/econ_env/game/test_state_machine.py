@@ -303,7 +303,7 @@ def test_running_into_the_token_limit_is_no_failure() -> None:
 def test_the_wrong_number_of_completions_changes_nothing() -> None:
     game = new_game()
     asked = game.pending()
-    with pytest.raises(ValueError, match="1 requests are pending, but 2 completions came"):
+    with pytest.raises(ValueError, match="1 requests are pending, but 2 completions were given"):
         game.feed([completion("a"), completion("b")])
     assert game.pending() == asked
     assert game.usage == Usage()

@@ -83,5 +83,5 @@ def test_an_unknown_name_lists_what_is_accepted() -> None:
 def test_a_missing_path_is_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match="no such file"):
         load_questions(str(tmp_path / "gsm9k.jsonl"))
-    with pytest.raises(QuestionError, match="cannot read a nameless file"):
+    with pytest.raises(QuestionError, match="cannot read a file with the extension ''"):
         load_questions(tmp_path / "gsm9k")

@@ -173,7 +173,7 @@ def test_a_missing_file_is_named_with_its_full_path(tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused_with_those_accepted(tmp_path: Path) -> None:
-    with pytest.raises(QuestionError, match=r"cannot read a \.xlsx file.*\.jsonl, \.json, \.par"):
+    with pytest.raises(QuestionError, match=r"with the extension '\.xlsx'.*\.jsonl, \.json, \.par"):
         LocalQuestions(tmp_path / "rows.xlsx")
 
 
@@ -257,7 +257,7 @@ def test_json_lines_in_a_json_file_are_explained(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("question,answer\nq,1\nq,1,000\n", "line 3: 3 cells, but the header names 2 columns"),
-        ("question,question\nq,1\n", "line 1: a column name stands twice"),
+        ("question,question\nq,1\n", "line 1: a column name occurs twice"),
         ('question,answer\n"q" x,1\n', "line 2: not valid csv"),
         ("question,answer\nq,\n", "line 2: field 'answer' is empty"),
     ],
