@@ -307,7 +307,7 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing(
     calls = [float(lines[parse][1]) for parse in ("cot", "self_consistency:k=4", "econ:rounds=3")]
     assert calls == [1, 1, 13]
     assert "6 questions, each with 2 seeds" in unpriced
-    assert "cost: not known, for want of the price of vllm:m@" in unpriced
+    assert "cost: not known without the price of vllm:m@" in unpriced
     assert "cost: USD" in capsys.readouterr().out
     assert not (rows.parent / "out").exists()
 
