@@ -182,7 +182,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on_and_it_does(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "interrupted" in captured.err
-    assert "the same command goes on" in captured.err
+    assert "Repeat the command to continue" in captured.err
     stopping["after"] = 0
     assert compare(tmp_path / "stopped", *flags) == 0
     assert comparison(tmp_path / "stopped") == comparison(tmp_path / "whole")

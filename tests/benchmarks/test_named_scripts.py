@@ -225,7 +225,7 @@ def test_flags_may_have_underscores_for_dashes() -> None:
         (["--seed", "-1"], "seed must be a whole number >= 0, got -1"),
         (["--train-ep", "5"], "unknown flag --train-ep; did you mean '--train-eps'?"),
         (["--together-api-key=sk-3141"], "TOGETHER_API_KEY"),
-        (["sk-3141"], "there is an argument that belongs to no flag"),
+        (["sk-3141"], "an argument belongs to no flag"),
         (["--test-eps", "1"], "--test-eps must be at least 2, got 1"),
         (["--train-eps", "0"], "--train-eps must be at least 1, got 0"),
         (["--llm", "bundle"], "unknown model 'bundle'"),
@@ -318,7 +318,7 @@ def test_bundled_models_train_and_test_and_are_tested_again(
     assert check_outputs(again, tmp_path, P0) == logs
     # The same command trains nothing anew; another one does not touch the run.
     assert (
-        "models_exp1/final is trained already: it is tested."
+        "models_exp1/final is already trained: only the test is left."
         in call(train_and_test, P0, *short[:3], "2", *short[4:]).lines
     )
     capsys.readouterr()
@@ -344,14 +344,14 @@ def test_an_interrupted_training_goes_on_with_the_same_command(
         assert call(train_and_test, SVAMP, *flags).code == 130
     said = capsys.readouterr().err
     assert "saved after 8 episodes" in said
-    assert "The same command goes on" in said
+    assert "Repeat the command to continue" in said
     assert call(evaluate_only, SVAMP, "--llm", "simulated").code == 2
     said = capsys.readouterr().err
     assert "has not ended: repeat its command" in said
     assert "--model-dir models_exp1/episode_000008" in said
     ended = call(train_and_test, SVAMP, *flags)
     assert ended.code == 0
-    assert "Going on with the training in logs_exp1" in ended.lines
+    assert "Continuing the training in logs_exp1" in ended.lines
     check_outputs(ended, tmp_path / "logs_exp1", SVAMP)
 
 
