@@ -1,4 +1,4 @@
-"""The named scripts train, test, keep what they played, and say what is wrong."""
+"""Tests of the named scripts: they train, test, store episodes and report errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOGETHER = "together:meta-llama/Meta-Llama-3.1-70B-Instruct-Turbo"
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder, a cache and threads of its own, and no key."""
+    """Give every test its own folder, cache and threads, and no key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ECON_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
@@ -260,7 +260,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a script ended: its exit code, and what it printed."""
+    """Exit code and output of a script."""
 
     code: int
     lines: list[str]
@@ -273,7 +273,7 @@ def call(script: Callable[[NamedScript, list[str]], int], name: NamedScript, *fl
 
 
 def check_outputs(ended: Ended, folder: Path, script: NamedScript) -> dict[str, Any]:
-    """The logs of both arms; they exist and say what was printed."""
+    """Return the logs of both arms; check that they agree with the output."""
     logs = {
         arm: json.loads((folder / f"logs_{script.name}_test_{arm}.json").read_text("utf-8"))
         for arm in ("baseline", "p0")
@@ -370,7 +370,7 @@ def test_an_interrupted_test_says_so(
 
 
 def knowing(dataset: str, data_path: Path) -> Callable[[Ask], str]:
-    """A model that has learned the answers to a data set by heart, and boxes them."""
+    """A model that knows all answers of a data set, and boxes them."""
     gold: dict[str, str] = {}
     for split in ("train", "test"):
         with contextlib.suppress(Exception):  # not every data set has both
@@ -392,7 +392,7 @@ def knowing(dataset: str, data_path: Path) -> Callable[[Ask], str]:
 def play_by_heart(
     script: NamedScript, dataset: str, data_path: Path, folder: Path
 ) -> dict[str, Any]:
-    """Train and test with a served model that knows everything: it is right every time."""
+    """Train and test with a served model that knows all answers: it is always right."""
     with MisbehavingServer("vllm", answer=knowing(dataset, data_path)) as server:
         ended = call(
             train_and_test,
