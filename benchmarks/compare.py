@@ -1,4 +1,4 @@
-"""Which method is worth its tokens: accuracy with intervals, on the same questions.
+"""Compare methods by accuracy and tokens, on the same questions, with intervals.
 
     python benchmarks/compare.py                               # bundled models, word problems
     python benchmarks/compare.py --methods cot econ econ:rounds=3 self_consistency debate \
@@ -6,7 +6,7 @@
     python benchmarks/compare.py --dataset gsm8k --llm together:MODEL --questions 200 --dry-run
     python benchmarks/compare.py --config benchmarks/configs/bundled.yaml
 
-Results are kept question by question in --log-dir: the same command goes on after an interruption.
+Results are kept question by question in --log-dir: after an interruption, repeat the command.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Scripts that test teams of models are no tests of this code: pytest leaves them alone."""
+"""Keep pytest from collecting the scripts here that test teams of models, not this code."""
 
 collect_ignore_glob = ["test_*.py"]

@@ -1,4 +1,4 @@
-"""The errors of the benchmarks' own; those of both packages are passed on as they are."""
+"""Errors of the benchmarks themselves; errors of both packages are passed on unchanged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import ClassVar
 
 
 class BenchmarkError(Exception):
-    """The root of all errors of the benchmarks; the message is for people and says what to do."""
+    """Base class of the benchmarks' errors; the message tells the user what to do."""
 
     exit_code: ClassVar[int] = 2
-    """Exit code of a program that ends by it: 2 after a mistake of the user."""
+    """Exit code of a program that this error ends: 2, a mistake of the user."""
 
 
 class SettingsDiffer(BenchmarkError):
-    """A file or folder holds results of other settings, beside which new ones mean nothing."""
+    """A file or folder holds results of other settings; new results do not belong with them."""

@@ -2,10 +2,10 @@
 
     python benchmarks/record_example.py
 
-It serves the bundled models, runs `econ-agents train` and `econ-agents test` with their answers
-kept, runs both again from the recording alone, and writes what these came to beside it. It takes
-about a minute. Only a change of the example's settings, of what models are asked, or of the
-learner makes a new recording necessary; the test of the recording says so.
+It serves the bundled models, runs `econ-agents train` and `econ-agents test` while recording the
+models' answers, runs both again from the recording alone, and writes their numbers beside it. It
+takes about a minute. A new recording is needed only when the example's settings, the prompts, or
+the learner change; the test of the recording then says so.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ SAME_ARITHMETIC: Mapping[str, str] = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-"""Environment in which torch gives the same bits on every x86-64 processor. Without it losses
-differ from the fifth digit on; what the models are asked and answer does not."""
+"""Environment variables with which torch gives the same bits on every x86-64 processor. Without
+them losses differ from the fifth digit on; the models' prompts and answers do not."""
 
 
 def assignments(recording: Path, cache: str) -> list[str]:
-    """Changes of the example's configuration for where and how its recording is used."""
+    """Return the overrides of the example's configuration that name its recording and its mode."""
     return [f"env.kwargs.cache_path={recording}", f"env.kwargs.cache={cache}"]
 
 
 def numbers(log_dir: Path) -> dict[str, Any]:
-    """Everything that a run measured, but for the time it took."""
+    """Return everything that a run measured, except times."""
     report: dict[str, Any] = json.loads((log_dir / REPORT_FILE).read_text(encoding="utf-8"))
     return {
         "metrics": [deterministic(line) for line in read_metrics(log_dir)],
@@ -64,14 +64,14 @@ def numbers(log_dir: Path) -> dict[str, Any]:
 
 
 def made_with() -> dict[str, str]:
-    """What the last digits of losses depend on, in :data:`SAME_ARITHMETIC`."""
+    """Return what the last digits of losses depend on under :data:`SAME_ARITHMETIC`."""
     import torch
 
     return {"machine": platform.machine(), "torch": torch.__version__.partition("+")[0]}
 
 
 def main() -> None:
-    """Train and test the example on the bundled models behind HTTP, and keep what they said."""
+    """Train and test the example on the bundled models behind HTTP, and record their answers."""
     RECORDING.unlink(missing_ok=True)
     with TemporaryDirectory() as folder:
         recorded, replayed = Path(folder) / "recorded", Path(folder) / "replayed"
@@ -81,7 +81,7 @@ def main() -> None:
         _train_and_test(replayed, "replay")
         found = numbers(replayed)
         if found != numbers(recorded):
-            sys.exit("the replay came to other numbers than the recorded run")
+            sys.exit("the replay gave other numbers than the recorded run")
     text = json.dumps({"made_with": made_with(), **found}, indent=1)
     EXPECTED.write_text(text + "\n", encoding="utf-8")
     print(f"{RECORDING}: {RECORDING.stat().st_size} bytes")
@@ -99,7 +99,7 @@ def _train_and_test(log_dir: Path, cache: str) -> None:
 
 
 def _settle(path: Path) -> None:
-    """Leave one small file that can be read where nothing can be written, log files included."""
+    """Shrink the recording to one file that can be read from a read-only folder."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("VACUUM")

@@ -3,8 +3,8 @@
     python benchmarks/serve_bundled.py --port 8765
     econ-env play --llm vllm:bundled:0@http://127.0.0.1:8765/v1 --prompts compact
 
-For trying what needs a server without having one. It listens on this machine only, takes no key,
-and samples as it is told: temperature, top_p, repetition_penalty, seed, n, max_tokens.
+Use it to try features that need a model server. It listens on this machine only, takes no key, and
+follows each request's temperature, top_p, repetition_penalty, seed, n and max_tokens.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Flags:
     """Serve the bundled models over HTTP on this machine, until Ctrl-C."""
 
     port: int = PORT
-    """Where it listens, at 127.0.0.1; 0: at a free port."""
+    """Port at 127.0.0.1; 0 takes a free one."""
 
 
 def main(flags: Flags) -> int:
-    """Serve; the exit code is 2 where the port cannot be had, 130 after Ctrl-C."""
+    """Serve until Ctrl-C; the exit code is 130 then, 2 if the port cannot be used."""
     try:
         server = BundledServer(flags.port)
     except (OSError, OverflowError) as error:

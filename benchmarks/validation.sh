@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Validates every file of real rows below a folder and writes what econ-env prints.
+# Validate every file of real rows below a folder, and print the output of econ-env.
 #
 #   benchmarks/validation.sh FOLDER > benchmarks/results/validation.txt
 set -euo pipefail

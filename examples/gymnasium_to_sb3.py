@@ -1,4 +1,4 @@
-"""Any vector environment of Gymnasium that resets in the same step, for stable-baselines3."""
+"""Adapter to stable-baselines3 for Gymnasium's vector environments that reset in the same step."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 class GymnasiumVecEnv(VecEnv):
     """``envs`` in stable-baselines3's interface; ``ValueError`` if they reset in another step.
 
-    It would learn from the steps that only reset, too.
+    Otherwise stable-baselines3 would also learn from steps that only reset.
     """
 
     def __init__(self, envs: Any) -> None:
@@ -30,7 +30,7 @@ class GymnasiumVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> Any:
-        """Play a round. The info of an episode that ended holds its last observation."""
+        """Play a round; the info of an ended episode holds its last observation."""
         observations, rewards, terminated, truncated, infos = self.envs.step(self._actions)
         rows: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for i in np.flatnonzero(terminated | truncated):
@@ -43,18 +43,18 @@ class GymnasiumVecEnv(VecEnv):
         self.envs.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """An attribute of the environments."""
+        """Return an attribute of the environments."""
         return list(self.env_method(attr_name, indices=indices))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refuse: settings are given to ``make_vec``."""
+        """Raise ``NotImplementedError``: give settings to ``make_vec``."""
         raise NotImplementedError(f"give {attr_name} to make_vec")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
-        """What a method of the environments returns."""
+        """Call a method of the environments; return its results."""
         found = self.envs.call(method_name, *args, **kwargs)
         return [found[i] for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Never: wrappers go around the vector."""
+        """Return False for all: wrappers go around the vector."""
         return [False for _ in self._get_indices(indices)]

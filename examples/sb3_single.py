@@ -21,7 +21,7 @@ SAC_SETTINGS = {"learning_starts": 500, "train_freq": 4, "learning_rate": 3e-3, 
 
 
 def mean_return(env: gymnasium.Env[Any, Any], act: Callable[[Any], Any]) -> float:
-    """Mean return of the actions ``act(observation)`` over 500 episodes, always the same ones."""
+    """Return the mean return of ``act(observation)`` over 500 episodes, always the same ones."""
     total = 0.0
     observation, _ = env.reset(seed=1)
     for _ in range(500):

@@ -20,13 +20,13 @@ SAC_SETTINGS = {"gradient_steps": 4, "learning_rate": 3e-3, "ent_coef": 0.01}
 
 
 def make_teams(split: str, rounds: int) -> GymnasiumVecEnv:
-    """16 teams on the questions of ``split``."""
+    """Make 16 teams that play the questions of ``split``."""
     settings: dict[str, Any] = {"split": split, "bne_rounds": rounds, "autoreset_mode": "SameStep"}
     return GymnasiumVecEnv(gymnasium.make_vec("econ_env:econ/Simulated-v0", 16, **settings))
 
 
 def mean_return(teams: GymnasiumVecEnv, act: Callable[[Any], Any]) -> float:
-    """Mean return of the actions ``act(observations)`` over 500 or more episodes."""
+    """Return the mean return of ``act(observations)`` over 500 or more episodes."""
     total, episodes = 0.0, 0
     teams.seed(1)
     observations = teams.reset()

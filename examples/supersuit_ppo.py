@@ -16,19 +16,19 @@ import econ_env
 
 
 def make_teams(copies: int, seed: int, **settings: Any) -> Any:
-    """Copies of a team as one vector environment, with a place for every executor."""
+    """Make copies of a team as one vector environment, with a place for every executor."""
     env = econ_env.parallel_env("simulated", "simulated", **settings)
-    # Executors that share parameters must be told who they are, or they all act alike.
+    # Executors that share parameters need an agent indicator, or they all act alike.
     places = supersuit.pettingzoo_env_to_vec_env_v1(supersuit.agent_indicator_v0(env))
     teams = supersuit.concat_vec_envs_v1(places, copies, base_class="stable_baselines3")
     # The trap: PPO(seed=...) and teams.reset(seed=...) fail, and without a seed all copies play the
-    # same episodes. This gives copy i the seed + i, and every later reset goes on from there.
+    # same episodes. This gives copy i the seed + i; later resets continue its random stream.
     teams.venv.reset(seed=seed)
     return teams
 
 
 def mean_reward(teams: Any, act: Callable[[Any], Any]) -> float:
-    """Mean reward per executor and round over 300 rounds of the actions ``act(observations)``."""
+    """Return the mean reward per executor and round of ``act(observations)`` over 300 rounds."""
     observations, total = teams.reset(), 0.0
     for _ in range(300):
         observations, rewards, *_ = teams.step(act(observations))
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--steps", type=int, default=12_000, help="actions to train on")
     parser.add_argument("--rounds", type=int, default=1, help="most rounds of an episode")
     chosen = parser.parse_args(arguments)
-    set_random_seed(0)  # for lack of PPO(seed=0)
+    set_random_seed(0)  # in place of PPO(seed=0)
     train = make_teams(4, 0, split="train", bne_rounds=chosen.rounds)
     narrow = {"log_std_init": -0.5}
     model = PPO("MlpPolicy", train, n_steps=64, learning_rate=1e-3, policy_kwargs=narrow)

@@ -1,4 +1,4 @@
-"""Train TorchRL's MAPPO: a policy per executor, and a critic that sees what all of them see.
+"""Train TorchRL's MAPPO: a policy per executor, and a critic with all executors' observations.
 
 Run ``python examples/torchrl_mappo.py``.
 """

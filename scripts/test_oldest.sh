@@ -3,10 +3,10 @@
 #
 #   scripts/test_oldest.sh [PYTEST ARGUMENTS...]
 #
-# Run are the tests of all modules that touch the two libraries: the environments, their views, and
+# It runs the tests of all modules that touch the two libraries: the environments, their views, and
 # the contract with third-party code. They play simulated models, so .venv-oldest needs no torch,
-# which is most of an installation; what torch computes does not depend on these two. All else has
-# the versions of constraints.txt. Once installed, this needs no network.
+# which is most of an installation and does not depend on these two. All other packages have the
+# versions of constraints.txt. Once installed, this needs no network.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -35,7 +35,7 @@ if [[ ! -e $note ]]; then
     touch "$note"
 fi
 
-# The bundled models of Arithmetic-v0 are the one thing in these files that needs torch.
+# In these files, only the bundled models of Arithmetic-v0 need torch.
 registration=tests/econ_env/test_registration.py
 "$python" -m pytest "${tests[@]}" \
     --deselect "$registration::test_gymnasium_checks_every_id[Arithmetic]" \

@@ -1,4 +1,4 @@
-"""Methods of the comparison without a model: what they ask, answered by texts of the test."""
+"""Helpers that drive methods of the comparison without a model, by hand-written texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ITEM = Item(question=QUESTION, run_seed=0)
 
 
 def asking(*, context_limit: int | None = None, **changes: Any) -> Asking:
-    """Compact prompts, the coordinator's own word, one token per character; unless changed."""
+    """Make settings: compact prompts, rule "coordinator", one token per character by default."""
     settings: dict[str, Any] = {
         "prompts": CompactBaselines(),
         "top_p": 0.9,
@@ -31,7 +31,7 @@ def asking(*, context_limit: int | None = None, **changes: Any) -> Asking:
 def drive(
     method: Prompted, *texts: Sequence[str], item: Item = ITEM
 ) -> tuple[Solution, list[list[ChatRequest]]]:
-    """The solution where every call is answered by the next of ``texts``, and what was asked."""
+    """Answer every call with the next of ``texts``; return the solution and the requests."""
     play = method.play(item)
     asked = [next(play)]
     for number, answers in enumerate(texts, 1):

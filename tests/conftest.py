@@ -1,4 +1,4 @@
-"""What every test shares: one thread, no hub, no network, and where real rows lie."""
+"""Fixtures of all tests: one thread, no hub, no network, and the folder of real rows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _require_loopback(host: object) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def clients_end_with_their_module() -> Iterator[None]:
-    """Clients of servers are shared by the process: no module finds the threads of another's."""
+    """Close the process's shared clients of servers, so that no module finds another's threads."""
     yield
     if any(thread.name.startswith("econ-api") for thread in threading.enumerate()):
         from econ_env.llm import close_shared_models
@@ -100,13 +100,13 @@ def _no_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """Root folder of the source tree."""
+    """Return the root folder of the source tree."""
     return Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """Folder of real rows (gsm8k/, svamp/, ...) that ``ECON_DATA`` names; skips where unset."""
+    """Return the folder of real rows (gsm8k/, ...) named by ``ECON_DATA``; skip if it is unset."""
     folder = os.environ.get("ECON_DATA")
     if not folder:
         pytest.skip("ECON_DATA is not set: it names the folder that holds gsm8k/, svamp/, ...")
@@ -118,7 +118,7 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def misbehaving_server() -> Iterator[MisbehavingServer]:
-    """A chat server on this machine in the dialect of OpenAI; it behaves until a test says so."""
+    """Run a chat server on this machine in the dialect of OpenAI, without faults until asked."""
     from tests.misbehaving_server import MisbehavingServer
 
     with MisbehavingServer() as server:

@@ -1,4 +1,4 @@
-"""The documents of this repository, their fenced blocks, and the commands in them."""
+"""Readers of this repository's documents, their fenced blocks, and the commands in them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Block:
 
     document: Path
     line: int
-    """Line of its first line in the document, from 1."""
+    """Number of its first line in the document, from 1."""
     language: str
-    """What stands behind the opening fence; empty where nothing does."""
+    """Text after the opening fence; may be empty."""
     text: str
 
     def __str__(self) -> str:
@@ -39,24 +39,24 @@ class Command:
 
     block: Block
     words: tuple[str, ...]
-    """Program and arguments, without variables set in front and without comments."""
+    """Program and arguments, without leading variable assignments and without comments."""
 
     def __str__(self) -> str:
         return f"{self.block}: {shlex.join(self.words)}"
 
     @property
     def program(self) -> str:
-        """The program, without the folder of the virtual environment."""
+        """Name of the program, without the folder of the virtual environment."""
         return self.words[0].removeprefix(".venv/bin/")
 
     @property
     def arguments(self) -> list[str]:
-        """What follows it."""
+        """Arguments of the program."""
         return list(self.words[1:])
 
 
 def blocks(document: Path) -> list[Block]:
-    """The fenced blocks of a document, in order."""
+    """Return the fenced blocks of a document, in order."""
     text = document.read_text(encoding="utf-8")
     return [
         Block(
@@ -70,7 +70,7 @@ def blocks(document: Path) -> list[Block]:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """The commands of a ``bash`` block; ``export`` and other assignments alone are none."""
+    """Return the commands of a ``bash`` block, without ``export`` and other mere assignments."""
     for line in block.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         while words and (words[0] == "export" or _ASSIGNMENT.match(words[0])):

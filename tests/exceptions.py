@@ -1,4 +1,4 @@
-"""Every exception class of a package."""
+"""Finder of all exception classes of a package."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from types import ModuleType
 
 
 def modules_of(package: ModuleType) -> list[str]:
-    """The names of all its modules, but for those that are programs."""
+    """Return the names of all modules of a package, except those that are programs."""
     found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     return [each.name for each in found if not each.name.endswith(".__main__")]
 
 
 def exceptions_of(package: ModuleType) -> list[type[Exception]]:
-    """The classes that its modules define; a leading underscore keeps one in."""
+    """Return the exception classes that a package's modules define, except private ones."""
     return [
         kind
         for name in modules_of(package)

@@ -1,4 +1,4 @@
-"""How the servers of the misbehaving server differ: parameter names, defaults and error bodies.
+"""Dialects of the misbehaving server: parameter names, defaults and error bodies.
 
 Facts from the servers' documentation and from runs of them; see docs/endpoints.md.
 """
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 ErrorBody = Callable[[int, str, str], Any]
-"""Makes the body of an error from its status, message and type."""
+"""Function that makes the body of an error from its status, message and type."""
 
 
 def _openai(status: int, message: str, kind: str) -> Any:
@@ -48,23 +48,23 @@ def _litellm(status: int, message: str, kind: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """One kind of server."""
+    """Dialect of one kind of server."""
 
     name: str
     error: ErrorBody
     overflow: str
-    """What it says when prompt and completion do not fit."""
+    """Message for a prompt and completion that do not fit into the context."""
     penalty: str | None = None
     """Field of the repetition penalty; ``"generation_config"``: inside that JSON string."""
     default_penalty: float = 1.0
     tokens: tuple[str, ...] = ("max_tokens",)
-    """Fields that limit the completion."""
+    """Fields that limit the length of the completion."""
     n: bool = True
     seed: bool = True
     refused: frozenset[str] = frozenset()
-    """Fields that are answered with 422."""
+    """Fields that are refused with status 422."""
     checks_model: bool = True
-    """Whether an unknown model is an error."""
+    """True if an unknown model is an error."""
     unknown_model_status: int = 404
 
 

@@ -1,6 +1,6 @@
-"""Everything that goes wrong between a client and a chat server, one function a fault.
+"""Faults between a client and a chat server, one function each.
 
-A fault answers one request in its own way and says whether the connection can go on.
+A fault answers one request in its own way, and returns True if the connection can be kept.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></ht
 
 @dataclass(kw_only=True)
 class Exchange:
-    """One request that waits for its answer."""
+    """A request that waits for its answer."""
 
     connection: socket.socket
     dialect: Dialect
     key: str
-    """The key that the client sent; empty without one."""
+    """Key that the client sent; empty without one."""
     wait_s: float
     stopping: threading.Event
     good: Callable[[], dict[str, Any]]
-    """Makes the body of the right answer."""
+    """Function that makes the body of the right answer."""
 
     def send(
         self,
@@ -103,7 +103,7 @@ def _stall(exchange: Exchange) -> bool:
 
 
 def _drip(exchange: Exchange) -> bool:
-    """A byte now and then, so that no single read ever takes too long."""
+    """Send a byte now and then, so that no single read takes too long."""
     data = json.dumps(exchange.good()).encode()
     exchange.send(200, b"", length=len(data))
     for byte in data:
@@ -130,7 +130,7 @@ def _error_object(exchange: Exchange) -> bool:
 
 
 def _with(change: Callable[[dict[str, Any], Exchange], None]) -> Misdeed:
-    """A good answer after a change."""
+    """Return a fault that sends the right answer after a change."""
 
     def misdeed(exchange: Exchange) -> bool:
         body = exchange.good()
@@ -166,7 +166,7 @@ def _think(message: dict[str, Any]) -> None:
 
 
 def _half(body: dict[str, Any], exchange: Exchange) -> None:
-    """A partial text of a request that the server has given up."""
+    """Cut the text of an answer, as a server does when it gives up a request."""
     for choice in body["choices"]:
         choice["message"]["content"] = choice["message"]["content"][:3]
         choice["finish_reason"] = "abort"
@@ -234,7 +234,7 @@ FATAL: Mapping[str, Misdeed] = MappingProxyType(
         "quota": _status(429, "You exceeded your current quota", "insufficient_quota"),
     }
 )
-"""Faults that no request will ever get past."""
+"""Faults that fail every request, however often it is sent."""
 
 REFUSED: Mapping[str, Misdeed] = MappingProxyType(
     {
@@ -244,7 +244,7 @@ REFUSED: Mapping[str, Misdeed] = MappingProxyType(
         "content_filter": _finish("content_filter"),
     }
 )
-"""Faults of one request: the others are not concerned, and asking again is of no use."""
+"""Faults of a single request: others are not affected, and a retry is useless."""
 
 QUIRKS: Mapping[str, Misdeed] = MappingProxyType(
     {
@@ -261,6 +261,6 @@ QUIRKS: Mapping[str, Misdeed] = MappingProxyType(
         "say_key": _with(_say_key),
     }
 )
-"""Answers that are good, but not as one expects them."""
+"""Valid answers in an unusual form."""
 
 FAULTS: Mapping[str, Misdeed] = MappingProxyType({**RETRIED, **FATAL, **REFUSED, **QUIRKS})

@@ -1,4 +1,4 @@
-"""A chat server on this machine that misbehaves on demand: every fault that real ones have shown.
+"""A chat server on this machine that misbehaves on demand, with the faults of real servers.
 
 It speaks the OpenAI protocol in the dialect of one of nine servers, from the standard library
 only. Faults come by schedule (``server.schedule("429", "reset", None)``: the next requests, in the
@@ -28,7 +28,7 @@ from tests.misbehaving_faults import FAULTS, Exchange
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One choice to be written: what takes effect of a request, after the dialect's defaults."""
+    """One choice to write: the effective settings of a request, with the dialect's defaults."""
 
     model: str
     messages: list[dict[str, Any]]
@@ -38,7 +38,7 @@ class Ask:
     top_p: float
     max_tokens: int
     seed: int
-    """The request's seed plus the choice's index."""
+    """Seed of the request plus the choice's index."""
 
 
 Answer = Callable[[Ask], str]
@@ -51,11 +51,11 @@ class Seen:
     method: str
     path: str
     headers: dict[str, str] = field(repr=False)
-    """Names in lower case."""
+    """Headers, with names in lower case."""
     body: Any
-    """Parsed JSON; None where there was none."""
+    """Parsed JSON of the body; None without a body."""
     fault: str | None
-    """What the server did instead of answering well."""
+    """Fault that the server showed instead of the right answer."""
 
 
 class MisbehavingServer:
@@ -92,7 +92,7 @@ class MisbehavingServer:
         self.capacity, self.wait_s = capacity, wait_s
         self.seen: list[Seen] = []
         self.faults: Counter[str] = Counter()
-        """How often each fault was met, and good answers under ``"none"``."""
+        """Counts of each fault that was sent, with right answers under ``"none"``."""
         self._remembers = remembers
         self.connections = 0
         self.in_flight = self.peak_in_flight = 0
@@ -110,16 +110,16 @@ class MisbehavingServer:
         self.url = f"http://127.0.0.1:{self.port}/v1"
 
     def schedule(self, *faults: str | None) -> None:
-        """What happens to the next requests; None: a good answer."""
+        """Add faults for the next requests, in order; None stands for a right answer."""
         _check(faults)
         self._schedule.extend(faults)
 
     def forget_schedule(self) -> None:
-        """Drop what is scheduled and has not happened."""
+        """Drop the scheduled faults that have not happened."""
         self._schedule.clear()
 
     def mix(self, probabilities: Mapping[str, float], seed: int = 0) -> None:
-        """Faults with a probability each, whenever the schedule is empty.
+        """Set the probability of each fault, used while the schedule is empty.
 
         Which request meets which fault depends on ``seed``, on its body and on how often this
         body came before, so it is the same in every run, whatever the threads do.
@@ -129,12 +129,12 @@ class MisbehavingServer:
 
     @property
     def chats(self) -> list[Seen]:
-        """The chat requests among ``seen``."""
+        """Chat requests among ``seen``."""
         return [seen for seen in self.seen if seen.path.endswith("/chat/completions")]
 
     @property
     def open_connections(self) -> int:
-        """Connections that the client has not closed."""
+        """Number of connections that the client has not closed."""
         with self._lock:
             return len(self._open)
 
@@ -176,7 +176,7 @@ class MisbehavingServer:
             self._spawn(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        """Answer request after request, until either side has enough."""
+        """Answer request after request, until either side closes the connection."""
         with suppress(OSError), connection.makefile("rb") as reader:
             while not self.stopping.is_set():
                 line = reader.readline()
@@ -197,7 +197,7 @@ class MisbehavingServer:
     def _exchange(
         self, connection: socket.socket, method: str, path: str, headers: dict[str, str], raw: bytes
     ) -> bool:
-        """Answer one request; whether the connection can go on."""
+        """Answer one request; return True if the connection can be kept."""
         try:
             body = json.loads(raw) if raw else None
         except ValueError:
@@ -268,7 +268,7 @@ class MisbehavingServer:
         return exchange.send(200, exchange.good())
 
     def _completion(self, body: Any) -> dict[str, Any]:
-        """The body of a good answer."""
+        """Return the body of a right answer."""
         count = int(body.get("n") or 1) if self.dialect.n else 1
         texts = [self.answer(self._ask(body, index)) for index in range(count)]
         prompt = sum(len(str(message.get("content"))) for message in body["messages"])
@@ -314,7 +314,7 @@ class MisbehavingServer:
 
 
 def echo(ask: Ask) -> str:
-    """A text that depends on everything that takes effect; greedy: not on how it is sampled."""
+    """Return a text that depends on all effective settings; if greedy, not on those of sampling."""
     sampling: tuple[float, ...] = (ask.penalty, ask.frequency_penalty)
     if ask.temperature > 0:
         sampling += (ask.temperature, ask.top_p, ask.seed)

@@ -1,8 +1,8 @@
-"""Plays an environment and writes down everything that it returned, to the last bit.
+"""Play an environment, and write everything that it returned, to the last bit.
 
 Run as a script it replays in a process of its own: ``python -m tests.replayed SETTINGS OUT``, with
-the settings as JSON. There no library that could run a model can be imported, the bundled
-weights are not where they were, and nobody listens where a server was.
+the settings as JSON. There no library that could run a model can be imported, the bundled weights
+are missing, and no server listens.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EPISODES = 2
 
 
 def play_batch(settings: dict[str, Any], *, questions: int) -> str:
-    """Everything that a batched environment returned in a few episodes, one line an event."""
+    """Return everything that a batched environment returned in a few episodes, a line per event."""
     env = BatchedEconEnv(EnvConfig(**settings), num_questions=questions)
     rng = np.random.default_rng(7)
     lines = []
@@ -40,7 +40,7 @@ def play_batch(settings: dict[str, Any], *, questions: int) -> str:
 
 
 def play_one(settings: dict[str, Any]) -> str:
-    """The same of a parallel environment, which also says what it spent."""
+    """Return the events of a parallel environment, one per line, with its spending."""
     env = EconParallelEnv(**settings)
     rng = np.random.default_rng(7)
     lines = []
@@ -57,7 +57,7 @@ def play_one(settings: dict[str, Any]) -> str:
 
 
 def _points(rng: np.random.Generator, *shape: int) -> Any:
-    """Actions with which small models do not ramble on to their last token."""
+    """Return actions with which small models do not write up to their limit."""
     return rng.uniform(-0.45, 0.0, shape).astype(np.float32)
 
 
@@ -66,7 +66,7 @@ def _line(*returned: Any) -> str:
 
 
 def _exact(value: Any) -> Any:
-    """JSON in which arrays are their bytes and floats their bits."""
+    """Return JSON with arrays as bytes and floats as bits."""
     if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -75,7 +75,7 @@ def _exact(value: Any) -> Any:
 
 
 def main() -> None:
-    """Replay in this process, which has no model."""
+    """Replay in this process, without any model."""
     import econ_env.llm.registry
 
     for name in ("torch", "transformers", "requests"):

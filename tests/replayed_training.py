@@ -1,8 +1,8 @@
-"""Trains and tests the recorded example in a process that could ask no model.
+"""Train and test the recorded example in a process that cannot ask a model.
 
 ``python -m tests.replayed_training RECORDING LOG_DIR SHAKE KEY=VALUE...``: no library that sends
-requests or runs a language model can be imported, the bundled weights are not where they were,
-and a connection is an error. SHAKE is how far every action of the policy is moved at random.
+requests or runs a language model can be imported, the bundled weights are missing,
+and a connection is an error. SHAKE is the size of the random move of every action of the policy.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from econ_agents.commands.cli import main as econ_agents
 
 
 def refuse(*arguments: Any) -> Any:
-    """In place of connecting."""
+    """Refuse a connection."""
     raise AssertionError(f"a replay connects to {arguments[-1]}")
 
 
 def shake(distance: float) -> None:
-    """Move every action of the policy, as another processor would, but much further."""
+    """Move every action of the policy at random, much further than another processor would."""
     propose, rng = TeamPolicy._propose, np.random.default_rng(0)
 
     def shaken(policy: TeamPolicy, observations: Any) -> Any:
@@ -38,7 +38,7 @@ def shake(distance: float) -> None:
 
 
 def main() -> int:
-    """Train, then test; the exit code of what failed first."""
+    """Train, then test; return the exit code of the first failure."""
     recording, log_dir, distance, *changes = sys.argv[1:]
     for name in ("requests", "transformers"):
         assert name not in sys.modules

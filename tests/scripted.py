@@ -1,4 +1,4 @@
-"""A game without a model: completions that a test has written beforehand."""
+"""Helpers that play a game without a model, on completions written in the test."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SPENT = Usage(prompt_tokens=10, completion_tokens=5, requests=1)
 
 
 def equivalent(first: str, second: str) -> bool:
-    """Equal up to a decimal point with zeros: enough for scripted answers."""
+    """Compare up to a decimal point with zeros, which is enough for scripted answers."""
     return first.removesuffix(".0") == second.removesuffix(".0")
 
 
 def config(**changes: Any) -> GameConfig:
-    """A flat team of three on one model without a known context limit, unless changed."""
+    """Make rules, by default a flat team of three on one model without a context limit."""
     n_agents = changes.get("n_agents", 3)
     settings: dict[str, Any] = {
         "n_agents": n_agents,
@@ -48,29 +48,29 @@ def config(**changes: Any) -> GameConfig:
 
 
 def new_game(*, env_seed: int = 0, episode: int = 0, **changes: Any) -> Game:
-    """A game on ``QUESTION``."""
+    """Make a game on ``QUESTION``."""
     return Game(config(**changes), QUESTION, env_seed=env_seed, episode=episode)
 
 
 def boxed(answer: str | None) -> str:
-    """A response with this answer; None: without any."""
+    """Return a response with this answer, or without one for None."""
     return "no idea" if answer is None else rf"3 + 4 = {answer} ; \boxed{{{answer}}}"
 
 
 def commitment(value: str | None) -> str:
-    """A commitment with this value; None: a reply in which no value can be found."""
+    """Return a commitment with this value; for None a reply without a readable value."""
     if value is None:
         return "no idea"
     return json.dumps({"reason": "3 + 4", "value": value, "confidence": 0.5, "checklist": {}})
 
 
 def completion(text: str) -> Completion:
-    """A successful completion that cost ``SPENT``."""
+    """Return a successful completion that cost ``SPENT``."""
     return Completion(text=text, usage=SPENT)
 
 
 class Script:
-    """Answers requests with texts in the order of the test, and keeps every request.
+    """Source of completions in the order of the test, with a record of all requests.
 
     Args:
         answers: per round, the answers of all executors; one text means that all agree.
@@ -94,7 +94,7 @@ class Script:
         self.requests: list[ChatRequest] = []
 
     def complete(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        """One completion per request, in order."""
+        """Return one completion per request, in order."""
         self.requests += requests
         if requests[0].role == "execute":
             answers = next(self._answers)
@@ -115,14 +115,14 @@ class Script:
             game.feed(self.complete(requests))
 
     def play_round(self, game: Game, *actions: SamplingAction) -> None:
-        """Answer what is pending, act, and answer the round."""
+        """Answer the pending requests, act, and answer the round."""
         self.answer_all(game)
         game.act(actions)
         self.answer_all(game)
 
 
 def rewards(n_agents: int = 3, team: float = 1.0) -> SettledRewards:
-    """Some rewards; the game only records them."""
+    """Return some rewards; the game only records them."""
     return SettledRewards(
         team=team,
         agents=(0.5,) * n_agents,

@@ -1,4 +1,4 @@
-"""Models for tests: one that writes down what it is asked, and one that fails when told to."""
+"""Models for tests: one that records its requests, and one that fails on demand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RecordingModel:
 
 
 class FlakyModel(RecordingModel):
-    """A simulated model whose requests fail where ``fails`` says so."""
+    """A simulated model whose requests fail if ``fails`` returns True."""
 
     def __init__(self, fails: Callable[[ChatRequest], bool], name: str = "simulated:0") -> None:
         super().__init__(name)

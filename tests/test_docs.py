@@ -1,4 +1,4 @@
-"""What README.md, CONTRIBUTING.md and docs/ show and point to works."""
+"""Tests that the examples and links of README.md, CONTRIBUTING.md and docs/ work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 DOTTED = re.compile(r"[`\s](?:--)?([a-z_-]+(?:\.[a-z_-]+)+)\b")
 SERVER = "http://localhost:8000/v1"
-"""Where documents say that a model server is; there is one while their examples run."""
+"""Address of the model server in documents; one runs there while examples are tested."""
 LANGUAGES = {
     "python": "runs",
     "bash": "runs, or is understood: tests/test_docs_commands.py",
@@ -48,7 +48,7 @@ def test_no_block_is_overlooked(document: Path) -> None:
 
 
 def answer(ask: Ask) -> str:
-    """What the documents' model says: to every question 7."""
+    """Answer of the documents' model to every question: 7."""
     commits = "JSON" in ask.messages[-1]["content"]
     return '{"reason": "all agree", "value": "7"}' if commits else r"It is \boxed{7}."
 
@@ -121,7 +121,7 @@ def test_every_link_leads_to_a_file_and_a_heading_in_it(document: Path) -> None:
 
 
 def anchors(document: Path) -> set[str]:
-    """The headings as GitHub links to them."""
+    """Return the anchors that GitHub makes of headings."""
     headings = HEADING.findall(document.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,7 +1,7 @@
-"""Every command line of README.md, CONTRIBUTING.md and docs/ runs, or is at least understood.
+"""Tests of every command line in README.md, CONTRIBUTING.md and docs/: it runs, or is parsed.
 
-What takes seconds and needs nothing is run (:data:`RUN`). What needs a key, a server, a download or
-minutes goes through the parser of its program, so that a flag that was renamed is noticed.
+Commands that take seconds and need nothing are run (:data:`RUN`). Commands that need a key, a
+server, a download or minutes are only parsed by their program, so that a renamed flag is noticed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ RUN = (
     "python benchmarks/compare.py --dry-run",
     "python benchmarks/compare.py --questions",
 )
-"""Beginnings of the commands that are run; each is met in a document."""
+"""Beginnings of the commands that are run; each occurs in a document."""
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that the documents speak of: questions, a configuration, runs."""
+    """Make a folder with the files that the documents name: questions, a configuration, runs."""
     folder = tmp_path_factory.mktemp("desk")
     row = {"problem": "Ann has 3 pens and buys 4. How many has she now?", "solution": r"\boxed{7}"}
     (folder / "my_questions.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
@@ -120,7 +120,7 @@ def python(arguments: list[str]) -> None:
 
 @cache
 def run_script(script: str, *arguments: str) -> tuple[int, str]:
-    """Run a script in this process: its exit code, and what it printed."""
+    """Run a script in this process; return its exit code and its output."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(sys, "argv", [script, *arguments])

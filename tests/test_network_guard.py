@@ -1,4 +1,4 @@
-"""The suite's own promise: no test reaches anything outside this machine."""
+"""Tests of the network guard: no test reaches anything outside this machine."""
 
 from __future__ import annotations
 

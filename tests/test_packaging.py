@@ -1,4 +1,4 @@
-"""All that is imported is declared, all that is declared is pinned, and all is shipped."""
+"""Tests of packaging: imports are declared, declarations are pinned, all files are shipped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 def pins(root: Path, python: str) -> list[tuple[str, str]]:
-    """Names and versions that hold on ``python``, in the order of the file."""
+    """Return the names and versions that hold on ``python``, in the order of the file."""
     lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return [
@@ -105,7 +105,7 @@ def test_what_the_packages_read_at_run_time_is_shipped_with_them(repository: Pat
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git knows what is ignored")
 def test_git_ignores_nothing_of_the_packages(repository: Path) -> None:
-    """The build leaves out what git ignores, silently."""
+    """Check that git ignores no file of the packages, since the build would silently omit it."""
     if not (repository / ".git").exists():
         pytest.skip("this is no clone")
     files = [
@@ -142,14 +142,14 @@ def test_every_command_that_is_installed_shows_its_help(
 
 
 def read_project(repository: Path) -> dict[str, Any]:
-    """The table ``project`` of pyproject.toml."""
+    """Return the table ``project`` of pyproject.toml."""
     with (repository / "pyproject.toml").open("rb") as file:
         project: dict[str, Any] = tomllib.load(file)["project"]
     return project
 
 
 def imports(folder: Path) -> Iterator[str]:
-    """Top-level modules that the sources in ``folder`` import anywhere."""
+    """Return the top-level modules that the sources in ``folder`` import anywhere."""
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):

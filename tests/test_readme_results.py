@@ -1,4 +1,4 @@
-"""The measured numbers of the documents are those of the committed result files."""
+"""Tests that the measured numbers in documents are those of the committed result files."""
 
 from __future__ import annotations
 

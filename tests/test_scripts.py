@@ -1,4 +1,4 @@
-"""The two commands of the README, up to the point where pip would be called."""
+"""Tests of the README's two commands, up to the point where pip would be called."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ esac
 
 @pytest.fixture
 def clone(repository: Path, tmp_path: Path) -> Path:
-    """A folder with a space in its path that holds the scripts and a .venv with a fake Python."""
+    """Make a folder with a space in its path, with the scripts and a .venv with a fake Python."""
     root = tmp_path / "a clone"
     installed = ("pyproject.toml", "constraints.txt", "econ_env/__init__.py")
     for name in (*installed, "run_econ.sh", "scripts/install.sh"):
@@ -69,33 +69,33 @@ def clone(repository: Path, tmp_path: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Agents:
-    """What stands for ``econ-agents`` in a clone."""
+    """Fake of ``econ-agents`` in a clone."""
 
     notes: Path
 
     @property
     def calls(self) -> list[str]:
-        """The arguments of every call, with ``|`` between them."""
+        """Return the arguments of every call, with ``|`` between them."""
         calls = self.notes / "calls"
         return calls.read_text().splitlines() if calls.exists() else []
 
     @property
     def keys(self) -> list[str]:
-        """The key that every call found in its environment."""
+        """Return the key that every call found in its environment."""
         return (self.notes / "keys").read_text().splitlines()
 
     def ends(self, command: str, code: int) -> None:
-        """From now on the command ends with this code."""
+        """Let the command end with this code from now on."""
         (self.notes / f"code of {command}").write_text(str(code))
 
     def waits(self) -> None:
-        """From now on every command waits for Ctrl-C."""
+        """Let every command wait for Ctrl-C from now on."""
         (self.notes / "waits").touch()
 
 
 @pytest.fixture
 def agents(clone: Path) -> Agents:
-    """A fake ``econ-agents`` in the clone."""
+    """Put a fake ``econ-agents`` into the clone."""
     command = clone / ".venv/bin/econ-agents"
     command.write_text(FAKE_AGENTS)
     command.chmod(0o755)
@@ -118,7 +118,7 @@ def run(
 
 
 def installs(clone: Path) -> list[str]:
-    """The extras of every installation of the project that pip was asked for, in order."""
+    """Return the extras of every installation of the project by pip, in order."""
     log = clone / "pip.log"
     lines = log.read_text().splitlines() if log.exists() else []
     return [line.split("--editable ")[1] for line in lines if "--editable" in line]

@@ -1,4 +1,4 @@
-"""Both packages import where a system lacks what POSIX has: under Windows, for example."""
+"""Tests that both packages can be imported on systems that are not POSIX, such as Windows."""
 
 from __future__ import annotations
 

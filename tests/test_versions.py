@@ -1,4 +1,4 @@
-"""Both packages have one version, and both commands print it with those of the libraries."""
+"""Tests of versions: both packages share one, and both commands print it with the libraries'."""
 
 from __future__ import annotations
 

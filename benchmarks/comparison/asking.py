@@ -1,7 +1,7 @@
-"""How every baseline asks: the same prompts, the same seeds, the same care for context limits.
+"""Requests of the baselines: all use the same prompts, seeds and rules for context limits.
 
-Seeds do not know methods. Sample j of one method is sample j of every other that asks the same
-model at the same temperature: they share their chances, and a cache asks once for all of them.
+Seeds do not depend on the method. Sample j of one method equals sample j of every other method
+that asks the same model at the same temperature, so a cache needs to ask for it only once.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ from econ_env.seeds import derive_seed
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """What the baselines of one comparison have in common.
+    """Settings that the baselines of one comparison share, and the requests made from them.
 
     A prompt that is too long for its model is shortened as in the game: the oldest responses
-    first, their ends stay; the question last. ``PromptTooLong`` where that is not enough.
+    first, keeping their ends, and the question last. ``PromptTooLong`` is raised if that is not
+    enough.
     """
 
     prompts: BaselinePrompts
     top_p: float
     coordinator: str
-    """Name of the model that concludes, where a method has a conclusion."""
+    """Name of the model that concludes, for methods with a conclusion."""
     commitment_rule: CommitmentRule
     limits: Callable[[str], ModelLimits]
-    """How much text the model with this name takes."""
+    """Context limit and token counter of the model with this name."""
 
     @classmethod
     def of(cls, config: EnvConfig, models: Models) -> Asking:
-        """How the models of ``config`` are asked; nothing is loaded yet.
+        """Return the settings for the models of ``config``; no model is loaded yet.
 
         Raises:
-            ValueError: the prompt set of ``config`` is one that baselines have no prompts for.
+            ValueError: baselines have no prompts that go with the prompt set of ``config``.
         """
         game = config.prompt_set()
         prompts = baseline_prompts(game)
         if prompts is None:
             raise ValueError(
-                f"baselines have no prompts beside the prompt set {game.name!r}: "
+                f"baselines have no prompts that go with the prompt set {game.name!r}: "
                 'use prompts="compact" or prompts="default"'
             )
 
@@ -76,17 +77,17 @@ class Asking:
         index: int,
         exchanges: Sequence[Exchange] = (),
     ) -> ChatRequest:
-        """The request for one response.
+        """Return the request for one response.
 
         Args:
             item: the question.
-            model: who answers, by name.
+            model: name of the model that answers.
             temperature: of sampling; 0 is greedy decoding.
             index: number of the sample, or of the agent.
-            exchanges: what this agent has seen, one entry for each round of the debate so far.
+            exchanges: this agent's view of the debate so far, one entry per round.
 
         Raises:
-            PromptTooLong: no admissible cut makes it fit into the context of ``model``.
+            PromptTooLong: no allowed cut makes the prompt fit into the context of ``model``.
         """
         role = self.prompts.discussion_role if exchanges else "execute"
         max_tokens = self.prompts.game.max_tokens.of(role)

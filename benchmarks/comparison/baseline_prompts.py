@@ -1,14 +1,14 @@
-"""What the baselines say to models: one way for each prompt set of the game.
+"""Prompts of the baselines, one form for each prompt set of the game.
 
 ``plain`` and ``default`` are for models that follow instructions: the question as an executor gets
 it, without a strategy, and a debate after Du et al. (2023), in which every agent keeps its
 conversation and is shown the others' last solutions.
-``compact`` has only the forms that the bundled models were trained on. They read what others wrote
-in one of them, the question for a commitment: so that is what a later round of their debate is.
+``compact`` has only the forms that the bundled models were trained on. Only one of these, the
+request for a commitment, shows a model the responses of others, so later rounds of a debate use it.
 
-What another model wrote is material here as in the game: it stands in tags with a nonce, or
-flattened to a line of its own, never where instructions stand. Only an agent's own words come back
-to it as its own.
+Text of other models is quoted here as in the game: it stands in tags with a nonce, or flattened to
+a line of its own, never where instructions stand. Only an agent's own words come back to it as its
+own.
 """
 
 from __future__ import annotations
@@ -32,40 +32,40 @@ from econ_env.llm.types import Message, Role
 from econ_env.text import encodable
 
 Exchange: TypeAlias = Sequence[str]
-"""What one agent of a debate knows of one round: its own response, then all others'."""
+"""One agent's view of one debate round: its own response, then the others'."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """A completion after reading."""
+    """A parsed completion."""
 
     text: str
-    """What the next round shows of it."""
+    """Text that the next round shows."""
     answer: str | None
 
 
 class BaselinePrompts(Protocol):
-    """How baselines speak to a family of models."""
+    """Prompts of the baselines, and parsers of the replies, for one family of models."""
 
     @property
     def game(self) -> PromptSet:
-        """The prompts of the game for the same models, and the limits on tokens of both."""
+        """Prompt set of the game for these models; its token limits hold for baselines too."""
 
     @property
     def discussion_role(self) -> Role:
-        """Which kind of call of the game a later round of a debate is."""
+        """Role of the requests in later rounds of a debate, one of the game's roles."""
 
     def solve(self, question: str) -> tuple[Message, ...]:
-        """Ask for worked steps and an answer, with nothing but the question."""
+        """Ask for worked steps and an answer, given the question alone."""
 
     def read_solution(self, text: str) -> Reply:
-        """What came of :meth:`solve`."""
+        """Parse a reply to :meth:`solve`."""
 
     def discuss(self, question: str, exchanges: Sequence[Exchange]) -> tuple[Message, ...]:
         """Ask for an answer once more, after at least one round."""
 
     def read_discussion(self, text: str) -> Reply:
-        """What came of :meth:`discuss`."""
+        """Parse a reply to :meth:`discuss`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +88,7 @@ class CompactBaselines:
         return self.game.commit(question, "", exchanges[-1])
 
     def read_discussion(self, text: str) -> Reply:
-        """The value of the JSON object, and its reason as worked steps."""
+        """Return the value of the JSON object, with its reason as worked steps."""
         read = parse_commitment(encodable(text))
         return Reply(text=self.game.conclusion(read.value, read.reason), answer=read.value)
 
@@ -99,12 +99,12 @@ Compare their work with yours step by step, follow whichever reasoning holds, an
 updated solution. End with the final answer alone in \\boxed{}."""
 
 _NO_WORDS = "(no response)"
-"""An agent that wrote nothing: servers refuse an empty message."""
+"""Stands for an empty response: servers refuse an empty message."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlainBaselines:
-    """The plain question; the conversation goes on from round to round."""
+    """The plain question; in a debate, a conversation that grows from round to round."""
 
     game: PlainPrompts | DefaultPrompts = PLAIN
     discussion_role: Role = field(default="execute", init=False)
@@ -134,7 +134,7 @@ class PlainBaselines:
 
 
 def baseline_prompts(game: PromptSet) -> BaselinePrompts | None:
-    """The baselines' prompts for models that are played with ``game``; None: there are none."""
+    """Return the baselines' prompts that go with ``game``; None if there are none."""
     if isinstance(game, CompactPrompts):
         return CompactBaselines(game=game)
     if isinstance(game, (PlainPrompts, DefaultPrompts)):

@@ -1,4 +1,4 @@
-"""What model calls took, for every method alike."""
+"""Tokens and cost of model calls, computed in the same way for every method."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from econ_env.llm.types import Usage
 
 
 def bill(calls: Iterable[tuple[str, Usage]], prices: Mapping[str, Price]) -> Bill:
-    """What these calls took; a model without a price makes the cost unknown.
+    """Add up the tokens and cost of calls; a model without a price makes the cost unknown.
 
     Args:
-        calls: the name of the model and the tokens of each.
-        prices: of models by name.
+        calls: model name and tokens of each call.
+        prices: prices of models, by name.
     """
     usage, cost, longest = Usage(), 0.0, 0
     unknown = False

@@ -1,10 +1,10 @@
-"""Equal tokens: how many samples or rounds cost what another method costs, by measuring it.
+"""Choose the number of samples or rounds that costs as many tokens as another method, by measuring.
 
-Nothing is computed from a formula of tokens: prompts shared by samples are read once on some
-servers, conversations of a debate grow, models of a team write at different lengths. So a number
-is tried on a pilot, the first questions of the comparison, and the next one follows from what was
-measured. Whoever costs more on a question than the target's mean does so because the question is
-long, which the target shows as well: that is taken out by regression on the target's own tokens.
+No formula predicts tokens well: some servers read a prompt shared by samples only once, the
+conversations of a debate grow, and models of a team write at different lengths. So a number is
+tried on a pilot, the first questions of the comparison, and the measured tokens lead to the next
+number. The pilot's questions may be longer or shorter than all questions. The target's tokens show
+by how much, and a regression on them corrects the pilot's mean.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from benchmarks.comparison.specs import DebateSpec, SelfConsistencySpec, Spec, p
 from econ_env.llm.types import ModelError
 
 PILOT_SHARE = 0.05
-"""Part of the questions that the pilot asks."""
+"""Share of the questions that the pilot asks."""
 PILOT_LEAST = 20
-"""Questions of the pilot, where there are as many."""
+"""Smallest number of pilot questions, if the comparison has that many."""
 MOST_SAMPLES = 256
 MOST_ROUNDS = 10
 LEAST_ROUNDS = 2
-"""A debate of one round is none."""
+"""Smallest number of rounds of a debate: one round is a vote."""
 
 Tokens: TypeAlias = Mapping[tuple[int, str], float]
 """Tokens by seed and question."""
@@ -36,20 +36,20 @@ Tokens: TypeAlias = Mapping[tuple[int, str], float]
 
 @dataclass(frozen=True, kw_only=True)
 class Knob:
-    """The setting of a method by which its tokens are chosen."""
+    """The setting of a method that a budget match chooses, and its range."""
 
     spec: SelfConsistencySpec | DebateSpec
     least: int
     most: int
 
     def at(self, value: int) -> Spec:
-        """The method at this value."""
+        """Return the method with this value."""
         if isinstance(self.spec, SelfConsistencySpec):
             return replace(self.spec, k=value)
         return replace(self.spec, rounds=value)
 
     def setting(self, spec: Spec) -> str:
-        """The setting in one of :meth:`at`, such as ``k=5``: canonical specs leave out defaults."""
+        """Return the setting of a spec made by :meth:`at`, such as ``k=5``, even if a default."""
         match spec:
             case SelfConsistencySpec():
                 return f"k={spec.k}"
@@ -59,7 +59,7 @@ class Knob:
 
 
 def knob_of(text: str) -> Knob | None:
-    """The knob of a method as the user wrote it; None if it has none, or names it already."""
+    """Return the knob of a method as the user wrote it; None if there is none, or it is set."""
     spec = parse_spec(text)
     if isinstance(spec, SelfConsistencySpec):
         key, knob = "k", Knob(spec=spec, least=1, most=MOST_SAMPLES)
@@ -73,12 +73,12 @@ def knob_of(text: str) -> Knob | None:
 
 
 def pilot_size(questions: int) -> int:
-    """How many of so many questions the pilot asks, of every seed."""
+    """Return the number of questions that the pilot asks for every seed."""
     return min(questions, max(PILOT_LEAST, math.ceil(PILOT_SHARE * questions)))
 
 
 def tokens_of(records: Sequence[Record]) -> dict[tuple[int, str], float]:
-    """Tokens of every question that has a result."""
+    """Return the tokens of every seed and question that has a result."""
     return {
         (record.seed, record.question): float(record.usage.total_tokens)
         for record in records
@@ -87,12 +87,12 @@ def tokens_of(records: Sequence[Record]) -> dict[tuple[int, str], float]:
 
 
 def match_budget(knob: Knob, target: Tokens, pilot: Callable[[Spec], Sequence[Record]]) -> Spec:
-    """The method whose mean tokens come as near as possible to the target's.
+    """Return the method whose mean tokens come as near as possible to the target's.
 
     Args:
-        knob: what is chosen, and of which method.
+        knob: the setting to choose, and its method.
         target: tokens of the target on all questions.
-        pilot: answers the questions of the pilot with a spec.
+        pilot: function that answers the pilot's questions with a spec.
 
     Raises:
         ModelError: there is nothing to measure, because every request failed.
@@ -105,8 +105,8 @@ def match_budget(knob: Knob, target: Tokens, pilot: Callable[[Spec], Sequence[Re
         tokens = tokens_of(pilot(tried))
         if not tokens:
             raise ModelError(
-                f"{tried.canonical}: every question of the pilot failed, so its tokens are not "
-                "known and cannot be matched"
+                f"{tried.canonical}: every question of the pilot failed, so its tokens are unknown "
+                "and cannot be matched"
             )
         return expected_mean(tokens, target)
 
@@ -115,10 +115,10 @@ def match_budget(knob: Knob, target: Tokens, pilot: Callable[[Spec], Sequence[Re
 
 
 def expected_mean(pilot: Tokens, target: Tokens) -> float:
-    """Mean tokens to be expected on all questions of the target, from those of the pilot.
+    """Estimate the mean tokens on all questions of the target from the tokens on the pilot.
 
-    A regression estimate: how much longer or shorter the pilot's questions are than all of them is
-    known from the target, and counts as far as the pilot's tokens go along with the target's.
+    A regression estimate: the target's tokens tell how much longer or shorter all questions are
+    than the pilot's. This difference counts as far as the pilot's tokens vary with the target's.
     """
     shared = [key for key in pilot if key in target]
     mean = fmean(pilot.values())
@@ -134,17 +134,20 @@ def expected_mean(pilot: Tokens, target: Tokens) -> float:
 
 
 def nearest(measure: Callable[[int], float], target: float, *, least: int, most: int) -> int:
-    """The whole number from ``least`` to ``most`` whose measure is nearest to ``target``.
+    """Return the whole number from ``least`` to ``most`` whose measure is nearest to ``target``.
 
     Args:
-        measure: grows with its argument; asked as rarely as that allows, once per number.
-        target: what is aimed at.
+        measure: function that grows with its argument; called at most once per number, and for
+            as few numbers as possible.
+        target: measure to come near to.
         least: smallest number.
         most: largest number.
     """
     below, under = least, measure(least)
     if under >= target or least == most:
         return least
+    # The answer lies between below and above. The next guess follows the line through the last two
+    # measurements until one exceeds the target, and interpolates between the two ends from then on.
     above, over = most + 1, math.inf
     slope, guess = 0.0, least + 1
     while above - below > 1:
@@ -155,7 +158,7 @@ def nearest(measure: Callable[[int], float], target: float, *, least: int, most:
             slope = (value - under) / (guess - below)
             below, under = guess, value
         if math.isinf(over):
-            # Where nothing grew, no line leads on: doubling does not jump to the most at once.
+            # Without growth there is no line to follow: double, rather than jump to the most.
             ahead = (target - under) / slope if slope > 0 else below
         else:
             ahead = (above - below) * (target - under) / (over - under)

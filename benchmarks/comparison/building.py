@@ -1,4 +1,4 @@
-"""From a spec to the method that answers: all methods share models, cache and budget."""
+"""Build the method that a spec describes; all methods share models, cache and budget."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from econ_env.llm.types import ModelError
 
 
 class Workshop:
-    """Makes the method of a spec and a run seed.
+    """Builder of methods: one for each spec and run seed.
 
     Args:
-        config: what is played.
-        models: who answers; whoever made them closes them.
-        steering: what steers the team of ECON in a run seed.
+        config: settings of the game.
+        models: the models that answer; the caller closes them.
+        steering: function that returns the steering of an ECON team for a spec and a run seed.
         in_flight: questions that are answered side by side.
     """
 
@@ -48,7 +48,7 @@ class Workshop:
         self._prices = known_prices(config)
 
     def method(self, spec: Spec, seed: int) -> Method:
-        """The method that answers for ``spec`` in the run ``seed``.
+        """Return the method of ``spec`` for the run ``seed``.
 
         Raises:
             ValueError: the spec does not suit the models or the settings.
@@ -69,7 +69,7 @@ class Workshop:
         return PromptedMethod(prompted, self._models, self._prices, in_flight=self._in_flight)
 
     def check(self, specs: Sequence[Spec], seeds: Sequence[int]) -> None:
-        """Make every method once, so that what does not fit is said before anything is asked.
+        """Build every method once, so that errors come before anything is asked.
 
         Raises:
             UsageError: a spec does not suit the models or the settings.
@@ -90,7 +90,7 @@ class Workshop:
 
 
 def known_prices(config: EnvConfig) -> Mapping[str, Price]:
-    """The price of every model of the team whose price is known."""
+    """Return the price of every model of the team whose price is known."""
     team = config.team()
     given = read_prices(config.prices or {})
 

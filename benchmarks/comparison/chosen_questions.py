@@ -8,10 +8,10 @@ from econ_env.questions.load import load_questions
 
 
 def choose_questions(config: EnvConfig, count: int) -> tuple[Question, ...]:
-    """The first ``count`` questions of the order of ``config``, none of them twice.
+    """Return the first ``count`` questions in the order of ``config``, without repetition.
 
-    There are fewer where the data set ends. All of them can be graded: a row whose gold answer
-    cannot be read is an error, which names it.
+    There are fewer if the data set has fewer. All of them can be graded: a row whose gold answer
+    cannot be read is an error that names the row.
 
     Raises:
         QuestionError: the data set cannot be used.

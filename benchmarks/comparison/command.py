@@ -1,4 +1,4 @@
-"""``compare.py``: from flags to a table, or to a message for the user."""
+"""The command ``compare.py``: read flags, run the comparison, print tables or an error message."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ PROG = "compare.py"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0; 1 if a model could not be used to the end, which is said after the table of what there is;
-    2 after a mistake of the user; 130 after Ctrl-C.
+    0 after success; 1 if a model could no longer be used, reported after the tables of the results
+    so far; 2 after a mistake of the user; 130 after Ctrl-C.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def compare(flags: Compare) -> int:
-    """What the flags ask for; the exit code as :func:`main` has it, raising for mistakes."""
+    """Run what the flags ask for; exit codes as in :func:`main`, but user mistakes are raised."""
     config = flags.env_config()
     entries = flags.entries()
     target = flags.target(entries)
@@ -81,11 +81,11 @@ def compare(flags: Compare) -> int:
 
 
 def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) -> Iterator[str]:
-    """What is played as it was asked for, but may mean something else than the user thinks."""
+    """Yield notes on settings that are valid but may not mean what the user thinks."""
     if len(checkpoints) > len(set(checkpoints.values())):
         yield (
             "several seeds play the same trained team, since --model-dir has no {seed} in it: "
-            "they say nothing of how much one training differs from the next"
+            "they do not show how much one training differs from another"
         )
     sampling = [
         name
@@ -94,15 +94,16 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
     ]
     if flags.cache == "read_write" and sampling:
         yield (
-            f"--cache read_write keeps samples of {', '.join(sampling)} that one method asked for, "
-            "and another method asks for the rest of its own in a request that reads the prompt "
-            "once more: so tokens depend on what was asked before, and samples look dearer than "
-            "they are. Where tokens are compared, leave the cache off: results are kept without it"
+            f"--cache read_write reuses samples of {', '.join(sampling)} across methods. A method "
+            "that needs more of them asks for the rest in another request, which reads the prompt "
+            "once more: so token counts depend on what was asked before, and samples look more "
+            "expensive than they are. To compare tokens, leave the cache off: results are kept "
+            "without it"
         )
 
 
 def _check_keys(config: EnvConfig) -> None:
-    """Raise ``UsageError`` if the key of a server is missing: before anything is read."""
+    """Raise ``UsageError`` if the key of a server is missing, before anything is read."""
     try:
         check_keys(config.team().names)
     except KeyProblem as error:
@@ -138,8 +139,8 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
             run.play()
         except KeyboardInterrupt:
             print(
-                f"{PROG}: interrupted; what was answered is kept in {folder}, and the same "
-                "command goes on with it",
+                f"{PROG}: interrupted; the results so far are kept in {folder}. Repeat the command "
+                "to continue",
                 file=sys.stderr,
             )
             return 130
@@ -153,8 +154,8 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
     if stopped is None:
         return 0
     print(
-        f"{PROG}: {stopped}\n{len(results)} results are kept in {folder}: the same command goes on "
-        "with them",
+        f"{PROG}: {stopped}\n{len(results)} results are kept in {folder}. Repeat the command to "
+        "continue",
         file=sys.stderr,
     )
     return 1
@@ -181,7 +182,7 @@ def _report(comparison: Comparison, paper: PaperSetting | None, folder: Path) ->
 
 
 def _print_spending(flags: Compare, models: Models) -> None:
-    """What was asked now, where a cache or a budget makes that worth knowing."""
+    """Print what this run spent, if a cache or a budget is in use."""
     limits = (flags.max_requests, flags.max_total_tokens, flags.max_cost_usd)
     if flags.cache == "off" and limits == (None, None, None):
         return
@@ -193,6 +194,6 @@ def _print_spending(flags: Compare, models: Models) -> None:
 
 
 def _checksum(checkpoint: Path) -> str:
-    """Of a checkpoint that is whole: its state file holds those of all others."""
+    """Return the checksum of a checkpoint's state file, which holds those of all other files."""
     load_checkpoint(checkpoint)
     return sha256((checkpoint / STATE_FILE).read_bytes())

@@ -14,11 +14,10 @@ from benchmarks.comparison.solvers import total_usage
 
 @dataclass(frozen=True, kw_only=True)
 class Debate:
-    """N agents, R rounds, the majority of the last round (Du et al., 2023).
+    """Debate of N agents over R rounds, decided by the majority of the last (Du et al., 2023).
 
-    The first round, in which nobody has seen anything, is a vote of samples: its requests are those
-    of self-consistency with as many samples. Prompts grow from round to round, and so does what
-    they cost.
+    In the first round no agent has seen another's response: its requests are those of
+    self-consistency with as many samples. Prompts, and so costs, grow from round to round.
     """
 
     spec: str
@@ -54,5 +53,5 @@ class Debate:
 
 
 def _seen_by(agent: int, texts: list[str]) -> Exchange:
-    """The responses of one round as ``agent`` knows them: its own first."""
+    """Return the responses of one round as ``agent`` sees them, its own first."""
     return [texts[agent], *texts[:agent], *texts[agent + 1 :]]

@@ -1,9 +1,9 @@
-"""What a comparison would ask, and what that may cost, before anything is sent.
+"""Estimate the requests and the cost of a comparison before anything is sent.
 
-Every method really answers the first questions, of stand-ins instead of models: they ask nobody,
-agree with nobody and write as much as they are told. So calls and prompts are those of the
-methods themselves. Tokens are counted by models that run in this process; for those on servers
-they are estimated as their client does it.
+Every method really answers the first questions, with stand-ins in place of the models: they send
+nothing, never agree with each other, and write as much as they are told. So calls and prompts are
+those of the methods themselves. Models that run in this process count the tokens; for models on
+servers the tokens are estimated as their client estimates them.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from econ_env.llm.types import (
 )
 
 SAMPLE = 5
-"""Questions that stand-ins answer."""
+"""Number of questions that stand-ins answer."""
 EXPECTED_SHARE = 0.5
-"""Length of a completion that is expected, as a share of the longest that is allowed."""
+"""Expected length of a completion, as a share of the longest that is allowed."""
 
 _WORD = "step "
 
 
 class StandIn:
-    """A :class:`~econ_env.llm.types.ChatModel` that asks nobody.
+    """A :class:`~econ_env.llm.types.ChatModel` that writes filler text and sends nothing.
 
     Args:
-        name: of the model that it stands for.
-        model: that model, where it is in this process; None: it is on a server.
+        name: name of the model that it stands for.
+        model: that model if it runs in this process; None if it is on a server.
         share: length of every completion, as a share of the longest that is allowed.
     """
 
@@ -65,7 +65,7 @@ class StandIn:
         self._word_tokens = self.count_tokens(100 * _WORD) / 100
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        """A text of the right length for every request; prompts count as a server counts them."""
+        """Return a text of the right length for every request; prompts count as on a server."""
         completions: dict[int, Completion] = {}
         for group in group_requests(requests, self._choices):
             for index in group:
@@ -73,11 +73,11 @@ class StandIn:
         return [completions[index] for index in range(len(requests))]
 
     def count_tokens(self, text: str) -> int:
-        """By the model itself, or estimated."""
+        """Count with the model itself, or estimate for a model on a server."""
         return estimated_tokens([text]) if self._model is None else self._model.count_tokens(text)
 
     def close(self) -> None:
-        """Nothing: the model belongs to the process."""
+        """Do nothing: the model belongs to the process."""
 
     def _completion(self, request: ChatRequest, *, first: bool) -> Completion:
         tokens = max(1, round(self._share * request.max_tokens))
@@ -85,7 +85,7 @@ class StandIn:
             self.count_tokens(message.content) + self.tokens_per_message
             for message in request.messages
         )
-        # Seeds differ, so that no two answers agree and every call is made that can be.
+        # Seeds differ, so no two answers agree and no round or call is skipped.
         words = _WORD * int(tokens / self._word_tokens)
         return Completion(
             text=f"{words}\\boxed{{{request.seed}}}",
@@ -99,7 +99,7 @@ class StandIn:
 class Restless:
     """A team that deviates in every round, each executor in its own way.
 
-    A trained one plays as many rounds or fewer, and its executors hardly ever ask alike.
+    A trained team plays at most as many rounds, and its executors rarely send equal requests.
     """
 
     def prepare(self, space: TeamSpace) -> Begin:
@@ -131,7 +131,7 @@ class _Matches:
 
 
 def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
-    """The estimate for people: per question and method, then for the whole comparison.
+    """Return the estimate as lines of text: per question and method, then for the whole comparison.
 
     Raises:
         ModelError: a model that runs in this process cannot be loaded.
@@ -178,8 +178,8 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
         f"{len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}; calls and tokens of one, from the "
         f"prompts of the first {len(sample.questions)}",
         *aligned(headers, rows),
-        f"calls: the most there can be. Expected are completions of {EXPECTED_SHARE:.0%} of the "
-        "length that is allowed",
+        f"calls: the most that are possible. Completions are expected to have {EXPECTED_SHARE:.0%} "
+        "of the length that is allowed",
         f"in all: {totals[0]:,.0f} tokens expected, {totals[1]:,.0f} at most",
         *(
             [
@@ -188,7 +188,7 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
             ]
             if not unknown
             else [
-                f"cost: not known, for want of the price of {', '.join(sorted(unknown))}: give it "
+                f"cost: not known without the price of {', '.join(sorted(unknown))}: give it "
                 "with --price MODEL=PROMPTS,COMPLETIONS in USD per million tokens"
             ]
         ),
@@ -225,13 +225,13 @@ def _matching(plan: Plan, run: Run) -> list[str]:
     names = ", ".join(spec.canonical for spec in run.matched)
     pilot = pilot_size(len(plan.questions))
     return [
-        f"{names}: an estimate of what the budget match will choose. It asks {pilot} questions "
-        "of every seed with other numbers too, which comes on top"
+        f"{names}: an estimate of what the budget match will choose. It also tries other numbers "
+        f"on {pilot} questions of every seed, which costs extra"
     ]
 
 
 def _answered(plan: Plan, config: EnvConfig, share: float, matches: _Matches) -> Run:
-    """The comparison, played by stand-ins."""
+    """Play the comparison with stand-ins."""
     played = stood_in(config, share)
     models = played.models()
     workshop = Workshop(played, models, steering=_steering, in_flight=plan.in_flight)
@@ -246,7 +246,10 @@ def _steering(spec: EconUntrainedSpec, seed: int) -> Steering:
 
 
 def stood_in(config: EnvConfig, share: float) -> EnvConfig:
-    """``config`` with a stand-in for every model, and what depends on the models' names settled."""
+    """Return ``config`` with stand-ins for all models.
+
+    Settings that follow from the models' names are resolved first.
+    """
     team = config.team()
     stand_ins = {
         name: StandIn(name, None if names_a_server(name) else team.model(name), share)
@@ -258,7 +261,7 @@ def stood_in(config: EnvConfig, share: float) -> EnvConfig:
         coordinator=stand_ins[team.coordinator],
         prompts=config.prompt_set(),
         commitment_rule=config.resolved_commitment_rule(),
-        # Nobody learns here: what embeds texts changes no prompt.
+        # Nothing is learned here, and the embedder changes no prompt: take the cheapest.
         embedder="hashing",
         prices={
             name: (price.prompt_usd_per_million, price.completion_usd_per_million)

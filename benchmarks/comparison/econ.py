@@ -27,11 +27,11 @@ from econ_env.questions.base import Question
 
 
 def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
-    """What steers the team of a spec.
+    """Return the steering of a spec's team.
 
     Args:
-        spec: of ``econ`` or ``econ_untrained``.
-        checkpoint: of the run that is compared; ``econ_untrained`` may do without.
+        spec: spec of ``econ`` or ``econ_untrained``.
+        checkpoint: checkpoint of the compared training run; optional for ``econ_untrained``.
 
     Raises:
         ValueError: ``econ`` has no checkpoint.
@@ -53,16 +53,16 @@ class Played:
     item: Item
     transcript: Transcript
     wall_s: float
-    """Seconds of its wave, divided by the wave's items."""
+    """Duration of its wave in seconds, divided by the wave's number of items."""
 
 
 class SteeredTeam:
     """A team that plays given questions, each with a fresh policy.
 
     Args:
-        config: what is played; its data set is not read.
-        steering: what chooses the executors' actions.
-        models: of the team, and maybe of others; they stay open.
+        config: settings of the game; its data set is not read.
+        steering: source of the policies that choose the executors' actions.
+        models: models of the team, and possibly others; the caller closes them.
         in_flight: questions that are played side by side.
 
     Raises:
@@ -81,7 +81,7 @@ class SteeredTeam:
     def play(
         self, items: Sequence[Item], report: Callable[[str], object] | None = None
     ) -> Iterator[Played]:
-        """An episode on every item, wave by wave; see ``Method.answer``."""
+        """Play an episode on every item, wave by wave; see ``Method.answer``."""
         for start in range(0, len(items), self._env.num_questions):
             yield from self._wave(items[start : start + self._env.num_questions], report)
 
@@ -89,7 +89,7 @@ class SteeredTeam:
         begun = time.monotonic()
         if report is not None:
             report(f"strategies of {len(items)} questions")
-        # One question for every place; those without an item are not reset.
+        # The environment takes a question for every place, also for places without an item.
         questions = [item.question for item in items]
         questions += [questions[0]] * (self._env.num_questions - len(items))
         policies = [self._begin() for _ in items]
@@ -107,7 +107,7 @@ class SteeredTeam:
 
         seeds = [item.seed for item in items]
         for _ in play_wave(self._teams, act, seeds, options={"question": questions}):
-            pass  # the environment's transcripts say what was played
+            pass  # the results are read from the environment's transcripts
         wall_s = (time.monotonic() - begun) / len(items)
         return [
             Played(item=item, transcript=self._env.transcript(place), wall_s=wall_s)
@@ -120,10 +120,10 @@ class Econ:
 
     Args:
         spec: rounds, rule and groups.
-        config: everything else of what is played, equal for all compared methods.
+        config: all other settings of the game, equal for all compared methods.
         steering: see :func:`steering_of`.
-        models: who answers, shared by all compared methods.
-        prices: of models by name; a model that is not in it makes costs unknown.
+        models: models that answer, shared by all compared methods.
+        prices: prices of models by name; a model without a price makes costs unknown.
         in_flight: questions that are played side by side.
 
     Raises:
@@ -148,7 +148,7 @@ class Econ:
 
     @property
     def spec(self) -> str:
-        """Name and settings."""
+        """Name and settings, as records and tables name the method."""
         return self._spec
 
     def answer(
@@ -160,7 +160,7 @@ class Econ:
 
 
 def game_of(spec: EconUntrainedSpec, config: EnvConfig) -> EnvConfig:
-    """The comparison's settings with the rounds, the rule and the groups of a spec."""
+    """Return the comparison's settings with the rounds, rule and groups of a spec."""
     return replace(
         config,
         bne_rounds=spec.rounds,
@@ -170,7 +170,7 @@ def game_of(spec: EconUntrainedSpec, config: EnvConfig) -> EnvConfig:
 
 
 def record_of(method: str, played: Played, prices: Mapping[str, Price]) -> Record:
-    """The graded record of an episode."""
+    """Return the graded record of an episode."""
     transcript = played.transcript
     bill = bill_of(transcript, prices)
     if transcript.failed is not None:
@@ -179,14 +179,15 @@ def record_of(method: str, played: Played, prices: Mapping[str, Price]) -> Recor
 
 
 def first_round_votes(records: Iterable[Record], spec: FirstRoundVoteSpec) -> list[Record]:
-    """What the majority of the first round's responses would have answered: nothing is asked.
+    """Return the records of a vote over the first round's responses; nothing is asked.
 
-    Strategies count, since the responses follow them; conclusions do not. ``wall_s`` is that of
-    the whole episode, in which the first round cannot be timed. An episode that failed has no vote.
+    The tokens of strategies count, since the responses follow them; those of conclusions do not.
+    ``wall_s`` is that of the whole episode, because the first round is not timed on its own. An
+    episode that failed has no vote.
 
     Args:
-        records: of any methods; those of ``spec.of`` are taken, in their order.
-        spec: of the vote.
+        records: records of any methods; those of ``spec.of`` are used, in their order.
+        spec: spec of the vote.
     """
     return [_vote(record, spec.canonical) for record in records if record.method == spec.of]
 
@@ -196,7 +197,7 @@ def _vote(record: Record, method: str) -> Record:
         return replace(record, method=method)
     first = record.rounds[0]
     if first.answering is None:
-        raise ValueError(f"the record of {record.question} does not tell what its answers took")
+        raise ValueError(f"the record of {record.question} does not say what its answers cost")
     value = vote(first.answers)
     verdict = Verdict.INCORRECT if value is not None else Verdict.UNPARSEABLE
     only = replace(first, value=value, value_right=first.vote_right, usage=first.answering.usage)
@@ -213,7 +214,7 @@ def _vote(record: Record, method: str) -> Record:
 
 
 class _GivenQuestions:
-    """Stands for the data set of an environment in which every question is named at its reset."""
+    """Empty data set for an environment that is given every question at its reset."""
 
     name = "given questions"
 

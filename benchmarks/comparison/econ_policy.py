@@ -1,9 +1,9 @@
-"""Who steers a team through a question: a trained policy, the untrained one, or one fixed action.
+"""Policies that steer a team through a question: trained, untrained, or one fixed action.
 
-Every question is begun with an empty memory, and its actions are computed on its own. A policy
-that remembers the questions before would make a record depend on which these were, and a matrix
-product may round the same row in another way beside others: then an interrupted comparison could
-not go on to the same table. Trained teams lose nothing by it unless ``memory.scope`` is "stream".
+Every question starts with an empty memory, and its actions are computed on their own. With a
+memory of earlier questions a record would depend on these, and a matrix product may round a row
+differently when other rows are beside it: an interrupted comparison would then continue to another
+table. Trained teams lose nothing by this unless ``memory.scope`` is "stream".
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ _BOUNDS = (
 
 
 class QuestionPolicy(Protocol):
-    """Steers the team through one question."""
+    """Policy of a team for one question."""
 
     def act(self, observations: FloatArray) -> FloatArray:
-        """Actions of the next round in [-1, 1], ``(n_agents, action_size)``.
+        """Return the actions of the next round in [-1, 1], ``(n_agents, action_size)``.
 
         Args:
-            observations: of all executors, ``(n_agents, observation_size)``.
+            observations: observations of all executors, ``(n_agents, observation_size)``.
         """
 
 
 Begin: TypeAlias = Callable[[], QuestionPolicy]
-"""A fresh policy for one question."""
+"""Function that returns a fresh policy for one question."""
 
 
 class Steering(Protocol):
-    """Where policies come from."""
+    """Source of a team's policies."""
 
     def prepare(self, space: TeamSpace) -> Begin:
-        """Policies for teams of these sizes.
+        """Return a function that makes policies for teams with these spaces.
 
         Raises:
-            CheckpointError: there is a checkpoint, and it is damaged or does not fit.
+            CheckpointError: the checkpoint is damaged or does not fit.
         """
 
 
@@ -65,7 +65,7 @@ class Steering(Protocol):
 class Trained:
     """The policy of a checkpoint, with its own rules of refinement.
 
-    Only networks and their settings come from it. What is played does not.
+    Only the networks and their settings come from the checkpoint, not those of the game.
     """
 
     checkpoint: Path
@@ -78,15 +78,15 @@ class Trained:
             networks = load_networks(config, self.checkpoint, space)
         except CheckpointError as error:
             raise CheckpointError(
-                f"{self.checkpoint} does not fit the team that is compared, of "
-                f"{len(space.agents)} executors with observations of {space.observation_size} "
-                f"numbers: {error}. A checkpoint fits teams of its own size and embedder; with "
-                "network.share_parameters, of any size"
+                f"{self.checkpoint} does not fit the compared team of {len(space.agents)} "
+                f"executors with observations of {space.observation_size} numbers: {error}. A "
+                "checkpoint fits teams of its own size and embedder; with "
+                "network.share_parameters it fits teams of any size"
             ) from error
         return _beginning(config, networks, space)
 
     def _check_box(self, config: Config, space: TeamSpace) -> None:
-        """Raise where the same action would mean another temperature or penalty than it did."""
+        """Raise if an action would mean another temperature or penalty than it did in training."""
         given = environment_kwargs(config, "test")
         learned = SamplingBounds(**{name: given[name] for name in _BOUNDS if name in given})
         then = [getattr(learned, name) for name in _BOUNDS]
@@ -94,18 +94,18 @@ class Trained:
         if then != now:
             raise CheckpointError(
                 f"{self.checkpoint} learned to choose T in [{then[0]:g}, {then[1]:g}] and p in "
-                f"[{then[2]:g}, {then[3]:g}], and T in [{now[0]:g}, {now[1]:g}] and p in "
-                f"[{now[2]:g}, {now[3]:g}] is played: its actions would mean something else. Play "
-                "with the bounds that it was trained with"
+                f"[{then[2]:g}, {then[3]:g}], but this game has T in [{now[0]:g}, {now[1]:g}] and "
+                f"p in [{now[2]:g}, {now[3]:g}]: its actions would mean something else. Play with "
+                "the bounds that it was trained with"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Untrained:
-    """The policy that training begins with: near the middle of the action box, whatever it sees."""
+    """The policy that training begins with: near the middle of the action box for any input."""
 
     checkpoint: Path | None = None
-    """Of which training; None: of one with the default configuration."""
+    """Checkpoint whose configuration the policy takes; None takes the default configuration."""
 
     def prepare(self, space: TeamSpace) -> Begin:
         """See :class:`Steering`."""
@@ -119,7 +119,7 @@ class Fixed:
     """One action for every executor, round and question."""
 
     action: tuple[float, float]
-    """In units of the action box, [-1, 1]."""
+    """Temperature and repetition penalty in units of the action box, [-1, 1]."""
 
     def prepare(self, space: TeamSpace) -> Begin:
         """See :class:`Steering`."""
@@ -136,7 +136,7 @@ class _Constant:
 
 
 class _Remembering:
-    """A team's policy on the single stream that it has."""
+    """A team's policy with a memory, playing one stream."""
 
     def __init__(self, policy: TeamPolicy) -> None:
         self._policy = policy
@@ -149,7 +149,7 @@ class _Remembering:
 
 
 def _of_one_question(config: Config) -> Config:
-    """The configuration for policies of one stream, on the CPU, where all machines round alike."""
+    """Return ``config`` for one stream, on the CPU, where all machines round alike."""
     return replace(config, device="cpu", test=replace(config.test, streams=1))
 
 

@@ -1,4 +1,4 @@
-"""From the transcript of an episode to what a record keeps of it."""
+"""Read the solution and the bill of an episode from its transcript."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyR
 from econ_env.llm.budget.prices import Price
 
 Call = StrategyRecord | ExecutorRecord | CommitmentRecord
-"""What one request came to; a commitment may have come without one."""
+"""Result of one request; a commitment may have needed no request."""
 
 
 def solution_of(transcript: Transcript, prices: Mapping[str, Price]) -> Solution:
-    """Answers, commitments and tokens of every round of an episode that has ended well."""
+    """Return answers, commitments and tokens of every round of an episode without failures."""
     rounds = []
     planning: tuple[StrategyRecord, ...] = transcript.strategies
     for played in transcript.rounds():
@@ -32,7 +32,7 @@ def solution_of(transcript: Transcript, prices: Mapping[str, Price]) -> Solution
 
 
 def bill_of(transcript: Transcript, prices: Mapping[str, Price]) -> Bill:
-    """What the whole episode took, failed requests included."""
+    """Return tokens and cost of the whole episode, failed requests included."""
     calls: list[Call] = list(transcript.strategies)
     for played in transcript.rounds():
         calls += [*played.executors, *played.commitments]

@@ -1,4 +1,4 @@
-"""What a comparison found, as plain data that tables and pictures are made of."""
+"""Results of a comparison, as plain data for tables and pictures."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from econ_env.record_json import from_plain, to_plain
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class About:
-    """What was compared, on what."""
+    """Subject of a comparison: methods, models, questions and seeds."""
 
     dataset: str
     llm: str
     methods: tuple[str, ...]
-    """Specs as records name them, in the order of the table."""
+    """Specs as in the records, in the order of the table."""
     questions: int
-    """Asked for, of every seed."""
+    """Number of questions planned for every seed."""
     seeds: tuple[int, ...]
     budget_target: str | None = None
-    """Spec of the method whose tokens others were matched to."""
+    """Spec of the method whose tokens the others were matched to; None without a match."""
     budget_matched: tuple[str, ...] = ()
-    """Specs whose settings were chosen so that they spend as much."""
+    """Specs whose settings were chosen to spend as many tokens as the target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcomes:
-    """What became of the questions, over all seeds."""
+    """Counts of questions by outcome, over all seeds."""
 
     finished: int
     correct: int
     unparseable: int
-    """Finished without an answer that can be read; wrong."""
+    """Finished without a readable answer; counts as wrong."""
     timeout: int
-    """Finished with an answer that the grader could not compare in time; wrong."""
+    """Finished with an answer that the grader could not compare in time; counts as wrong."""
     failed: int
-    """A request failed: no result, counts for nothing."""
+    """A request failed: no result, not counted in any figure."""
     missing: int
     """Not played yet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeedAccuracy:
-    """The share that is right of one seed, with Wilson's interval."""
+    """Share of right answers of one seed, with Wilson's interval."""
 
     seed: int
     accuracy: Interval
@@ -53,104 +53,107 @@ class SeedAccuracy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accuracy:
-    """The share that is right: of one seed with Wilson's interval, of several a bootstrap's."""
+    """Share of right answers: with Wilson's interval for one seed, a bootstrap's for several."""
 
     over_seeds: Interval
-    """The mean over questions, seeds averaged per question first; the bootstrap draws questions."""
+    """Mean over questions of each question's mean over seeds; the bootstrap draws questions."""
     by_seed: tuple[SeedAccuracy, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """Accuracy minus that of another method on the same questions and seeds."""
+    """Difference of accuracy to another method on the same questions and seeds."""
 
     to: str
     """Spec of the other method."""
     pairs: int
-    """Questions and seeds that both have a result of."""
+    """Pairs of question and seed with results of both methods."""
     accuracy: Interval
-    """In shares; a bootstrap over questions, seeds averaged per question first."""
+    """This method's share minus the other's; a bootstrap over each question's mean over seeds."""
     by_seed: tuple[McNemar, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spending:
-    """What a question took: means over questions with a result, but for the last three."""
+    """Mean spending per question with a result; the last three fields count all questions."""
 
     calls: float
     prompt_tokens: float
     completion_tokens: float
     cached_tokens: float
-    """Part of the prompt tokens."""
+    """Prompt tokens read from a server's cache, included in ``prompt_tokens``."""
     tokens: float
     """Prompt and completion tokens."""
     tokens_to_target: float | None
-    """Tokens as a multiple of those of the budget's target; None: there is none, or none spent."""
+    """Tokens as a multiple of the budget target's; None without a target, or if it spent none."""
     cost_usd: float | None
-    """None: the price of a model is not known."""
+    """None if the price of a model is unknown."""
     wall_s: float
     longest_prompt_tokens: int
-    """Prompt tokens of the longest request of all."""
+    """Prompt tokens of the longest request."""
     total_tokens: int
-    """Of all questions and seeds together, failed ones included."""
+    """Tokens of all questions and seeds together, failed ones included."""
     total_cost_usd: float | None
-    """Of all questions and seeds together, failed ones included."""
+    """Cost of all questions and seeds together, failed ones included; None as above."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    """Where right answers came from and where they were lost. Shares are of accuracy's mean."""
+    """Sources and losses of right answers. Shares are means like that of accuracy."""
 
     rounds: float
     """Mean rounds of a question."""
     by_round: tuple[float, ...]
-    """Accuracy if the method had stopped after each round; a question that closed earlier keeps
-    its answer."""
+    """Accuracy if the method had stopped after each round; a question that closed earlier counts
+    with its final answer."""
     first_vote: float | None
-    """Accuracy of the majority of the first round's responses; None: never two responses."""
+    """Accuracy of the first round's majority; None if no round had two responses."""
     oracle: float | None
-    """Share of questions that any response of any round got right; None: as above."""
+    """Share of questions with a right response in any round; None if no round had two responses."""
     unanimous: float | None
-    """Share of questions whose last responses gave one answer; None: as above."""
+    """Share of questions whose last responses all agree; None if no round had two responses."""
     right_to_wrong: int | None
     """Questions and seeds whose answer was right after the first round and is wrong after the
-    last; None: there was never a second round."""
+    last; None if there was never a second round."""
     wrong_to_right: int | None
+    """Questions and seeds whose answer was wrong after the first round and is right after the
+    last; None if there was never a second round."""
     overruled_right: int | None
-    """Questions and seeds where the majority of the last responses is right, the answer wrong;
-    None: never two responses."""
+    """Questions and seeds where the majority of the last responses is right and the answer wrong;
+    None if no round had two responses."""
     overruled_wrong: int | None
-    """... where that majority is wrong, the answer right."""
+    """Questions and seeds where the majority of the last responses is wrong and the answer right;
+    None if no round had two responses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MethodReport:
-    """One method. What is None, no result was there for."""
+    """Figures of one method; None for figures that have no result."""
 
     method: str
     outcomes: Outcomes
     accuracy: Accuracy | None
     differences: tuple[Difference, ...]
-    """To every reference but itself that it has a question and a seed in common with."""
+    """One for every other reference method that shares a question and seed with this one."""
     spending: Spending | None
     diagnosis: Diagnosis | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """All methods, in the order that ``about`` gives them in."""
+    """All methods, in the order of ``about.methods``."""
 
     about: About
     references: tuple[str, ...]
-    """Specs that differences are to."""
+    """Specs of the methods that others are compared with."""
     methods: tuple[MethodReport, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for a file."""
+        """Return plain data for a file."""
         plain: dict[str, Any] = to_plain(self)
         return plain
 
     @classmethod
     def from_json(cls, data: Any, where: str) -> Comparison:
-        """The inverse of :meth:`to_json`; ``ValueError`` names the place that is wrong."""
+        """Invert :meth:`to_json`; a ``ValueError`` names the place of a mistake."""
         return from_plain(cls, data, where)

@@ -25,7 +25,7 @@ class _Source:
 
 
 def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
-    """The flags of a command line; those of the file that ``--config`` names come first.
+    """Return the flags of a command line; they override those of the file given by ``--config``.
 
     Raises:
         UsageError: the file cannot be read, a key or a value of it is wrong, or an argument
@@ -38,23 +38,23 @@ def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
         Compare, prog=prog, args=arguments, default=Compare(**from_file), return_unknown_args=True
     )
     if unknown:
-        # The name alone: what stands behind it may be a secret, pasted to the wrong place.
+        # Name the flag only: its value may be a secret pasted into the wrong place.
         flag = next(filter(None, map(_FLAG.match, unknown)), None)
         if flag is None:
-            raise UsageError("there is an argument that belongs to no flag; --help lists the flags")
+            raise UsageError("an argument belongs to no flag; --help lists the flags")
         name = flag[1].replace("-", "_").removeprefix("no_")
         if name in NOT_COMPARED:
-            raise UsageError(f"{flag[0]} is no flag here: {NOT_COMPARED[name]}")
+            raise UsageError(f"{flag[0]} is not a flag here: {NOT_COMPARED[name]}")
         hint = did_you_mean(flag[1].replace("_", "-"), _names("-"), prefix="--")
         raise UsageError(f"unknown flag {flag[0]}; {hint} --help lists all flags")
     return flags
 
 
 def file_values(path: Path) -> dict[str, Any]:
-    """The values of ``path`` by the names of the flags; null means that a value is left out.
+    """Return the values of ``path`` by flag name; a null value counts as left out.
 
     Raises:
-        UsageError: the file cannot be read, a key of it is no flag, or a value has another type.
+        UsageError: the file cannot be read, a key is not a flag, or a value has another type.
     """
     try:
         values = read_yaml(path.read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ def file_values(path: Path) -> dict[str, Any]:
     read = {}
     for key, value in values.items():
         if key in NOT_COMPARED:
-            raise UsageError(f"--config: {path}: {key} is no key here: {NOT_COMPARED[key]}")
+            raise UsageError(f"--config: {path}: {key} is not a key here: {NOT_COMPARED[key]}")
         if key not in known:
             hint = did_you_mean(str(key), known)
             raise UsageError(f"--config: {path}: unknown key {str(key)!r}; {hint}")
@@ -83,13 +83,13 @@ def file_values(path: Path) -> dict[str, Any]:
 
 
 def _names(separator: str) -> list[str]:
-    """The names of the flags, with dashes or underscores."""
+    """Return the names of the flags, with dashes or underscores."""
     names = [field.name for field in fields(Compare) if field.name not in NOT_COMPARED]
     return [name.replace("_", separator) for name in names]
 
 
 def _as_typed(value: Any, hint: Any) -> Any:
-    """A value of a file as its flag holds it: one alone as a list of one, the text of a path."""
+    """Convert a value of a file to its flag's type: a single item to a tuple, a text to a path."""
     if Path in get_args(hint):
         return Path(convert(value, str))
     if get_origin(hint) is tuple and not isinstance(value, list):
@@ -103,7 +103,7 @@ def _as_typed(value: Any, hint: Any) -> Any:
 
 
 def _number_or_numbers(value: Any, hint: Any) -> float | list[float]:
-    """A weight of ``reward_weights``, or the two prices of a model in ``prices``."""
+    """Convert a weight of ``reward_weights``, or the two prices of a model in ``prices``."""
     if hint is float:
         return float(convert(value, float))
     return list(convert(value, tuple[float, ...]))

@@ -1,4 +1,4 @@
-"""The flags of ``compare.py``, and the settings that they mean."""
+"""Flags of ``compare.py``, and the settings made from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from econ_env.errors import UsageError
 from econ_env.game.closing_rules import CommitmentRule
 
 COMPARISONS = Path("runs", "comparisons")
-"""Where comparisons are kept."""
+"""Folder that holds comparisons by default."""
 DEFAULT_METHODS = (
     "greedy",
     "cot",
@@ -30,7 +30,7 @@ DEFAULT_METHODS = (
     "debate",
     "econ_untrained",
 )
-"""What can be compared without any training."""
+"""Methods that need no training."""
 
 NOT_COMPARED = {
     "bne_rounds": "it belongs to a method, as in econ:rounds=3",
@@ -40,7 +40,7 @@ NOT_COMPARED = {
     "max_cycles": "one decision of each question is compared",
     "loop": "every method answers each question once",
 }
-"""Settings of the environment that are no flags here, and why."""
+"""Settings of the environment that are not flags here, with the reason."""
 
 
 @with_help
@@ -49,13 +49,13 @@ class Compare(EnvFlags):
     """Let methods answer the same questions, and compare accuracy and tokens.
 
     Every method gets the same questions, models, extractor and grader. Results are kept question
-    by question: the same command goes on where an interrupted one stopped, and repeats what
-    failed. Without any flags, the three bundled models solve word problems, offline.
+    by question: repeat an interrupted command to continue it and to retry failed questions.
+    Without any flags, the three bundled models solve word problems, offline.
 
-    A method is a name, and settings behind a colon: greedy, cot, self_consistency:k=5,
+    A method is a name, with settings after a colon: greedy, cot, self_consistency:k=5,
     best_of_n_commit:n=3, debate:agents=3,rounds=3, econ_untrained:rounds=1,
-    econ:rounds=3,rule=guarded,group_size=3, first_round_vote:of=econ. Only econ needs a team that
-    was trained before (./run_econ.sh), and --model-dir.
+    econ:rounds=3,rule=guarded,group_size=3, first_round_vote:of=econ. Only econ needs a trained
+    team (from ./run_econ.sh, for example), given by --model-dir.
     """
 
     methods: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC ...")] = DEFAULT_METHODS
@@ -64,24 +64,24 @@ class Compare(EnvFlags):
     """Number of questions: the first ones of a fixed shuffle, the same for all methods and
     seeds."""
     seeds: tuple[int, ...] = (0,)
-    """Everything random in a method follows from these; each is a run of its own."""
+    """Seeds of all random choices of the methods; every seed is a separate run."""
     model_dir: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
-    """The trained team of "econ": a run, its checkpoints, or one of them. "{seed}" in it stands
-    for each of --seeds, as in "runs/bundled_{seed}"."""
+    """Trained team of "econ": the folder of a run, of its checkpoints, or of one checkpoint.
+    "{seed}" in it is replaced by each of --seeds, as in "runs/bundled_{seed}"."""
     budget_match: Annotated[str | None, tyro.conf.arg(metavar="SPEC")] = None
-    """One of --methods: every self_consistency that names no k and every debate that names no
-    rounds gets the number at which its tokens come nearest to those of this method."""
+    """One of --methods. Every self_consistency without a k and every debate without rounds gets
+    the number that brings its tokens nearest to those of this method."""
     paper: Annotated[str | None, tyro.conf.arg(metavar="DATASET[/MODEL]")] = None
-    """Print the ECON paper's table of this setting as well, ours beside it: "math", "gsm8k/8x22B",
-    ... Its numbers are printed in the paper, not measured here."""
+    """Also print the ECON paper's results in this setting, such as "math" or "gsm8k/8x22B", beside
+    ours. The paper's numbers are copied, not measured here."""
     dry_run: bool = False
-    """Say what would be asked and what that may cost, and stop. Needs no key."""
+    """Print an estimate of requests, tokens and cost, and stop. Needs no key."""
     log_dir: Path | None = None
     """Folder of the results. Default: runs/comparisons/DATASET_LLM."""
     config: Path | None = None
-    """YAML file with values for these flags, under the same names; flags win."""
+    """YAML file with values for these flags, under the same names; flags override it."""
     in_flight: int = 32
-    """Questions that are answered side by side."""
+    """Number of questions that are answered at the same time."""
     bne_rounds: tyro.conf.Suppress[int]
     group_size: tyro.conf.Suppress[int | None]
     commitment_rule: tyro.conf.Suppress[CommitmentRule | None]
@@ -90,11 +90,11 @@ class Compare(EnvFlags):
     loop: tyro.conf.Suppress[bool]
 
     def env_config(self) -> EnvConfig:
-        """The settings of what is played.
+        """Return the settings of the game.
 
         Raises:
             UsageError: a flag has a wrong value.
-            ModelError: a model is not known, or its price is not and must be.
+            ModelError: a model is unknown, or a price is unknown that a cost limit needs.
         """
         for name in ("questions", "in_flight"):
             if getattr(self, name) < 1:
@@ -108,7 +108,7 @@ class Compare(EnvFlags):
         return replace(config, prices=config.prices or {})
 
     def entries(self) -> tuple[Entry, ...]:
-        """The methods; ``UsageError`` where one means nothing, or lacks another one."""
+        """Return the methods; ``UsageError`` if one is wrong, or needs another that is missing."""
         try:
             entries = plan_entries(self.methods, self.budget_match)
         except SpecError as error:
@@ -123,7 +123,7 @@ class Compare(EnvFlags):
         return entries
 
     def target(self, entries: Sequence[Entry]) -> Spec | None:
-        """The method of ``--budget-match``; ``UsageError`` if it is not one of the methods."""
+        """Return the method of ``--budget-match``; ``UsageError`` if it is not one of them."""
         if self.budget_match is None:
             return None
         listed = [entry.spec for entry in entries if entry.knob is None]
@@ -136,16 +136,16 @@ class Compare(EnvFlags):
                 spec.canonical for spec in listed if not isinstance(spec, FirstRoundVoteSpec)
             ]
             raise UsageError(
-                f"--budget-match takes one of --methods whose number is not itself to be matched: "
+                f"--budget-match takes one of --methods that is not to be matched itself: "
                 f"{', '.join(choices) or 'there is none'}; got {self.budget_match!r}"
             )
         return target
 
     def checkpoints(self, entries: Sequence[Entry]) -> dict[int, Path]:
-        """The trained team of every seed; none where no method needs one.
+        """Return the checkpoint of every seed; empty if no method needs one.
 
         Raises:
-            UsageError: a method needs one, and there is none.
+            UsageError: a method needs a checkpoint, and there is none.
         """
         needing = [entry.spec for entry in entries if isinstance(entry.spec, EconSpec)]
         if not needing:
@@ -158,7 +158,7 @@ class Compare(EnvFlags):
                 raise UsageError(f"--model-dir: {error}. To get one: {advice}") from error
 
         advice = (
-            "train one, ./run_econ.sh does it with the bundled models, and name its run with "
+            "train one (./run_econ.sh does so with the bundled models) and give its run with "
             '--model-dir, as in --model-dir "runs/bundled_{seed}"; or compare econ_untrained'
         )
         if self.model_dir is None:
@@ -166,14 +166,14 @@ class Compare(EnvFlags):
         return {seed: find(seed) for seed in self.seeds}
 
     def paper_setting(self) -> PaperSetting | None:
-        """The setting of ``--paper``; ``UsageError`` if the paper has no such one."""
+        """Return the setting of ``--paper``; ``UsageError`` if the paper does not have it."""
         try:
             return None if self.paper is None else PaperSetting.parse(self.paper)
         except ValueError as error:
             raise UsageError(f"--paper: {error}") from error
 
     def folder(self) -> Path:
-        """Where results go."""
+        """Return the folder of the results."""
         if self.log_dir is not None:
             return self.log_dir
         data = Path(self.dataset)
@@ -181,6 +181,6 @@ class Compare(EnvFlags):
         return COMPARISONS / re.sub(r"[^\w.+-]+", "-", name)
 
     def team_name(self) -> str:
-        """The models, in short."""
+        """Return a short name of the models."""
         executors = self.llm if isinstance(self.llm, str) else "+".join(self.llm)
         return executors if self.coordinator is None else f"{executors}, {self.coordinator}"

@@ -1,4 +1,4 @@
-"""From what a method answered to a graded record: one extractor, one grader for all methods."""
+"""Grade the solutions of methods, with one extractor and one grader for all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from econ_env.grading.answers import equivalent, gold_answer, grade_answer, is_c
 
 
 def graded(method: str, item: Item, solution: Solution, bill: Bill, wall_s: float) -> Record:
-    """The record of a question that was answered."""
+    """Return the record of an answered question."""
     question = item.question
     return Record(
         method=method,
@@ -28,7 +28,7 @@ def graded(method: str, item: Item, solution: Solution, bill: Bill, wall_s: floa
 
 
 def failure(method: str, item: Item, reason: str, bill: Bill, wall_s: float) -> Record:
-    """The record of a question of which a request failed."""
+    """Return the record of a question with a failed request."""
     return Record(
         method=method,
         seed=item.run_seed,
@@ -45,7 +45,7 @@ def failure(method: str, item: Item, reason: str, bill: Bill, wall_s: float) -> 
 
 
 def vote(answers: Sequence[str | None]) -> str | None:
-    """The majority by graded equivalence; None if nobody answered."""
+    """Return the majority by graded equivalence; None if there is no answer."""
     return majority(answers, equivalent)
 
 

@@ -1,4 +1,4 @@
-"""What a method is: from questions to records, in batches."""
+"""Interfaces of methods, which turn questions into records in batches."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from benchmarks.comparison.records import Item, Record, Solution
 from econ_env.llm.types import ChatRequest, Completion
 
 Attempt: TypeAlias = Generator[list[ChatRequest], Sequence[Completion], Solution]
-"""One question answered without any I/O: yields requests, is sent their completions in order
-(none of them failed), returns the solution. So a method is tested without a model, and a driver
-plays one question or a thousand in lock-step."""
+"""Generator that answers one question without any I/O: it yields requests, is sent their
+completions in order (none of them failed), and returns the solution. So a method can be tested
+without a model, and a driver can play one question or a thousand in lock-step."""
 
 
 class Prompted(Protocol):
-    """A method that is nothing but prompts and rules."""
+    """A method made of prompts and rules alone."""
 
     @property
     def spec(self) -> str:
-        """Name and settings, such as ``debate:rounds=3``: what records and tables call it."""
+        """Name and settings, such as ``debate:rounds=3``, as records and tables name the method."""
 
     def play(self, item: Item) -> Attempt:
         """Answer one question."""
@@ -30,20 +30,20 @@ class Method(Protocol):
 
     @property
     def spec(self) -> str:
-        """Name and settings: what records and tables call it."""
+        """Name and settings, as records and tables name the method."""
 
     def answer(
         self, items: Sequence[Item], report: Callable[[str], object] | None = None
     ) -> Iterator[Record]:
-        """Answer every item, batch by batch; records come in the items' order as batches end.
+        """Answer every item, batch by batch; yield records in the items' order as batches end.
 
-        A question whose request failed becomes a record with ``failed``: never a wrong answer.
-        Records do not depend on which items are answered together, nor on what was before.
+        A question with a failed request becomes a record with ``failed``, never a wrong answer.
+        Records do not depend on which items are answered together, nor on earlier items.
 
         Args:
-            items: any number, also none.
-            report: told what is being done, such as "round 2 of 3"; None: nobody is.
+            items: any number of items, or none.
+            report: called with a text about the progress, such as "round 2 of 3"; None: silent.
 
         Raises:
-            ModelError: a model cannot be used, or no longer (an exhausted budget).
+            ModelError: a model cannot be used, or no longer, as with an exhausted budget.
         """

@@ -15,7 +15,7 @@ TABLES_FILE = "comparison.md"
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write numbers, tables and picture; the paths of what was written."""
+    """Write numbers, tables and picture; return the paths of the files."""
     texts = {
         COMPARISON_FILE: json.dumps(comparison.to_json(), indent=1),
         TABLES_FILE: "\n".join(markdown_lines(comparison)),

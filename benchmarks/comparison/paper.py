@@ -1,4 +1,4 @@
-"""The numbers that the ECON paper prints, and its table with ours beside them.
+"""Results that the ECON paper prints, and a table of them beside ours.
 
 *From Debate to Equilibrium: Belief-Driven Multi-Agent LLM Reasoning via Bayesian Nash
 Equilibrium*, ICML 2025, arXiv 2506.08292. Nothing in this module was measured here. The paper
@@ -21,7 +21,7 @@ DATASETS: Mapping[str, str] = {
     "gsm_hard": "GSM-Hard",
     "strategyqa": "StrategyQA",
 }
-"""As it is given here: as the paper calls it."""
+"""Name of each data set here, and in the paper."""
 MODELS: Mapping[str, str] = {
     "8x7B": "Mixtral 8x7B",
     "8x22B": "Mixtral 8x22B",
@@ -36,7 +36,7 @@ OURS: Mapping[str, str] = {
     "MAD 3 rounds": "debate",
     "ECON": "econ",
 }
-"""The paper's method: ours that corresponds to it, as a canonical spec (a debate has 3 rounds)."""
+"""Canonical spec of our counterpart of each of the paper's methods (a debate has 3 rounds)."""
 
 FIGURE_METHODS = (
     "ZS-CoT",
@@ -81,7 +81,7 @@ FIGURES: Mapping[str, Mapping[str, tuple[float, ...]]] = {
         "405B": (78.6, 85.3, 82.1, 87.9, 84.2, 87.9, 90.5, 89.2, 94.3),
     },
 }
-"""Accuracy in %, printed on the bars of Figures 9 to 13, of :data:`FIGURE_METHODS`."""
+"""Accuracy in % of :data:`FIGURE_METHODS`, as printed on the bars of Figures 9 to 13."""
 
 TABLE_3_METHODS = ("MAD 3 rounds", "RAP", "ECON, detailed strategy", "SC@64", "ECON")
 _TABLE_3_MODELS = ("70B", "8x7B", "8x22B")
@@ -106,9 +106,9 @@ _TABLE_3 = {
         1518.76|51.43 1271.53|25.76 7101.62|47.58""",
 }
 _CLAIMED_SAVING = -21.4
-"""Tokens of ECON against those of the debate, in %: the average that the paper's text claims."""
+"""Average change of tokens from debate to ECON in %, as the paper's text claims."""
 _SAME = 0.1
-"""Accuracies in % that differ by no more differ in their rounding."""
+"""Largest difference of two accuracies in % that counts as rounding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,13 +135,13 @@ class PaperSetting:
 
 
 def figure_accuracies(setting: PaperSetting) -> dict[str, float]:
-    """Accuracy in % by the paper's method, as its figures print it."""
+    """Return the accuracy in % of each of the paper's methods, as its figures print it."""
     printed = FIGURES[setting.dataset][setting.model]
     return dict(zip(FIGURE_METHODS, printed, strict=True))
 
 
 def table_3(setting: PaperSetting) -> dict[str, tuple[float, float]]:
-    """Tokens per question and accuracy in % by the paper's method; {} where Table 3 has none."""
+    """Return tokens per question and accuracy in % by method; {} if Table 3 lacks the setting."""
     if setting.dataset not in _TABLE_3 or setting.model not in _TABLE_3_MODELS:
         return {}
     column = _TABLE_3_MODELS.index(setting.model)
@@ -154,7 +154,7 @@ def table_3(setting: PaperSetting) -> dict[str, tuple[float, float]]:
 
 
 def paper_table_lines(comparison: Comparison, setting: PaperSetting) -> list[str]:
-    """The paper's table of a setting, ours beside it, and methods that only we have below."""
+    """Return the paper's results in a setting beside ours; methods that only we have come last."""
     figures, table = figure_accuracies(setting), table_3(setting)
     reports = {report.method: report for report in comparison.methods}
     rows = []
@@ -199,7 +199,7 @@ def _notes(
 
 
 def _by_layout(methods: list[str]) -> list[str]:
-    """Every method once, as in the figures; those of Table 3 alone just before ECON."""
+    """Return every method once, in the figures' order, with those of Table 3 alone before ECON."""
     extra = [method for method in dict.fromkeys(methods) if method not in FIGURE_METHODS]
     return [*FIGURE_METHODS[:-1], *extra, FIGURE_METHODS[-1]]
 

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAME = "comparison"
-"""Of the files, without their endings."""
+"""Name of the files, without their endings."""
 DOTS_PER_INCH = 150
 LOGARITHMIC_FROM = 4.0
-"""Ratio of most to fewest tokens from which their axis is logarithmic."""
+"""Ratio of most to fewest tokens from which the token axis is logarithmic."""
 
 _APART = 0.022
-"""Share of the axis that two points are apart at least, so that no interval covers another."""
+"""Smallest distance of two points, as a share of the axis; keeps intervals from overlapping."""
 _MARGIN = 0.08
-"""Share of the axis that is left free on both sides."""
+"""Share of the axis that stays free on each side."""
 _LONGEST_NAME = 40
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart, but for yellow,
-# which is faint on white. One for all settings of a method; markers tell these apart.
+# Okabe and Ito's colours, distinguishable with any colour vision; without yellow, which is faint on
+# white. All settings of a method share a colour and differ in their markers.
 _ECON, _COLOUR_OF_ECON = "econ", "#D55E00"
 _COLOURS = "#0072B2 #009E73 #CC79A7 #E69F00 #56B4E9 #000000 #888888".split()
 _MARKERS = "o s ^ D v P X < > * p".split()
@@ -37,14 +37,14 @@ _MARKERS = "o s ^ D v P X < > * p".split()
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """Where a method stands."""
+    """Position of a method in the picture."""
 
     method: str
     tokens: float
-    """Mean per question; 1 where models count none, so that it has a logarithm."""
+    """Mean tokens per question; at least 1, so that the logarithm exists."""
     accuracy: Interval
     target: bool
-    """Whether others were matched to its tokens."""
+    """True if other methods were matched to its tokens."""
 
 
 def draw(comparison: Comparison, folder: Path) -> list[Path]:
@@ -76,15 +76,15 @@ def draw(comparison: Comparison, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{NAME}.png", folder / f"{NAME}.svg"
     figure.savefig(png, dpi=DOTS_PER_INCH)
-    # The same comparison gives the same bytes: names inside the file are neither drawn at random,
-    # nor does it say when it was made.
+    # The same comparison gives the same bytes: the salt fixes the names inside the file, and
+    # the date is left out.
     with rc_context({"svg.hashsalt": NAME}):
         figure.savefig(svg, metadata={"Date": None})
     return [png, svg]
 
 
 def points_of(comparison: Comparison) -> list[Point]:
-    """The methods that have results, in the comparison's order."""
+    """Return the methods with results, in the comparison's order."""
     return [
         Point(
             method=report.method,
@@ -98,10 +98,11 @@ def points_of(comparison: Comparison) -> list[Point]:
 
 
 def spread(positions: Sequence[float], apart: float) -> list[float]:
-    """``positions``, those that are too near each other set side by side around their middle.
+    """Set positions that are too near each other side by side, around their mean.
 
     Returns:
-        In the order given: no two nearer than ``apart``, and moved as little as that takes.
+        The new positions, in the given order: no two nearer than ``apart``, moved as little as
+        possible.
     """
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     # Groups of neighbours with their centre; a group that comes too near the next is joined to it.
@@ -168,7 +169,7 @@ def _draw(axes: Axes, points: Sequence[Point]) -> None:
 
 def _styles(methods: Sequence[str]) -> list[dict[str, Any]]:
     names = [method.partition(":")[0] for method in methods]
-    # What the picture is about has the strongest colour, wherever it stands in the list.
+    # ECON always has the strongest colour, wherever it stands in the list.
     others = [name for name in dict.fromkeys(names) if name != _ECON]
     colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(others)}
     colours[_ECON] = _COLOUR_OF_ECON
@@ -179,7 +180,7 @@ def _styles(methods: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _mark_budget(axes: Axes, target: Point) -> None:
-    """A line at the tokens that others were matched to."""
+    """Draw a line at the tokens that other methods were matched to."""
     axes.axvline(target.tokens, color="0.5", linewidth=0.9, linestyle=":", zorder=0)
     axes.annotate(
         f"budget of {target.method}",
@@ -224,19 +225,19 @@ def _limits(tokens: Sequence[float], *, logarithmic: bool) -> tuple[float, float
 
 
 def _place(value: float, low: float, high: float, logarithmic: bool) -> float:
-    """Where on the axis, from 0 to 1."""
+    """Return the place of a value on the axis, from 0 to 1."""
     if logarithmic:
         return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)
 
 
 def _value(place: float, low: float, high: float, logarithmic: bool) -> float:
-    """The inverse of :func:`_place`."""
+    """Return the value at a place: the inverse of :func:`_place`."""
     return low * (high / low) ** place if logarithmic else low + place * (high - low)
 
 
 def _ticks(axes: Axes, low: float, high: float, *, logarithmic: bool) -> None:
-    """Plain numbers: powers of ten alone leave most of these axes with one tick."""
+    """Set ticks at plain numbers; powers of ten alone would leave most axes with one tick."""
     from matplotlib.ticker import NullLocator, StrMethodFormatter
 
     if logarithmic:

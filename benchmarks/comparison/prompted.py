@@ -1,4 +1,4 @@
-"""Driving methods that are prompts and rules: many questions in lock-step, one call per model."""
+"""Driver of methods made of prompts and rules: questions in lock-step, one call per model."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PromptedMethod:
 
     Args:
         prompted: the prompts and rules.
-        models: who answers.
-        prices: of models by name; a model that is not in it makes costs unknown.
+        models: models that answer.
+        prices: prices of models by name; a model without a price makes costs unknown.
         in_flight: questions that are answered side by side.
     """
 
@@ -41,7 +41,7 @@ class PromptedMethod:
 
     @property
     def spec(self) -> str:
-        """Name and settings."""
+        """Name and settings, as records and tables name the method."""
         return self._prompted.spec
 
     def answer(
@@ -79,7 +79,7 @@ class _Running:
         self._go_on(lambda: next(play))
 
     def take(self, completions: Sequence[Completion]) -> None:
-        """Go on with the completions of ``requests``, or end where one of them failed."""
+        """Continue with the completions of ``requests``, or stop if one of them failed."""
         for request, completion in zip(self.requests, completions, strict=True):
             self._calls.append((request.model, completion.usage))
             if completion.error is not None and self._failed is None:
@@ -91,7 +91,7 @@ class _Running:
         self._go_on(lambda: self._play.send(completions))
 
     def _go_on(self, resume: Callable[[], list[ChatRequest]]) -> None:
-        """The next requests; none where there is a solution, or no prompt that fits."""
+        """Resume the attempt: set its next requests, its solution, or why no prompt fits."""
         self.requests = []
         try:
             self.requests = resume()
@@ -101,7 +101,7 @@ class _Running:
             self._failed = str(problem)
 
     def record(self, spec: str, wall_s: float) -> Record:
-        """What came of it."""
+        """Return the record of the finished question."""
         spent = bill(self._calls, self._prices)
         if self._solution is None:
             return failure(spec, self._item, str(self._failed), spent, wall_s)

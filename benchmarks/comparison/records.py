@@ -1,4 +1,4 @@
-"""What a method did with one question, as plain records that are kept line by line."""
+"""Results of a method on one question, as plain records that are kept line by line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from econ_env.seeds import derive_seed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One question that a method answers, and the seed of every chance in it."""
+    """One question for a method to answer, and the seed of all random choices on it."""
 
     question: Question
     run_seed: int
@@ -22,72 +22,72 @@ class Item:
 
     @property
     def seed(self) -> int:
-        """Of this question in this run: the same for every method, whatever is played before."""
+        """Seed of this question in this run: equal for all methods, whatever is played before."""
         return derive_seed("compare", self.run_seed, self.question.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bill:
-    """What some requests took."""
+    """Tokens and cost of some requests."""
 
     usage: Usage
     cost_usd: float | None
-    """None where the price of a model is not known."""
+    """None if the price of a model is unknown."""
     longest_prompt_tokens: int
     """Prompt tokens of the longest request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """Where a method stood after one round of model calls."""
+    """Answers of a method after one round of model calls."""
 
     answers: tuple[str | None, ...]
-    """The answer that each response gave; None where it gave none."""
+    """Answer of each response; None for a response without one."""
     value: str | None
-    """What the method would have answered now."""
+    """Answer of the method if it stopped after this round; None without one."""
     usage: Usage
-    """Spent in this round; what came before the first one (a strategy) counts in the first."""
+    """Tokens of this round; those spent before the first round (a strategy) count in the first."""
     answering: Bill | None = None
-    """Of this, what getting the answers took, without what was concluded from them; None where a
+    """Part of the round that went into its answers, without the conclusion from them; None if the
     method does not tell these apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solution:
-    """How a method answered one question."""
+    """Answer of a method to one question, round by round."""
 
     rounds: tuple[Round, ...]
-    """At least one."""
+    """Rounds in order, at least one."""
     closed_by: str = ""
-    """Why there was no further round, where the method has reasons."""
+    """Reason that there was no further round, for methods that have reasons; else empty."""
 
     @property
     def value(self) -> str | None:
-        """The answer."""
+        """Final answer; None without one."""
         return self.rounds[-1].value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GradedRound:
-    """A round after grading."""
+    """A graded round."""
 
     answers: tuple[str | None, ...]
     right: tuple[bool, ...]
-    """Whether each response's answer is correct."""
+    """True for each response whose answer is correct."""
     value: str | None
     value_right: bool
     vote_right: bool
-    """Whether the majority of the responses' answers is correct."""
+    """True if the majority of the responses' answers is correct."""
     unanimous: bool
-    """Whether all responses gave one and the same answer."""
+    """True if all responses gave the same answer."""
     usage: Usage
     answering: Bill | None = None
-    """As in :class:`Round`."""
+    """See :class:`Round`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """One line of a comparison: a method, a seed, a question, and what came of it."""
+    """One line of a comparison: a method, a seed, a question, and the result."""
 
     method: str
     """The method's spec, such as ``self_consistency:k=5``."""
@@ -96,36 +96,36 @@ class Record:
     question: str
     """``Question.id``."""
     failed: str | None
-    """Why there is no result: then nothing here but ``usage`` and ``wall_s`` means anything."""
+    """Reason that there is no result, or None. With it, only tokens, cost and ``wall_s`` count."""
     verdict: str
-    """A :class:`~econ_env.grading.answers.Verdict` by its value; empty where it failed."""
+    """Value of a :class:`~econ_env.grading.answers.Verdict`; empty after a failure."""
     rounds: tuple[GradedRound, ...]
     closed_by: str
     usage: Usage
-    """Everything spent, failed requests included."""
+    """All tokens spent, failed requests included."""
     cost_usd: float | None
-    """None where the price of a model is not known."""
+    """None if the price of a model is unknown."""
     longest_prompt_tokens: int
     """Prompt tokens of the longest request."""
     wall_s: float
-    """Seconds of the batch that it was answered in, divided by the batch's questions."""
+    """Duration of its batch in seconds, divided by the batch's number of questions."""
 
     @property
     def correct(self) -> bool:
-        """Whether the answer is known to be right."""
+        """True if the answer was graded as correct."""
         return self.verdict == Verdict.CORRECT.value
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """What there is one result of."""
+        """Method, seed and question: at most one result is kept for each."""
         return self.method, self.seed, self.question
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for one line of a file."""
+        """Return plain data for one line of a file."""
         plain: dict[str, Any] = to_plain(self)
         return plain
 
     @classmethod
     def from_json(cls, data: Any, where: str) -> Record:
-        """The inverse of :meth:`to_json`; ``ValueError`` names the place that is wrong."""
+        """Invert :meth:`to_json`; a ``ValueError`` names the place of a mistake."""
         return from_plain(cls, data, where)

@@ -1,4 +1,4 @@
-"""From the records of a comparison to what it found."""
+"""Summarise the records of a comparison."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ REFERENCES = ("cot", "self_consistency", "greedy")
 
 
 def summarise(records: Iterable[Record], about: About) -> Comparison:
-    """What the records come to; their order does not matter.
+    """Summarise records; their order does not matter.
 
-    Differences are to ``cot``, to ``self_consistency`` and to ``greedy``: of several with the
-    same name to one whose budget was matched, else to the first.
+    Every method is compared with ``cot``, ``self_consistency`` and ``greedy``: among several of
+    the same name with one whose budget was matched, else with the first.
 
     Raises:
-        ValueError: a record is of a method or seed that ``about`` does not list, or comes twice.
+        ValueError: a record is of a method or seed that ``about`` does not list, or occurs twice.
     """
     of_method = _sorted_out(records, about)
     references = tuple(spec for name in REFERENCES if (spec := _reference(name, about)) is not None)
@@ -172,7 +172,7 @@ def _diagnosis(records: Sequence[Record]) -> Diagnosis | None:
 
 
 def _right_after(played: int) -> Callable[[Record], float]:
-    """Whether the answer was right after so many rounds, or after all if there were fewer."""
+    """Return a function: 1 if the answer was right after ``played`` rounds, or all if fewer."""
     return lambda record: record.rounds[:played][-1].value_right
 
 

@@ -1,4 +1,4 @@
-"""Running a comparison: what is missing is answered, what failed is repeated, the rest is kept."""
+"""Run a comparison: answer missing questions, repeat failed ones, keep the rest."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from benchmarks.comparison.store import Records
 from econ_env.questions.base import Question
 
 Build = Callable[[Spec, int], Method]
-"""Makes the method of a spec and a run seed."""
+"""Function that builds the method of a spec for a run seed."""
 
 
 class Matches(Protocol):
-    """Where choices of the budget match are kept."""
+    """Storage for the choices of the budget match."""
 
     def matched(self, spec: str, target: str) -> str | None:
-        """The spec that was chosen for ``spec`` to cost as much as ``target``; None: not yet."""
+        """Return the spec chosen for ``spec`` to cost as much as ``target``; None if not chosen."""
 
     def keep_matched(self, spec: str, target: str, chosen: str) -> None:
         """Remember a choice."""
@@ -42,29 +42,29 @@ class Entry:
 
     spec: Spec
     knob: Knob | None = None
-    """What the budget match chooses; None: nothing."""
+    """Setting that the budget match chooses, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is compared, on what."""
+    """Methods, seeds and questions of a comparison."""
 
     entries: tuple[Entry, ...]
     seeds: tuple[int, ...]
     questions: tuple[Question, ...]
     in_flight: int
-    """Questions that are answered side by side, and kept together."""
+    """Number of questions that are answered at the same time and stored together."""
     target: Spec | None = None
-    """The method whose tokens are matched; one of ``entries``. None: nothing is matched."""
+    """Method, one of ``entries``, whose tokens are matched; None without a budget match."""
 
 
 def plan_entries(methods: Sequence[str], target: str | None) -> tuple[Entry, ...]:
-    """The methods of a command line.
+    """Return the methods of a command line.
 
     With a target, the budget match chooses the number of every method that leaves it open.
 
     Raises:
-        SpecError: a text is no method.
+        SpecError: a text is not a method.
     """
     return tuple(
         Entry(spec=parse_spec(text), knob=None if target is None else knob_of(text))
@@ -76,11 +76,11 @@ class Run:
     """A comparison under way.
 
     Args:
-        plan: what is compared.
-        build: makes methods.
-        records: where records are kept; what is there is not answered again, unless it failed.
-        matches: where choices of the budget match are kept.
-        say: told what was decided, for the user.
+        plan: methods, seeds and questions.
+        build: function that builds methods.
+        records: storage of records; a question with a record is repeated only if it failed.
+        matches: storage of the choices of the budget match.
+        say: called with messages for the user about those choices.
     """
 
     def __init__(
@@ -99,13 +99,13 @@ class Run:
         self._specs: dict[Entry, Spec] = {}
 
     def play(self) -> None:
-        """Answer all that is missing; questions that failed are repeated once.
+        """Answer all missing questions; repeat failed ones once.
 
         Raises:
-            ModelError: a model cannot be used, or no longer. What was answered is kept.
+            ModelError: a model cannot be used, or no longer. The records so far are kept.
         """
         plan = self._plan
-        # The target first. A method that is open may have the target's spec as its default.
+        # The target comes first. An entry with a knob may have the target's spec, but is not it.
         entries = sorted(
             plan.entries, key=lambda entry: entry.spec != plan.target or entry.knob is not None
         )
@@ -117,19 +117,19 @@ class Run:
 
     @property
     def specs(self) -> tuple[Spec, ...]:
-        """The methods as they were played, in the plan's order; those not yet begun left out."""
+        """Methods as played, in the plan's order, without those that have not begun."""
         found = [self._specs[entry] for entry in self._plan.entries if entry in self._specs]
         return tuple(dict.fromkeys(found))
 
     @property
     def matched(self) -> tuple[Spec, ...]:
-        """Those of ``specs`` that the budget match has chosen."""
+        """Members of ``specs`` that the budget match has chosen."""
         return tuple(
             dict.fromkeys(spec for entry, spec in self._specs.items() if entry.knob is not None)
         )
 
     def results(self) -> list[Record]:
-        """The records of ``specs`` by now, and the votes that are made of them."""
+        """Return the records of ``specs`` so far, and the votes made of them."""
         plan = self._plan
         found = []
         for spec in self.specs:
@@ -140,7 +140,7 @@ class Run:
         return found
 
     def _settled(self, entry: Entry) -> Spec:
-        """The spec of an entry, with the number that the budget match chooses."""
+        """Return the spec of an entry, with the number that the budget match chooses."""
         target = self._plan.target
         if entry.knob is None or target is None:
             return entry.spec
@@ -164,7 +164,7 @@ class Run:
         return chosen
 
     def _answer(self, spec: Spec, questions: Sequence[Question]) -> None:
-        """Answer what has no record, or one of a failure."""
+        """Answer the questions without a record, or with that of a failure."""
         if isinstance(spec, FirstRoundVoteSpec):
             return
         for seed in self._plan.seeds:
@@ -187,7 +187,7 @@ class Run:
                 bar.update(len(batch))
 
     def _of(self, spec: Spec, questions: Sequence[Question]) -> list[Record]:
-        """The records of a method there are, by seed and in the order of the questions."""
+        """Return a method's existing records, by seed and in the order of the questions."""
         found = [
             self._records.get((spec.canonical, seed, question.id))
             for seed in self._plan.seeds

@@ -1,4 +1,4 @@
-"""What the records in a folder depend on: others are not mixed with them."""
+"""Settings that the records in a folder depend on, so that only equal ones are mixed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SETTINGS_FILE = "comparison_settings.json"
 
 _NOT_OF_ANSWERS = frozenset(
     {
-        # How fast models are asked, what is kept of it and where it must end.
+        # Speed of requests, cache and limits.
         *("max_concurrency", "request_timeout_s", "cache", "cache_path"),
         *("max_requests", "max_total_tokens", "max_cost_usd"),
-        # Which questions: their own texts are compared instead, wherever the rows lie.
+        # Selection of questions: their texts are compared instead, whatever file they are from.
         *("split", "data_path", "subset", "revision", "streaming", "order", "loop"),
         *("question_field_name", "answer_field_name", "max_question_length", "max_answer_length"),
-        # The method's or the record's own.
+        # Settings that belong to the method.
         *("bne_rounds", "group_size", "commitment_rule"),
     }
 )
@@ -35,7 +35,7 @@ _NOT_OF_ANSWERS = frozenset(
 
 
 def what_answers_depend_on(config: EnvConfig, questions: Sequence[Question]) -> dict[str, Any]:
-    """All that decides the records of a method and a seed, but for a checkpoint."""
+    """Return all settings that decide the records of a method and a seed, except a checkpoint."""
     settings = {
         name: value for name, value in config.to_json().items() if name not in _NOT_OF_ANSWERS
     }
@@ -52,18 +52,18 @@ def what_answers_depend_on(config: EnvConfig, questions: Sequence[Question]) -> 
 
 
 def bundled_weights(names: Iterable[str]) -> dict[str, str]:
-    """What tells the weights of bundled models from others of the same name, by the name."""
+    """Return the version of the weights of each bundled model among ``names``."""
     bundled = sorted({name for name in names if name.startswith("bundled:")})
     return {name: content_version(bundled_folder(name)) for name in bundled}
 
 
 class SettingsFile:
-    """The settings that a folder of records was made with; of seeds and methods there may be more.
+    """Settings that a folder of records was made with; seeds and methods may be added.
 
     Args:
-        folder: of the comparison; made where it does not exist.
-        depends_on: what :func:`what_answers_depend_on` returns.
-        checkpoints: checksum of the trained team by seed, of the methods that play one.
+        folder: folder of the comparison; made if it does not exist.
+        depends_on: result of :func:`what_answers_depend_on`.
+        checkpoints: checksum of the trained team by seed; empty if no method plays one.
 
     Raises:
         SettingsDiffer: the folder was made with other settings; the message names them.
@@ -90,8 +90,8 @@ class SettingsFile:
             ]
             if differing:
                 raise SettingsDiffer(
-                    f"{folder} holds a comparison of other settings ({'; '.join(differing)}): "
-                    "choose another --log-dir, or repeat the settings to go on with that one"
+                    f"{folder} holds a comparison with other settings ({'; '.join(differing)}): "
+                    "choose another --log-dir, or use its settings to continue it"
                 )
         self._content = {
             "depends_on": new["depends_on"],
@@ -101,12 +101,12 @@ class SettingsFile:
         self._write()
 
     def matched(self, spec: str, target: str) -> str | None:
-        """The spec that was chosen for ``spec`` to cost as much as ``target``; None: not yet."""
+        """Return the spec chosen for ``spec`` to cost as much as ``target``; None if not chosen."""
         chosen: str | None = self._content["matched"].get(target, {}).get(spec)
         return chosen
 
     def keep_matched(self, spec: str, target: str, chosen: str) -> None:
-        """Remember a choice: more seeds must not change it."""
+        """Store a choice, so that more seeds do not change it."""
         self._content["matched"].setdefault(target, {})[spec] = chosen
         self._write()
 
@@ -129,7 +129,7 @@ class SettingsFile:
 
 
 def _differences(held: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs, in the order of the new settings, both values with it."""
+    """Describe the differences, in the order of the new settings, with both values."""
     return [
         f"{name}: {_short(held.get(name))} there, {_short(new.get(name))} now"
         for name in dict.fromkeys([*new, *held])

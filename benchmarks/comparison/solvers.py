@@ -1,4 +1,4 @@
-"""Methods of one round: samples that vote, and samples that the coordinator concludes from."""
+"""Methods of one round: a vote over samples, and the coordinator's conclusion from samples."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from econ_env.llm.types import ChatRequest, Completion, Usage
 class SelfConsistency:
     """The majority of several samples, by graded equivalence of their answers.
 
-    With one sample it is a chain of thought, and that at temperature 0 is the greedy answer.
+    One sample makes it a chain of thought, and temperature 0 makes that the greedy answer.
     """
 
     spec: str
     asking: Asking
     models: tuple[str, ...]
-    """One per sample. Samples of one model are requests that differ in their seed only."""
+    """Model of each sample. Requests to one model differ in their seeds only."""
     temperature: float
 
     def play(self, item: Item) -> Attempt:
@@ -43,16 +43,16 @@ class SelfConsistency:
 
 @dataclass(frozen=True, kw_only=True)
 class BestOfNCommit:
-    """The coordinator concludes from samples of one model, as it does in the game.
+    """Conclusion of the coordinator from samples of one model, as in the game.
 
-    What is missing of the game is the plan, and anybody who decides how to sample: so this is what
-    the coordinator's conclusion alone is worth.
+    Unlike the game it has no strategy and no agents that choose sampling actions, so it measures
+    the worth of the coordinator's conclusion alone.
     """
 
     spec: str
     asking: Asking
     models: tuple[str, ...]
-    """One per sample."""
+    """Model of each sample."""
     temperature: float
 
     def play(self, item: Item) -> Attempt:
@@ -74,7 +74,7 @@ class BestOfNCommit:
             decision=0,
             round_=0,
         )
-        # Nothing is asked where the rule lets answers that all agree stand.
+        # The guarded rule asks nothing if all answers agree.
         while requests := coordination.ask():
             completions = yield requests
             coordination.take(requests, completions)
@@ -106,7 +106,7 @@ class BestOfNCommit:
 def samples(
     asking: Asking, item: Item, models: Sequence[str], temperature: float
 ) -> list[ChatRequest]:
-    """The requests for one response of each of ``models``, none of which has seen another."""
+    """Return the requests for one independent response of each of ``models``."""
     return [
         asking.request(item, model, temperature=temperature, index=index)
         for index, model in enumerate(models)
@@ -114,5 +114,5 @@ def samples(
 
 
 def total_usage(completions: Sequence[Completion]) -> Usage:
-    """What ``completions`` cost together."""
+    """Return the sum of the tokens of ``completions``."""
     return sum([completion.usage for completion in completions], Usage())

@@ -1,9 +1,9 @@
-"""The grammar of ``--methods``: which methods there are, and the keys of each.
+"""The grammar of ``--methods``: all methods, and the keys of each.
 
-A spec is ``NAME`` or ``NAME:key=value,key=value``. Its canonical form leaves out keys that have
-their default, in the order of the fields below: that is what records and tables call a method. A
-method that has one key only takes everything behind ``key=`` as its value, so that
-``first_round_vote:of=econ:rounds=3,rule=guarded`` says what it seems to say.
+A spec is ``NAME`` or ``NAME:key=value,key=value``. Its canonical form, which names a method in
+records and tables, leaves out keys with their default value and has the order of the fields below.
+A method with a single key takes everything after ``key=`` as its value, so that the value of
+``first_round_vote:of=econ:rounds=3,rule=guarded`` may contain commas.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from econ_env.game.closing_rules import CommitmentRule
 from econ_env.llm.models import Models
 
 TEMPERATURE = 0.7
-"""Of everything that is sampled without anybody deciding how."""
+"""Default temperature of methods without a policy that chooses it."""
 
 
 class SpecError(BenchmarkError, ValueError):
-    """A spec that means nothing; the message names the nearest that does."""
+    """A spec is not valid; the message names the nearest valid one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class _Spec:
 
     @property
     def canonical(self) -> str:
-        """The shortest text that means this spec; ``parse_spec`` gives it back."""
+        """Shortest text of this spec; ``parse_spec`` reads it back."""
         settings = [
             f"{field.name}={_text(value)}"
             for field in fields(self)
@@ -56,67 +56,67 @@ class _Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class GreedySpec(_Spec):
-    """One answer at temperature 0: what a team must beat."""
+    """One answer at temperature 0, the baseline that a team must beat."""
 
     name: ClassVar[str] = "greedy"
     model: str | None = None
-    """None: the first executor's."""
+    """Name of the model; None takes the first executor's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChainOfThoughtSpec(_Spec):
-    """One sample."""
+    """One sample with worked steps (chain of thought)."""
 
     name: ClassVar[str] = "cot"
     model: str | None = None
-    """None: the first executor's."""
+    """Name of the model; None takes the first executor's."""
     temperature: float = TEMPERATURE
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelfConsistencySpec(_Spec):
-    """The majority of k samples."""
+    """Majority of k samples."""
 
     name: ClassVar[str] = "self_consistency"
     k: int = 5
     model: str | None = None
-    """None: sample j is of the model of executor j, in turn."""
+    """Name of the model; None takes the executors' models in turn."""
     temperature: float = TEMPERATURE
 
 
 @dataclass(frozen=True, kw_only=True)
 class BestOfNCommitSpec(_Spec):
-    """The coordinator concludes from n samples of one model."""
+    """Conclusion of the coordinator from n samples of one model."""
 
     name: ClassVar[str] = "best_of_n_commit"
     n: int = 3
     model: str | None = None
-    """None: the first executor's."""
+    """Name of the model; None takes the first executor's."""
     temperature: float = TEMPERATURE
 
 
 @dataclass(frozen=True, kw_only=True)
 class DebateSpec(_Spec):
-    """Agents that are shown each other's last answers; the majority of the last round."""
+    """Debate of agents that see each other's last answers; majority of the last round."""
 
     name: ClassVar[str] = "debate"
     agents: int = 3
     rounds: int = 3
-    """The first one, in which nobody has seen anything, included."""
+    """Number of rounds, including the first, in which agents answer independently."""
     temperature: float = TEMPERATURE
 
 
 @dataclass(frozen=True, kw_only=True)
 class EconUntrainedSpec(_Spec):
-    """The game with the policy as it is before any training."""
+    """The game with an untrained policy."""
 
     name: ClassVar[str] = "econ_untrained"
     rounds: int = 1
-    """``bne_rounds``."""
+    """Rounds of the decision: ``bne_rounds``."""
     rule: CommitmentRule | None = None
-    """None: the coordinator model's own default."""
+    """Commitment rule; None takes the coordinator model's default."""
     group_size: int | None = None
-    """None: a flat team."""
+    """Size of groups; None makes a flat team."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,17 +128,17 @@ class EconSpec(EconUntrainedSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class FirstRoundVoteSpec(_Spec):
-    """The majority of ECON's own first-round responses, without any conclusion."""
+    """Majority of ECON's first-round responses, without a conclusion."""
 
     name: ClassVar[str] = "first_round_vote"
     of: str = EconSpec.name
-    """Canonical spec of the method whose records it is made of."""
+    """Canonical spec of the method whose records it uses."""
 
 
 PromptedSpec: TypeAlias = (
     GreedySpec | ChainOfThoughtSpec | SelfConsistencySpec | BestOfNCommitSpec | DebateSpec
 )
-"""A method that is nothing but prompts and rules."""
+"""Spec of a method made of prompts and rules alone."""
 
 Spec: TypeAlias = PromptedSpec | EconUntrainedSpec | EconSpec | FirstRoundVoteSpec
 
@@ -146,15 +146,15 @@ _METHODS: dict[str, type[Spec]] = {kind.name: kind for kind in get_args(Spec)}
 
 
 def method_names() -> tuple[str, ...]:
-    """The name of every method."""
+    """Return the names of all methods."""
     return tuple(_METHODS)
 
 
 def parse_spec(text: str) -> Spec:
-    """The spec that ``text`` means.
+    """Return the spec that ``text`` describes.
 
     Raises:
-        SpecError: it means none; the message names the nearest name or key and lists what there is.
+        SpecError: the text is not valid; the message lists names or keys, the nearest first.
     """
     name, colon, settings = text.strip().partition(":")
     if name not in _METHODS:
@@ -162,7 +162,7 @@ def parse_spec(text: str) -> Spec:
     kind = _METHODS[name]
     known = [field.name for field in fields(kind)]
     values: dict[str, Any] = {}
-    # With one key there is nothing to separate, and its value may itself be a spec.
+    # A single key needs no separator, and its value may itself be a spec with commas.
     pieces = settings.split(",") if len(known) > 1 else [settings]
     for piece in pieces if colon else ():
         key, equals, value = (part.strip() for part in piece.partition("="))
@@ -180,17 +180,17 @@ def parse_spec(text: str) -> Spec:
 
 
 def build_prompted(spec: PromptedSpec, config: EnvConfig, models: Models) -> Prompted:
-    """The method that ``spec`` means, for the team and the prompts of ``config``.
+    """Build the method of ``spec`` for the team and the prompts of ``config``.
 
     Args:
-        spec: which method.
+        spec: the method and its settings.
         config: the team, its prompts, top-p and commitment rule.
-        models: those of ``config``, asked for how much text they take. Nothing is loaded before a
+        models: the models of ``config``, which tell their context limits. None is loaded before a
             question is answered.
 
     Raises:
-        SpecError: ``model=`` names none of the team's models, or the prompts of ``config`` are of
-            a kind that baselines have none for.
+        SpecError: ``model=`` names none of the team's models, or baselines have no prompts that go
+            with the prompt set of ``config``.
     """
     try:
         asking = Asking.of(config, models)
@@ -213,7 +213,7 @@ def build_prompted(spec: PromptedSpec, config: EnvConfig, models: Models) -> Pro
 
 
 def models_of(spec: PromptedSpec, config: EnvConfig) -> tuple[str, ...]:
-    """The name of the model that gives each response of one round, in order.
+    """Return the name of the model of each response of one round, in order.
 
     Raises:
         SpecError: ``model=`` names none of the team's models.
@@ -238,7 +238,7 @@ def models_of(spec: PromptedSpec, config: EnvConfig) -> tuple[str, ...]:
 
 
 def _read(text: str, key: str, value: str) -> Any:
-    """The value of ``key`` from its text; whether it is in range is for the spec to say."""
+    """Return the value of ``key`` from its text; the spec checks its range."""
     try:
         return _KEYS[key].read(value)
     except ValueError as problem:
@@ -253,7 +253,7 @@ def _dealt(executors: Sequence[str], count: int) -> tuple[str, ...]:
 
 
 def _choices(name: str, known: list[str], what: str) -> str:
-    """What was probably meant, if anything is near, and all that there is."""
+    """Return the end of an error message: the nearest name, if any, and all names."""
     near = get_close_matches(name, known, n=1)
     question = f"; did you mean {near[0]!r}?" if near else "."
     return f"{question} The {what}: {', '.join(known)}"
@@ -261,11 +261,11 @@ def _choices(name: str, known: list[str], what: str) -> str:
 
 @dataclass(frozen=True)
 class _Key:
-    """What the value of one key may be; the same wherever a method has that key."""
+    """Parser and check of the values of one key, equal for all methods that have the key."""
 
     meaning: str
     read: Callable[[str], Any]
-    """From text; ``ValueError`` where it is not even of the right type."""
+    """Function from text to value; ``ValueError`` if the text is not of the right type."""
     accepts: Callable[[Any], bool]
 
 

@@ -1,6 +1,6 @@
-"""Results by question: the unit that is drawn again in every bootstrap here.
+"""Statistics of results by question, which is the unit of resampling in every bootstrap here.
 
-The seeds of one question go together, because a hard question is hard under every seed: counting
+The seeds of one question stay together, because a hard question is hard under every seed: counting
 them as separate results would make intervals too narrow.
 """
 
@@ -17,29 +17,31 @@ from benchmarks.comparison.records import Record
 from econ_agents.statistics import Interval, mean_interval, proportion_interval
 
 ByQuestion: TypeAlias = Mapping[str, Mapping[int, float]]
-"""Question to run seed to a value; seeds without a result are not in it, nor are questions."""
+"""Value by question and run seed; seeds and questions without a result are missing."""
 
 RESAMPLING_SEED = 0
-"""Of every bootstrap: the same records give the same intervals to the last digit."""
+"""Seed of every bootstrap, so that the same records give the same intervals to the last digit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class McNemar:
-    """Two methods on the questions of one seed, where only one of them was right."""
+    """McNemar's test of two methods on the questions of one seed."""
 
     seed: int
     pairs: int
-    """Questions that both have a result of."""
+    """Questions with results of both methods."""
     ours_only: int
+    """Questions that only our method got right."""
     theirs_only: int
+    """Questions that only the other method got right."""
     p: float
-    """Exact and two-sided: the chance of so uneven a split if both were equally good."""
+    """Exact two-sided p-value: chance of a split this uneven if both were equally good."""
 
 
 def by_question(records: Iterable[Record], value: Callable[[Record], float]) -> ByQuestion:
-    """``value`` of every record that did not fail, in the order of the questions' names.
+    """Return ``value`` of every record that did not fail, sorted by question and seed.
 
-    So nothing that follows depends on the order of the records.
+    Sorting makes all later results independent of the order of the records.
     """
     found: dict[str, dict[int, float]] = {}
     for record in sorted(records, key=lambda record: (record.question, record.seed)):
@@ -49,22 +51,22 @@ def by_question(records: Iterable[Record], value: Callable[[Record], float]) -> 
 
 
 def mean(values: ByQuestion) -> float:
-    """The mean over questions of the mean over a question's seeds.
+    """Return the mean over questions of each question's mean over seeds.
 
     Raises:
         ValueError: there are no values.
     """
     if not values:
-        raise ValueError("there is no mean of no results")
+        raise ValueError("there are no results to take a mean of")
     return float(np.mean(_question_means(values)))
 
 
 def accuracy_interval(correct: ByQuestion) -> Interval:
-    """The share that is right, with its 95% interval.
+    """Return the share of right answers with its 95% interval.
 
-    Of one seed that of Wilson; of several a bootstrap over questions. Where every result is right,
-    or every one wrong, a bootstrap draws the same again and again and would claim certainty: then
-    it is Wilson's, of the questions.
+    The interval is Wilson's for one seed, and a bootstrap over questions for several. If all
+    results are right, or all wrong, every resample is the same and the bootstrap would claim
+    certainty: then it is Wilson's, over the questions.
 
     Raises:
         ValueError: there are no results.
@@ -79,7 +81,7 @@ def accuracy_interval(correct: ByQuestion) -> Interval:
 
 
 def seed_interval(correct: ByQuestion, seed: int) -> Interval:
-    """The share of one seed that is right, with Wilson's 95% interval.
+    """Return the share of right answers of one seed, with Wilson's 95% interval.
 
     Raises:
         ValueError: the seed has no results.
@@ -89,12 +91,12 @@ def seed_interval(correct: ByQuestion, seed: int) -> Interval:
 
 
 def seeds_of(values: ByQuestion) -> list[int]:
-    """Every seed that has a value, in ascending order."""
+    """Return every seed that has a value, in ascending order."""
     return sorted({seed for by_seed in values.values() for seed in by_seed})
 
 
 def paired_interval(ours: ByQuestion, theirs: ByQuestion) -> Interval:
-    """The mean of ours minus theirs over what both have, with a bootstrap over questions.
+    """Return the mean of ours minus theirs over common results, with a bootstrap over questions.
 
     Raises:
         ValueError: they have no question and seed in common.
@@ -103,12 +105,12 @@ def paired_interval(ours: ByQuestion, theirs: ByQuestion) -> Interval:
 
 
 def pairs_of(ours: ByQuestion, theirs: ByQuestion) -> int:
-    """Questions and seeds that both have a value of."""
+    """Return the number of pairs of question and seed that both have a value for."""
     return sum(len(by_seed) for by_seed in _differences(ours, theirs).values())
 
 
 def mcnemar(ours: ByQuestion, theirs: ByQuestion) -> tuple[McNemar, ...]:
-    """The exact test of McNemar (1947) of every seed on its own, in ascending order."""
+    """Return the exact test of McNemar (1947) for each seed, in ascending order."""
     differences = _differences(ours, theirs)
     return tuple(
         _mcnemar_of(seed, [found[seed] for found in differences.values() if seed in found])
@@ -143,7 +145,7 @@ def _differences(ours: ByQuestion, theirs: ByQuestion) -> ByQuestion:
 
 def _interval(values: ByQuestion, *, lowest: float, highest: float) -> Interval:
     if len(values) == 1:
-        # Nothing can be resampled: one question leaves everything possible.
+        # One question cannot be resampled: its interval is the whole range.
         return Interval(mean=mean(values), low=lowest, high=highest)
     return mean_interval(_question_means(values), seed=RESAMPLING_SEED)
 

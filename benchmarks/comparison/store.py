@@ -1,4 +1,4 @@
-"""Records kept line by line, so that an interrupted comparison loses one batch at most."""
+"""Storage of records, line by line: an interrupted comparison loses at most one batch."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class StoreError(BenchmarkError):
 
 
 class Records(Protocol):
-    """Where records are kept and found again."""
+    """Storage of records by method, seed and question."""
 
     def get(self, key: Key) -> Record | None:
-        """The record of a method, a seed and a question; None if there is none."""
+        """Return the record of a method, a seed and a question; None if there is none."""
 
     def add(self, records: Sequence[Record]) -> None:
-        """Keep records; one that has the key of an earlier one replaces it."""
+        """Store records; a record replaces an earlier one with the same key."""
 
     def all(self) -> list[Record]:
-        """Every record, the latest of each key."""
+        """Return all records, the latest of each key."""
 
 
 class Memory:
-    """:class:`Records` that end with the process.
+    """:class:`Records` in memory.
 
     Args:
-        records: kept from the beginning.
+        records: records to begin with.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
@@ -60,17 +60,17 @@ class Memory:
 
 
 class RecordStore:
-    """:class:`Records` in a file, one JSON object per line; the later line of a key counts.
+    """:class:`Records` in a file, one JSON object per line; the last line of a key counts.
 
-    What was added is on the disk when :meth:`add` returns. A process that is killed while it
-    writes leaves at most one line without an end: it is dropped when the file is opened next. One
-    process may use a file at a time.
+    Added records are on the disk when :meth:`add` returns. A process that is killed while it
+    writes leaves at most one incomplete line, which is dropped when the file is next opened. Only
+    one process at a time may use a file.
 
     Args:
-        path: of the file; made, with its folder, where it does not exist.
+        path: path of the file; made, with its folder, if it does not exist.
 
     Raises:
-        StoreError: a whole line is no record.
+        StoreError: a complete line is not a record.
         OSError: the file cannot be read or written.
     """
 
@@ -107,6 +107,6 @@ class RecordStore:
             return Record.from_json(json.loads(line), where)
         except (ValueError, RecursionError) as error:
             raise StoreError(
-                f"{where} is no record of this version ({error}): remove the line, and what it "
-                "held is answered again"
+                f"{where} is not a record of this version ({error}): remove the line, and its "
+                "question is answered again"
             ) from error

@@ -9,14 +9,14 @@ from benchmarks.comparison.findings import Comparison, Difference, MethodReport
 from econ_agents.statistics import Interval
 
 WIDTH = 120
-"""Columns that a plain table takes at most, unless there are many seeds or rounds to it."""
+"""Largest width of a plain table in characters, unless it has many seeds or rounds."""
 NOTHING = "–"
-"""Stands for what there is no value of."""
+"""Placeholder for a missing value."""
 
 _NAME_WIDTH = 28
-"""Longer names of methods get a line of their own."""
+"""Longest name of a method that shares a line with its cells."""
 _LISTED = 4
-"""Values of rounds or seeds that are listed; of more, the outermost."""
+"""Largest number of rounds or seeds that are listed in full; of more, only the outermost."""
 _DIAGNOSED = (
     "rounds",
     "% after each round",
@@ -27,23 +27,23 @@ _DIAGNOSED = (
     "vote lost:won",
 )
 _ROUNDING = 1e-9
-"""Bounds nearer to 0 than this are 0: what is left of adding up thirds."""
+"""Bounds nearer to 0 than this count as 0, since sums of thirds leave rounding errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One table with its title and what must be known to read it."""
+    """One table with its title and the notes that explain it."""
 
     title: str
     headers: tuple[str, ...]
-    """Of the columns behind the method's name."""
+    """Headers of the columns after the method's name."""
     rows: tuple[tuple[str, ...], ...]
-    """The method's name and its cells."""
+    """Name and cells of each method."""
     notes: tuple[str, ...] = ()
 
 
 def table_lines(comparison: Comparison) -> list[str]:
-    """The comparison for a terminal."""
+    """Return the comparison as lines for a terminal."""
     lines = heading(comparison)
     for block in blocks(comparison):
         lines += ["", block.title, *aligned(block.headers, block.rows), *block.notes]
@@ -51,7 +51,7 @@ def table_lines(comparison: Comparison) -> list[str]:
 
 
 def markdown_lines(comparison: Comparison) -> list[str]:
-    """The comparison for a page, in GitHub's Markdown."""
+    """Return the comparison as lines of GitHub's Markdown."""
     lines = [f"{line}  " for line in heading(comparison)]
     for block in blocks(comparison):
         lines += ["", f"**{block.title}**", "", *_markdown(block.headers, block.rows)]
@@ -61,7 +61,7 @@ def markdown_lines(comparison: Comparison) -> list[str]:
 
 
 def heading(comparison: Comparison) -> list[str]:
-    """What was compared on what, and whose tokens were matched."""
+    """Return the lines that name questions, seeds and models, and matched budgets."""
     about = comparison.about
     seeds = ", ".join(map(str, about.seeds))
     lines = [
@@ -76,9 +76,9 @@ def heading(comparison: Comparison) -> list[str]:
 
 
 def blocks(comparison: Comparison) -> list[Block]:
-    """The tables: accuracy, differences, McNemar's test, tokens and cost, diagnosis.
+    """Return the tables: accuracy, differences, McNemar's test, tokens and cost, diagnosis.
 
-    Where there is nothing to compare a method with, the two tables of differences are left out.
+    The two tables of differences are left out if no method has a reference to compare it with.
     """
     compared = any(
         method.method != spec for method in comparison.methods for spec in comparison.references
@@ -92,7 +92,7 @@ def blocks(comparison: Comparison) -> list[Block]:
 
 
 def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table of plain text: names to the left, cells to the right below their headers."""
+    """Return a plain-text table: names on the left, cells right-aligned below their headers."""
     table = [("method", *headers), *rows]
     widths = [max(len(row[column]) for row in table) for column in range(1, len(headers) + 1)]
     name_width = max(len(row[0]) for row in table if len(row[0]) <= _NAME_WIDTH)
@@ -108,12 +108,12 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def share(value: float) -> str:
-    """A share in per cent."""
+    """Format a share in per cent."""
     return f"{100 * value:.1f}"
 
 
 def interval(value: Interval) -> str:
-    """A share and its interval in per cent."""
+    """Format a share and its interval in per cent."""
     return f"{share(value.mean)} ({share(value.low)} to {share(value.high)})"
 
 

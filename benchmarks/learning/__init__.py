@@ -1,1 +1,1 @@
-"""What ECON learns: figures over several seeds, each with its interval."""
+"""Benchmark of ECON's learning: figures over several seeds, each with its interval."""

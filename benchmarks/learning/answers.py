@@ -1,4 +1,4 @@
-"""Which questions were answered rightly, kept question by question so that arms can be paired."""
+"""Verdicts kept question by question, so that arms can be compared in pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RIGHT, WRONG, NO_RESULT = "1", "0", "x"
 
 
 def describe_answers(episodes: Sequence[Episode]) -> Result:
-    """Accuracy and tokens of one way to play, and a letter for every question in order."""
+    """Return accuracy and tokens of one arm, and a letter for every question in order."""
     finished = [episode for episode in episodes if not episode.failed]
     answers = "".join(
         NO_RESULT if episode.failed else RIGHT if episode.infos[CORRECT][-1, 0] else WRONG
@@ -29,7 +29,7 @@ def describe_answers(episodes: Sequence[Episode]) -> Result:
 
 
 def accuracy_difference(ours: Result, theirs: Result) -> dict[str, float]:
-    """Accuracy of one arm minus that of another, paired by question, with its interval."""
+    """Return one arm's accuracy minus another's, paired by question, with its interval."""
     pairs = [
         (float(one == RIGHT), float(other == RIGHT))
         for one, other in zip(ours["answers"], theirs["answers"], strict=True)

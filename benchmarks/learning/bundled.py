@@ -1,4 +1,4 @@
-"""ECON on the bundled language models: trained against untrained, against the best fixed action.
+"""Measure ECON on the bundled models: trained, untrained, and the best fixed action.
 
 All policies answer the same unseen test questions under the same seeds. The best fixed action is
 one pair (T, p) for all executors, chosen on validation questions only.
@@ -32,24 +32,24 @@ from econ_agents.training.train import resume_training, run_training
 
 PRESET = "quickstart"
 FULL_LENGTH = ("train.episodes=1500", "train.exploration_decay_episodes=700")
-"""The quickstart is over in minutes; what is measured here learns as long as it may."""
+"""Overrides of the preset for a full-length training; the preset itself ends in minutes."""
 VALIDATION = "validation"
 """Split on which fixed actions are chosen."""
 TEMPERATURES = (-1.0, -0.8, -0.6, -0.4, -0.2)
 PENALTIES = (-0.8, -0.4, 0.0, 0.4)
-"""The grid of fixed actions, in units of the box [-1, 1]. Small models answer best when cold: an
-earlier grid over the whole box found nothing better where it is hot, and 15% instead of 65%."""
+"""Grid of fixed actions, in units of the box [-1, 1]. Small models answer best at low temperature:
+an earlier grid over the whole box found 15% accuracy instead of 65% at high temperature."""
 SCREENED_QUESTIONS = 150
 """Validation questions on which the whole grid is played."""
 FINALISTS = 3
 FINAL_QUESTIONS = 400
-"""Further validation questions, on which the best ones of the grid are compared."""
+"""Further validation questions, on which the best actions of the grid are compared."""
 IN_FLIGHT = 50
-"""Questions answered side by side in tests; what comes of them does not depend on it."""
+"""Number of questions answered at the same time; results do not depend on it."""
 GAIN = 0.05
 BELOW_FIXED = 0.01
-"""What is promised of accuracy: the gain over the untrained policy, and how little the trained one
-may be below the best fixed action."""
+"""Promised accuracy: least gain over the untrained policy, and largest shortfall of the trained
+policy against the best fixed action."""
 
 
 def measure_bundled(
@@ -65,19 +65,19 @@ def measure_bundled(
     screened: int = SCREENED_QUESTIONS,
     final: int = FINAL_QUESTIONS,
 ) -> Result:
-    """Do what is not finished yet; the summary of all that is.
+    """Measure all parts that are not finished; return the summary of all parts.
 
     Args:
-        seeds: of the training runs.
-        questions: unseen test questions.
+        seeds: seeds of the training runs.
+        questions: number of unseen test questions.
         references: "with" the untrained policy and the best fixed action, "without", or "only".
-        assignments: changes of the preset, ``KEY=VALUE``.
-        work: folder of the runs; a run that is there goes on.
+        assignments: overrides of the preset, ``KEY=VALUE``.
+        work: folder of the runs; an existing run continues.
         out: file of the results.
-        fresh: start the runs of these seeds anew.
+        fresh: restart the runs of these seeds.
         grid: fixed actions (T, p) in [-1, 1].
-        screened: validation questions of the whole grid.
-        final: further ones, of its best actions.
+        screened: number of validation questions for the whole grid.
+        final: number of further validation questions for its best actions.
     """
     config = read_config(PRESET, [*FULL_LENGTH, *assignments])
     settings = {
@@ -110,7 +110,7 @@ def _name(seed: int) -> str:
 
 
 def _one_seed(config: Config, questions: int, folder: Path, fresh: bool) -> Result:
-    """Train, and test without and with refinement."""
+    """Train a team, and test it without and with refinement."""
     if fresh and folder.exists():
         shutil.rmtree(folder)
     start = time.monotonic()
@@ -147,7 +147,7 @@ def _one_seed(config: Config, questions: int, folder: Path, fresh: bool) -> Resu
 
 
 def _trained(config: Config, folder: Path) -> Path:
-    """The checkpoint of a finished run in ``folder``, which is begun or gone on with."""
+    """Return the final checkpoint of the run in ``folder``; start or continue the run if needed."""
     logging = replace(
         config.logging, log_dir=str(folder), tensorboard=False, plots=False, model_dir=None
     )
@@ -157,8 +157,8 @@ def _trained(config: Config, folder: Path) -> Path:
         code = run_training(config, folder)
     elif read_config(folder / CONFIG_FILE) != config:
         raise SettingsDiffer(
-            f"{folder} holds a run of other settings: begin it anew with --fresh, or choose "
-            "another folder with --work"
+            f"{folder} holds a run with other settings: restart it with --fresh, or choose another "
+            "folder with --work"
         )
     elif final.exists():
         return final
@@ -177,7 +177,7 @@ def _references(
     screened: int,
     final: int,
 ) -> None:
-    """The untrained policy, and the fixed action that is best on validation questions."""
+    """Test the untrained policy, and the fixed action that is best on validation questions."""
     if "untrained" not in file.parts():
         file.put("untrained", _fixed(config, "test", (0.0, 0.0), unseen_seeds(questions)))
     seeds = [derive_seed("learning benchmark", "validation", k) for k in range(screened + final)]
@@ -197,7 +197,7 @@ def _search(
     points: Sequence[tuple[float, float]],
     seeds: Sequence[int],
 ) -> dict[str, float]:
-    """Validation accuracy of fixed actions; kept after every one of them."""
+    """Return the validation accuracy of fixed actions; store it after each of them."""
     found: dict[str, float] = dict(file.parts().get(name, {}).get("accuracy", {}))
     for point in points:
         if _key(point) in found:
@@ -209,7 +209,7 @@ def _search(
 
 
 def _fixed(config: Config, split: str, action: tuple[float, float], seeds: Sequence[int]) -> Result:
-    """One action for all executors and questions, in one round a decision."""
+    """Play one action for all executors and questions, one round per decision."""
     env = replace(config.env, test_kwargs={**config.env.test_kwargs, "split": split})
     wide = replace(_wide(config), env=env)
     teams: Teams = build_teams(wide, "test", bne=False)
@@ -229,7 +229,7 @@ def _fixed(config: Config, split: str, action: tuple[float, float], seeds: Seque
 
 
 def _estimate(config: Config, runs: int, questions: int) -> None:
-    """Say how long this will take, from a few questions."""
+    """Print an estimate of the duration, measured on a few questions."""
     if not runs:
         return
     probe = 2 * IN_FLIGHT
@@ -239,14 +239,14 @@ def _estimate(config: Config, runs: int, questions: int) -> None:
     # Refined answers take up to three rounds.
     plays = runs * (config.train.episodes + questions * (1 + config.bne_rounds("test")))
     print(
-        f"{rate:.1f} questions/s with the models' loading: about {plays / rate / 60:.0f} minutes "
-        f"for {runs} seeds, at most",
+        f"{rate:.1f} questions/s, loading included: at most about {plays / rate / 60:.0f} minutes "
+        f"for {runs} seeds",
         flush=True,
     )
 
 
 def unseen_seeds(questions: int) -> list[int]:
-    """Seeds of the unseen test questions, the same for every policy."""
+    """Return the seeds of the unseen test questions, the same for every policy."""
     return [derive_seed("learning benchmark", "test", k) for k in range(questions)]
 
 
@@ -260,7 +260,7 @@ def _key(point: Sequence[float]) -> str:
 
 
 def _mean_actions(episodes: Sequence[Episode]) -> list[list[float]]:
-    """Mean action of every executor in [-1, 1]."""
+    """Return the mean first action of every executor in [-1, 1]."""
     means: list[list[float]] = (
         np.mean([episode.actions[0] for episode in episodes], axis=0).round(4).tolist()
     )
@@ -268,7 +268,7 @@ def _mean_actions(episodes: Sequence[Episode]) -> list[list[float]]:
 
 
 def summarise(parts: dict[str, Result]) -> Result:
-    """What all finished parts say together, beside what was promised."""
+    """Return the summary of all finished parts, with the promises that they keep or break."""
     runs = {name: part for name, part in parts.items() if name.startswith("seed ")}
     summary: Result = {"seeds": len(runs)}
     for reference in ("untrained", "fixed, test"):

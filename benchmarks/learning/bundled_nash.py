@@ -1,9 +1,9 @@
-"""How far ECON on the bundled models is from equilibrium, before training and after it.
+"""Measure the distance of ECON from equilibrium on the bundled models, before and after training.
 
-The trained teams are those of :mod:`benchmarks.learning.bundled`, the untrained ones have the
-networks that training began with. All are measured on the same unseen questions and seeds. Only one
-executor's answer changes from one deviation to the next, so completions are kept: what the others
-answer is asked once.
+The trained teams are those of :mod:`benchmarks.learning.bundled`; the untrained teams have the
+networks that training began with. All are measured on the same unseen questions and seeds. A
+deviation changes the answer of only one executor, so completions are cached and the others are
+asked once.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from econ_agents.training.inspection import find_checkpoint
 TEMPERATURES = (-1.0, -0.6, -0.2)
 PENALTIES = (-0.8, -0.4)
 SHIFTS = (0.4,)
-"""Deviations: constants where the part "bundled" finds the best fixed actions, and shifts of the
-policy's own actions along an axis. Fewer than `econ-agents nash` tries, which would take hours: it
-is hot constants that take the time, whose answers are as long as they are wrong."""
+"""Deviations: constants near the best fixed actions that the part "bundled" finds, and shifts of
+the policy's own actions along an axis. `econ-agents nash` tries more, which would take hours here,
+mostly for constants of high temperature, which give long, wrong answers."""
 
 
 def measure_bundled_nash(*, seeds: Sequence[int], questions: int, work: Path, out: Path) -> Result:
-    """Measure what is not measured yet; the summary of all that is.
+    """Measure all parts that are not finished; return the summary of all parts.
 
     Args:
-        seeds: of the training runs.
-        questions: unseen ones, on which every deviation is played.
+        seeds: seeds of the training runs.
+        questions: number of unseen questions on which every deviation is played.
         work: folder of the runs of the part "bundled".
         out: file of the results.
 
@@ -57,7 +57,7 @@ def measure_bundled_nash(*, seeds: Sequence[int], questions: int, work: Path, ou
     search = Search(candidates=(*constants, *shift_candidates(SHIFTS, 2)))
     settings = {"questions": questions, "search": [asdict(move) for move in search.candidates]}
     file = ResultFile(out, settings, libraries=["transformers", "tokenizers"])
-    # Trained teams first, which are what matters: untrained ones differ little among each other.
+    # Trained teams come first, since they matter most: untrained teams differ little.
     for state in ("trained", "untrained"):
         for seed in seeds:
             name = f"{state}, seed {seed}"
@@ -103,7 +103,7 @@ def _measure(name: str, run: Path, state: str, questions: int, search: Search) -
 
 
 def _keeping(config: Config, completions: Path) -> Config:
-    """Completions are kept, and as many questions in flight as suit a batch."""
+    """Return ``config`` with a cache of completions, and as many questions as suit a batch."""
     kwargs = {**config.env.kwargs, "cache": "read_write", "cache_path": str(completions)}
     return replace(
         config,

@@ -1,17 +1,17 @@
-"""What ECON learns: figures over several seeds, each with its interval.
+"""Measure what ECON learns: figures over several seeds, each with its interval.
 
     python -m benchmarks.learning simulated                    # exact, on the simulator
     python -m benchmarks.learning bundled                      # the bundled language models
-    python -m benchmarks.learning bundled --seeds 0 1          # in parallel: a process for some
-    python -m benchmarks.learning bundled_nash                 # NashConv of these
+    python -m benchmarks.learning bundled --seeds 0 1          # some seeds, beside other processes
+    python -m benchmarks.learning bundled_nash                 # NashConv of the bundled models
     python -m benchmarks.learning sb3                          # PPO and SAC on the simulator
     python -m benchmarks.learning mpe                          # mpe2's simple_spread
-    python -m benchmarks.learning update                       # what an update costs
+    python -m benchmarks.learning update                       # time of an update
     python -m benchmarks.learning simulated --episodes 500 --out /tmp/learning.json --fresh
 
 Hyperparameters are those of the presets in econ_agents/config/presets. Results go to
-benchmarks/results/learning_<what>.json after every finished part; parts that are finished are
-skipped, so that an interrupted benchmark goes on and several processes may share a file.
+benchmarks/results/learning_<what>.json after every finished part. Finished parts are skipped, so
+an interrupted benchmark continues when repeated, and several processes may share a file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from econ_agents.commands.program import run_program
 
 
 def simulated(chosen: argparse.Namespace) -> Result:
-    """ECON on the simulator."""
+    """Measure ECON on the simulator."""
     return measure_simulated(
         seeds=chosen.seeds,
         episodes=chosen.episodes,
@@ -44,7 +44,7 @@ def simulated(chosen: argparse.Namespace) -> Result:
 
 
 def bundled(chosen: argparse.Namespace) -> Result:
-    """ECON on the bundled language models."""
+    """Measure ECON on the bundled language models."""
     return measure_bundled(
         seeds=chosen.seeds,
         questions=chosen.questions,
@@ -57,40 +57,40 @@ def bundled(chosen: argparse.Namespace) -> Result:
 
 
 def bundled_nash(chosen: argparse.Namespace) -> Result:
-    """NashConv of the teams of "bundled", before training and after it."""
+    """Measure NashConv of the teams of "bundled", before and after training."""
     return measure_bundled_nash(
         seeds=chosen.seeds, questions=chosen.questions, work=chosen.work, out=chosen.out
     )
 
 
 def mpe(chosen: argparse.Namespace) -> Result:
-    """ECON on mpe2's simple_spread."""
+    """Measure ECON on mpe2's simple_spread."""
     return measure_mpe(
         seeds=chosen.seeds, episodes=chosen.episodes, assignments=chosen.set, out=chosen.out
     )
 
 
 def update(chosen: argparse.Namespace) -> Result:
-    """What an update costs, against a loop over the executors."""
+    """Measure the time of an update, against a loop over the executors."""
     return measure_update(repeats=chosen.repeats, episodes=chosen.episodes, out=chosen.out)
 
 
 def sb3(chosen: argparse.Namespace) -> Result:
-    """Stable-baselines3's PPO and SAC on the simulator, beside the results of "simulated"."""
+    """Measure stable-baselines3's PPO and SAC on the simulator, against "simulated"."""
     return measure_sb3(
         seeds=chosen.seeds, episodes=chosen.episodes, econ=chosen.econ, out=chosen.out
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, write the file, print the summary; the exit code."""
+    """Measure, write the file and print the summary; return the exit code."""
     chosen = _parser().parse_args(arguments)
     torch.set_num_threads(1)  # networks this small are slower on several
     chosen.out = chosen.out or RESULTS / f"learning_{chosen.what}.json"
     return run_program(
         f"benchmarks.learning {chosen.what}",
         lambda: _measure(chosen),
-        interrupted=f"interrupted: what is finished is in {chosen.out}; the same command goes on",
+        interrupted=f"interrupted; {chosen.out} has the finished parts. Repeat to continue",
     )
 
 
@@ -117,44 +117,47 @@ def _parser() -> argparse.ArgumentParser:
         found.add_argument(
             "--fresh",
             action="store_true",
-            help="drop all results that are there; in the first process only",
+            help="delete existing results first; give it to the first process only",
         )
         return found
 
     def add_seeds(found: argparse.ArgumentParser) -> None:
         found.add_argument(
-            "--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4], help="one run for each"
+            "--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4], help="seeds, one run for each"
         )
 
     def add_set(found: argparse.ArgumentParser) -> None:
         found.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", help="change the preset"
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="override the preset"
         )
 
     found = part("simulated", simulated)
     add_seeds(found)
-    found.add_argument("--episodes", type=int, default=1500, help="of training")
+    found.add_argument("--episodes", type=int, default=1500, help="training episodes")
     found.add_argument(
-        "--sampled-questions", type=int, default=1000, help="of the sampled NashConv; 0: none"
+        "--sampled-questions",
+        type=int,
+        default=1000,
+        help="questions of the sampled NashConv; 0 skips it",
     )
     found = part("bundled", bundled)
     add_seeds(found)
-    found.add_argument("--questions", type=int, default=500, help="unseen test questions")
+    found.add_argument("--questions", type=int, default=500, help="number of unseen test questions")
     found.add_argument(
         "--references",
         choices=["with", "without", "only"],
         default="with",
-        help="untrained policy and best fixed profile: with the seeds, without, or alone",
+        help="untrained policy and best fixed action: beside the seeds, not at all, or alone",
     )
     add_set(found)
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs")
     found = part("bundled_nash", bundled_nash)
-    found.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="of the runs")
-    found.add_argument("--questions", type=int, default=80, help="for every deviation")
+    found.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="seeds of the runs")
+    found.add_argument("--questions", type=int, default=80, help="questions for every deviation")
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs of bundled")
     found = part("sb3", sb3)
     add_seeds(found)
-    found.add_argument("--episodes", type=int, default=1500, help="of training")
+    found.add_argument("--episodes", type=int, default=1500, help="training episodes")
     found.add_argument(
         "--econ",
         type=Path,
@@ -163,11 +166,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     found = part("mpe", mpe)
     add_seeds(found)
-    found.add_argument("--episodes", type=int, default=100, help="fresh ones, of each policy")
+    found.add_argument("--episodes", type=int, default=100, help="test episodes of each policy")
     add_set(found)
     found = part("update", update)
-    found.add_argument("--repeats", type=int, default=50, help="updates; the fastest counts")
+    found.add_argument("--repeats", type=int, default=50, help="timed updates; the fastest counts")
     found.add_argument(
-        "--episodes", type=int, nargs=2, default=[300, 100], help="of the short runs, of each team"
+        "--episodes",
+        type=int,
+        nargs=2,
+        default=[300, 100],
+        help='episodes of the short runs of "simulated" and of "quickstart"',
     )
     return parser

@@ -1,7 +1,7 @@
-"""What a policy is worth on the simulator, without sampling: team reward and NashConv.
+"""Exact values of a policy on the simulator: team reward, accuracy and NashConv.
 
-The value of a policy is a mean over unseen questions. What is exact is the expectation over the
-models' chances, given a question's kind and the actions that the policy chose for it.
+A value is a mean over unseen questions of an exact expectation: over the simulated models'
+randomness, given the question's kind and the policy's actions for it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from econ_env.sampling_action import SamplingBounds
 
 Array = NDArray[np.float64]
 QUESTIONS_PER_KIND = 24
-"""Unseen questions of every kind; policies that read the kind act alike on all of them."""
+"""Number of unseen questions of every kind; policies that read the kind act alike on them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """What a policy is worth, mean over the questions."""
+    """Values of a policy, as means over the questions."""
 
     team_reward: float
     accuracy: float
-    """P(the commitment is correct)."""
+    """Probability that the commitment is correct."""
     nash_conv: float
-    """Sum over executors of the gain of the best response, which may differ for every question."""
+    """Sum over executors of the gain by a best response, which may differ for every question."""
 
     def to_json(self) -> dict[str, float]:
-        """The three numbers by name."""
+        """Return the three numbers by name."""
         return asdict(self)
 
 
@@ -47,19 +47,19 @@ class Yardstick:
     """The exact game of a configuration, and unseen questions on which policies are measured.
 
     Args:
-        config: plays ``simulated`` with one round a decision and fixed weights of the reward.
-        questions_per_kind: of the test split.
-        starts: of the searches for optima.
+        config: configuration of ``simulated`` with one round per decision and fixed reward weights.
+        questions_per_kind: number of questions of every kind, from the test split.
+        starts: number of starting points of the searches for optima.
 
     Raises:
-        ValueError: the configuration plays something else.
+        ValueError: the configuration is of another game.
     """
 
     def __init__(
         self, config: Config, questions_per_kind: int = QUESTIONS_PER_KIND, *, starts: int = 16
     ) -> None:
         if (config.env_args.hf_dataset_path, config.executor_model) != ("simulated",) * 2:
-            raise ValueError("exact values are known of the simulated models and questions only")
+            raise ValueError("exact values are known for simulated models and questions only")
         if config.reward.dynamic or config.env.kwargs:
             raise ValueError(
                 "exact values are known for fixed weights of the reward and the environment's own "
@@ -75,7 +75,7 @@ class Yardstick:
 
     @cached_property
     def landmarks(self) -> dict[str, float]:
-        """Team rewards of what policies are compared with."""
+        """Team rewards of the references: optima, uniform random actions and the midpoint."""
         starts = self._starts
         middle = np.zeros((self.count, self.n_agents, 2))
         return {
@@ -90,7 +90,7 @@ class Yardstick:
 
     @cached_property
     def observations(self) -> NDArray[np.float32]:
-        """First observations of the questions, ``(count, n_agents, observation_size)``."""
+        """First observations on the questions, ``(count, n_agents, observation_size)``."""
         config = self._wide
         teams: Teams = build_teams(config, "test", bne=False)
         try:
@@ -105,13 +105,13 @@ class Yardstick:
         return moment.observations
 
     def act(self, networks: TeamNetworks, space: Any) -> NDArray[np.float32]:
-        """What trained networks do first: ``(count, n_agents, action_size)`` in [-1, 1]."""
+        """Return the first actions of networks, ``(count, n_agents, action_size)`` in [-1, 1]."""
         return build_policy(self._wide, networks, space, "test").act(self.observations)
 
     def worth(self, actions: NDArray[np.floating[Any]]) -> Worth:
-        """What actions in [-1, 1] are worth, ``(count, n_agents, 2)``, one row per question."""
-        # Questions take turns by kind: each group of one per kind is a type-aware profile, and the
-        # mean over groups is the mean over questions.
+        """Return the values of actions in [-1, 1], ``(count, n_agents, 2)``, a row per question."""
+        # The kinds of questions take turns. So each group of one question per kind is a type-aware
+        # profile, and the mean over groups is the mean over questions.
         shape = (-1, len(KINDS), self.n_agents, 2)
         profiles = list(self._in_units(actions).reshape(shape))
         rewards = [self.game.expected_rewards(profile) for profile in profiles]
@@ -122,7 +122,7 @@ class Yardstick:
         )
 
     def _uniform(self) -> float:
-        """Team reward where everybody draws its actions uniformly: means over a fine grid."""
+        """Return the team reward of uniformly random actions, as means over a fine grid."""
         axis = (np.arange(200) + 0.5) / 100 - 1
         points = self._in_units(np.stack(np.meshgrid(axis, axis), axis=-1))
         probabilities = [
@@ -144,7 +144,7 @@ class Yardstick:
 
     @property
     def _wide(self) -> Config:
-        """The configuration with a place and a stream for every question."""
+        """Configuration with a place and a stream for every question."""
         config = self._config
         train = replace(config.train, in_flight=self.count)
         return replace(config, train=train, test=replace(config.test, streams=self.count))

@@ -1,8 +1,8 @@
-"""The same learner with a Python loop over the executors, as one would first write it.
+"""A learner with a Python loop over the executors, the baseline for the stacked one.
 
-Every executor has a belief network of its own and is asked by itself: for its belief, its action,
-its value, its losses, and for each deviation that it might make. Nothing else differs, so that
-losses and steps come out equal.
+Every executor has its own belief network. Its belief, action, value, losses and deviations are
+computed one executor at a time. All else is as in the stacked learner, so losses and steps are
+equal.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class LoopedBeliefs(nn.Module):
     """One belief network per executor, evaluated one after the other.
 
     Args:
-        stacked: whose parameters are copied.
-        team: made like it for one executor, once for each.
+        stacked: networks whose parameters are copied.
+        team: networks of the same shape for one executor, one per executor.
     """
 
     def __init__(self, stacked: BeliefNetworks, team: list[BeliefNetworks]) -> None:
@@ -46,26 +46,26 @@ class LoopedBeliefs(nn.Module):
             network.load_state_dict({name: value[[agent]] for name, value in state.items()})
 
     def forward(self, moments: Tensor, known: Tensor) -> Tensor:
-        """Beliefs; see the stacked networks."""
+        """Return beliefs; see the stacked networks."""
         return torch.cat([own(moments[[i]], known) for i, own in enumerate(self._team)])
 
     def actions(self, beliefs: Tensor) -> Tensor:
-        """e_i."""
+        """Return the sampling actions e_i of all executors."""
         return torch.cat([own.actions(beliefs[[i]]) for i, own in enumerate(self._team)])
 
     def values(self, beliefs: Tensor, actions: Tensor) -> Tensor:
-        """Q_i."""
+        """Return the values Q_i of all executors."""
         pairs = enumerate(self._team)
         return torch.cat([own.values(beliefs[[i]], actions[[i]]) for i, own in pairs])
 
     def stacked_parameters(self) -> dict[str, Tensor]:
-        """The parameters by the stacked networks' names."""
+        """Return the parameters under the stacked networks' names."""
         states = [own.state_dict() for own in self.own]
         return {name: torch.cat([state[name] for state in states]) for name in states[0]}
 
 
 def looped_networks(networks: TeamNetworks) -> TeamNetworks:
-    """A copy with a loop in place of the stack."""
+    """Return a copy of networks with a loop in place of the stack."""
     config, shapes = networks.config, networks.shapes
     copies = TeamNetworks(config, shapes)
     copies.load_state_dict(networks.state_dict())
@@ -76,10 +76,10 @@ def looped_networks(networks: TeamNetworks) -> TeamNetworks:
 
 
 class LoopedLearner(Learner):
-    """A learner that goes through the executors one by one; its networks are looped ones."""
+    """A learner that computes executors one by one; it takes looped networks."""
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """One step, as the learner's."""
+        """Take one step; see :meth:`Learner.update`."""
         with ExitStack() as changed:
             changed.enter_context(patch.object(learner, "best_deviations", looped_deviations))
             for name in LOSSES_OF_EXECUTORS:
@@ -96,7 +96,7 @@ def looped_deviations(
     state: Tensor,
     candidates: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """``q_deviations.best_deviations``, each deviation of each executor by itself."""
+    """Compute ``q_deviations.best_deviations`` for one executor and one deviation at a time."""
     best, chosen = [], []
     with torch.no_grad():
         for agent in range(len(actions)):
@@ -112,7 +112,7 @@ def looped_deviations(
 
 
 def _one_by_one(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The sum of a loss over the executors, taken for each by itself."""
+    """Return a loss that is computed for each executor alone and summed."""
 
     def summed(first: Tensor, *rest: Tensor | float) -> Tensor:
         each = [
@@ -125,5 +125,5 @@ def _one_by_one(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _of_executor(agent: int, part: Tensor | float) -> Tensor | float:
-    """What belongs to one executor; what has no axis of executors is (batch,), or a number."""
+    """Select one executor; values of shape (batch,) and numbers have no axis of executors."""
     return part[[agent]] if isinstance(part, Tensor) and part.ndim > 1 else part

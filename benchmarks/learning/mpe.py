@@ -1,4 +1,4 @@
-"""ECON on mpe2's simple_spread, an environment that nobody here wrote: trained against random."""
+"""Measure ECON on mpe2's simple_spread, a third-party environment: trained against random."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from econ_agents.training.trainer import Trainer
 
 PRESET = "mpe_spread"
 POINTS = 10
-"""Points of the curve of training returns."""
+"""Number of points of the curve of training returns."""
 
 
 def measure_mpe(
     *, seeds: Sequence[int], episodes: int, assignments: Sequence[str], out: Path
 ) -> Result:
-    """Train once per seed that is not finished yet; the summary of all that are.
+    """Train once for every seed that is not finished; return the summary of all seeds.
 
     Args:
-        seeds: of the runs.
-        episodes: fresh ones on which policies are compared.
-        assignments: changes of the preset, ``KEY=VALUE``.
+        seeds: seeds of the runs.
+        episodes: number of fresh episodes on which policies are compared.
+        assignments: overrides of the preset, ``KEY=VALUE``.
         out: file of the results.
     """
     config = read_config(PRESET, assignments)
@@ -56,7 +56,7 @@ def measure_mpe(
 
 
 def _one_seed(config: Config, count: int) -> Result:
-    """Train, then play the same fresh episodes in three ways."""
+    """Train, then play the same fresh episodes with trained, random and no actions."""
     returns: dict[str, list[float]] = {}
     seeds = [derive_seed("learning benchmark", "mpe", config.seed, k) for k in range(count)]
 
@@ -90,12 +90,12 @@ def _one_seed(config: Config, count: int) -> Result:
 
 
 def _return(episode: Episode) -> float:
-    """Sum of the team reward, the mean of the agents' rewards."""
+    """Return the sum over an episode of the team reward, the mean of the agents' rewards."""
     return float(episode.team_rewards.sum())
 
 
 def _uniform(seed: int) -> Override:
-    """Uniform actions; the same ones whenever the same episodes are played."""
+    """Return uniform random actions, the same ones whenever the same episodes are played."""
 
     def uniform(actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
         rng = numpy_generator(seed, "learning benchmark", "uniform", episode, step)
@@ -105,12 +105,12 @@ def _uniform(seed: int) -> Override:
 
 
 def _still(actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
-    """The middle of the box, where no force acts: what an untrained policy does."""
+    """Return the middle of the box, where no force acts, as an untrained policy does."""
     return np.zeros_like(actions)
 
 
 def summarise(parts: dict[str, Result]) -> Result:
-    """What all finished seeds say together."""
+    """Return the summary of all finished seeds."""
     if not parts:
         return {}
     seeds = list(parts.values())

@@ -1,4 +1,4 @@
-"""Files of results that several processes fill, one finished part after the other."""
+"""Files of results that several processes may fill, part by part."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from benchmarks.throughput.timing import machine
 from econ_agents.statistics import Interval, mean_interval
 
 Result: TypeAlias = dict[str, Any]
-"""JSON-serialisable."""
+"""Data that JSON can hold."""
 
 RESULTS = Path(__file__).parents[1] / "results"
-"""Where results are kept."""
+"""Folder of the results."""
 WORK = Path("runs", "learning")
-"""Where runs are kept that a benchmark may have to go on with."""
+"""Folder of the training runs that a benchmark can continue."""
 LIBRARIES = ("torch", "numpy", "scipy", "gymnasium", "pettingzoo")
 
 
 class ResultFile:
-    """A JSON file of finished parts by name, all of the same settings.
+    """A JSON file of finished parts by name, all with the same settings.
 
-    Every part is on the disk when :meth:`put` returns. Processes may share a file: each change
-    reads it anew, under a lock.
+    Every part is on the disk when :meth:`put` returns. Processes may share a file: every change
+    reads it again, under a lock.
 
     Args:
-        path: of the file; a file that is there is gone on with.
-        settings: all that its parts depend on besides their names, as JSON takes it.
+        path: path of the file; an existing file is continued.
+        settings: everything that parts depend on besides their names, as plain data.
+        libraries: names of further libraries whose versions are stored with each part.
 
     Raises:
-        SettingsDiffer: the file that is there was made with other settings.
+        SettingsDiffer: the existing file was made with other settings.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], libraries: Sequence[str] = ()):
@@ -55,18 +56,18 @@ class ResultFile:
         ]
         if differing:
             raise SettingsDiffer(
-                f"{path} holds results of other settings ({', '.join(differing)} differ): start "
-                "anew with --fresh, or write to another file with --out"
+                f"{path} holds results of other settings ({', '.join(differing)} differ): delete "
+                "them with --fresh, or write to another file with --out"
             )
 
     def parts(self) -> dict[str, Result]:
-        """The finished parts by name."""
+        """Return the finished parts by name."""
         with self._lock:
             parts: dict[str, Result] = self._read()["parts"]
         return parts
 
     def put(self, name: str, part: Mapping[str, Any]) -> None:
-        """Keep a finished part, with when and where it was made."""
+        """Store a finished part, with its date, machine and versions."""
         stamp = {
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "machine": machine(),
@@ -82,7 +83,7 @@ class ResultFile:
             self._write(content)
 
     def summarise(self, summary: Mapping[str, Any]) -> None:
-        """Keep what the parts say together."""
+        """Store the summary of all parts."""
         with self._lock:
             self._write({**self._read(), "summary": summary})
 
@@ -93,14 +94,14 @@ class ResultFile:
         return content
 
     def _write(self, content: Result) -> None:
-        # Written aside first: an interruption leaves the file as it was.
+        # Written to another file first, so that an interruption leaves the old file intact.
         aside = self.path.with_suffix(".json.part")
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         os.replace(aside, self.path)  # noqa: PTH105 - the name says that nothing is lost
 
 
 def over_seeds(values: Sequence[float]) -> Result:
-    """Mean with its bootstrap interval over seeds, and the values; no interval of fewer than 2."""
+    """Return values, mean and, for two values or more, its bootstrap interval over seeds."""
     found: Result = {"mean": float(np.mean(values)), "values": list(values)}
     if len(values) > 1:
         interval: Interval = mean_interval(values, seed=0)

@@ -1,7 +1,8 @@
-"""Stable-baselines3's PPO and SAC on the joint view of the same simulated team.
+"""Measure stable-baselines3's PPO and SAC on the joint view of ECON's simulated team.
 
 They learn with their own defaults and with the settings of examples/, and are measured like ECON:
-the deterministic policy on the same unseen questions, exactly, after the same numbers of episodes.
+exact values of the deterministic policy on the same unseen questions, after the same numbers of
+episodes.
 """
 
 from __future__ import annotations
@@ -27,27 +28,27 @@ from econ_agents.statistics import CONFIDENCE, RESAMPLES
 ENV_ID = "econ_env:econ/Simulated-v0"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEAMS = 16
-"""Teams side by side in examples/sb3_vector.py."""
+"""Number of teams in examples/sb3_vector.py."""
 COMPARED = (500, 1500)
 """Episodes after which ECON is promised to be at least as good."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """An algorithm with its settings."""
+    """A compared algorithm with its settings."""
 
     algorithm: str
-    """ "PPO" or "SAC"."""
+    """Name in stable-baselines3: "PPO" or "SAC"."""
     script: str | None
-    """The example whose settings it has; None: stable-baselines3's defaults."""
+    """Example whose settings it uses; None uses stable-baselines3's defaults."""
 
     @property
     def vector(self) -> bool:
-        """Whether it plays several teams side by side."""
+        """True if it plays several teams at once."""
         return self.script == "sb3_vector.py"
 
     def settings(self) -> Mapping[str, Any]:
-        """Arguments of the algorithm, besides policy, environment and seed."""
+        """Return the algorithm's arguments, except policy, environment and seed."""
         if self.script is None:
             return {}
         found: Mapping[str, Any] = _example(self.script)[f"{self.algorithm}_SETTINGS"]
@@ -74,15 +75,15 @@ def measure_sb3(
     rivals: Sequence[str] = tuple(RIVALS),
     questions_per_kind: int = QUESTIONS_PER_KIND,
 ) -> Result:
-    """Train every rival once per seed; the summary compares with ECON's results.
+    """Train every rival once per seed; return a summary that compares them with ECON.
 
     Args:
-        seeds: of the runs.
-        episodes: of training, of one decision each.
-        econ: results of ``simulated``; where there are none, nothing is compared.
+        seeds: seeds of the runs.
+        episodes: number of training episodes, of one decision each.
+        econ: file with the results of ``simulated``; without it nothing is compared.
         out: file of the results.
         rivals: names in ``RIVALS``.
-        questions_per_kind: unseen questions of every kind.
+        questions_per_kind: number of unseen questions of every kind.
     """
     config = preset(episodes)
     yardstick = Yardstick(config, questions_per_kind)
@@ -111,7 +112,7 @@ def measure_sb3(
 def _curve(
     rival: Rival, seed: int, episodes: int, yardstick: Yardstick, seen: NDArray[np.float32]
 ) -> list[Result]:
-    """Train one rival, and measure it after the same episodes as ECON."""
+    """Train one rival, and measure it after the same numbers of episodes as ECON."""
     import stable_baselines3
     from stable_baselines3.common.callbacks import BaseCallback
 
@@ -123,7 +124,7 @@ def _curve(
         curve.append({"episodes": done, **worth.to_json()})
 
     class Watch(BaseCallback):
-        """Measures at the marks; steps are episodes here, since each is one decision."""
+        """Callback that measures at the marks; a step is an episode here: one decision."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -152,7 +153,7 @@ def _training_env(vector: bool) -> Any:
 
 
 def _joint_observations(count: int) -> NDArray[np.float32]:
-    """What the controller sees of the test questions 0 to count - 1."""
+    """Return the controller's observations on the test questions 0 to count - 1."""
     env = gymnasium.make(ENV_ID, split="test", bne_rounds=1)
     rows = [env.reset(seed=k, options={"question": k})[0] for k in range(count)]
     env.close()
@@ -160,7 +161,7 @@ def _joint_observations(count: int) -> NDArray[np.float32]:
 
 
 def _example(script: str) -> dict[str, Any]:
-    # They import what lies beside them, as a script that is run can.
+    # Examples import their neighbours, as a script may that is run from its folder.
     sys.path.insert(0, str(EXAMPLES))
     try:
         return runpy.run_path(str(EXAMPLES / script))
@@ -169,11 +170,11 @@ def _example(script: str) -> dict[str, Any]:
 
 
 def summarise(parts: dict[str, Result], econ: dict[str, Result]) -> Result:
-    """Curves and areas of all, and what ECON is ahead of the best rival.
+    """Return the curves and areas of all algorithms, and ECON's lead over the best rival.
 
     Args:
-        parts: of the rivals, by "name, seed k".
-        econ: the parts of ``simulated``.
+        parts: parts of the rivals, by "name, seed k".
+        econ: parts of ``simulated``.
     """
     curves: dict[str, list[list[Result]]] = {}
     for part, found in parts.items():
@@ -204,7 +205,7 @@ def summarise(parts: dict[str, Result], econ: dict[str, Result]) -> Result:
 
 
 def _compare(curves: dict[str, list[list[Result]]]) -> Result:
-    """ECON against the rival that is best there: after some episodes, and by area."""
+    """Compare ECON with the best rival, by area and after each of ``COMPARED`` episodes."""
     last = min(run[-1]["episodes"] for runs in curves.values() for run in runs)
     values: dict[str, dict[str, list[float]]] = {
         f"area up to {last} episodes": {
@@ -225,7 +226,7 @@ def _compare(curves: dict[str, list[list[Result]]]) -> Result:
 
 
 def difference_of_means(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Mean of one group of runs minus that of another, with a bootstrap interval over both."""
+    """Return one group's mean minus another's, with a bootstrap interval over both groups."""
     found = {"mean": float(np.mean(ours) - np.mean(theirs))}
     if min(len(ours), len(theirs)) > 1:
         interval = stats.bootstrap(
@@ -241,7 +242,7 @@ def difference_of_means(ours: Sequence[float], theirs: Sequence[float]) -> dict[
 
 
 def _area(run: Sequence[Result]) -> float:
-    """Area under the curve of the team reward, divided by its length."""
+    """Return the area under the curve of the team reward, divided by its length."""
     episodes = [point["episodes"] for point in run]
     rewards = [point["team_reward"] for point in run]
     return float(integrate.trapezoid(rewards, episodes) / (episodes[-1] - episodes[0]))

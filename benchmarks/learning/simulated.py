@@ -1,4 +1,4 @@
-"""ECON on the simulator: what it learns, measured against exact optima and best responses."""
+"""Measure ECON's learning on the simulator against exact optima and best responses."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from econ_agents.statistics import Interval
 from econ_agents.training.trainer import Trainer
 
 MARKS = (100, 250, 500, 750, 1000, 1250, 1500)
-"""Training episodes after which policies are measured."""
+"""Numbers of training episodes after which policies are measured."""
 SHARE_OF_OPTIMUM = 0.95
 SHARE_OF_NASH_CONV = 0.2
-"""What is promised of the trained policy."""
+"""Promises about the trained policy: share of the optimum, and of the untrained NashConv."""
 
 
 def measure_simulated(
@@ -35,15 +35,15 @@ def measure_simulated(
     questions_per_kind: int = QUESTIONS_PER_KIND,
     starts: int = 16,
 ) -> Result:
-    """Train once per seed that is not finished yet; the summary of all that are.
+    """Train once for every seed that is not finished; return the summary of all seeds.
 
     Args:
-        seeds: of the runs.
-        episodes: of training.
-        sampled_questions: of the sampled NashConv, measured for the first seed; 0: not at all.
+        seeds: seeds of the runs.
+        episodes: number of training episodes.
+        sampled_questions: questions of the sampled NashConv of the first seed; 0 skips it.
         out: file of the results.
-        questions_per_kind: unseen questions of every kind.
-        starts: of the searches for exact optima.
+        questions_per_kind: number of unseen questions of every kind.
+        starts: number of starting points of the searches for exact optima.
     """
     config = preset(episodes)
     yardstick = Yardstick(config, questions_per_kind, starts=starts)
@@ -68,23 +68,23 @@ def measure_simulated(
 
 
 def preset(episodes: int) -> Config:
-    """The preset "simulated", with another number of training episodes."""
+    """Return the preset "simulated" with this number of training episodes."""
     config = read_config("simulated")
     return replace(config, train=replace(config.train, episodes=episodes))
 
 
 def marks(episodes: int) -> list[int]:
-    """The episodes at which a run of this length is measured; its end is one of them."""
+    """Return the episodes after which a run of this length is measured, its end included."""
     return [mark for mark in MARKS if mark < episodes] + [episodes]
 
 
 def train(config: Config, at: Sequence[int], visit: Callable[[Trainer], None]) -> list[float]:
-    """Train from the beginning; team rewards of the training episodes.
+    """Train from the beginning; return the team rewards of the training episodes.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         at: episodes after which ``visit`` is called, multiples of ``update_interval``.
-        visit: looks at the trainer, and changes nothing.
+        visit: callback that reads the trainer and must not change it.
     """
     teams = build_teams(config, "train")
     won: list[float] = []
@@ -138,7 +138,7 @@ def _one_seed(config: Config, yardstick: Yardstick, sampled_questions: int) -> R
 
 
 def _sampled(config: Config, trainer: Trainer, questions: int) -> dict[str, Any]:
-    """The estimate that ``econ-agents nash`` makes, on wide batches."""
+    """Return the estimate of ``econ-agents nash``, computed in large batches."""
     wide = replace(config, train=replace(config.train, in_flight=100), update_interval=100)
     teams = build_teams(wide, "test", bne=False)
     try:
@@ -151,7 +151,7 @@ def _sampled(config: Config, trainer: Trainer, questions: int) -> dict[str, Any]
 
 
 def summarise(parts: dict[str, Result], yardstick: Yardstick) -> Result:
-    """What all finished seeds say together, beside what was promised."""
+    """Return the summary of all finished seeds, with the promises that they keep or break."""
     seeds = [part for name, part in parts.items() if name.startswith("seed ")]
     landmarks = yardstick.landmarks
     if not seeds:

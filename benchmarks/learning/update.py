@@ -1,4 +1,4 @@
-"""What an update costs: all executors at once against a loop over them, and its share of a run."""
+"""Measure the time of an update: stacked executors against a loop, and the share of a run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from econ_agents.training.trainer import Trainer
 
 PROMISED_RATIO = 2.0
 TOLERANCE = 1e-3
-"""Largest difference of a loss, relative, and of a parameter after one update: float32 sums in
-another order, and Adam's first step turns a gradient of any size into one of the same size."""
+"""Largest difference after one update, relative for losses and absolute for parameters. It is this
+large because float32 sums differ in their order, and Adam's first step scales every gradient to the
+same size."""
 SIMULATED = ("env_args.hf_dataset_path=simulated", "executor_model=simulated")
 
 
 def measure_update(*, repeats: int, episodes: Sequence[int], out: Path) -> Result:
-    """Measure the ratio and the shares; nothing here depends on a seed.
+    """Measure the ratio and the shares; neither depends on a seed.
 
     Args:
-        repeats: of each update, in turn; the fastest of each counts.
-        episodes: of the short runs with the presets "simulated" and "quickstart".
+        repeats: repetitions of each update, taken in turn; the fastest of each counts.
+        episodes: episodes of the short runs with the presets "simulated" and "quickstart".
         out: file of the results.
     """
     teams = {
@@ -61,7 +62,7 @@ def measure_update(*, repeats: int, episodes: Sequence[int], out: Path) -> Resul
 
 
 def compare_updates(config: Config, repeats: int) -> Result:
-    """Time per update with the paper's sizes, stacked and looped, in turn."""
+    """Return the times of a stacked and of a looped update, measured in turn."""
     batch = _batch(config)
     still = replace(config.network, dropout=0, observation_dropout=0)
     equal = _largest_difference(replace(config, network=still), batch)
@@ -84,7 +85,7 @@ def compare_updates(config: Config, repeats: int) -> Result:
 
 
 def _learners(config: Config) -> tuple[Learner, LoopedLearner]:
-    """Two learners of the same networks."""
+    """Return two learners, stacked and looped, with equal networks."""
     teams = build_teams(config, "train")
     try:
         stacked = build_learner(config, teams.space)
@@ -101,12 +102,12 @@ def _learners(config: Config) -> tuple[Learner, LoopedLearner]:
 
 
 def _largest_difference(config: Config, batch: Batch) -> Result:
-    """How far losses and parameters are apart after one update of each.
+    """Return the largest differences of losses and of parameters after one update.
 
-    Without dropout, whose masks the two would draw in another order.
+    ``config`` must be without dropout, because the two draw masks in different orders.
 
     Raises:
-        ValueError: too far for rounding; the two would not do the same work.
+        ValueError: the differences are too large for rounding, so the two do different work.
     """
     stacked, looped = _learners(config)
     one, other = stacked.update(batch), looped.update(batch)
@@ -122,7 +123,7 @@ def _largest_difference(config: Config, batch: Batch) -> Result:
 
 
 def _batch(config: Config) -> Batch:
-    """Decisions of simulated teams."""
+    """Return a batch of decisions by simulated teams."""
     teams = build_teams(config, "train")
     try:
         trainer = Trainer(config, teams)
@@ -135,7 +136,7 @@ def _batch(config: Config) -> Batch:
 
 
 def _shares(config: Config, episodes: int) -> Result:
-    """Where the time of a run goes, from the first update on."""
+    """Return the shares of a run's time, from the first update on."""
     train = replace(config.train, warmup_episodes=0, episodes=config.train.batch_size + episodes)
     config = replace(config, train=train)
     teams = build_teams(config, "train")

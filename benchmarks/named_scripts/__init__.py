@@ -1,5 +1,5 @@
-"""What ``benchmarks/run_*_test.py`` and ``benchmarks/test_*.py`` share.
+"""Common code of ``benchmarks/run_*_test.py`` and ``benchmarks/test_*.py``.
 
-Data flows one way: flags -> settings -> training -> testing. The learner is econ_agents'; here is
-what the scripts add to it: their flags, their data sets and their files.
+Data flows one way: flags -> settings -> training -> testing. The learner is that of econ_agents;
+the scripts add flags, data sets and files.
 """

@@ -1,4 +1,4 @@
-"""What a named script does when it is called, and how its errors reach people."""
+"""Entry points of the named scripts, which report errors to the user."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from econ_agents.commands.program import run_program
 from econ_agents.training.checkpoint import FINAL
 from econ_agents.training.inspection import find_checkpoint, stored_config
 
-_INTERRUPTED = "interrupted; the same command does what is left"
+_INTERRUPTED = "interrupted; repeat the command to do the rest"
 
 
 def train_and_test(script: NamedScript, arguments: Sequence[str]) -> int:
     """Train a team and test it.
 
     Args:
-        script: which one is called.
-        arguments: those after its name.
+        script: the script that is called.
+        arguments: arguments after the script's name.
 
     Returns:
-        The exit code: 0, 1 if it could not be carried out, 2 after a mistake of the user, 130
-        after Ctrl-C.
+        The exit code: 0 after success, 1 after a failure, 2 after a mistake of the user, 130 after
+        Ctrl-C.
     """
     return run_program(
         script.training_script, lambda: _run(script, arguments), interrupted=_INTERRUPTED
@@ -32,7 +32,7 @@ def train_and_test(script: NamedScript, arguments: Sequence[str]) -> int:
 
 
 def evaluate_only(script: NamedScript, arguments: Sequence[str]) -> int:
-    """Evaluate a saved checkpoint; the exit code as that of :func:`train_and_test`."""
+    """Evaluate a saved checkpoint; return an exit code as :func:`train_and_test` does."""
     return run_program(
         script.evaluation_script, lambda: _evaluate(script, arguments), interrupted=_INTERRUPTED
     )
@@ -40,9 +40,9 @@ def evaluate_only(script: NamedScript, arguments: Sequence[str]) -> int:
 
 def _run(script: NamedScript, arguments: Sequence[str]) -> int:
     description = (
-        f"Train a team in the setting of the preset {script.preset}, then test it on questions "
-        "that it has not seen, without and with refinement to equilibrium. Called again, the same "
-        "command goes on where it was interrupted."
+        f"Train a team in the setting of the preset {script.preset}, then test it on unseen "
+        "questions, without and with refinement to equilibrium. After an interruption, repeat the "
+        "command to continue."
     )
     flags = parse(TrainAndTestFlags, script.training_script, description, arguments)
     chosen = choose(script, flags)
@@ -59,8 +59,8 @@ def _run(script: NamedScript, arguments: Sequence[str]) -> int:
 
 def _evaluate(script: NamedScript, arguments: Sequence[str]) -> int:
     description = (
-        "Test a saved team on questions that it has not seen, without and with refinement to "
-        f"equilibrium, and keep every episode. {script.training_script} trains one."
+        "Test a saved team on unseen questions, without and with refinement to equilibrium, and "
+        f"store every episode. {script.training_script} trains a team."
     )
     flags = parse(EvaluationFlags, script.evaluation_script, description, arguments)
     from econ_agents.training.checkpoint import CheckpointError
@@ -68,7 +68,7 @@ def _evaluate(script: NamedScript, arguments: Sequence[str]) -> int:
     try:
         checkpoint = find_checkpoint(flags.model_dir)
     except CheckpointError as error:
-        # A missing key comes first: without one there is no checkpoint to be had, either.
+        # Report a missing key first: without a key no checkpoint can be made either.
         choose(script, flags)
         raise CheckpointError(_how_to_get_one(script, flags)) from error
     chosen = choose(script, flags, trained=stored_config(checkpoint))
@@ -81,7 +81,7 @@ def _evaluate(script: NamedScript, arguments: Sequence[str]) -> int:
 
 
 def _how_to_get_one(script: NamedScript, flags: EvaluationFlags) -> str:
-    """What to do where there is no checkpoint."""
+    """Return an error message that says how to get a checkpoint."""
     from econ_agents.training.checkpoint import latest_checkpoint
 
     folder = flags.model_dir
@@ -89,12 +89,12 @@ def _how_to_get_one(script: NamedScript, flags: EvaluationFlags) -> str:
     if begun is not None:
         return (
             f"{folder} does not exist yet, since the training in {folder.parent} has not ended: "
-            f"repeat its command to go on, or test what there is with --model-dir {begun}"
+            f"repeat its command to continue, or test its last checkpoint with --model-dir {begun}"
         )
     llm = f" --llm {' '.join(flags.llm)}" if flags.llm else ""
     return (
         f"{folder} holds no checkpoint: train a team first, with "
-        f"python {script.training_script}{llm}, or name a checkpoint with --model-dir"
+        f"python {script.training_script}{llm}, or give a checkpoint with --model-dir"
     )
 
 

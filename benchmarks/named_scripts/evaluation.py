@@ -1,4 +1,4 @@
-"""Evaluation for the named scripts: the report on screen, every episode of both arms in files."""
+"""Evaluation of the named scripts: print a report, and store every episode of both arms."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from econ_env.game.transcript import Transcript
 
 
 def evaluate(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -> None:
-    """Evaluate a checkpoint, print the report, and keep it with every episode.
+    """Evaluate a checkpoint, print the report, and store it with every episode.
 
     Args:
-        script: for the names of files.
-        chosen: what is played.
+        script: script that names the files.
+        chosen: configuration and environment.
         checkpoint: folder of the trained team.
-        log_dir: where ``test_report.json``, ``logs_<script>_test_baseline.json`` and
-            ``logs_<script>_test_p0.json`` go.
+        log_dir: folder for ``test_report.json``, ``logs_<script>_test_baseline.json`` and
+            ``logs_<script>_test_p0.json``.
 
     Raises:
-        CheckpointError: it is damaged, or of other networks than the environment needs.
-        TooFewResults: hardly an episode came to a result.
+        CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
+        TooFewResults: too few episodes have a result.
     """
     config = chosen.config
     print(f"Testing {checkpoint} on {config.test.episodes} questions", flush=True)
@@ -68,7 +68,7 @@ def _episode_logs(arm: PlayedArm) -> Iterator[dict[str, Any]]:
 
 
 def _episode_log(episode: Episode, trace: dict[str, Any]) -> dict[str, Any]:
-    """What an episode came to, and its transcript; one that failed came to nothing."""
+    """Return an episode's results and transcript; the results of a failed one are empty."""
     transcript = Transcript.from_json(trace)
     found: dict[str, Any] = {"answers": [], "commitment": None, "right": None, "closed_by": None}
     if not episode.failed:

@@ -1,4 +1,4 @@
-"""The named scripts: which preset of econ_agents each of them plays."""
+"""The named scripts, each with its preset of econ_agents."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ class NamedScript:
     """A pair of scripts: one trains and tests, the other tests a saved checkpoint."""
 
     name: str
-    """Stands in the names of its files, as in ``run_p0_test.py`` and ``logs_p0_test_p0.json``."""
+    """Part of its files' names, as in ``run_p0_test.py`` and ``logs_p0_test_p0.json``."""
     preset: str
-    """The preset that it plays where no ``--config`` is given, and whose data set is its own."""
+    """Preset that it plays without ``--config``; its data set is the script's own."""
 
     @property
     def training_script(self) -> str:
-        """The script that trains and tests, as it is called from the root of the repository."""
+        """Path of the script that trains and tests, from the root of the repository."""
         return f"benchmarks/run_{self.name}_test.py"
 
     @property
     def evaluation_script(self) -> str:
-        """The script that evaluates a saved checkpoint."""
+        """Path of the script that evaluates a saved checkpoint."""
         return f"benchmarks/test_{self.name}.py"
 
 

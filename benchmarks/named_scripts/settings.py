@@ -1,4 +1,4 @@
-"""From flags to a configuration of econ_agents that can be played."""
+"""Turn the flags of a named script into a checked configuration of econ_agents."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from econ_env.questions.local import is_file_name
 from econ_env.questions.presets import PRESETS
 
 _KNOWN_TO: Mapping[Family | None, str] = {"bundled": "arithmetic", "simulated": "simulated"}
-"""The one data set that models of a family can answer."""
+"""The only data set that the models of a family can answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """What is played."""
+    """Configuration that a script plays."""
 
     config: Config
     environment: EnvConfig
-    """The environment of the test."""
+    """Environment of the test."""
     notes: tuple[str, ...]
-    """What the user should know about it, one line each."""
+    """Notes for the user, one line each."""
 
     def lines(self) -> list[str]:
-        """For people: who plays what, and the notes."""
+        """Return lines for the user: models, questions and notes."""
         team = self.environment.team()
         executors = ", ".join(dict.fromkeys(team.executors))
         return [
@@ -47,19 +47,19 @@ class Chosen:
 
 
 def choose(script: NamedScript, flags: AnyFlags, *, trained: Config | None = None) -> Chosen:
-    """The configuration that the flags of a script ask for.
+    """Return the configuration that the flags of a script ask for.
 
-    The data set is that of ``--dataset`` (or ``--set``), else the one of ``--config``, else the one
-    that bundled or simulated models know, else the script's own.
+    The data set is that of ``--dataset`` (or ``--set``), else that of ``--config``, else the only
+    one that bundled or simulated models can answer, else the script's own.
 
     Args:
-        script: whose preset holds where nothing else is said.
-        flags: what the user said.
-        trained: of the checkpoint that is tested: it takes the place of the preset.
+        script: script whose preset is the default.
+        flags: flags as the user gave them.
+        trained: configuration of the checkpoint to test, used in place of the preset.
 
     Raises:
         ConfigError: a setting is wrong, or the key of a model server is missing.
-        ModelError: a model is not known.
+        ModelError: a model is unknown.
     """
     source = flags.config
     if source is None and trained is None:
@@ -69,8 +69,8 @@ def choose(script: NamedScript, flags: AnyFlags, *, trained: Config | None = Non
     config = read_config(source, chosen, values=given, base=trained)
     if config.env.factory != EnvSettings.factory:
         raise ConfigError(
-            f"--config: this script plays questions, and env.factory is {config.env.factory!r}: "
-            "train with econ-agents instead"
+            f"--config: this script plays questions only, but env.factory is "
+            f"{config.env.factory!r}: train with econ-agents instead"
         )
     dataset, notes = _dataset(script, flags, config)
     if dataset != config.env_args.hf_dataset_path:
@@ -86,7 +86,7 @@ def choose(script: NamedScript, flags: AnyFlags, *, trained: Config | None = Non
 
 
 def _values(script: NamedScript, flags: AnyFlags) -> dict[str, Any]:
-    """Return what flags say, by key of the configuration."""
+    """Return the values of flags, by key of the configuration."""
     values: dict[str, Any] = {"test.episodes": flags.test_eps, "seed": flags.seed}
     if isinstance(flags, TrainAndTestFlags):
         values |= {
@@ -108,7 +108,7 @@ def _values(script: NamedScript, flags: AnyFlags) -> dict[str, Any]:
 
 
 def _dataset(script: NamedScript, flags: AnyFlags, config: Config) -> tuple[str, list[str]]:
-    """The data set that is played, and what to say about it."""
+    """Return the data set to play, and notes about it."""
     if flags.dataset is not None:
         return flags.dataset, []
     if config.env_args.hf_dataset_path is not None and _sets(flags, "env_args.hf_dataset_path"):
@@ -126,30 +126,30 @@ def _dataset(script: NamedScript, flags: AnyFlags, config: Config) -> tuple[str,
     known = _KNOWN_TO[family]
     return known, [
         f"The {family} models know only these {known} problems, which are played instead of "
-        f"{named or own}; --dataset plays others nevertheless."
+        f"{named or own}; choose others with --dataset."
     ]
 
 
 def _sets(flags: AnyFlags, key: str) -> bool:
-    """Whether ``--set`` gives a key."""
+    """Return True if ``--set`` gives a key."""
     return any(each.partition("=")[0] == key for group in flags.set for each in group)
 
 
 def _family(config: Config) -> Family | None:
-    """What all models of a configuration speak; None: not one and the same."""
+    """Return the family of all models of a configuration; None if they are of several."""
     kwargs = environment_kwargs(config, "test")
     team = resolve_models(
         kwargs.get("llm", EnvConfig.llm),
         kwargs.get("n_agents", EnvConfig.n_agents),
         kwargs.get("coordinator"),
-        # Whether a server can do what it is asked is checked with all settings, by _environment.
+        # The server's abilities are checked later by _environment, with all settings.
         api=ApiSettings(second_action="none"),
     )
     return next(iter(team.families)) if len(team.families) == 1 else None
 
 
 def _another_dataset(dataset: str, config: Config, data_path: Path | None) -> dict[str, Any]:
-    """Values that choose a data set, and drop what was said about the rows of another."""
+    """Return values that choose a data set, and that drop settings for the rows of another."""
     about_rows = ("subset", "revision", "data_path")
     old = [name for name in about_rows if name in config.env.kwargs]
     if data_path is not None and "data_path" in old:
@@ -163,7 +163,7 @@ def _another_dataset(dataset: str, config: Config, data_path: Path | None) -> di
 
 
 def _learned_on(config: Config) -> tuple[dict[str, Any], list[str]]:
-    """Values and a note where a data set has no questions of its own to learn on."""
+    """Return values and a note for a data set without a split for training."""
     dataset, data_path = config.env_args.hf_dataset_path, config.env.kwargs.get("data_path")
     place = str(dataset if data_path is None else data_path)
     preset = PRESETS.get(str(dataset))
@@ -172,20 +172,20 @@ def _learned_on(config: Config) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     more = {"env_args.dataset_split": "test"} if whole else {}
     return more, [
-        f"{place} has one split: the team learns on the questions that it is tested on, so the "
-        "test does not show what it makes of new ones. For that, train on another data set or on a "
+        f"{place} has one split: the team trains on the questions of its test, so the test does "
+        "not show how it does on new ones. For such a test, train on another data set or on a "
         "folder with train.jsonl and test.jsonl."
     ]
 
 
 def _environment(config: Config) -> EnvConfig:
-    """What a test plays, checked; nothing is loaded for it."""
+    """Return the checked environment of the test; nothing is loaded."""
     kwargs = environment_kwargs(config, "test")
     try:
         return EnvConfig(**kwargs)
     except UnsupportedSetting as error:
         raise ConfigError(
-            f"{error}. Here that is --set env.kwargs.KEY=VALUE, as in "
+            f"{error}. This script takes it as --set env.kwargs.KEY=VALUE, as in "
             "--set env.kwargs.second_action=frequency_penalty"
         ) from error
     except TypeError as error:
@@ -195,7 +195,7 @@ def _environment(config: Config) -> EnvConfig:
 
 
 def _check_keys(environment: EnvConfig) -> None:
-    """Raise ``ConfigError`` if the key of a server is missing: before anything is downloaded."""
+    """Raise ``ConfigError`` if the key of a server is missing, before anything is downloaded."""
     if environment.cache == "replay":
         return  # nothing is asked
     try:
@@ -203,6 +203,6 @@ def _check_keys(environment: EnvConfig) -> None:
     except KeyProblem as error:
         raise ConfigError(
             f"{error}, or choose other models:\n"
-            "  --llm bundled  those of this package: no key, no network\n"
+            "  --llm bundled  the models of this package: no key, no network\n"
             "  --llm vllm:MODEL@http://localhost:8000/v1  any server with the OpenAI protocol"
         ) from error

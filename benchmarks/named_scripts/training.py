@@ -1,4 +1,4 @@
-"""Training for the named scripts: begun, gone on with, or done already."""
+"""Training of the named scripts: start a run, continue it, or find it finished."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _CHOOSE = "choose another --log-dir and --model-dir"
 
 
 def train(config: Config) -> int:
-    """Train the team of a configuration, or go on where it was stopped; nothing if it is trained.
+    """Train the team of a configuration, continue its training, or do nothing if it is trained.
 
-    So the same command, called again, ends what it began.
+    So a command can be repeated until it has finished.
 
     Returns:
         0, or 130 after Ctrl-C.
@@ -40,12 +40,12 @@ def train(config: Config) -> int:
     else:
         _refuse_another_run(config, log_dir)
         if (model_dir / FINAL / STATE_FILE).is_file():
-            print(f"{model_dir / FINAL} is trained already: it is tested.", flush=True)
+            print(f"{model_dir / FINAL} is already trained: only the test is left.", flush=True)
             return 0
-        print(f"Going on with the training in {log_dir}", flush=True)
+        print(f"Continuing the training in {log_dir}", flush=True)
         code = resume_training(log_dir)
     if code == 130:
-        print("The same command goes on, and tests at the end.", file=sys.stderr)
+        print("Repeat the command to continue; it ends with the test.", file=sys.stderr)
     return code
 
 
@@ -57,7 +57,7 @@ def _refuse_checkpoints_of_another(model_dir: Path) -> None:
 
 
 def _refuse_another_run(config: Config, log_dir: Path) -> None:
-    """Raise ``ConfigError`` unless the run in a folder has the same settings, the test's apart."""
+    """Raise ``ConfigError`` unless the run in a folder has the same settings, except the test's."""
     from econ_agents.training.checkpoint_state import differing_settings, first_of
 
     then, now = (
@@ -67,6 +67,6 @@ def _refuse_another_run(config: Config, log_dir: Path) -> None:
     differences = differing_settings(then, now)
     if differences:
         raise ConfigError(
-            f"{log_dir} holds another run: {first_of(differences)}. Repeat its command to go on "
-            f"with it, or {_CHOOSE}"
+            f"{log_dir} holds another run: {first_of(differences)}. Repeat its command to continue "
+            f"it, or {_CHOOSE}"
         )

@@ -1,1 +1,1 @@
-"""Prompts on real models: whether an executor loses anything, and what a coordinator adds."""
+"""Benchmark of the prompts on real models: costs to an executor, gains by a coordinator."""

@@ -1,4 +1,4 @@
-"""The teams that one model plays as, each with another prompt, strategy or commitment rule."""
+"""Arms of the prompt benchmark: one model with several prompts, strategies and rules."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Arm:
 
     @property
     def is_single(self) -> bool:
-        """Whether one executor answers, so that there is nothing to conclude."""
+        """True if there is one executor, so that nothing has to be concluded."""
         return self.n_agents == 1
 
 
 def single(prompts: PromptName, *, strategy: bool) -> Arm:
-    """One greedy executor; its answer stands without a coordinator."""
+    """Return the arm of one greedy executor, whose answer stands without a coordinator."""
     return Arm(
         prompts=prompts, strategy=strategy, commitment_rule="guarded", n_agents=1, temperature=0.0
     )
@@ -45,10 +45,10 @@ def single(prompts: PromptName, *, strategy: bool) -> Arm:
 def arms_of(
     prompt_names: Sequence[PromptName], *, n_agents: int, temperature: float
 ) -> Iterator[Arm]:
-    """All arms: single executors without and with a strategy, then teams under every rule.
+    """Yield all arms: single executors without and with a strategy, then teams under every rule.
 
-    Without a strategy, a single executor of any prompt set is the plain question: the reference.
-    Teams answer without a strategy, so that the rules conclude from the same responses.
+    Without a strategy, a single executor gets the plain question under any prompt set: this is the
+    reference. Teams answer without a strategy, so that all rules conclude from the same responses.
     """
     for prompts in prompt_names:
         yield single(prompts, strategy=False)

@@ -1,12 +1,12 @@
-"""What the game's prompts cost and bring on a real model, question by question.
+"""Measure the costs and gains of the game's prompts on a real model, question by question.
 
     python -m benchmarks.prompts --llm local:qwen2.5-coder-0.5b
     python -m benchmarks.prompts --llm local:qwen2.5-coder-1.5b --questions 200 --temperature 0.6
 
 Plays the same rows of the *training* split of GSM8K as one greedy executor with the plain question,
 as one with a strategy, and as a team of three under every commitment rule, with every prompt set.
-Completions are kept in --cache-path and finished arms in --out, so that an interrupted run goes on
-with the same command.
+Completions are kept in --cache-path and finished arms in --out: repeat an interrupted command to
+continue.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROMPT_NAMES = ("plain", "default")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play what is missing, print the table; the exit code."""
+    """Play the missing arms and print the table; return the exit code."""
     chosen = _parser().parse_args(arguments)
     study = Study(
         llm=chosen.llm,
@@ -49,12 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "benchmarks.prompts",
         run,
         interrupted=f"interrupted; finished arms are in {chosen.out}, completions in "
-        f"{chosen.cache_path}, and the same command goes on with them",
+        f"{chosen.cache_path}. Repeat the command to continue",
     )
 
 
 def _play(study: Study, arms: Sequence[Arm], out: Path) -> dict[Arm, Result]:
-    """The counts of every arm, those of finished ones from the file."""
+    """Return the counts of every arm; those of finished arms come from the file."""
     data = {name: getattr(study, name) for name in ("dataset", "split", "questions", "seed")}
     results = ResultFile(out, data, libraries=("transformers",))
     played = {}
@@ -76,13 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--llm", default="local:qwen2.5-coder-0.5b", help="the model that plays all roles")
     add("--prompts", nargs="+", choices=PROMPT_NAMES, default=PROMPT_NAMES, help="prompt sets")
     add("--n-agents", type=int, default=3, help="executors of the teams")
-    add("--temperature", type=float, default=0.6, help="of the teams' executors")
-    add("--questions", type=int, default=200, help="the same for every arm")
-    add("--dataset", default="gsm8k", help="a name, a file, or an id of the hub")
-    add("--split", default="train", help="part of the data set; never the one that is reported on")
-    add("--data-path", type=Path, help="where the rows of a public data set lie on this machine")
-    add("--seed", type=int, default=0, help="which questions, and every chance in them")
-    add("--in-flight", type=int, default=64, help="questions that are played side by side")
-    add("--cache-path", type=Path, default=Path("runs", "prompts.sqlite"), help="completions")
+    add("--temperature", type=float, default=0.6, help="temperature of the teams' executors")
+    add("--questions", type=int, default=200, help="number of questions, equal for all arms")
+    add("--dataset", default="gsm8k", help="name of a data set, a file, or an id of the hub")
+    add("--split", default="train", help="split of the data set; not the one of reported results")
+    add("--data-path", type=Path, help="local file or folder with the rows of a public data set")
+    add("--seed", type=int, default=0, help="seed of the choice of questions and of all sampling")
+    add("--in-flight", type=int, default=64, help="questions that are played at the same time")
+    add("--cache-path", type=Path, default=Path("runs", "prompts.sqlite"), help="cache file")
     add("--out", type=Path, default=RESULTS / "prompts.json", help="file of the results")
     return parser

@@ -1,4 +1,4 @@
-"""Playing one arm: its transcripts, and the counts that the table is made of."""
+"""Play an arm, and count its results for the table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from econ_env.sampling_action import SamplingAction
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What all arms have in common."""
+    """Settings that all arms share."""
 
     llm: str
     dataset: str
@@ -36,10 +36,10 @@ class Study:
     seed: int
     cache_path: Path
     in_flight: int
-    """Questions played side by side."""
+    """Number of questions played at the same time."""
 
     def config(self, arm: Arm) -> EnvConfig:
-        """The environment of an arm. Completions are kept, so that arms share what they can."""
+        """Return the environment of an arm, with a cache, so that arms share equal requests."""
         return EnvConfig(
             dataset=self.dataset,
             llm=self.llm,
@@ -58,7 +58,7 @@ class Study:
 
 
 def play_arm(study: Study, arm: Arm) -> Result:
-    """Play all questions of the study; the counts of the arm.
+    """Play all questions of the study; return the counts of the arm.
 
     Raises:
         UsageError: the study cannot be played.
@@ -91,7 +91,7 @@ def play_arm(study: Study, arm: Arm) -> Result:
 
 
 def counts_of(transcripts: Sequence[Transcript]) -> Result:
-    """Verdicts question by question, and how strategies and commitments were read."""
+    """Return verdicts by question, and counts of how strategies and commitments were parsed."""
     finished = [t for t in transcripts if t.failed is None]
     last = [list(t.rounds())[-1] for t in finished]
     strategies = [record for t in finished for record in t.strategies]
@@ -126,6 +126,6 @@ def counts_of(transcripts: Sequence[Transcript]) -> Result:
 
 
 def asked_commitments(counts: Result) -> int:
-    """The commitments that a coordinator was asked for."""
+    """Return the number of commitments that a coordinator was asked for."""
     methods: Mapping[str, int] = counts["parse_methods"]
     return sum(n for method, n in methods.items() if method not in ("consensus", "majority"))

@@ -1,4 +1,4 @@
-"""The results as lines for people: one for each arm, with its difference to a reference."""
+"""Table of the prompt benchmark: a row per arm, with its difference to a reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADER = (
 
 
 def table_lines(llm: str, played: Mapping[Arm, Result]) -> Iterator[str]:
-    """A Markdown table. Executors stand against the plain question, teams against their vote."""
+    """Yield a Markdown table; executors are compared with the plain question, teams with a vote."""
     yield HEADER
     yield "|" + "---|" * HEADER.count(" |")
     for arm, counts in played.items():
@@ -25,7 +25,7 @@ def table_lines(llm: str, played: Mapping[Arm, Result]) -> Iterator[str]:
 
 
 def _reference(arm: Arm, played: Mapping[Arm, Result]) -> list[int] | None:
-    """The verdicts that an arm is compared with; None for the plain question itself."""
+    """Return the verdicts that an arm is compared with; None for the plain question itself."""
     if not arm.is_single:
         vote: list[int] = played[arm]["vote_correct"]
         return vote
@@ -60,7 +60,7 @@ def _difference(correct: list[int], reference: list[int] | None) -> str:
 
 
 def _reading(counts: Result) -> tuple[str, str, str]:
-    """Shares of the commitments asked that gave a value, and that repeated the prompt."""
+    """Return the shares of readable and of copied commitments in %, and the count of novel ones."""
     asked = asked_commitments(counts)
     if not asked:
         return "–", "–", "–"

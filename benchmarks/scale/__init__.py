@@ -1,1 +1,1 @@
-"""Teams of 1 to 27 executors, flat and in groups: what size brings and costs."""
+"""Benchmark of team size: gains and costs of 1 to 27 executors, flat and in groups."""

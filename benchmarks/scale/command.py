@@ -1,20 +1,20 @@
-"""What the size of a team brings and costs: 1 to 27 executors, flat and in groups.
+"""Measure the gains and costs of team size: 1 to 27 executors, flat and in groups.
 
     python -m benchmarks.scale                                    # the bundled models
     python -m benchmarks.scale --questions 20 --out /tmp/scale.json
     python -m benchmarks.scale --executors 3 9 --checkpoint runs/shared
 
-All executors sample with one and the same action, so that teams differ in nothing but their size:
-a policy that was trained for three executors says nothing of twenty-seven. Its default is near the
-best fixed action of the bundled models (benchmarks/results/learning_bundled.json). A checkpoint
-whose executors share their parameters plays teams of all sizes, and may replace it.
+All executors sample with the same fixed action, so that teams differ only in their size: a policy
+trained for three executors cannot play twenty-seven. The default action is near the best fixed
+action of the bundled models (benchmarks/results/learning_bundled.json). A checkpoint whose
+executors share their parameters plays teams of all sizes, and may replace the action.
 
-A flat coordinator reads all responses, and they may be more than its model takes: then they are cut
-to their ends, and the table counts the prompts that were. Where even the ends do not fit, the
-question fails, and the table says how many did and why.
+A flat coordinator reads all responses, which may be too long for its model. They are then cut to
+their ends, and the table counts such prompts. If even the ends do not fit, the question fails, and
+the table tells how many failed and why.
 
-Results go to benchmarks/results/scale.json after every batch of questions, so that an interrupted
-run goes on with the same command.
+Results go to benchmarks/results/scale.json after every batch of questions: repeat an interrupted
+command to continue.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from econ_env.errors import UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is missing, print the table; the exit code."""
+    """Measure the missing teams and print the table; return the exit code."""
     chosen = _parser().parse_args(arguments)
     torch.set_num_threads(1)  # networks this small are slower on several
     return run_program(
         "benchmarks.scale",
         lambda: _measure(chosen),
-        interrupted=f"interrupted; what is finished is in {chosen.out}, and the same command goes "
-        "on with it",
+        interrupted=f"interrupted; the results so far are in {chosen.out}. Repeat the command to "
+        "continue",
     )
 
 
 def _measure(chosen: argparse.Namespace) -> int:
     try:
         study = _study(chosen)
-        # Teams that cannot be are refused before the first one is played.
+        # Impossible teams are refused before the first one is played.
         tuple(study.teams())
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -65,7 +65,7 @@ def _measure(chosen: argparse.Namespace) -> int:
 
 
 def _study(chosen: argparse.Namespace) -> Study:
-    """What the flags mean; ``ValueError`` if that is nothing."""
+    """Return the study that the flags describe; ``ValueError`` if they are not valid."""
     config = EnvConfig(
         dataset=chosen.dataset,
         llm=chosen.llm,
@@ -86,7 +86,7 @@ def _study(chosen: argparse.Namespace) -> Study:
 
 
 def _steering(chosen: argparse.Namespace, config: EnvConfig) -> tuple[Steering, str]:
-    """What chooses the actions, and what people are told of it."""
+    """Return the source of actions, and its description for the user."""
     if chosen.checkpoint is not None:
         return Trained(checkpoint=find_checkpoint(chosen.checkpoint)), "by a trained policy"
     temperature, penalty = chosen.temperature, chosen.repetition_penalty
@@ -100,18 +100,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--executors", type=int, nargs="+", default=[1, 3, 6, 9, 27], help="sizes of the teams")
-    add("--group-size", type=int, default=3, help="of the teams that are played in groups as well")
-    add("--questions", type=int, default=300, help="the same for every team")
-    add("--seed", type=int, default=0, help="which questions, and every chance in them")
-    add("--llm", default="bundled", help="model of all, or a family that is dealt out in turn")
-    add("--dataset", default="arithmetic", help="a name, a file, or an id of the hub")
-    add("--split", default="test", help="part of the data set")
-    add("--data-path", type=Path, help="where the rows of a public data set lie on this machine")
-    add("--rounds", type=int, default=1, help="most rounds of a decision (bne_rounds)")
-    add("--temperature", type=float, default=0.3, help="of every executor")
-    add("--repetition-penalty", type=float, default=1.0, help="of every executor")
-    add("--checkpoint", type=Path, help="of shared parameters: its policy chooses instead")
-    add("--in-flight", type=int, default=50, help="questions that are played side by side")
+    add("--group-size", type=int, default=3, help="larger teams also play in groups of this size")
+    add("--questions", type=int, default=300, help="number of questions, equal for all teams")
+    add("--seed", type=int, default=0, help="seed of the choice of questions and of all sampling")
+    add("--llm", default="bundled", help="model of all, or a family whose models take turns")
+    add("--dataset", default="arithmetic", help="name of a data set, a file, or an id of the hub")
+    add("--split", default="test", help="split of the data set")
+    add("--data-path", type=Path, help="local file or folder with the rows of a public data set")
+    add("--rounds", type=int, default=1, help="largest number of rounds per decision (bne_rounds)")
+    add("--temperature", type=float, default=0.3, help="temperature of every executor")
+    add("--repetition-penalty", type=float, default=1.0, help="penalty of every executor")
+    add("--checkpoint", type=Path, help="checkpoint with shared parameters that chooses actions")
+    add("--in-flight", type=int, default=50, help="questions that are played at the same time")
     add("--out", type=Path, default=RESULTS / "scale.json", help="file of the results")
-    add("--fresh", action="store_true", help="drop all results that are there")
+    add("--fresh", action="store_true", help="delete existing results first")
     return parser

@@ -1,4 +1,4 @@
-"""Playing the same questions with teams of several sizes, and counting what comes of it."""
+"""Play the same questions with teams of several sizes, and count the results."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from econ_env.llm.types import Usage
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What is measured."""
+    """Settings of a study of team sizes."""
 
     config: EnvConfig
-    """What is played, but for the number of executors and their groups; its seed is the run's."""
+    """Settings of the game; the number of executors and groups vary. Its seed is the run's."""
     steering: Steering
     sampling: str
-    """What people are told of the steering."""
+    """Description of the steering for the user."""
     executors: tuple[int, ...]
     group_size: int
-    """Teams with more executors than this are played in groups of it as well."""
+    """Teams with more executors than this also play in groups of this size."""
     questions: int
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class Study:
             raise ValueError(f"questions must be at least 1, got {self.questions}")
 
     def teams(self) -> Iterator[EnvConfig]:
-        """Every team: flat, and in groups where that is another team."""
+        """Yield every team: flat, and in groups if it is larger than one group."""
         for count in dict.fromkeys(self.executors):
             yield replace(self.config, n_agents=count)
             if count > self.group_size:
@@ -53,12 +53,12 @@ class Study:
 
 @dataclass
 class Tally:
-    """What one team's questions came to so far. Failed questions count in the letters alone."""
+    """Counts of one team's results so far. Failed questions count in the letters alone."""
 
     answers: str = ""
     """A letter for every question in order: "1" right, "0" wrong, "x" failed."""
     votes: str = ""
-    """The same of the majority of the first round's answers."""
+    """Letters as in ``answers``, for the majority of the first round's answers."""
     executor_tokens: int = 0
     coordinator_tokens: int = 0
     longest_prompt_tokens: int = 0
@@ -67,11 +67,11 @@ class Tally:
     shortened_questions: int = 0
     """Questions with such a prompt."""
     first_failure: str = ""
-    """Why the first of the failed questions failed."""
+    """Reason of the first failure; empty without one."""
     seconds: float = 0.0
 
     def add(self, played: Played) -> None:
-        """Count one more question."""
+        """Add the result of one question."""
         self.seconds += played.wall_s
         record, transcript = record_of("", played, {}), played.transcript
         if record.failed is not None:
@@ -93,15 +93,15 @@ class Tally:
 
 
 def measure_scale(study: Study, *, out: Path, in_flight: int) -> Result:
-    """Play what is not played yet; the summary of all.
+    """Play the missing questions; return the summary of all teams.
 
     Args:
-        study: what is measured.
+        study: settings of the study.
         out: file of the results, written after every ``in_flight`` questions.
-        in_flight: questions that are played side by side; no figure but seconds depends on it.
+        in_flight: number of questions played at the same time; only seconds depend on it.
 
     Raises:
-        CheckpointError: the checkpoint does not fit one of the teams; nothing is asked then.
+        CheckpointError: the checkpoint does not fit one of the teams; nothing was asked.
         SettingsDiffer: ``out`` holds results of other settings.
     """
     questions = choose_questions(study.config, study.questions)
@@ -130,13 +130,13 @@ def measure_scale(study: Study, *, out: Path, in_flight: int) -> Result:
 
 
 def team_name(config: EnvConfig) -> str:
-    """How the results call a team; the names are in the order of the teams."""
+    """Return the name of a team in the results; names sort in the order of the teams."""
     layout = "flat" if config.group_size is None else f"groups of {config.group_size}"
     return f"{config.n_agents:02d} executors, {layout}"
 
 
 def weights_of(study: Study) -> Result:
-    """What tells the weights that play from others of the same name, where these lie here."""
+    """Return versions of the bundled weights, and the checksum of the trained policy, if any."""
     names = {name for config in study.teams() for name in config.team().names}
     versions: Result = {**bundled_weights(names)}
     if isinstance(study.steering, Trained):
@@ -153,7 +153,7 @@ def _measure(
     file: ResultFile,
     in_flight: int,
 ) -> None:
-    """Play the questions that a team has not played, and keep every batch of them."""
+    """Play the questions that a team has not played, and store them batch by batch."""
     part = file.parts().get(name, {})
     tally = Tally(**{field.name: part[field.name] for field in fields(Tally) if part})
     start = time.monotonic()
@@ -171,12 +171,12 @@ def _measure(
 
 
 def summarise(parts: dict[str, Result]) -> Result:
-    """The table: a row of figures for every team."""
+    """Return the table: a row of figures for every team."""
     return {name: _row(part) for name, part in parts.items()}
 
 
 def _row(part: Result) -> Result:
-    """The figures of a team; those of its answers are left out where no question has one."""
+    """Return the figures of a team; those of its answers are left out if all questions failed."""
     questions, failed = len(part["answers"]), part["answers"].count(NO_RESULT)
     row = {
         "executors": part["executors"],

@@ -1,4 +1,4 @@
-"""The table of team sizes for a terminal."""
+"""Table of team sizes for a terminal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ HEADERS = (
 
 
 def table_lines(summary: Result) -> list[str]:
-    """A line for every team, and why questions failed.
+    """Return a line for every team, and the reasons of failed questions.
 
-    Accuracy is that of the questions that did not fail. Where prompts do not fit, these are the
-    ones on which the team agreed, the easy ones; so the last column counts all questions.
+    Accuracy is that of questions that did not fail. If prompts do not fit, only the questions on
+    which the team agrees succeed, which are the easy ones; so the last column counts all questions.
     """
     rows = [HEADERS, *(_cells(row) for row in summary.values())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

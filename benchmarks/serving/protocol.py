@@ -1,7 +1,7 @@
-"""The OpenAI chat protocol as far as a small sampling model can keep it.
+"""The part of the OpenAI chat protocol that a small sampling model can serve.
 
-What a request asks for is honoured or refused: a parameter that would be ignored is an error, so
-that nobody measures a server that samples in another way than it was told.
+Parameters are obeyed or refused. One that would be ignored is an error, so that no measurement is
+of a server that samples in another way than it was asked to.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from econ_env.llm.types import ChatRequest, Completion, Message
 
 MAX_CHOICES = 128
-"""Largest ``n``, as vLLM has it."""
+"""Largest ``n``, as in vLLM."""
 DEFAULT_MAX_TOKENS = 128
 SEEDS = 2**31
-"""Seeds lie below; choice i of a request has its seed plus i, in a circle."""
+"""Exclusive upper bound of seeds; choice i of a request has its seed plus i, modulo this."""
 
 _ROLES = ("system", "user", "assistant")
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -28,7 +28,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "stream": (False, None),
     "response_format": ({"type": "text"}, None),
 }
-"""Parameters that are accepted with the values that change nothing."""
+"""Parameters that are accepted only with these values, which change nothing."""
 _KNOWN = {
     *("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p"),
     *("repetition_penalty", "seed", "n", "user"),
@@ -37,11 +37,11 @@ _KNOWN = {
 
 
 class Refused(Exception):
-    """A request that is not answered; the message says why.
+    """A request is refused; the message says why.
 
     Args:
         status: HTTP status code.
-        message: for people.
+        message: explanation for the user.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -51,22 +51,22 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request of the protocol."""
+    """A parsed request of the protocol."""
 
     model: str
     choices: tuple[ChatRequest, ...]
-    """One for every answer, which differ in their seeds."""
+    """One request per choice; they differ in their seeds."""
 
 
 def read_request(raw: bytes, models: Collection[str]) -> Asked:
-    """What a body asks for.
+    """Parse the body of a request.
 
     Args:
         raw: the body, JSON.
         models: names of the models that exist.
 
     Raises:
-        Refused: it is malformed, names another model, or asks for what is not done here.
+        Refused: it is malformed, names another model, or has a parameter that is not supported.
     """
     try:
         body = json.loads(raw)
@@ -105,10 +105,10 @@ def read_request(raw: bytes, models: Collection[str]) -> Asked:
 
 
 def reply(asked: Asked, completions: Sequence[Completion]) -> dict[str, Any]:
-    """The answer to a request, as plain data.
+    """Return the answer to a request, as plain data.
 
-    A prompt is read once for all its choices, so its tokens count once. Nothing in it depends on
-    a clock or on what else was answered.
+    A prompt is read once for all its choices, so its tokens count once. The answer does not depend
+    on a clock or on other requests.
 
     Raises:
         Refused: the model failed on a choice, mostly because its context is too short.
@@ -153,7 +153,7 @@ def _messages(value: Any) -> tuple[Message, ...]:
 
 
 def _number(body: dict[str, Any], name: str) -> float:
-    """A number that is 1 where it is left out; its range is the model's to check."""
+    """Return a number, by default 1; the model checks its range."""
     value = body.get(name, 1.0)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         try:

@@ -1,4 +1,4 @@
-"""Requests of many threads, answered in batches by one."""
+"""Queue of requests from many threads, answered in batches by one thread."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _Job = tuple[Sequence[ChatRequest], "Future[list[Completion]]"]
 
 
 class Answering:
-    """One thread that asks models for everything that waits, batch by batch.
+    """One thread that sends all waiting requests to their models, batch by batch.
 
-    What a request is answered does not depend on its batch: the models see to that
+    The answer to a request does not depend on its batch; the models guarantee that
     (:mod:`econ_env.llm.local.model`).
 
     Args:
-        models: by name. They are used by this thread only, and belong to the caller.
+        models: models by name; only this thread uses them, and the caller closes them.
     """
 
     def __init__(self, models: Mapping[str, ChatModel]) -> None:
@@ -29,13 +29,13 @@ class Answering:
         self._thread.start()
 
     def answer(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        """The completions of ``requests``, in their order, when they are there."""
+        """Wait for the completions of ``requests``, and return them in order."""
         future: Future[list[Completion]] = Future()
         self._waiting.put((requests, future))
         return future.result()
 
     def close(self) -> None:
-        """Answer what waits, and end the thread."""
+        """Answer all waiting requests, and end the thread."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -55,7 +55,7 @@ class Answering:
                 continue
             try:
                 completions = model.generate([each for requests, _ in own for each in requests])
-            except Exception as error:  # noqa: BLE001 - whoever waits is told
+            except Exception as error:  # noqa: BLE001 - raised in the waiting threads
                 for _, future in own:
                     future.set_exception(error)
                 continue

@@ -1,4 +1,4 @@
-"""The bundled models behind HTTP on this machine, for clients of the OpenAI chat protocol."""
+"""HTTP server of the bundled models on this machine, with the OpenAI chat protocol."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from benchmarks.serving.queueing import Answering
 from econ_env.llm.registry import NUM_BUNDLED, resolve_models, shared_model
 
 LARGEST_BODY = 1 << 20
-"""Bytes of a request."""
+"""Largest body of a request in bytes."""
 _DIGITS = 9
-"""Of a Content-Length at most: Python turns no text of thousands into a number."""
+"""Longest Content-Length in digits: Python refuses to parse numbers of thousands of digits."""
 
 _PATHS = "there is GET /v1/models and POST /v1/chat/completions"
 
 
 class BundledServer:
-    """A server that runs from the beginning to the end of a ``with`` block, at 127.0.0.1.
+    """A server at 127.0.0.1 that runs inside a ``with`` block, or in :meth:`run`.
 
-    The same request gets the same answer, whatever else is in flight: the text is a function of
-    the messages and the sampling parameters, the seed among them (0 where it is left out).
+    Equal requests get equal answers, whatever else is in flight: the text is a function of the
+    messages and the sampling parameters, including the seed (0 by default).
 
     Args:
-        port: where it listens; 0: at a free one.
+        port: port to listen on; 0 takes a free one.
 
     Raises:
         OSError: the port is in use.
@@ -45,7 +45,7 @@ class BundledServer:
         return self._http.models
 
     def run(self) -> None:
-        """Answer until an exception, Ctrl-C for example, ends it."""
+        """Answer requests until an exception, such as Ctrl-C, ends it."""
         self._http.answering = Answering(self._models)
         try:
             self._http.serve_forever(poll_interval=0.05)
@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         digits = length.isascii() and length.isdigit() and len(length) <= _DIGITS
         if not digits or int(length) > LARGEST_BODY:
-            self.close_connection = True  # where the next request begins is not known
+            self.close_connection = True  # the start of the next request is unknown
             raise Refused(413, f"a body needs a Content-Length of at most {LARGEST_BODY}")
         return self.rfile.read(int(length))
 
@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing: a line for every request helps nobody."""
+        """Log nothing: a line for every request would be noise."""
 
 
 def _error(message: str) -> dict[str, Any]:

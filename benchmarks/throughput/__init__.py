@@ -1,1 +1,1 @@
-"""Speed of the environment's parts: rates and ratios, each measured within one run."""
+"""Benchmark of the environment's speed: rates and ratios, each measured within one run."""

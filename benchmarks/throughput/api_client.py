@@ -1,6 +1,6 @@
-"""The client of model servers alone: against the ideal, its errors, and the mock server's ceiling.
+"""Measure the client of model servers: against the ideal, its errors, the mock server's ceiling.
 
-With c requests in flight and a latency of l seconds no client gets more than c / l answers a
+With c requests in flight and a latency of l seconds no client gets more than c / l answers per
 second. That is the ideal.
 """
 
@@ -24,7 +24,7 @@ CEILING_REQUEST = (
 
 
 def measure_api_client(settings: Settings) -> Result:
-    """Throughput against the ideal, errors with very many requests in flight, the server's own."""
+    """Measure throughput against the ideal, errors under high load, and the server's ceiling."""
     return {
         **_against_the_ideal(settings.api, settings.repeats),
         "errors": _errors(settings.api),
@@ -81,9 +81,9 @@ def _errors(load: Load) -> Result:
 
 
 def _ceiling(load: Load, repeats: int) -> Result:
-    """What the mock server can do without latency, asked by bare connections.
+    """Measure the mock server's rate without latency, over bare connections.
 
-    It shares the machine with whoever asks it, so it can do at least this much.
+    The clients use the same machine, so this is a lower bound of the server's rate.
     """
     with mock_server(0.0) as server:
 
@@ -96,7 +96,7 @@ def _ceiling(load: Load, repeats: int) -> Result:
 
 
 class _Bare(asyncio.Protocol):
-    """A connection that sends the same bytes again as soon as the answer is complete."""
+    """Connection that sends the same bytes again as soon as an answer is complete."""
 
     def __init__(self, requests: int) -> None:
         self._left = requests

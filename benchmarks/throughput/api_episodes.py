@@ -1,9 +1,8 @@
-"""Episodes over HTTP, against the critical path of their phases.
+"""Measure episodes over HTTP, against the critical path of their phases.
 
-An episode asks three times, each time for all questions of the batch: for strategies, for
-responses, for commitments. No phase can begin before the one before it has ended, so a batch takes
-at least as many latencies as there are phases, and more where a phase has more requests than may
-be in flight.
+An episode has three phases, each for all questions of the batch: strategies, responses and
+commitments. A phase begins when the one before it has ended, so a batch takes at least one latency
+per phase, and more if a phase has more requests than may be in flight.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ SECONDS_PER_HOUR = 3600
 
 
 def measure_api_episodes(settings: Settings) -> Result:
-    """Time of a batch of episodes and of one episode alone, from reset to reward."""
+    """Measure the time of a batch of episodes and of one episode alone, from reset to reward."""
     load = settings.api
     batch, executors = load.questions, settings.executors
     with (
@@ -68,12 +67,12 @@ def measure_api_episodes(settings: Settings) -> Result:
 
 
 def _phases(questions: int, executors: int) -> tuple[int, int, int]:
-    """Requests for strategies, for responses and for commitments."""
+    """Return the numbers of requests for strategies, responses and commitments."""
     return questions, questions * executors, questions
 
 
 def _episodes(model: ChatModel, questions: int, executors: int) -> Callable[[int], int]:
-    """A task: one batch of episodes on questions that no other repeat has."""
+    """Return a task that plays a batch of episodes on questions that no other repeat has."""
     env = batched_parallel_env(
         num_questions=questions,
         dataset="arithmetic",
@@ -86,7 +85,7 @@ def _episodes(model: ChatModel, questions: int, executors: int) -> Callable[[int
     unplayed = itertools.count()
 
     def play(repeat: int) -> int:
-        # A question that was played before has its strategy already, and asks for none.
+        # A question that was played before has its strategy already and would not ask for one.
         asked = list(itertools.islice(unplayed, questions))
         before = env.usage.requests
         env.reset(options={"question": asked})
@@ -94,7 +93,7 @@ def _episodes(model: ChatModel, questions: int, executors: int) -> Callable[[int
         sent = env.usage.requests - before
         if sent != sum(_phases(questions, executors)) or env.active.any():
             raise SystemExit(
-                f"{questions} episodes took {sent} requests: the critical path is not theirs"
+                f"{questions} episodes sent {sent} requests: the critical path does not apply"
             )
         return 1
 
@@ -102,6 +101,6 @@ def _episodes(model: ChatModel, questions: int, executors: int) -> Callable[[int
 
 
 def _actions(env: BatchedEconEnv, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Different for every executor, so that no two requests share an answer."""
+    """Return actions that differ for every executor, so that no two requests share an answer."""
     shape = (env.num_questions, 2)
     return {agent: rng.uniform(-1, 1, shape).astype(np.float32) for agent in env.possible_agents}

@@ -1,9 +1,9 @@
-"""Requests per second without latency, against the official ``openai`` client.
+"""Measure requests per second without latency, against the official ``openai`` client.
 
-That client is used in the two ways in which it is usually used for many requests at once: its
-blocking form in a pool of threads, and its asynchronous form with ``asyncio.gather`` under a
-semaphore. All of them send the same messages and parameters, have the same number of requests in
-flight, keep their connections, and read the text of the answer.
+That client is used in the two usual ways for many requests at once: its blocking form in a pool of
+threads, and its asynchronous form with ``asyncio.gather`` under a semaphore. All three clients send
+the same messages and parameters, have the same number of requests in flight, keep their
+connections, and read the text of the answer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def measure_api_openai(settings: Settings) -> Result:
-    """Rates of the three, ratios within each repeat, and what each request costs of the CPU."""
+    """Measure the rates of the three clients, ratios per repeat, and CPU time per request."""
     load = settings.api
     count, in_flight = load.compared_requests, load.compared_in_flight
     requests = chat_requests(count)
@@ -61,7 +61,7 @@ def measure_api_openai(settings: Settings) -> Result:
         "in_flight": in_flight,
         "requests": count,
         **spreads("requests_per_second", rates),
-        # Against the faster of the two, whichever it was in that repeat.
+        # Against the faster of the openai clients in each repeat.
         **spread("ratio", ratios),
         "promised_ratio": 3.0,
         **spreads("cpu_ms_per_request", {name: cpu[name].milliseconds for name in clients}),
@@ -125,7 +125,7 @@ class _Tasks:
 
 
 def _arguments(request: ChatRequest) -> dict[str, Any]:
-    """What this package's client sends for the same request."""
+    """Return the arguments that make the ``openai`` client send what ours sends."""
     return {
         "model": request.model,
         "messages": [{"role": each.role, "content": each.content} for each in request.messages],
@@ -138,5 +138,5 @@ def _arguments(request: ChatRequest) -> dict[str, Any]:
 
 def _checked(completion: ChatCompletion) -> int:
     if completion.choices[0].message.content != TEXT:
-        raise SystemExit(f"the mock server was not understood: {completion}")
+        raise SystemExit(f"the mock server's answer was not understood: {completion}")
     return 1

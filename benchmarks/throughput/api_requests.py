@@ -1,4 +1,4 @@
-"""What the measurements of the client of model servers share: requests, clients, checks."""
+"""Requests, clients and checks for the measurements of the client of model servers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRATEGY = "Count the eggs that are left after breakfast and baking, then multip
 
 
 def chat_requests(count: int) -> list[ChatRequest]:
-    """Requests as executors send them, no two of them alike, so that none share an answer."""
+    """Return requests as executors send them, all different, so that none share an answer."""
     return [
         ChatRequest(
             messages=DEFAULT.execute(QUESTION.format(number), STRATEGY),
@@ -40,15 +40,15 @@ def chat_requests(count: int) -> list[ChatRequest]:
 
 @contextmanager
 def client(server: MockServer, in_flight: int, *, profile: str = "openai") -> Iterator[ApiModel]:
-    """This package's client of ``server``, with as many requests in flight as are given.
+    """Open this package's client of ``server``, with ``in_flight`` requests at a time.
 
-    Where the profile knows no repetition penalty, none is sent.
+    The profile "openai" has no repetition penalty, so none is sent.
     """
     settings = ApiSettings(
         max_concurrency=in_flight,
         second_action="none" if profile == "openai" else "repetition_penalty",
     )
-    # A key of its own: the user's must not be sent to a mock.
+    # A dummy key: the user's must not be sent to a mock.
     model = ApiModel(f"{profile}:{MODEL}@{server.url}", settings, api_key="no-key-is-needed")
     try:
         yield model
@@ -57,20 +57,20 @@ def client(server: MockServer, in_flight: int, *, profile: str = "openai") -> It
 
 
 def check(completions: Sequence[Completion]) -> None:
-    """Stop if an answer is not the server's: what was measured would not be what it says."""
+    """Stop if an answer is not the server's, since the measurement would be meaningless."""
     for completion in completions:
         if completion.error is not None or completion.text != TEXT:
-            raise SystemExit(f"the mock server was not understood: {completion}")
+            raise SystemExit(f"the mock server's answer was not understood: {completion}")
 
 
 class CpuTime:
-    """CPU time that a task takes of this process: milliseconds per item, one entry per repeat."""
+    """CPU time of a task in this process: milliseconds per item, one entry per repeat."""
 
     def __init__(self) -> None:
         self.milliseconds: list[float] = []
 
     def of(self, task: Callable[[int], int]) -> Callable[[int], int]:
-        """``task``, with its CPU time noted unless it only warms up."""
+        """Return ``task`` with a record of its CPU time, except in the warm-up."""
 
         def noted(repeat: int) -> int:
             start_s = time.process_time()

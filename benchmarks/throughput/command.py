@@ -1,4 +1,4 @@
-"""How fast the parts of the environment are: rates and ratios, each measured within this run.
+"""Measure the speed of the environment's parts: rates and ratios, each within one run.
 
     python -m benchmarks.throughput                        # everything
     python -m benchmarks.throughput --parts simulator      # one part
@@ -6,9 +6,9 @@
     python -m benchmarks.throughput --parts local --local.model FOLDER --local.gguf FILE
 
 Writes benchmarks/results/throughput.json (parts that were not measured keep their old entry) and
-prints a table. Rates depend on the machine and on what else runs on it; ratios compare two things
-that were measured in turn, repeat by repeat, in one process. The ``api_`` parts speak to a server
-on this machine that answers after a fixed time; they need the extra ``bench``.
+prints a table. Rates depend on the machine and on its load; ratios compare two things that were
+measured in turn, repeat by repeat, in one process. The api_ parts speak to a server on this machine
+that answers after a fixed time; they need the extra "bench".
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LIBRARIES = (
 )
 
 STAMPED = ("date", "machine", "versions")
-"""Entries of every part that say where its numbers come from."""
+"""Entries of every part about the origin of its numbers."""
 
 MEASURES: dict[Part, Callable[[Settings], Result]] = {
     "language_model": measure_language_model,
@@ -59,13 +59,13 @@ MEASURES: dict[Part, Callable[[Settings], Result]] = {
 
 
 def main(settings: Settings) -> int:
-    """Measure, write the file, print the table; the exit code."""
+    """Measure, write the file and print the table; return the exit code."""
     return run_program("benchmarks.throughput", lambda: _measure(settings))
 
 
 def _measure(settings: Settings) -> int:
     if "api_openai" in settings.parts and find_spec("openai") is None:
-        # Said before anything is measured, not after minutes.
+        # Reported before anything is measured, not after minutes.
         raise BenchmarkError(
             "the part api_openai needs the openai client: pip install -e '.[bench]', or choose "
             "other parts with --parts"
@@ -74,9 +74,9 @@ def _measure(settings: Settings) -> int:
     if settings.out.is_file():
         results = json.loads(settings.out.read_text(encoding="utf-8"))
     for part in tqdm(settings.parts, desc="throughput", disable=None):
-        stamp = _stamp()  # before: it holds the load of the machine
+        stamp = _stamp()  # before the part, since it holds the load of the machine
         results[part] = MEASURES[part](settings) | stamp
-        # After every part, so that an interruption loses one part at most.
+        # Written after every part, so that an interruption loses at most one.
         settings.out.parent.mkdir(parents=True, exist_ok=True)
         settings.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     for part in settings.parts:
@@ -89,7 +89,7 @@ def _measure(settings: Settings) -> int:
 
 
 def _stamp() -> Result:
-    """When, where and with what a part was measured."""
+    """Return date, machine and library versions of a measurement."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine(),

@@ -1,4 +1,4 @@
-"""Rates of what surrounds the models: the game on simulated models, the grader, embedders."""
+"""Measure the game on simulated models, the grader and the embedders."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from benchmarks.throughput.timing import in_turn
 
 
 def measure_simulator(settings: Settings) -> Result:
-    """Steps per second of one environment, questions per second of a batched one.
+    """Measure steps per second of one environment, and questions per second of a batched one.
 
-    Actions are drawn before the clock starts: it is the environment that is measured. One
+    Actions are drawn before the clock starts, so that only the environment is measured. One
     question is one episode: strategy, responses, commitment and reward.
     """
     import econ_env
@@ -74,7 +74,7 @@ def measure_simulator(settings: Settings) -> Result:
 
 
 def measure_grader(settings: Settings) -> Result:
-    """Microseconds per graded response on the numeric fast path, and milliseconds beyond it."""
+    """Measure microseconds per response on the numeric fast path, milliseconds on the symbolic."""
     from econ_env.grading.answers import grade, warm_up
 
     def numeric(repeat: int) -> int:
@@ -97,7 +97,7 @@ def measure_grader(settings: Settings) -> Result:
 
 
 def measure_embedders(settings: Settings) -> Result:
-    """Texts per second of each embedder: new texts in batches of 48, and texts seen before."""
+    """Measure texts per second of each embedder, for batches of 48 new and of 48 known texts."""
     from econ_env.embeddings import load_embedder
 
     results: Result = {}
@@ -105,7 +105,7 @@ def measure_embedders(settings: Settings) -> Result:
         embedder = load_embedder(name)
 
         def texts(repeat: int, name: str = name) -> list[str]:
-            # Another number in every text of every repeat, so that no cache knows it.
+            # Every text of every repeat has another number, so that no cache holds it.
             return [
                 f"{repeat} * {i} = {repeat * i} ; {repeat * i} + 15 = {repeat * i + 15} ; "
                 f"\\boxed{{{repeat * i + 15}}} {name}"

@@ -1,4 +1,4 @@
-"""Tokens per second of a local model as an executor, against ``transformers.generate``."""
+"""Measure a local model as an executor, against ``transformers.generate``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchmarks.throughput.timing import in_turn
 
 
 def measure_language_model(settings: Settings) -> Result:
-    """Tokens per second of executors' calls, against ``transformers.generate``.
+    """Measure tokens per second of executors' calls, against ``transformers.generate``.
 
     Both get the same prompts, sampling settings and end tokens, one thread and one batch.
-    ``generate`` knows one sampling setting per batch, so all rows have the same here. Tokens after
+    ``generate`` takes one sampling setting per batch, so all rows have the same one. Tokens after
     a row's end token are not counted for either. Seconds are CPU time of the one thread, so that
-    other processes of the machine do not count.
+    other processes of the machine do not matter.
     """
     import torch
 
@@ -87,7 +87,7 @@ def measure_language_model(settings: Settings) -> Result:
 
 
 class _Generate:
-    """``transformers.generate`` in float32, the way one would call it by hand."""
+    """``transformers.generate`` in float32, in its usual form."""
 
     def __init__(self, name: str) -> None:
         import econ_env.llm.bundled
@@ -105,7 +105,7 @@ class _Generate:
         self.format_chosen = str(chosen).removeprefix("torch.")
 
     def run(self, prompts: Sequence[str], **sampling: Any) -> int:
-        """Number of tokens generated, up to and with each row's end token."""
+        """Return the number of generated tokens, up to and including each row's end token."""
         chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
         batch: Any = self._tokenizer.apply_chat_template(
             chats,

@@ -1,12 +1,13 @@
-"""A chat server that answers everything with one text after a fixed time, as fast as Python can.
+"""A chat server that answers every request with the same text after a fixed time.
 
-Nothing but the standard library, and a process of its own, so that what is measured is the client:
+It uses only the standard library and runs in a process of its own, so that benchmarks measure the
+client:
 
     python benchmarks/throughput/mock_server.py LATENCY_S
 
 It prints the port that it listens on (at 127.0.0.1) and ends when its standard input is closed.
-``POST`` to any path is a chat request; ``GET`` says in JSON how many of these came and how many
-were in flight at most since the last ``GET``.
+``POST`` to any path is a chat request; ``GET`` returns, as JSON, the number of chat requests and
+the largest number in flight since the last ``GET``.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ TEXT = (
     "units: eggs a day times dollars an egg are dollars a day, which is what the question asks "
     "for, and nothing of it was counted twice. The final answer is \\boxed{18}"
 )
-"""Of the usual length of an executor's response, and read by every role as something."""
+"""Text with the usual length of a response, which the parsers of all roles can read."""
 
 BACKLOG = 4096
-"""Connections that may wait to be accepted: more than any benchmark opens at once."""
+"""Number of connections that may wait to be accepted: more than any benchmark opens at once."""
 
 
 def _response(body: Any) -> bytes:
@@ -60,7 +61,7 @@ COMPLETION = _response(
 
 
 class _Counts:
-    """What all connections of the server have seen."""
+    """Counts over all connections of the server."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -73,14 +74,14 @@ class _Counts:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
     def take(self) -> Any:
-        """The counts since the last call."""
+        """Return the counts since the last call."""
         taken = {"requests": self.requests, "most_in_flight": self.most_in_flight}
         self.requests, self.most_in_flight = 0, self.in_flight
         return taken
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; its requests come one after another."""
+    """One connection, with one request after another."""
 
     def __init__(self, counts: _Counts, latency_s: float) -> None:
         self._counts = counts
@@ -103,7 +104,7 @@ class _Connection(asyncio.Protocol):
                 self._answer()
 
     def _next(self) -> bytes | None:
-        """The head of the next request whose body has come too, in lower case but for its verb."""
+        """Take the next complete request, and return its head; None if none is complete."""
         end = self._received.find(b"\r\n\r\n")
         if end < 0:
             return None
@@ -133,7 +134,7 @@ async def _serve(latency_s: float) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MockServer:
-    """A server that runs."""
+    """Address of a running server."""
 
     port: int
     latency_s: float
@@ -141,11 +142,11 @@ class MockServer:
 
     @property
     def url(self) -> str:
-        """Base URL of its chat endpoint."""
+        """Base URL of the chat endpoint."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def counts(self) -> dict[str, int]:
-        """``requests`` and ``most_in_flight`` since the last call."""
+        """Return ``requests`` and ``most_in_flight`` since the last call."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", "/counts")
@@ -157,13 +158,13 @@ class MockServer:
 
 @contextmanager
 def mock_server(latency_s: float) -> Iterator[MockServer]:
-    """A server in a process of its own, which ends with the block."""
+    """Run a server in a process of its own, which ends with the block."""
     command = [sys.executable, __file__, str(latency_s)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         if process.stdin is None or process.stdout is None:
-            raise AssertionError("Popen opens the pipes that it is asked for")
+            raise AssertionError("Popen opens the requested pipes")
         try:
             yield MockServer(port=int(process.stdout.readline()), latency_s=latency_s)
         finally:

@@ -1,4 +1,4 @@
-"""What the throughput benchmark measures, and with which sizes."""
+"""Settings of the throughput benchmark: parts and sizes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Part: TypeAlias = Literal[
     "api_episodes",
 ]
 Result: TypeAlias = dict[str, Any]
-"""JSON-serialisable."""
+"""Data that JSON can hold."""
 
 PARTS: tuple[Part, ...] = (
     "language_model",
@@ -30,31 +30,31 @@ PARTS: tuple[Part, ...] = (
     "api_episodes",
 )
 WARM_UP_SEED = 1_000_003
-"""The number of the repeat that is not measured."""
+"""Number of the warm-up repeat, which is not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """How the client of model servers is loaded. ``repeats`` and ``executors`` hold here too."""
+    """Load on the client of model servers; repeats and executors of the benchmark apply too."""
 
     latency_s: float = 0.2
-    """How long the mock server takes for an answer."""
+    """Latency of the mock server in seconds."""
     in_flight: int = 128
-    """Requests in flight against the ideal, and the client's limit in the episodes."""
+    """Requests in flight for the comparison with the ideal and for the episodes."""
     waves: int = 15
-    """Requests of one measurement against the ideal, per place in flight."""
+    """Requests per place in flight, in one comparison with the ideal."""
     many_in_flight: int = 512
-    """Requests in flight where errors are counted."""
+    """Requests in flight for the count of errors."""
     many_latency_s: float = 1.0
-    """Latency there: long enough that all of them are in flight together."""
+    """Latency in seconds for the count of errors, long enough to have all requests in flight."""
     many_waves: int = 4
-    """Requests there, per place in flight."""
+    """Requests per place in flight for the count of errors."""
     compared_in_flight: int = 64
-    """Requests in flight of every client where clients are compared."""
+    """Requests in flight of each client in the comparison with the openai client."""
     compared_requests: int = 600
-    """Requests of one measurement there."""
+    """Requests of one measurement in the comparison with the openai client."""
     ceiling_requests: int = 10_000
-    """Requests of one measurement of the mock server's own ceiling."""
+    """Requests of one measurement of the mock server's ceiling."""
     questions: int = 32
     """Questions in one batch of episodes."""
 
@@ -79,25 +79,25 @@ class Local:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What to measure and where to write it."""
+    """Parts to measure, their sizes, and the file of results."""
 
     parts: tuple[Part, ...] = PARTS
-    """Which parts to measure."""
+    """Parts to measure."""
     llm: str = "bundled:0"
-    """The language model: bundled:0, bundled:1, bundled:2 or hf:path-or-hub-id."""
+    """Language model: bundled:0, bundled:1, bundled:2 or hf:path-or-hub-id."""
     questions: int = 16
     """Questions in one batch of the language model."""
     executors: int = 3
-    """Executors per question, who share its prompt."""
+    """Executors per question, which share its prompt."""
     repeats: int = 7
-    """Measurements of each thing; medians are reported."""
+    """Number of measurements of each rate; medians are reported."""
     seconds: float = 2.0
-    """Length of one measurement of the simulator."""
+    """Duration of one measurement of the simulator, in seconds."""
     embedders: tuple[str, ...] = ("hashing", "minilm")
     """Embedders to measure, by name."""
     local: Local = field(default_factory=Local)
     """What the part "local" is measured with."""
     api: Load = field(default_factory=Load)
-    """What the client of model servers is measured with."""
+    """Load on the client of model servers."""
     out: Path = field(default=Path(__file__).parents[1] / "results" / "throughput.json")
-    """The file of results."""
+    """File of the results."""

@@ -1,4 +1,4 @@
-"""Measuring things in turn, so that all of them meet the same load of the machine."""
+"""Measure tasks in turn, so that all of them meet the same load of the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def in_turn(
     *,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Rates of each task, measured alternately, ``repeats`` of each after one that does not count.
+    """Return the rates of tasks that run in turn, ``repeats`` times each after a warm-up.
 
     A task takes the number of the repeat and returns how many items it processed.
     """
@@ -34,12 +34,12 @@ def in_turn(
 
 
 def spread(name: str, values: Sequence[float]) -> Result:
-    """The median under ``name`` and smallest and largest value under ``name_range``."""
+    """Return the median under ``name``, and the smallest and largest value under ``name_range``."""
     return {name: statistics.median(values), f"{name}_range": [min(values), max(values)]}
 
 
 def spreads(name: str, values: Mapping[str, Sequence[float]]) -> Result:
-    """The same for several things that were measured in turn, each under its own name."""
+    """Return medians and ranges of several tasks, each under its own name."""
     return {
         name: {one: statistics.median(values[one]) for one in values},
         f"{name}_range": {one: [min(values[one]), max(values[one])] for one in values},
@@ -47,7 +47,7 @@ def spreads(name: str, values: Mapping[str, Sequence[float]]) -> Result:
 
 
 def machine() -> Result:
-    """What the measurements ran on."""
+    """Return processor, cores, system and load of this machine."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -1,4 +1,4 @@
-"""Records with known answers, for tests of what is made of them."""
+"""Hand-made records with known answers, for tests of reports and tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from econ_env.llm.types import Usage
 
 
 def played(right: Sequence[bool], value_right: bool, *, vote_right: bool | None = None) -> Any:
-    """A round of responses that are right ("1") or wrong ("2"), and what was answered."""
+    """Make a round of responses that are right ("1") or wrong ("2"), and its answer."""
     votes = 2 * sum(right) > len(right) if vote_right is None else vote_right
     return GradedRound(
         answers=tuple("1" if each else "2" for each in right),
@@ -32,7 +32,7 @@ def record(
     usage: Usage | None = None,
     **other: Any,
 ) -> Record:
-    """A record that ended as its last round did; ``True`` stands for one right response."""
+    """Make a record that ended as its last round did; ``True`` stands for one right response."""
     graded = tuple(
         each if isinstance(each, GradedRound) else played([each], each) for each in rounds
     )
@@ -55,18 +55,18 @@ def record(
 
 
 def failed(method: str, question: str, *, seed: int = 0, usage: Usage | None = None) -> Record:
-    """A record of a question of which a request failed."""
+    """Make a record of a question with a failed request."""
     return record(
         method, question, seed=seed, usage=usage, failed="server down", verdict="", wall_s=9.0
     )
 
 
 def column(method: str, rights: Iterable[bool], *, seed: int = 0) -> list[Record]:
-    """One answer per question, right or wrong; questions are ``q0``, ``q1``, …"""
+    """Make one record per question, right or wrong; questions are ``q0``, ``q1``, …"""
     return [record(method, f"q{i}", right, seed=seed) for i, right in enumerate(rights)]
 
 
 def about(*methods: str, questions: int = 10, seeds: Sequence[int] = (0,), **other: Any) -> About:
-    """What was compared."""
+    """Describe a comparison."""
     values: dict[str, Any] = {"dataset": "arithmetic", "llm": "bundled", **other}
     return About(methods=methods, questions=questions, seeds=tuple(seeds), **values)

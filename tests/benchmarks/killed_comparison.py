@@ -1,8 +1,8 @@
-"""A comparison that is killed: ``python -m tests.benchmarks.killed_comparison FOLDER``.
+"""Kill and repeat a comparison: ``python -m tests.benchmarks.killed_comparison FOLDER``.
 
-One is left alone, in ``FOLDER/whole``. Another one, in ``FOLDER/killed``, is killed while it works
-and goes on with the same command. Commands run in forks of this process, because starting Python
-and importing torch takes longer than a small comparison.
+One comparison runs undisturbed, in ``FOLDER/whole``. Another one, in ``FOLDER/killed``, is killed
+while it works and continued by the same command. Commands run in forks of this process, because
+starting Python and importing torch takes longer than a small comparison.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FLAGS = (
 
 
 def start(folder: Path, *flags: str) -> int:
-    """Compare in a process of its own; returns its id."""
+    """Start a comparison in a process of its own; return its id."""
     process = os.fork()
     if process:
         return process
@@ -47,13 +47,13 @@ def start(folder: Path, *flags: str) -> int:
 
 
 def end(process: int) -> int:
-    """Wait for a process; its exit code, or minus the signal that ended it."""
+    """Wait for a process; return its exit code, or minus the signal that ended it."""
     _, status = os.waitpid(process, 0)
     return os.waitstatus_to_exitcode(status)
 
 
 def run(base: Path) -> None:
-    """Both of them; how the commands ended is printed."""
+    """Run both comparisons, and print how their commands ended."""
     base.mkdir(exist_ok=True)
     print("whole:", end(start(base / "whole")), flush=True)
     process = start(base / "killed")

@@ -1,4 +1,4 @@
-"""Equal tokens: the nearest number is found by measuring few, and open numbers only are chosen."""
+"""Tests of the budget match: few measurements, the nearest number, and only open numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison as a command: what it prints, keeps, refuses, and goes on with."""
+"""Tests of the command compare.py: its output, files, errors and continuation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def records(folder: Path) -> list[Record]:
 
 
 def comparison(folder: Path) -> Any:
-    """What a comparison came to, but for the time that it took."""
+    """Return the results of a comparison, except times."""
 
     def timeless(data: Any) -> Any:
         if isinstance(data, dict):
@@ -145,7 +145,7 @@ def test_a_killed_comparison_goes_on_to_the_same_table(repository: Path, tmp_pat
 
 @pytest.fixture
 def stopping(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
-    """Ctrl-C as soon as so many records were added ("after")."""
+    """Record store that raises Ctrl-C as soon as ``after`` records were added."""
     settings = {"after": 0}
 
     class Interrupting:
@@ -182,7 +182,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on_and_it_does(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "interrupted" in captured.err
-    assert "the same command goes on" in captured.err
+    assert "Repeat the command to continue" in captured.err
     stopping["after"] = 0
     assert compare(tmp_path / "stopped", *flags) == 0
     assert comparison(tmp_path / "stopped") == comparison(tmp_path / "whole")
@@ -237,7 +237,7 @@ def rows(tmp_path: Path) -> Path:
 
 
 def add(ask: Ask) -> str:
-    """The right answer."""
+    """Right answer of a question."""
     text = "".join(str(message["content"]) for message in ask.messages)
     number = int(text.rpartition("What is ")[2].partition(" ")[0])
     return f"It is \\boxed{{{2 * number}}}"
@@ -307,7 +307,7 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing(
     calls = [float(lines[parse][1]) for parse in ("cot", "self_consistency:k=4", "econ:rounds=3")]
     assert calls == [1, 1, 13]
     assert "6 questions, each with 2 seeds" in unpriced
-    assert "cost: not known, for want of the price of vllm:m@" in unpriced
+    assert "cost: not known without the price of vllm:m@" in unpriced
     assert "cost: USD" in capsys.readouterr().out
     assert not (rows.parent / "out").exists()
 

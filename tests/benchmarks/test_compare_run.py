@@ -1,4 +1,4 @@
-"""A run answers what is missing, repeats what failed, and matches tokens before it goes on."""
+"""Tests of a run: it answers missing questions, repeats failed ones and matches tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUESTIONS = tuple(Question(id=f"q:{i}", text=f"{i}?", gold=str(i)) for i in rang
 
 
 class Choices(dict[tuple[str, str], str]):
-    """What the budget match has chosen."""
+    """Choices of the budget match, in memory."""
 
     def matched(self, spec: str, target: str) -> str | None:
         return self.get((spec, target))
@@ -28,10 +28,10 @@ class Choices(dict[tuple[str, str], str]):
 
 
 class Office:
-    """Makes methods that answer everything right, for some tokens each, and writes down what for.
+    """Builder of methods that answer everything right at a given cost, with a log of the items.
 
     Args:
-        fails: whether the n-th attempt (from 0) at an item fails.
+        fails: returns True if the n-th attempt (from 0) at an item fails.
     """
 
     def __init__(self, fails: Callable[[str, Item, int], bool] = lambda *_: False) -> None:

@@ -1,4 +1,4 @@
-"""Records survive whatever ends the process, and settings keep others out."""
+"""Tests of the record store: records survive a killed process, other settings are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparisons ready to run are read, and mean what their comments say."""
+"""Tests of the ready-made comparisons: they can be read and do what their comments say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's numbers are its own: copied right, marked as theirs, never mixed with ours."""
+"""Tests of the paper's numbers: copied right, marked as the paper's, never mixed with ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of accuracy against tokens: all methods that have results, none hidden by another."""
+"""Tests of the picture: it shows all methods with results, none hidden by another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What records come to: known numbers, laws, and that nothing failed is ever scored."""
+"""Tests of the summary of records: known numbers, laws, and failures that are never scored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables say what was found, in words that promise no more than the intervals do."""
+"""Tests of the tables: they show the results, and claim no more than the intervals do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SNAPSHOT = Path(__file__).with_name("comparison_table.txt")
 
 @pytest.fixture
 def three() -> Comparison:
-    """Forty questions: ECON is much better than one sample, and not told from the vote."""
+    """Make forty questions on which ECON is far better than one sample, but not than the vote."""
     small = Usage(prompt_tokens=30, completion_tokens=10, requests=1)
     large = Usage(prompt_tokens=180, completion_tokens=60, cached_tokens=45, requests=5)
     records = [

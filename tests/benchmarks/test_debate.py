@@ -1,4 +1,4 @@
-"""A debate: what every agent is shown, what a round is worth, and what it costs."""
+"""Tests of a debate: the prompts of every agent, the values of rounds, and their costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ECON as a compared method: equal records whatever is played beside, and nothing left out."""
+"""Tests of ECON as a compared method: complete records, whatever is played beside them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def items(count: int = 7, run_seed: int = 0) -> tuple[Item, ...]:
 
 
 def checkpoint(folder: Path, *assignments: str, n_agents: int = 3) -> Path:
-    """A team that does something else on every question, as training might leave it."""
+    """Make a team that acts differently on every question, as a trained one may."""
     config = small_config(*assignments)
     teams = make_teams(
         "econ_env:batched_parallel_env",

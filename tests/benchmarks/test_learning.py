@@ -1,4 +1,4 @@
-"""The learning benchmark runs at a tiny size, goes on where it stopped, and measures what is so."""
+"""Tests of the learning benchmark: it runs at a tiny size, continues, and measures correctly."""
 
 from __future__ import annotations
 

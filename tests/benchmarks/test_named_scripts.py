@@ -1,4 +1,4 @@
-"""The named scripts train, test, keep what they played, and say what is wrong."""
+"""Tests of the named scripts: they train, test, store episodes and report errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOGETHER = "together:meta-llama/Meta-Llama-3.1-70B-Instruct-Turbo"
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder, a cache and threads of its own, and no key."""
+    """Give every test its own folder, cache and threads, and no key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ECON_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
@@ -225,7 +225,7 @@ def test_flags_may_have_underscores_for_dashes() -> None:
         (["--seed", "-1"], "seed must be a whole number >= 0, got -1"),
         (["--train-ep", "5"], "unknown flag --train-ep; did you mean '--train-eps'?"),
         (["--together-api-key=sk-3141"], "TOGETHER_API_KEY"),
-        (["sk-3141"], "there is an argument that belongs to no flag"),
+        (["sk-3141"], "an argument belongs to no flag"),
         (["--test-eps", "1"], "--test-eps must be at least 2, got 1"),
         (["--train-eps", "0"], "--train-eps must be at least 1, got 0"),
         (["--llm", "bundle"], "unknown model 'bundle'"),
@@ -260,7 +260,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a script ended: its exit code, and what it printed."""
+    """Exit code and output of a script."""
 
     code: int
     lines: list[str]
@@ -273,7 +273,7 @@ def call(script: Callable[[NamedScript, list[str]], int], name: NamedScript, *fl
 
 
 def check_outputs(ended: Ended, folder: Path, script: NamedScript) -> dict[str, Any]:
-    """The logs of both arms; they exist and say what was printed."""
+    """Return the logs of both arms; check that they agree with the output."""
     logs = {
         arm: json.loads((folder / f"logs_{script.name}_test_{arm}.json").read_text("utf-8"))
         for arm in ("baseline", "p0")
@@ -318,7 +318,7 @@ def test_bundled_models_train_and_test_and_are_tested_again(
     assert check_outputs(again, tmp_path, P0) == logs
     # The same command trains nothing anew; another one does not touch the run.
     assert (
-        "models_exp1/final is trained already: it is tested."
+        "models_exp1/final is already trained: only the test is left."
         in call(train_and_test, P0, *short[:3], "2", *short[4:]).lines
     )
     capsys.readouterr()
@@ -344,14 +344,14 @@ def test_an_interrupted_training_goes_on_with_the_same_command(
         assert call(train_and_test, SVAMP, *flags).code == 130
     said = capsys.readouterr().err
     assert "saved after 8 episodes" in said
-    assert "The same command goes on" in said
+    assert "Repeat the command to continue" in said
     assert call(evaluate_only, SVAMP, "--llm", "simulated").code == 2
     said = capsys.readouterr().err
     assert "has not ended: repeat its command" in said
     assert "--model-dir models_exp1/episode_000008" in said
     ended = call(train_and_test, SVAMP, *flags)
     assert ended.code == 0
-    assert "Going on with the training in logs_exp1" in ended.lines
+    assert "Continuing the training in logs_exp1" in ended.lines
     check_outputs(ended, tmp_path / "logs_exp1", SVAMP)
 
 
@@ -370,7 +370,7 @@ def test_an_interrupted_test_says_so(
 
 
 def knowing(dataset: str, data_path: Path) -> Callable[[Ask], str]:
-    """A model that has learned the answers to a data set by heart, and boxes them."""
+    """A model that knows all answers of a data set, and boxes them."""
     gold: dict[str, str] = {}
     for split in ("train", "test"):
         with contextlib.suppress(Exception):  # not every data set has both
@@ -392,7 +392,7 @@ def knowing(dataset: str, data_path: Path) -> Callable[[Ask], str]:
 def play_by_heart(
     script: NamedScript, dataset: str, data_path: Path, folder: Path
 ) -> dict[str, Any]:
-    """Train and test with a served model that knows everything: it is right every time."""
+    """Train and test with a served model that knows all answers: it is always right."""
     with MisbehavingServer("vllm", answer=knowing(dataset, data_path)) as server:
         ended = call(
             train_and_test,

@@ -1,4 +1,4 @@
-"""Baselines answered by real models: the bundled ones, and a server on this machine."""
+"""Tests of the baselines on real models: the bundled ones, and a server on this machine."""
 
 from __future__ import annotations
 

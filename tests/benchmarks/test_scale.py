@@ -1,4 +1,4 @@
-"""The scale study: same questions, same action, other teams; it goes on where it was stopped."""
+"""Tests of the scale study: equal questions and actions, other teams, and continuation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIMULATED = EnvConfig(dataset="simulated", llm="simulated")
 
 
 class WordyModel(FlakyModel):
-    """Writes long responses, of which its context takes a few."""
+    """Model of long responses, of which only a few fit into its context."""
 
     context_limit = 600
 
@@ -44,7 +44,7 @@ class WordyModel(FlakyModel):
 
 
 class ShortModel(FlakyModel):
-    """Takes the conclusions of three, and by no means of nine."""
+    """Model whose context holds the conclusions of three, but not of nine."""
 
     context_limit = 320
 
@@ -65,7 +65,7 @@ def measured(out: Path, of: Study | None = None, in_flight: int = 6) -> Result:
 
 
 def parts(out: Path) -> dict[str, Result]:
-    """The results without what the clock says."""
+    """Return the results without times."""
     found: dict[str, Result] = json.loads(out.read_text(encoding="utf-8"))["parts"]
     for part in found.values():
         for name in ("seconds", "date", "machine", "versions"):

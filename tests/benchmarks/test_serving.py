@@ -1,4 +1,4 @@
-"""The bundled models behind HTTP say what they say in this process, and do what they are told."""
+"""Tests of the served bundled models: same texts as in this process, all parameters obeyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Votes of samples and conclusions from them, driven by texts of the test."""
+"""Tests of votes over samples and of conclusions from them, on hand-written texts."""
 
 from __future__ import annotations
 

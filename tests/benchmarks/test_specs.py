@@ -1,4 +1,4 @@
-"""What --methods means: one text for every spec, and errors that help."""
+"""Tests of the grammar of --methods: one text for every spec, and errors that help."""
 
 from __future__ import annotations
 

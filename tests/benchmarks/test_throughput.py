@@ -1,4 +1,4 @@
-"""The throughput benchmark runs at a tiny size and writes what it says it writes."""
+"""Tests of the throughput benchmark: it runs at a tiny size and writes all its entries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TINY = Load(
 
 
 def measured(part: Part, out: Path) -> dict[str, Any]:
-    """The entry of one part, measured at the smallest size."""
+    """Measure one part at the smallest size; return its entry."""
     throughput.main(Settings(parts=(part,), repeats=1, seconds=0.05, api=TINY, out=out))
     entry: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))[part]
     assert {"date", "machine", "versions"} <= entry.keys()

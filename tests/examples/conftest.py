@@ -1,4 +1,4 @@
-"""Running an example, and watching what its trainer sends to the environment."""
+"""Fixtures that run an example, and record what its trainer sends to the environment."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from econ_env import BatchedEconEnv, EconParallelEnv
 
 @dataclass(kw_only=True)
 class Played:
-    """What was sent to all environments, and how long their episodes were."""
+    """Record of the actions sent to all environments, and of the lengths of episodes."""
 
     actions: list[np.ndarray] = field(default_factory=list)
-    """Of shape (n, 2), or (n, B, 2) where B teams play in one environment."""
+    """Actions of shape (n, 2), or (n, B, 2) if B teams play in one environment."""
     lengths: Counter[int] = field(default_factory=Counter)
-    """Length of an episode in rounds -> number of episodes."""
+    """Number of episodes by their length in rounds."""
     running: Counter[tuple[int, int]] = field(default_factory=Counter)
-    """(environment, place in it) -> rounds of its running episode."""
+    """Rounds of the running episode by environment and place in it."""
 
     def watch_reset(self, reset: Callable[..., Any]) -> Callable[..., Any]:
-        """The method ``reset`` of an environment, after which the rounds count from 0."""
+        """Wrap ``reset`` of an environment, to count rounds from 0 afterwards."""
 
         def watched(env: Any, *arguments: Any, **settings: Any) -> Any:
             mask = settings.get("mask")
@@ -39,7 +39,7 @@ class Played:
         return watched
 
     def watch_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """The method ``step`` of an environment, written down."""
+        """Wrap ``step`` of an environment, to record its actions."""
 
         def watched(env: Any, actions: dict[str, Any]) -> Any:
             self.actions.append(np.stack(list(actions.values())))
@@ -61,7 +61,7 @@ class Played:
 
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> Played:
-    """What every environment of the test is told."""
+    """Record everything that is sent to the environments of a test."""
     played = Played()
     for environment in (EconParallelEnv, BatchedEconEnv):
         monkeypatch.setattr(environment, "step", played.watch_step(environment.step))
@@ -71,7 +71,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 
 @pytest.fixture
 def examples(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the examples, which Python also finds modules in, as when one is run."""
+    """Return the folder of the examples, and put it on the module path, as when one is run."""
     folder = repository / "examples"
     monkeypatch.syspath_prepend(str(folder))
     return folder
@@ -79,7 +79,7 @@ def examples(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run_example(examples: Path) -> Callable[..., dict[str, float]]:
-    """Run an example with arguments; what it prints is returned too, as numbers by name."""
+    """Run an example with arguments; return the numbers that it prints, by name."""
 
     def run(name: str, *arguments: str) -> dict[str, float]:
         numbers: dict[str, float] = runpy.run_path(str(examples / name))["main"](list(arguments))

@@ -1,4 +1,4 @@
-"""Every example is short, says what it shows, and is listed."""
+"""Tests of all examples: each is short, says what it shows, and is listed."""
 
 from __future__ import annotations
 

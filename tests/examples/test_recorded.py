@@ -1,4 +1,4 @@
-"""The recorded example trains and tests again from its file alone, to the same numbers."""
+"""Tests of the recorded example: it repeats from its file alone, with the same numbers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 from benchmarks.record_example import EXPECTED, RECORDING, SAME_ARITHMETIC, made_with, numbers
 
 LARGEST = 2 * 2**20
-"""Bytes: the recording is read by whoever clones the repository."""
+"""Largest size of the recording in bytes, since every clone downloads it."""
 LEARNED = ("train/", "collection/temperature/", "collection/repetition_penalty/")
-"""Metrics in which the last bits of the learner's arithmetic show. All others come of texts."""
+"""Metrics that depend on the last bits of the learner's arithmetic; others follow from texts."""
 
 
 def replay(
@@ -28,7 +28,7 @@ def replay(
     shake: float = 0.0,
     environment: Mapping[str, str] = SAME_ARITHMETIC,
 ) -> subprocess.CompletedProcess[str]:
-    """Train and test in ``folder``, by a copy of the recording that nobody can write to."""
+    """Train and test in ``folder``, from a read-only copy of the recording."""
     (folder / "kept").mkdir()
     recording = Path(shutil.copy(RECORDING, folder / "kept"))
     recording.chmod(0o400)
@@ -53,7 +53,7 @@ def expected() -> dict[str, Any]:
 
 
 def spoken(found: dict[str, Any]) -> dict[str, Any]:
-    """What follows from texts: rewards, accuracies, tokens, and the whole test."""
+    """Return the numbers that follow from texts: rewards, accuracies, tokens, the whole test."""
     metrics = [
         {name: value for name, value in line.items() if not name.startswith(LEARNED)}
         for line in found["metrics"]

@@ -1,4 +1,4 @@
-"""stable-baselines3 learns on the Gymnasium views as they are."""
+"""Tests that stable-baselines3 learns on the Gymnasium views without changes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.examples.conftest import Played
 
 Run = Callable[..., dict[str, float]]
 LEARNED = 0.1
-"""How much more than random actions a trained policy earns: more than the middle of the box, where
-policies start, which earns 0.08 more. The standard error of a difference is 0.013."""
+"""Least gain of a trained policy over random actions: more than that of the middle of the box,
+where policies start, which is 0.08. The standard error of a difference is 0.013."""
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_it_trains_on_episodes_of_several_rounds(
 
 
 def make_vector(examples: Path, **settings: Any) -> Any:
-    """Two environments as stable-baselines3 sees them."""
+    """Make two environments in stable-baselines3's interface."""
     adapter = runpy.run_path(str(examples / "gymnasium_to_sb3.py"))["GymnasiumVecEnv"]
     return adapter(gymnasium.make_vec("econ_env:econ/Simulated-v0", num_envs=2, **settings))
 

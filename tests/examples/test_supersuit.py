@@ -1,4 +1,4 @@
-"""SuperSuit and stable-baselines3 train one policy for all agents of the parallel view."""
+"""Tests that SuperSuit and stable-baselines3 train one policy for all agents."""
 
 from __future__ import annotations
 

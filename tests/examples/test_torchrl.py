@@ -1,4 +1,4 @@
-"""TorchRL accepts the parallel view, and trains on it."""
+"""Tests that TorchRL accepts the parallel view, and trains on it."""
 
 from __future__ import annotations
 
