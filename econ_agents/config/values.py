@@ -1,4 +1,4 @@
-"""Values as files and flags hold them, against the types of the settings."""
+"""Conversion and checks: values in files and flags against the types of the settings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _WORDS: dict[Any, str] = {
 
 
 class MismatchError(EconAgentsError):
-    """A value does not have the type of its setting; the message follows the key."""
+    """A value does not have the type of its setting; the message continues after the key."""
 
 
 def convert(value: Any, hint: Any) -> Any:
-    """``value`` as the type of a setting has it: lists as tuples, whole numbers as floats.
+    """Convert ``value`` to the type of a setting: lists to tuples, whole numbers to floats.
 
     Args:
-        value: what stood in the file.
+        value: the value in the file.
         hint: the type of a field of :class:`~econ_agents.config.base.Settings`.
 
     Raises:
@@ -45,7 +45,7 @@ def convert(value: Any, hint: Any) -> Any:
 
 
 def accepts(value: Any, hint: Any) -> bool:
-    """Whether ``value`` has the type and is in its range."""
+    """Return True if ``value`` has the type and is in its range."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return any(accepts(value, option) for option in args)
@@ -63,7 +63,7 @@ def accepts(value: Any, hint: Any) -> bool:
 
 
 def describe(hint: Any) -> str:
-    """The values that a type takes, in words that follow "must be"."""
+    """Describe the values of a type in words that follow "must be"."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return " or ".join(describe(option) for option in args)
@@ -77,7 +77,7 @@ def describe(hint: Any) -> str:
 
 
 def show(value: Any) -> str:
-    """A value in an error message, as it stands in a file, cut short."""
+    """Write a value as it stands in a file, shortened for an error message."""
     words = {True: "true", False: "false", None: "null"}
     text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
