@@ -48,8 +48,8 @@ class Configured:
     config: str | None = None
     """A preset or a YAML file whose keys replace those of the checkpoint."""
     set: Assignments = ()
-    """Keys with values in YAML, as in train.episodes=200 or env.kwargs.data_path=rows.jsonl. A flag
-    for the same key wins."""
+    """Keys with values in YAML, as in train.episodes=200 or env.kwargs.data_path=rows.jsonl.
+    A flag for the same key wins."""
     log_dir: Path | None = None
     """Folder for the output, short for --logging.log-dir."""
     settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)

@@ -29,8 +29,9 @@ class Command(Protocol):
 class Train(Configured):
     """Train a team and save it.
 
-    Ctrl-C saves as well, and "econ-agents resume" continues. Every key of the configuration is a
-    flag; its default below comes from --config and --set.
+    Ctrl-C saves as well, and "econ-agents resume" continues the run.
+
+    Every key is a flag, whose default below comes from --config and --set.
     """
 
     config: str | None = "quickstart"
@@ -58,7 +59,9 @@ class OfCheckpoint(Configured):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(OfCheckpoint):
-    """Evaluate a trained team without and with refinement, on the same questions and seeds.
+    """Evaluate a trained team without and with refinement.
+
+    Both times it plays the same questions with the same seeds.
 
     The configuration is the checkpoint's; --config, --set and flags change it.
     """
@@ -83,14 +86,16 @@ class Evaluate(OfCheckpoint):
 
 @dataclass(frozen=True, kw_only=True)
 class Nash(OfCheckpoint):
-    """Measure how far a trained team is from equilibrium: the gain of the best deviations.
+    """Measure how far a trained team is from equilibrium.
+
+    NashConv is the sum of what the executors' best deviations would gain.
 
     The configuration is the checkpoint's; --config, --set and flags change it.
     """
 
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 200
-    """Number of episodes on which every deviation is played, >= 4: one half chooses deviations, the
-    other half measures them."""
+    """Number of episodes on which every deviation is played, >= 4.
+    One half of them chooses deviations, the other half measures them."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")] = (0,)
     """Seeds of the questions and of their random draws, >= 0; one measurement for each seed."""
 
@@ -110,9 +115,9 @@ class Nash(OfCheckpoint):
 
 @dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Resume a training run; its results are those of an uninterrupted one.
+    """Resume a training run that was stopped.
 
-    The run continues from its latest checkpoint.
+    Its results are those of a run without interruption.
     """
 
     log_dir: Path | None = None

@@ -141,8 +141,8 @@ class RewardSettings(Settings):
     initial_weights: InitialWeights = field(default_factory=InitialWeights)
     """Initial weights alpha."""
     dynamic: bool = False
-    """Learn alpha, and reward with it. Off: alpha keeps its initial value (paper, 3.5: learned;
-    ours: off, since what is predictable need not be right)."""
+    """Learn alpha, and reward with it. Off: alpha keeps its initial value.
+    (paper, 3.5: learned; ours: off, since what is predictable need not be right)"""
     eta_alpha: Positive = 0.001
     """Learning rate of alpha's logits, > 0 (the authors' code: 0.001)."""
     ts_floor: Fraction = 0.3

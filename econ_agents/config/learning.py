@@ -44,16 +44,15 @@ class NetworkSettings(Settings):
     dropout: Fraction = 0.1
     """Share of activations dropped in training, in [0, 1] (paper: 0.1)."""
     observation_dropout: Fraction = 0.0
-    """Share of the numbers of an observation dropped in training, in [0, 1]. Keeps policies from
-    learning single questions by heart."""
+    """Share of the numbers of an observation dropped in training, in [0, 1].
+    Keeps policies from learning single questions by heart."""
     action_frequencies: CountOrZero = 0
-    """Number of sines and of cosines of every action coordinate that the value heads read, >= 0.
+    """Number of sines and of cosines of every action coordinate that value heads read, >= 0.
     They let values peak inside the box."""
     layer_norm_eps: Positive = 1e-5
     """Number added to the variance in layer normalisation, > 0 (paper: 1e-5)."""
     share_parameters: bool = False
-    """Use one belief network with an embedding per executor, instead of one network each
-    (paper, 3.2: false)."""
+    """Share one belief network, with an embedding per executor (paper, 3.2: false)."""
     agent_frequencies: Count = 8
     """Number of sines and of cosines in an executor's embedding with share_parameters, >= 1."""
 
@@ -83,8 +82,7 @@ class LossSettings(Settings):
     consistency: NonNegative = 0.1
     """Weight lambda_m of the squared distance between Q_i and Q_tot (paper, 3.4: 0.1)."""
     commitment_similarity: NonNegative = 0.1
-    """Weight lambda_b of L_SD, which aligns the features F_i with the commitment (paper, 3.4:
-    0.1)."""
+    """Weight lambda_b of L_SD, which aligns features F_i with the commitment (paper, 3.4: 0.1)."""
     encoder: NonNegative = 1.0
     """Weight of L_e, the encoder's loss (paper, 3.3 and 3.6)."""
     lambda_e: NonNegative = 0.1
@@ -92,15 +90,14 @@ class LossSettings(Settings):
     policy: NonNegative = 1.0
     """Weight of -Q_tot(pi(b)), by whose gradient the policies learn."""
     local_policy: NonNegative = 0.0
-    """Weight of -sum_i Q_i(pi_i(b)), by which every executor also follows its own utility, as in an
-    equilibrium."""
+    """Weight of -sum_i Q_i(pi_i(b)), by which executors also follow their own utilities."""
     action_regulariser: NonNegative = 0.001
     """Weight of the squared actions; keeps policies off the edges of the action box."""
     equilibrium: NonNegative = 0.1
     """Weight of the estimated gain of the best unilateral deviations."""
     best_response: NonNegative = 0.0
-    """Weight of the distance to the best deviation found. It leads from a local optimum of Q_tot
-    to a better one, where the gradient cannot."""
+    """Weight of the distance to the best deviation found.
+    It leads from a local optimum of Q_tot to a better one, where the gradient cannot."""
     commitment_improvement: NonNegative = 0.1
     """Weight of Q_tot before a refinement minus Q_tot after it."""
 
@@ -122,9 +119,9 @@ class BneSettings(Settings):
     max_iterations_infer: Count = 3
     """Largest number of rounds per decision in tests, >= 1 (the authors' code: 3)."""
     convergence_threshold: NonNegative = 0.01
-    """Smallest change of an action that counts, in units of the box [-1, 1], >= 0. Instead of a
-    smaller change the action is repeated exactly; a decision in which all executors repeat theirs
-    is closed (the authors' code: 0.01)."""
+    """Smallest change of an action that counts, in units of the box [-1, 1], >= 0.
+    After a smaller one the action is repeated exactly, and no deviation is left
+    (the authors' code: 0.01)."""
     update_rate: PositiveFraction = 1.0
     """Share eta of a refinement's change that is made, in (0, 1] (the authors' code: 1)."""
     max_delta: Positive = 0.2
@@ -140,7 +137,7 @@ class EarlyStoppingSettings(Settings):
     """Early stopping: end training before its last episode (paper, 3.6).
 
     If the three thresholds are set, all of them must hold. If none is (all null), training stops
-    when the mean reward has not grown by ``min_delta``.
+    when the mean reward has not grown by min_delta.
     """
 
     SECTION: ClassVar[str] = "early_stopping"
@@ -154,8 +151,8 @@ class EarlyStoppingSettings(Settings):
     reward_threshold: float | None = 0.7
     """Least mean reward R_threshold (paper: 0.7)."""
     patience: Count = 5
-    """Number of updates in a row, one every update_interval episodes, for which the criterion must
-    hold, >= 1 (paper: 5)."""
+    """Number of updates in a row for which the criterion must hold, >= 1 (paper: 5).
+    There is one update every update_interval episodes."""
     warmup: CountOrZero = 20
     """Number of first updates in which training never stops, >= 0 (the authors' code: 20)."""
     min_delta: NonNegative = 0.001
@@ -184,8 +181,8 @@ class TrainSettings(Settings):
     updates_per_interval: Count = 1
     """Number of updates after every update_interval episodes, >= 1."""
     use_replay: bool = False
-    """Learn from a replay buffer of replay_size decisions. Off: learn from the last on_policy_size
-    decisions (the authors' code: false)."""
+    """Learn from a replay buffer of replay_size decisions (the authors' code: false).
+    Off: learn from the last on_policy_size decisions."""
     replay_size: Count = 2000
     """Decisions in the replay buffer with use_replay, >= batch_size (the authors' code: 2000)."""
     on_policy_size: Count = 32
@@ -193,21 +190,20 @@ class TrainSettings(Settings):
     gamma: Fraction = 0.99
     """Discount of one step, in [0, 1] (paper: 0.99)."""
     learning_rate: Positive = 1e-3
-    """Learning rate of the belief networks (Adam), > 0 (paper: 1e-3)."""
+    """Adam's learning rate of the belief networks, > 0 (paper: 1e-3)."""
     mixer_learning_rate: Positive = 5e-4
-    """Learning rate of encoder, mixer and refinement (Adam), > 0 (paper: 5e-4, the
-    coordinator's)."""
+    """Adam's learning rate of encoder, mixer and refinement, > 0 (paper: 5e-4, coordinator's)."""
     learning_rate_end: PositiveFraction = 1.0
-    """Share of both learning rates left at the last episode, in (0, 1]; they fall linearly. Below 1
-    the networks settle instead of following every noisy reward."""
+    """Share of both learning rates left at the last episode, in (0, 1]; they fall linearly.
+    Below 1 the networks settle instead of following every noisy reward."""
     gradient_clip: Positive = 10.0
     """Largest norm of a gradient, > 0."""
     deviation_candidates: Count = 4
-    """Number of random actions per executor among which an update looks for the best deviation, for
-    every decision of the batch, >= 1."""
+    """Number of random actions of each executor among which an update looks for its best deviation.
+    At least 1; every decision of a batch has its own."""
     deviation_gain_scale: Positive = 0.01
-    """Gain of a deviation, in units of reward, at which losses.best_response pulls with half its
-    full strength, > 0."""
+    """Gain of a deviation, in units of reward, > 0.
+    At this gain losses.best_response pulls with half its full strength."""
     warmup_episodes: CountOrZero = 16
     """Number of first episodes with uniform random actions, >= 0."""
     exploration_std_start: NonNegative = 0.4
@@ -218,14 +214,14 @@ class TrainSettings(Settings):
     """Episodes after the warm-up over which the noise decays, >= 1."""
     in_flight: Count = 64
     """Largest number of episodes played side by side, >= 1; in training at most update_interval.
-    Results do not depend on it."""
+    Results do not depend on this number."""
     eval_interval: CountOrZero = 0
     """Episodes between evaluations; 0: none."""
     eval_episodes: Count = 32
     """Number of episodes in an evaluation, >= 1."""
     nash_interval: CountOrZero = 0
-    """Episodes between measurements of NashConv; 0: none. A measurement plays each of
-    nash_questions some hundred times: fine for simulated models, expensive for others."""
+    """Episodes between measurements of NashConv; 0: none.
+    A measurement plays each question some hundred times: only simulated models are that cheap."""
     nash_questions: Annotated[int, Bounds(low=4)] = 100
     """Number of questions of the training split on which NashConv is measured, >= 4."""
     checkpoint_interval: Count = 50

@@ -67,8 +67,8 @@ class EvaluationSettings(Settings):
     untrained: bool = False
     """Play the untrained team as well, and report what training changed."""
     streams: Count = 40
-    """Number of sequences of episodes, each with its own memory, >= 1. At most this many episodes
-    are played side by side."""
+    """Number of sequences of episodes, each with its own memory, >= 1.
+    At most this many episodes are played side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +112,11 @@ class Config(Settings):
     coordinator_model: str | None = None
     """Model of the coordinator. If left out, the environment's own default holds."""
     executor_model: str | tuple[str, ...] | None = None
-    """Model of the executors: one name for all, or a list with one for each. If left out, the
-    environment's own default holds."""
+    """Model of the executors: one name for all, or a list with one for each.
+    If left out, the environment's own default holds."""
     group_size: Annotated[int, Bounds(low=2)] | None = None
-    """Largest number of executors per local coordinator, >= 2 (paper, 4.4: at most 4). If left out,
-    the environment's own default holds."""
+    """Largest number of executors per local coordinator, >= 2 (paper, 4.4: at most 4).
+    If left out, the environment's own default holds."""
     update_interval: Count = 10
     """Episodes between updates, >= 1 (paper: 8; the authors' code: 10)."""
     bne_max_iterations: Count | None = None
