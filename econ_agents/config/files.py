@@ -188,7 +188,7 @@ def _read_mapping(path: Path) -> Mapping[Any, Any]:
     except NotationError as error:
         raise ConfigError(f"{path}: {error}") from error
     if values is not None and not isinstance(values, Mapping):
-        raise ConfigError(f"{path} must hold keys and values, as in 'seed: 0'")
+        raise ConfigError(f"{path}: must hold keys and values, as in 'seed: 0'")
     return values or {}
 
 

@@ -180,7 +180,7 @@ def test_help_shows_every_key_with_its_meaning_and_the_value_of_the_file(
     out = capsys.readouterr().out
     for key in config_keys():
         assert f"--{key.replace('_', '-')}" in out
-    assert "Everything random follows from this number, >= 0. (default: 77)" in out
+    assert "Seed of everything random in the run, >= 0. (default: 77)" in out
     assert "(default: p0)" in out
 
 
