@@ -1,8 +1,8 @@
 """Learning agents that bring a team to equilibrium, on any PettingZoo parallel environment.
 
-The package never imports an environment: it is given one by name (``"package.module:callable"``)
-and reads spaces, observations, rewards and numbers in infos, nothing else. Importing it loads no
-heavy library: they load with the modules that use them.
+The package does not depend on any environment: it is given one by name
+(``"package.module:callable"``) and reads only its spaces, observations, rewards and the numbers in
+its infos. Importing the package loads no heavy library; they load with the modules that use them.
 """
 
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Files that survive a crash: written beside their place, flushed to the disk, then renamed."""
+"""Files that survive a crash: written to a temporary file, flushed to the disk, then renamed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` and return once the disk has it.
+    """Write ``data`` to ``path`` and return once it is on the disk.
 
-    A crash in between leaves a part of the file: for what must never be seen in parts, see
-    :func:`replace_file`.
+    A crash in between can leave a part of the file. Use :func:`replace_file` for files that must
+    never be seen half written.
     """
     with path.open("wb") as file:
         file.write(data)
@@ -19,7 +19,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Let ``path`` hold ``data``: whoever reads it, at any moment, sees the old or the new one."""
+    """Replace ``path`` by ``data``: readers see either the old or the new file, never a part."""
     beside = path.with_name(f".{path.name}.new")
     write_durably(beside, data)
     beside.replace(path)
@@ -27,7 +27,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Return once the disk has the names of the files in ``folder``."""
+    """Return once the names of the files in ``folder`` are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,6 @@
-"""The errors of this package: one root, so that ``except econ_agents.EconAgentsError`` catches all.
+"""Root of the errors of this package: ``except econ_agents.EconAgentsError`` catches them all.
 
-A wrong argument of a call is a ``ValueError`` or a ``TypeError``, as everywhere in Python.
+A wrong argument of a call raises ``ValueError`` or ``TypeError``, as everywhere in Python.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import ClassVar
 
 
 class EconAgentsError(Exception):
-    """The root of all errors of this package; the message is for people and says what to do."""
+    """Root of all errors of this package; messages are written for users and say what to do."""
 
     exit_code: ClassVar[int] = 2
-    """Exit code of a command that ends by it: 2 after a mistake of the user, 1 where nothing was
-    wrong with the command, but it could not be carried out."""
+    """Exit code of a command that ends with this error: 2 after a mistake of the user, 1 if the
+    command was right but could not be carried out."""

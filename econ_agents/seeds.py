@@ -1,4 +1,4 @@
-"""One seed in, every random stream out. Nothing in this package uses a global random state."""
+"""Random streams derived from one seed. Nothing in this package uses a global random state."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def derive_seed(*parts: int | str) -> int:
-    """A seed in [0, 2**31) that depends on all ``parts`` and on nothing else.
+    """Derive a seed in [0, 2**31) that depends only on ``parts``.
 
-    It is called as ``derive_seed(run_seed, "episode", number)``: the purpose and the number stand
-    in the parts, so that a resumed run draws what an uninterrupted one would have drawn, on any
-    machine and in any process. A number and its text are the same part.
+    Call it as ``derive_seed(run_seed, "episode", number)``. Since the parts hold the purpose and
+    the number, a resumed run draws what an uninterrupted one would have drawn, on any machine and
+    in any process. A number and its text count as the same part.
     """
     text = "\x1f".join(map(str, parts))
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=4).digest()
@@ -24,12 +24,12 @@ def derive_seed(*parts: int | str) -> int:
 
 
 def numpy_generator(*parts: int | str) -> np.random.Generator:
-    """NumPy's generator at the beginning of the stream of ``parts``; see :func:`derive_seed`."""
+    """Make a NumPy generator at the start of the stream of ``parts``; see :func:`derive_seed`."""
     return np.random.default_rng(derive_seed(*parts))
 
 
 def torch_generator(*parts: int | str) -> torch.Generator:
-    """Torch's generator, on the CPU, at the beginning of the stream of ``parts``."""
+    """Make a torch generator, on the CPU, at the start of the stream of ``parts``."""
     import torch
 
     return torch.Generator().manual_seed(derive_seed(*parts))

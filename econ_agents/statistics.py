@@ -1,4 +1,4 @@
-"""Intervals for what is measured: shares, means and paired differences."""
+"""Confidence intervals of shares, means and paired differences."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scipy import stats
 from econ_agents.errors import EconAgentsError
 
 CONFIDENCE = 0.95
-"""Confidence of every interval of this package."""
+"""Confidence level of every interval of this package."""
 RESAMPLES = 10_000
-"""Resamples of a bootstrap: bounds then move by about 1% of the width from seed to seed."""
+"""Number of resamples of a bootstrap; bounds vary by about 1% of the width from seed to seed."""
 
 _NUMBERS_AT_ONCE = 1_000_000
-"""Numbers that a bootstrap holds in memory: 8 MB."""
+"""Largest number of values that a bootstrap holds in memory: 8 MB."""
 
 
 class TooFewResults(EconAgentsError, ValueError):
-    """Hardly an episode came to a result, so that nothing can be measured."""
+    """Almost no episode came to a result, so that nothing can be measured."""
 
     exit_code = 1
 
@@ -38,12 +38,12 @@ class Interval:
         return f"{self.mean:.4g} ({self.low:.4g} to {self.high:.4g})"
 
     def to_json(self) -> dict[str, float]:
-        """The three numbers by name."""
+        """Return the three numbers by name."""
         return asdict(self)
 
 
 def proportion_interval(successes: int, trials: int) -> Interval:
-    """A share with the score interval of Wilson (1927), which is right near 0 and 1 too.
+    """A share with the score interval of Wilson (1927), which holds near 0 and 1 too.
 
     Raises:
         ValueError: there are no trials, or not between 0 and ``trials`` successes.
@@ -51,7 +51,7 @@ def proportion_interval(successes: int, trials: int) -> Interval:
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(
             f"a share needs at least one trial and 0 to trials successes, got {successes} of "
-            f"{trials}: were all episodes dropped as failed?"
+            f"{trials}: check whether all episodes failed and were dropped"
         )
     interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(mean=successes / trials, low=float(interval.low), high=float(interval.high))
@@ -62,7 +62,7 @@ def mean_interval(values: npt.ArrayLike, *, seed: int) -> Interval:
 
     Args:
         values: shape (count,), count >= 2, finite.
-        seed: of the resampling; the same values and seed give the same interval.
+        seed: seed of the resampling; the same values and seed give the same interval.
 
     Raises:
         ValueError: fewer than two values, another shape, or one that is not finite.
@@ -98,10 +98,10 @@ def paired_difference(
 ) -> Interval:
     """The mean of ``ours - theirs`` on the same questions, with its bootstrap interval.
 
-    Questions are resampled, so what both found hard or easy cancels out.
+    Whole questions are resampled, so that their difficulty cancels out.
 
     Raises:
-        ValueError: the two do not have the same length, or see :func:`mean_interval`.
+        ValueError: the two lengths differ, or as in :func:`mean_interval`.
     """
     if len(ours) != len(theirs):
         raise ValueError(

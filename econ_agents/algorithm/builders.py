@@ -1,4 +1,4 @@
-"""From a configuration to the parts that learn and play."""
+"""Builders: make the parts that learn and play from a configuration."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from econ_agents.seeds import derive_seed
 
 
 def build_teams(config: Config, phase: Phase, *, bne: bool = True) -> Teams:
-    """The environment of a phase, with a place per stream, or ``train.in_flight`` if that is less.
+    """Make the environment of a phase, with one place per stream, at most ``train.in_flight``.
 
     Args:
         config: the configuration.
         phase: ``"train"`` or ``"test"``.
-        bne: whether decisions take several rounds; False plays the baseline.
+        bne: True to play decisions of several rounds; False to play the one-round baseline.
     """
     kwargs = environment_kwargs(config, phase, bne=bne)
     places = min(config.train.in_flight, streams_of(config, phase))
@@ -29,12 +29,12 @@ def build_teams(config: Config, phase: Phase, *, bne: bool = True) -> Teams:
 
 
 def streams_of(config: Config, phase: Phase) -> int:
-    """Sequences of episodes that are played with one policy: one episode of each per update."""
+    """Number of streams: sequences of episodes, of which each plays one episode per update."""
     return config.update_interval if phase == "train" else config.test.streams
 
 
 def team_shapes(space: TeamSpace) -> TeamShapes:
-    """The sizes that the spaces of an environment decide."""
+    """Sizes of the networks that follow from the spaces of an environment."""
     commitment = commitment_columns(space)
     return TeamShapes(
         n_agents=len(space.agents),
@@ -47,19 +47,19 @@ def team_shapes(space: TeamSpace) -> TeamShapes:
 
 
 def build_networks(config: Config, space: TeamSpace) -> TeamNetworks:
-    """Untrained networks, drawn from the configuration's seed."""
+    """Make untrained networks, initialised from the configuration's seed."""
     seed = derive_seed(config.seed, "networks")
     return make_networks(config, team_shapes(space), seed).to(config.device)
 
 
 def build_weighting(config: Config) -> RewardWeighting:
-    """The weights of the reward's components, as they start."""
+    """Make the weights of the reward's components, at their initial values."""
     floor = config.reward.ts_floor if config.reward.dynamic else 0.0
     return RewardWeighting(config.reward.initial_weights.start(), floor).to(config.device)
 
 
 def build_learner(config: Config, space: TeamSpace) -> Learner:
-    """Untrained networks with what trains them."""
+    """Make a learner: untrained networks, their target networks and optimisers."""
     return Learner(
         build_networks(config, space),
         build_weighting(config),
@@ -72,7 +72,7 @@ def build_learner(config: Config, space: TeamSpace) -> Learner:
 def build_policy(
     config: Config, networks: TeamNetworks, space: TeamSpace, phase: Phase
 ) -> TeamPolicy:
-    """The executors' policies, with an empty memory for each stream."""
+    """Make the executors' policies, with an empty memory for each stream."""
     return TeamPolicy(
         networks,
         space,
@@ -84,10 +84,10 @@ def build_policy(
 
 
 def build_exploration(config: Config) -> Exploration:
-    """The schedule of exploration."""
+    """Make the exploration schedule."""
     return Exploration(train=config.train, seed=config.seed)
 
 
 def commitment_columns(space: TeamSpace) -> slice | None:
-    """Columns of an observation that hold the commitment's embedding; None: not named."""
+    """Columns of an observation that hold the commitment's embedding; None if it is not named."""
     return None if space.layout is None else space.layout.get(COMMITMENT_PART)

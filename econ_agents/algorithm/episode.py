@@ -1,4 +1,4 @@
-"""What was played: the record that rollout makes and buffer, metrics, nash and evaluate read."""
+"""The record of one played episode: made by the rollout, read by all that learns or measures."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ class Episode:
     number: int
     """Place of the episode in its run, from 0."""
     stream: int
-    """The sequence of episodes that it continues: memories go from one to the next of a stream."""
+    """Number of its stream, a sequence of episodes; memory can carry over within a stream."""
     seed: int
     """Seed with which the environment was reset."""
     observations: FloatArray
-    """Shape (T + 1, n, obs_dim): before every step, and at the end."""
+    """Observations before every step and at the end, shape (T + 1, n, obs_dim)."""
     states: FloatArray
-    """Shape (T + 1, state_dim)."""
+    """Global states before every step and at the end, shape (T + 1, state_dim)."""
     actions: FloatArray
-    """Shape (T, n, action_dim), in [-1, 1]."""
+    """Actions, shape (T, n, action_dim), in [-1, 1]."""
     rewards: FloatArray
-    """Shape (T, n)."""
+    """Rewards of the agents, shape (T, n)."""
     team_rewards: FloatArray
-    """Shape (T,): the info ``team_reward`` where the environment has it, else the agents' mean."""
+    """Team rewards, shape (T,): the info ``team_reward`` if there is one, else the agents' mean."""
     infos: Mapping[str, FloatArray]
     """Every numeric info of the environment, shape (T, n): one row per step."""
     terminated: bool
-    """Whether the game ended, so that nothing is to be expected beyond the last step. False after
-    a time limit: there the value of the last observation is part of the return."""
+    """True if the game ended, so that no reward can follow the last step. False after a time
+    limit, where the value of the last observation is part of the return."""
     failed: bool
-    """Whether it came to no result: such an episode is counted, and never learned from."""
+    """True if the episode came to no result: it is counted, but never learned from."""
     memory: FloatArray
-    """Shape (L0, n, memory_dim): what the policy remembered when the episode began."""
+    """The policy's memory when the episode began, shape (L0, n, memory_dim)."""
 
     def __post_init__(self) -> None:
         steps, agents = self.length, self.n_agents
@@ -61,16 +61,16 @@ class Episode:
 
     @property
     def length(self) -> int:
-        """T, the number of steps."""
+        """Number of steps T."""
         return len(self.rewards)
 
     @property
     def n_agents(self) -> int:
-        """The number of agents n."""
+        """Number of agents n."""
         return int(self.rewards.shape[-1])
 
     def _check(self, name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
-        """Raise ``ValueError`` unless ``array`` has this shape, where None is any size."""
+        """Raise ``ValueError`` unless ``array`` has this shape; None stands for any size."""
         if array.ndim != len(shape) or any(
             size not in (None, own) for own, size in zip(array.shape, shape, strict=True)
         ):

@@ -1,4 +1,4 @@
-"""What a set of episodes was like, as metrics; only what the environment's infos tell."""
+"""Metrics of a set of episodes, as far as the environment's infos report them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ TOKENS = ("prompt_tokens", "completion_tokens")
 
 
 def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str, float]:
-    """Means over the episodes that came to a result, by metric without namespace; {} for none.
+    """Means over the episodes that came to a result, by metric name; {} if there are none.
 
-    ``reward_mean`` and ``team_reward`` are sums over the steps of an episode; reward components
-    and ``accuracy`` are means over decisions; ``tokens`` is per episode. ``<part>/<agent>``
-    is the mean of one coordinate of an action, ``temperature/executor_0`` for example, in the
-    environment's own units; where it names none, ``action_<k>/<agent>`` in [-1, 1].
+    Names have no namespace. ``reward_mean`` and ``team_reward`` are sums over the steps of an
+    episode; reward components and ``accuracy`` are means over decisions; ``tokens`` is per episode.
+    ``<part>/<agent>`` is the mean of one coordinate of an action, for example
+    ``temperature/executor_0``, in the environment's own units. If the environment does not name
+    the coordinates, it is ``action_<k>/<agent>``, in [-1, 1].
     """
     finished = [episode for episode in episodes if not episode.failed]
     if not finished:
@@ -51,12 +52,12 @@ def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str
 
 
 def tokens_of(episode: Episode) -> float:
-    """Tokens that an episode read and wrote; its infos count from its beginning."""
+    """Prompt and completion tokens of an episode; its infos count from the reset."""
     return float(sum(episode.infos[name][-1, 0] for name in TOKENS))
 
 
 def _per_decision(episodes: Sequence[Episode], name: str) -> float:
-    """Mean of an info over decisions and agents; an info is zero where no decision closed."""
+    """Mean of an info over decisions and agents; the info is zero in steps that close none."""
     total = sum(float(episode.infos[name].mean(axis=1).sum()) for episode in episodes)
     closed = sum(float(episode.infos[CLOSED][:, 0].sum()) for episode in episodes)
     return total / max(closed, 1.0)

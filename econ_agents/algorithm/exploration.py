@@ -1,4 +1,4 @@
-"""Which actions are tried: uniform ones at first, then the policy's with shrinking noise."""
+"""Exploration: uniform actions during the warm-up, then the policy's with shrinking noise."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from econ_agents.seeds import derive_seed
 
 @dataclass(frozen=True, kw_only=True)
 class Exploration:
-    """A schedule over episodes; all units are those of the action box, [-1, 1].
+    """Exploration schedule over episodes, in units of the action box [-1, 1].
 
-    Every draw is a function of the run's seed, the episode and the step alone, so that neither
-    the number of questions in flight nor an interruption changes it.
+    Every draw depends only on the run's seed, the episode and the step, so that neither the number
+    of questions in flight nor an interruption changes it.
     """
 
     train: TrainSettings
-    """The warm-up with uniform actions; then the Gaussian noise, and its linear decay."""
+    """Length of the warm-up, and the start, end and linear decay of the Gaussian noise."""
     seed: int
-    """The run's."""
+    """Seed of the run."""
 
     def std(self, episode: int) -> float:
-        """Standard deviation of the noise in an episode; infinite while actions are uniform."""
+        """Standard deviation of the noise in an episode; infinite during the uniform warm-up."""
         train = self.train
         if episode < train.warmup_episodes:
             return float("inf")
@@ -34,7 +34,7 @@ class Exploration:
         return start + min(1.0, progress) * (end - start)
 
     def explore(self, actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:
-        """What is played instead of the policy's ``actions`` (n_agents, action_size)."""
+        """Return the actions to play in place of the policy's, shape (n_agents, action_size)."""
         rng = np.random.default_rng(derive_seed(self.seed, "exploration", episode, step))
         std = self.std(episode)
         if std == float("inf"):

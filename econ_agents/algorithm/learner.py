@@ -1,4 +1,4 @@
-"""One update: from a batch of decisions to the losses of the paper and a step down their slope."""
+"""One update: the losses of the paper on a batch of decisions, and a gradient step on them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from econ_agents.seeds import derive_seed, torch_generator
 
 
 class NonFiniteLoss(EconAgentsError):
-    """A loss is NaN or infinite; the batch that made it is kept.
+    """A loss is NaN or infinite; the error keeps the batch it was computed from.
 
     Args:
-        name: of the loss.
-        batch: for inspection.
-        values: of all losses.
+        name: name of the loss.
+        batch: the batch, for inspection.
+        values: values of all losses, by name.
     """
 
     exit_code = 1
@@ -38,15 +38,15 @@ class NonFiniteLoss(EconAgentsError):
 
 
 class Learner:
-    """Networks, their slowly following targets, and the optimisers.
+    """The networks, their slowly updated target networks, and the optimisers.
 
     Args:
-        networks: of the team.
-        weighting: of the reward's components.
-        config: decides with ``losses.*``, ``train.*``, ``target_update_*``, ``bne.update_rate``,
-            ``reward.*`` and ``seed`` how is learned.
-        commitment: columns of an observation that hold the commitment's embedding, for L_SD; None:
-            the environment does not name them, and the loss is off.
+        networks: networks of the team.
+        weighting: weights of the reward's components.
+        config: the configuration; its keys ``losses.*``, ``train.*``, ``target_update_*``,
+            ``bne.update_rate``, ``reward.*`` and ``seed`` are used.
+        commitment: columns of an observation that hold the commitment's embedding, for L_SD. None
+            if the environment does not name them: the loss is then off.
         seen: columns of an observation that refinement reads.
     """
 
@@ -69,7 +69,7 @@ class Learner:
         beliefs = list(networks.beliefs.parameters())
         others = [*networks.encoder.parameters(), *networks.mixer.parameters()]
         others += list(networks.refine.parameters())
-        # The paper's two learning rates: executors' networks, and what coordinates them.
+        # The paper has two learning rates: the executors' networks, and the networks above them.
         self.optimiser = torch.optim.Adam(
             [
                 {"params": beliefs, "lr": config.train.learning_rate},
@@ -80,24 +80,24 @@ class Learner:
         self.alpha_optimiser = torch.optim.SGD(weighting.parameters(), lr=config.reward.eta_alpha)
 
     def set_pace(self, share: float) -> None:
-        """Let the networks learn at a share of their learning rates, in (0, 1]."""
+        """Set the learning rates of the networks to a share, in (0, 1], of the configured ones."""
         train = self.config.train
         rates = (train.learning_rate, train.mixer_learning_rate)
         for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = share * rate
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """One step of gradient descent; returns every loss by its name.
+        """Take one step of gradient descent and return every loss by its name.
 
         Raises:
-            NonFiniteLoss: nothing was changed.
+            NonFiniteLoss: a loss or the gradient's norm is not finite; no parameter was changed.
         """
         config = self.config
         beliefs, values, found = self._value_losses(batch)
         found |= self._policy_losses(batch, beliefs)
         weighted = [(getattr(config.losses, name), loss) for name, loss in found.items()]
         counted = [weight * loss for weight, loss in weighted if weight]
-        # With everything off there is still a gradient, which is zero.
+        # If every loss is off, backward() still needs a graph: this one has a zero gradient.
         total = torch.stack(counted).sum() if counted else 0 * beliefs.sum()
         reported = {**found, "total": total}
         weighting = self._weighting_loss(batch, values)
@@ -125,9 +125,9 @@ class Learner:
         return report
 
     def _value_losses(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Losses of what is believed and valued; also the beliefs and the local values."""
+        """Return the beliefs, the local values, and the losses of the belief and value networks."""
         networks = self.networks
-        # Dropout draws from torch's global generator, which is lent a state of its own here.
+        # Dropout draws from torch's global generator: seed it here, and restore it afterwards.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.config.seed, "dropout", self.updates))
             networks.train()
@@ -150,7 +150,7 @@ class Learner:
         return beliefs, values.detach(), found
 
     def _policy_losses(self, batch: Batch, beliefs: Tensor) -> dict[str, Tensor]:
-        """Losses of what is done. They judge actions by values that they must not change."""
+        """Losses of the policies and of refinement, judged by value networks that stay frozen."""
         networks = self.networks
         with frozen(networks.beliefs.value_head, networks.encoder, networks.mixer):
             fixed = beliefs.detach()
@@ -193,12 +193,16 @@ class Learner:
         project = self.networks.mixer.project
         if project is None or self._commitment is None:
             return features.new_zeros(())
-        # The commitment is the same for everybody.
+        # All agents observe the same commitment, so agent 0's columns serve for the batch.
         commitments = then.moments[0, :, -1, self._commitment]
         return losses.commitment_similarity_loss(project(features), commitments)
 
     def _improvement(self, batch: Batch, beliefs: Tensor, team: Tensor) -> Tensor:
-        """Refine what was played by what came of it; judge by the values before it came."""
+        """Loss of refinement: its gain in Q_tot over the actions that were played.
+
+        Refinement reads the moment after the step. Q_tot before and after it is computed from the
+        beliefs before the step.
+        """
         networks = self.networks
         seen = batch.then.moments[:, :, -1, self._seen]
         with torch.no_grad():
@@ -211,7 +215,10 @@ class Learner:
         return losses.commitment_improvement_loss(total, before)
 
     def _weighting_loss(self, batch: Batch, values: Tensor) -> Tensor | None:
-        """L_dr, whose weight is eta_alpha; None where alpha is not learned."""
+        """Loss L_dr of the reward weights; None if alpha is not learned.
+
+        Its step size is eta_alpha.
+        """
         if not self.config.reward.dynamic or batch.components is None:
             return None
         return losses.reward_weighting_loss(self.weighting.rewards(batch.components), values)
@@ -219,7 +226,7 @@ class Learner:
 
 @contextmanager
 def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Parameters that what is computed inside gives no gradient."""
+    """Keep the parameters of these modules out of the gradient while the context is open."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -231,7 +238,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
 
 
 def follow(targets: nn.Module, networks: nn.Module, tau: float) -> None:
-    """Phi' <- tau phi + (1 - tau) phi'."""
+    """Move the target networks towards the networks: phi' <- tau phi + (1 - tau) phi'."""
     with torch.no_grad():
         sources = [parameter.detach() for parameter in networks.parameters()]
         torch._foreach_lerp_(list(targets.parameters()), sources, tau)

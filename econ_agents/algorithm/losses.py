@@ -1,7 +1,7 @@
 """The losses of the paper's section 3, one function each; the learner adds them up.
 
 Shapes: local values and rewards are ``(n_agents, batch)``, team values and rewards ``(batch,)``.
-Every function returns a scalar, the mean over the batch of what its equation says of one decision.
+Each equation is the loss of one decision; each function returns its mean over the batch, a scalar.
 Targets carry no gradient.
 """
 
@@ -12,43 +12,43 @@ from torch.nn.functional import cosine_similarity
 
 
 def td_target(rewards: Tensor, discount: Tensor, next_values: Tensor) -> Tensor:
-    """R + gamma max_e' Q'(tau', e'): the maximum is taken at the target policy's action.
+    """TD target r + gamma max_e' Q'(tau', e'), with the target policy's action as the maximum.
 
     Args:
         rewards: r_i or r_tot.
-        discount: gamma, or 0 where the episode ended there, ``(batch,)``.
+        discount: gamma, or 0 if the episode ended with the step, ``(batch,)``.
         next_values: Q' of the target networks at the next moment.
     """
     return (rewards + discount * next_values).detach()
 
 
 def local_td_loss(values: Tensor, targets: Tensor) -> Tensor:
-    """Sum_i L_TD^i = Sum_i (r_i + gamma max Q_i' - Q_i)^2  (section 3.2)."""
+    """Local TD loss Sum_i L_TD^i = Sum_i (r_i + gamma max Q_i' - Q_i)^2  (section 3.2)."""
     return (targets - values).square().sum(dim=0).mean()
 
 
 def global_td_loss(total: Tensor, targets: Tensor) -> Tensor:
-    """L_TD^tot = (r_tot + gamma max Q_tot' - Q_tot)^2  (section 3.4)."""
+    """Global TD loss L_TD^tot = (r_tot + gamma max Q_tot' - Q_tot)^2  (section 3.4)."""
     return (targets - total).square().mean()
 
 
 def encoder_loss(global_td: Tensor, local_td: Tensor, lambda_e: float) -> Tensor:
-    """L_e = L_TD^tot + lambda_e Sum_i L_TD^i  (section 3.3)."""
+    """Encoder loss L_e = L_TD^tot + lambda_e Sum_i L_TD^i  (section 3.3)."""
     return global_td + lambda_e * local_td
 
 
 def consistency_loss(values: Tensor, total: Tensor) -> Tensor:
-    """Sum_i (Q_i - Q_tot)^2  (section 3.4, weighted by lambda_m)."""
+    """Consistency loss Sum_i (Q_i - Q_tot)^2  (section 3.4, weighted by lambda_m)."""
     return (values - total).square().sum(dim=0).mean()
 
 
 def commitment_similarity_loss(features: Tensor, commitments: Tensor) -> Tensor:
-    """L_SD = Sum_i (1 - cos(F_i, C))^2  (section 3.4, weighted by lambda_b).
+    """Similarity loss L_SD = Sum_i (1 - cos(F_i, C))^2  (section 3.4, weighted by lambda_b).
 
     Args:
         features: F_i projected to the size of C, ``(batch, n_agents, size)``.
-        commitments: embeddings C of the commitments, ``(batch, size)``. An all-zero row says that
-            nothing was committed to, and counts nothing.
+        commitments: embeddings C of the commitments, ``(batch, size)``. An all-zero row stands for
+            no commitment and is left out of the mean.
     """
     similarity = cosine_similarity(features, commitments.unsqueeze(1), dim=-1)
     committed = (commitments != 0).any(dim=-1).to(features.dtype)
@@ -57,21 +57,22 @@ def commitment_similarity_loss(features: Tensor, commitments: Tensor) -> Tensor:
 
 
 def policy_loss(total: Tensor) -> Tensor:
-    """- Q_tot(pi(b)), differentiated through the actions (FACMAC, Peng et al. 2021)."""
+    """Policy loss -Q_tot(pi(b)), differentiated through the actions (FACMAC, Peng et al. 2021)."""
     return -total.mean()
 
 
 def local_policy_loss(values: Tensor) -> Tensor:
-    """- Sum_i Q_i(b_i, pi_i(b_i)): every executor's own utility, differentiated through its action.
+    """Local policy loss -Sum_i Q_i(b_i, pi_i(b_i)), differentiated through the actions.
 
-    In an equilibrium each executor does what is best for itself (section 2.2), and what an
-    executor's own action does shows in its own reward with less noise than in the team's.
+    It follows every executor's own utility. In an equilibrium each executor does what is best for
+    itself (section 2.2), and the effect of an executor's action shows in its own reward with less
+    noise than in the team's.
     """
     return -values.sum(dim=0).mean()
 
 
 def action_regulariser(actions: Tensor) -> Tensor:
-    """Sum_i |e_i|^2: keeps actions off the walls of their box, where the sigmoid has no slope.
+    """Regulariser Sum_i |e_i|^2: keeps actions off the box's edges, where the sigmoid is flat.
 
     Args:
         actions: ``(n_agents, batch, action_size)`` in [-1, 1].
@@ -80,13 +81,13 @@ def action_regulariser(actions: Tensor) -> Tensor:
 
 
 def equilibrium_loss(best_deviations: Tensor, total: Tensor) -> Tensor:
-    """Sum_i max(0, max_{e_i'} Q_tot(e_i', e_{-i}) - Q_tot(e)): what deviating is believed to gain.
+    """Equilibrium loss: the gain that the networks expect from the best unilateral deviations.
 
-    Zero in a profile that no executor can better alone: the Nash condition of section 2.2, as the
-    networks see it.
+    Sum_i max(0, max_{e_i'} Q_tot(e_i', e_{-i}) - Q_tot(e)). It is zero in a profile that no
+    executor can improve alone: the Nash condition of section 2.2, as the networks see it.
 
     Args:
-        best_deviations: Q_tot at every executor's best deviation that was found,
+        best_deviations: Q_tot at the best deviation found of every executor,
             ``(n_agents, batch)``; no gradient flows through it.
         total: Q_tot(e).
     """
@@ -100,17 +101,18 @@ def best_response_loss(
     total: Tensor,
     gain_scale: float,
 ) -> Tensor:
-    """Sum_i g_i / (g_i + gain_scale) |e_i - e_i*|^2, g_i = max(0, Q_tot(e_i*, e_{-i}) - Q_tot(e)).
+    """Best response loss: draws every executor towards the best deviation found for it.
 
-    Where the search found something better, the policy is drawn there. The slope of Q_tot alone
-    cannot lead from one hill to a higher one; best responses can.
+    Sum_i g_i / (g_i + gain_scale) |e_i - e_i*|^2 with g_i = max(0, Q_tot(e_i*, e_{-i}) - Q_tot(e)).
+    The gradient of Q_tot alone cannot lead from a local optimum to a better one; best responses
+    can.
 
     Args:
         actions: e_i, ``(n_agents, batch, action_size)``; gradient flows through these only.
-        deviations: e_i*, the best deviation found of every executor, of the same shape.
-        best_deviations: Q_tot there, ``(n_agents, batch)``.
+        deviations: e_i*, the best deviation found of every executor, shaped as ``actions``.
+        best_deviations: Q_tot at these deviations, ``(n_agents, batch)``.
         total: Q_tot(e), ``(batch,)``.
-        gain_scale: the gain, > 0, at which half of the full pull is felt.
+        gain_scale: gain, > 0, at which the weight g_i / (g_i + gain_scale) is one half.
     """
     gain = (best_deviations - total).detach().clamp(min=0)
     distance = (actions - deviations.detach()).square().sum(dim=-1)
@@ -118,12 +120,12 @@ def best_response_loss(
 
 
 def commitment_improvement_loss(refined: Tensor, before: Tensor) -> Tensor:
-    """- (Q_tot after refinement - Q_tot before): refinement has to be worth its tokens."""
+    """Loss -(Q_tot after refinement - Q_tot before): refinement has to be worth its tokens."""
     return (before.detach() - refined).mean()
 
 
 def reward_weighting_loss(actual: Tensor, expected: Tensor) -> Tensor:
-    """L_dr = Sum_i (r_actual - r_expected)^2  (section 3.5), r_expected = Q_i.
+    """Reward weighting loss L_dr = Sum_i (r_actual - r_expected)^2, r_expected = Q_i (section 3.5).
 
     Args:
         actual: Sum_k alpha_k component_k, with gradient to the weights alpha.

@@ -1,9 +1,9 @@
-"""What an executor remembers: the last moments of its stream. Never rewards, never correctness.
+"""Memory of an executor: the last moments of its stream, never rewards or correctness.
 
 A *stream* is the sequence of episodes that one place of the batch plays. A *moment* is
-(observation | action taken there | 1), or (observation | 0 | 0) for an episode's last observation,
-on which nobody acts. Since observations hold no reward and no gold answer, nothing of them can
-reach a policy through its memory.
+(observation | action taken on it | 1), or (observation | 0 | 0) for an episode's last observation,
+on which no action is taken. Since observations hold no reward and no gold answer, neither can reach
+a policy through its memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 
 def moments_of(observations: FloatArray, actions: FloatArray) -> FloatArray:
-    """Moments ``(..., n_agents, moment_size)`` of observations and the actions taken there.
+    """Moments ``(..., n_agents, moment_size)`` of observations and the actions taken on them.
 
     Args:
         observations: ``(..., n_agents, observation_size)``.
@@ -31,7 +31,7 @@ def moments_of(observations: FloatArray, actions: FloatArray) -> FloatArray:
 
 
 def still_moments(observations: FloatArray, action_size: int) -> FloatArray:
-    """Moments at which nobody has acted (yet): the present, or an episode's end."""
+    """Moments without an action: the present, or an episode's last observation."""
     nothing = np.zeros((*observations.shape[:-1], action_size + 1), dtype=np.float32)
     return np.concatenate([observations, nothing], axis=-1)
 
@@ -40,12 +40,13 @@ class Memory:
     """The last moments of every stream.
 
     Args:
-        settings: the number L of moments that are kept, and the scope: ``"episode"`` forgets at the
-            start of every episode, which is the local history tau_i of the paper; ``"stream"`` goes
-            on over episodes, so that an executor learns within a session what kind of questions
-            come.
+        settings: the number L of moments that are kept, and the scope. ``"episode"`` forgets at the
+            start of every episode, which gives the local history tau_i of the paper; ``"stream"``
+            carries over from episode to episode, so that an executor can adapt within a session to
+            the kind of questions.
         streams: number of streams S.
-        n_agents, moment_size: sizes.
+        n_agents: number of agents.
+        moment_size: numbers in one moment.
     """
 
     def __init__(
@@ -55,12 +56,12 @@ class Memory:
         self.moments: FloatArray = np.zeros(
             (streams, settings.length, n_agents, moment_size), dtype=np.float32
         )
-        """``(streams, length, n_agents, moment_size)``, oldest first."""
+        """Moments ``(streams, length, n_agents, moment_size)``, oldest first."""
         self.filled: Flags = np.zeros((streams, settings.length), dtype=np.bool_)
-        """``(streams, length)``: which of these have happened."""
+        """Mask ``(streams, length)``: True for moments that have happened."""
 
     def begin(self, stream: int) -> FloatArray:
-        """Start an episode; returns what is remembered of before, ``(known, n_agents, size)``."""
+        """Start an episode; return the moments remembered so far, ``(known, n_agents, size)``."""
         if self.settings.scope == "episode":
             self.filled[stream] = False
             self.moments[stream] = 0
@@ -68,7 +69,7 @@ class Memory:
         return known
 
     def append(self, stream: int, moment: FloatArray) -> None:
-        """Remember one more moment ``(n_agents, moment_size)``, and forget the oldest."""
+        """Add a moment ``(n_agents, moment_size)`` and forget the oldest one."""
         if self.settings.length == 0:
             return
         self.moments[stream] = np.roll(self.moments[stream], -1, axis=0)
@@ -77,7 +78,7 @@ class Memory:
         self.filled[stream, -1] = True
 
     def restore(self, stream: int, known: FloatArray) -> None:
-        """Undo everything since :meth:`begin` returned ``known``: the episode does not count."""
+        """Return to the state in which :meth:`begin` returned ``known``: the episode failed."""
         self.filled[stream] = False
         self.moments[stream] = 0
         if len(known):
@@ -88,11 +89,11 @@ class Memory:
         """Memory and present of all streams, as the belief networks read them.
 
         Args:
-            observations: of the present, ``(streams, n_agents, observation_size)``.
+            observations: present observations, ``(streams, n_agents, observation_size)``.
 
         Returns:
-            moments ``(streams, length + 1, n_agents, moment_size)`` and which of them are known,
-            ``(streams, length + 1)``.
+            Moments ``(streams, length + 1, n_agents, moment_size)``, and a mask
+            ``(streams, length + 1)`` that is True for the moments that have happened.
         """
         action_size = self.moments.shape[-1] - observations.shape[-1] - 1
         present = still_moments(observations, action_size)[:, np.newaxis]

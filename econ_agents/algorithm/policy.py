@@ -1,4 +1,4 @@
-"""From what the executors see to what they do: beliefs, actions, and refinement to equilibrium."""
+"""The executors' policies: from observations to beliefs, actions and their refinement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from econ_agents.errors import EconAgentsError
 from econ_agents.networks import TeamNetworks
 
 ROUND_PART, COMMITMENT_PART, RESPONSE_PART = "round", "commitment", "response"
-"""Names in an environment's ``observation_layout`` that refinement reads."""
+"""Names of the parts of an ``observation_layout`` that refinement reads."""
 
 
 class NonFiniteAction(EconAgentsError):
@@ -26,17 +26,17 @@ class NonFiniteAction(EconAgentsError):
 class TeamPolicy:
     """The executors' policies on several streams of episodes at once.
 
-    Every call of :meth:`act` computes the rows of all streams, also of those that are not playing:
-    what one stream does then never depends on how many others play beside it, to the last bit.
+    Every call of :meth:`act` computes the rows of all streams, also of those that are not playing.
+    The actions of one stream therefore do not depend, to the last bit, on how many others play.
 
     Args:
-        networks: of the team.
-        space: of the environment. Where its layout does not name the round, every step is a
+        networks: networks of the team.
+        space: space of the environment. If its layout does not name the round, every step is a
             decision of its own and nothing is refined.
-        refine: later rounds move the last action by the refinement network; otherwise the policy
-            acts anew in every round.
-        bne: how far and until when they move it.
-        memory: what is remembered of a stream.
+        refine: True if the refinement network moves the last action in later rounds of a decision;
+            False if the policy acts anew in every round.
+        bne: step size and stopping rules of the refinement.
+        memory: length and scope of the memory.
         streams: number of streams S.
     """
 
@@ -68,18 +68,18 @@ class TeamPolicy:
         self._commitments: list[list[FloatArray]] = [[] for _ in range(streams)]
 
     def begin(self, stream: int) -> FloatArray:
-        """Start an episode; what is remembered of before, ``(known, n_agents, moment_size)``."""
+        """Start an episode; return the moments remembered, ``(known, n_agents, moment_size)``."""
         return self.memory.begin(stream)
 
     def act(self, observations: FloatArray) -> FloatArray:
-        """Actions in [-1, 1], ``(streams, n_agents, action_size)``.
+        """Choose actions in [-1, 1], ``(streams, n_agents, action_size)``.
 
         Args:
-            observations: ``(streams, n_agents, observation_size)``; any finite values where a
-                stream is not playing.
+            observations: ``(streams, n_agents, observation_size)``; any finite values in the rows
+                of streams that are not playing.
 
         Raises:
-            NonFiniteAction: the networks give no actions any more.
+            NonFiniteAction: the networks have diverged.
         """
         with torch.no_grad():
             proposed = self._propose(observations)
@@ -90,7 +90,7 @@ class TeamPolicy:
             )
         if self._round is None:
             return proposed
-        # Refinement looks at later rounds only: the first round of a decision is the policy's.
+        # Only later rounds are refined: in the first round of a decision the policy acts freely.
         later = observations[:, 0, self._round].max(axis=-1) > 0
         still = np.abs(proposed - self._last).max(axis=-1) < self.bne.convergence_threshold
         still |= self._settled(observations)[:, np.newaxis]
@@ -98,7 +98,7 @@ class TeamPolicy:
         return np.where(repeats[..., np.newaxis], self._last, proposed)
 
     def played(self, stream: int, observations: FloatArray, actions: FloatArray) -> None:
-        """Remember what one stream saw and did: ``(n_agents, size)`` each."""
+        """Remember the observations and actions of one stream, ``(n_agents, size)`` each."""
         self._last[stream] = actions
         self.memory.append(stream, moments_of(observations, actions))
         if self._round is None or self._commitment is None:
@@ -106,19 +106,19 @@ class TeamPolicy:
         if observations[0, self._round].max() > 0:
             self._commitments[stream].append(observations[0, self._commitment].copy())
         else:
-            # A new decision: what an earlier one came to settles nothing.
+            # A new decision begins: commitments of the last one say nothing about convergence.
             self._commitments[stream] = []
 
     def ended(self, stream: int, observations: FloatArray) -> None:
-        """Remember the last observation of an episode, on which nobody acts."""
+        """Remember the last observation of an episode, on which no action is taken."""
         self.memory.append(stream, still_moments(observations, self._last.shape[-1]))
 
     def forget(self, stream: int, known: FloatArray) -> None:
-        """Take an episode back that failed; ``known`` is what :meth:`begin` returned."""
+        """Forget a failed episode; ``known`` is what :meth:`begin` returned for it."""
         self.memory.restore(stream, known)
 
     def _propose(self, observations: FloatArray) -> FloatArray:
-        """What the networks would do, before anyone repeats an action."""
+        """Actions that the networks propose, before converged ones are replaced by repetitions."""
         moments, known = self.memory.windows(observations)
         window = torch.from_numpy(moments.transpose(2, 0, 1, 3).copy())
         device = self.networks.beliefs.action_head.weight.device
@@ -139,7 +139,7 @@ class TeamPolicy:
         return np.where(later, refined, first)
 
     def _settled(self, observations: FloatArray) -> Flags:
-        """Streams whose commitments repeat or oscillate, ``(streams,)``."""
+        """Mask ``(streams,)``: True for streams whose commitments repeat or oscillate."""
         settled = np.zeros(self.streams, dtype=np.bool_)
         if self._commitment is None:
             return settled
@@ -153,7 +153,7 @@ class TeamPolicy:
         return settled
 
     def _match(self, one: FloatArray, other: FloatArray) -> bool:
-        """Whether two commitments are the same; an empty one is like no other."""
+        """Return True if two commitments are the same; an empty one equals no other."""
         length = float(np.linalg.norm(one) * np.linalg.norm(other))
         return length > 0 and float(one @ other) / length >= self.bne.commitment_match_threshold
 
@@ -161,7 +161,7 @@ class TeamPolicy:
 def seen_columns(space: TeamSpace) -> NDArray[np.intp]:
     """Columns of an observation that show the last round: response and commitment.
 
-    All columns where the environment does not name these two.
+    Return all columns if the environment does not name these two parts.
     """
     layout = space.layout or {}
     columns = np.arange(space.observation_size)
@@ -171,6 +171,6 @@ def seen_columns(space: TeamSpace) -> NDArray[np.intp]:
 
 
 def _streams_first(actions: Tensor) -> FloatArray:
-    """``(n_agents, streams, size)`` to a contiguous array ``(streams, n_agents, size)``."""
+    """Turn ``(n_agents, streams, size)`` into a contiguous array ``(streams, n_agents, size)``."""
     rows: FloatArray = actions.transpose(0, 1).contiguous().cpu().numpy()
     return rows

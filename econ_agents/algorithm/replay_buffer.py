@@ -1,4 +1,4 @@
-"""Episodes to learn from, and the batches of decisions drawn from them."""
+"""The replay buffer: episodes to learn from, and batches of decisions drawn from them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from econ_agents.algorithm.reward_weighting import COMPONENTS
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Memory and present of every executor, as belief networks read them."""
+    """Memory and present moment of every executor, as the belief networks read them."""
 
     moments: Tensor
-    """``(n_agents, batch, length + 1, moment_size)``, the present last."""
+    """Moments ``(n_agents, batch, length + 1, moment_size)``, the present last."""
     known: Tensor
-    """``(batch, length + 1)``, False where the memory was still empty."""
+    """Mask ``(batch, length + 1)``, False where the memory was still empty."""
 
     def to(self, device: str) -> Window:
-        """The same on a device."""
+        """Copy the window to a device."""
         return Window(moments=self.moments.to(device), known=self.known.to(device))
 
 
@@ -35,23 +35,23 @@ class Batch:
 
     now: Window
     actions: Tensor
-    """``(n_agents, batch, action_size)``."""
+    """Actions ``(n_agents, batch, action_size)``."""
     rewards: Tensor
-    """r_i, ``(n_agents, batch)``."""
+    """Rewards r_i, ``(n_agents, batch)``."""
     team_rewards: Tensor
-    """r_tot, ``(batch,)``."""
+    """Team rewards r_tot, ``(batch,)``."""
     components: Tensor | None
-    """``(n_agents, batch, 3)`` in the order of ``COMPONENTS``; None where infos name none."""
+    """Reward components ``(n_agents, batch, 3)``, ordered as ``COMPONENTS``; None if unreported."""
     states: Tensor
-    """``(batch, state_size)``."""
+    """States before the step, ``(batch, state_size)``."""
     then: Window
-    """The moment after the step."""
+    """Window after the step."""
     next_states: Tensor
     terminal: Tensor
-    """``(batch,)``: whether the episode ended there for good; a time limit does not."""
+    """Flags ``(batch,)``: 1 if the step ended the game, 0 otherwise, also after a time limit."""
 
     def to(self, device: str) -> Batch:
-        """The same on a device."""
+        """Copy the batch to a device."""
         return Batch(
             now=self.now.to(device),
             actions=self.actions.to(device),
@@ -69,7 +69,7 @@ class EpisodeBuffer:
     """The latest episodes, up to a number of decisions.
 
     Args:
-        capacity: decisions kept; the oldest episodes go first.
+        capacity: largest number of decisions kept; the oldest episodes are dropped first.
         memory_length: moments before the present in a window.
     """
 
@@ -80,30 +80,32 @@ class EpisodeBuffer:
         self._decisions = 0
 
     def __len__(self) -> int:
-        """Decisions that are kept."""
+        """Number of decisions in the buffer."""
         return self._decisions
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all episodes."""
         self.episodes.clear()
         self._decisions = 0
 
     def extend(self, episodes: Iterable[Episode]) -> None:
-        """Keep further episodes; failed ones are no result and are refused.
+        """Add episodes, and drop the oldest ones beyond the capacity.
 
         Raises:
-            ValueError: an episode has failed.
+            ValueError: an episode has failed, so that it has no result to learn from.
         """
         for episode in episodes:
             if episode.failed:
-                raise ValueError(f"episode {episode.number} failed: there is nothing to learn")
+                raise ValueError(
+                    f"episode {episode.number} failed and cannot be learned from: leave it out"
+                )
             self.episodes.append(episode)
             self._decisions += len(episode.actions)
         while self._decisions > self.capacity and len(self.episodes) > 1:
             self._decisions -= len(self.episodes.popleft().actions)
 
     def sample(self, size: int, rng: np.random.Generator) -> Batch:
-        """``size`` decisions, drawn uniformly with replacement."""
+        """Draw ``size`` decisions uniformly, with replacement."""
         lengths = np.array([len(episode.actions) for episode in self.episodes])
         ends = lengths.cumsum()
         chosen = rng.integers(ends[-1], size=size)
@@ -134,7 +136,7 @@ class EpisodeBuffer:
 
 
 def _window(episode: Episode, step: int, length: int) -> tuple[FloatArray, Flags]:
-    """The ``length`` moments before ``step`` and the observation at it; see the memory module."""
+    """The ``length`` moments before ``step``, then the observation at ``step``, and their mask."""
     present = still_moments(episode.observations[step], episode.actions.shape[-1])[np.newaxis]
     start = max(0, step - length)
     before = moments_of(episode.observations[start:step], episode.actions[start:step])

@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 COMPONENTS = ("ts", "al", "cc")
-"""Task correctness, action likelihood, collaborative contribution: infos and options use these."""
+"""Names, in infos and options, of task correctness, action likelihood and contribution."""
 
 
 class RewardWeighting(nn.Module):
-    """alpha = (floor, 0, 0) + (1 - floor) softmax(alpha_logits): positive, with sum 1.
+    """Learned weights alpha = (floor, 0, 0) + (1 - floor) softmax(alpha_logits), with sum 1.
 
-    The loss L_dr that moves the logits (:func:`~.losses.reward_weighting_loss`) makes rewards
-    *predictable*, and what is easiest to predict is agreement, not truth. Without a floor the
-    weight of task correctness can therefore fall to nothing: the team would be paid for agreeing
-    on anything. The floor is the weight that correctness never loses.
+    The loss L_dr of the logits (:func:`~.losses.reward_weighting_loss`) makes rewards
+    *predictable*, and agreement is easier to predict than truth. Without a floor the weight of task
+    correctness can therefore fall to zero, and the team would be paid for agreeing on anything. The
+    floor is the least weight of task correctness.
 
     Args:
-        initial: weights at the start, of ``ts``, ``al`` and ``cc``; they are scaled to sum 1.
+        initial: initial weights of ``ts``, ``al`` and ``cc``; they are scaled to sum 1.
         ts_floor: smallest weight of ``ts``, in [0, 1).
 
     Raises:
@@ -46,22 +46,22 @@ class RewardWeighting(nn.Module):
                 f"{float(start[0]):.3g}, got {ts_floor}"
             )
         floor = torch.tensor([ts_floor, 0.0, 0.0], dtype=torch.float64)
-        # A weight that starts at its floor keeps a trace of itself: the logarithm needs it.
+        # A weight that starts at its floor is kept just above it, since the logarithm needs > 0.
         free = ((start - floor) / (1 - ts_floor)).clamp(min=1e-6)
         self.floor: Tensor
         self.register_buffer("floor", floor.float())
         self.alpha_logits = nn.Parameter(free.log().float())
 
     def forward(self) -> Tensor:
-        """The weights of ``COMPONENTS``, shape (3,)."""
+        """Return the weights of ``COMPONENTS``, shape (3,)."""
         free = torch.softmax(self.alpha_logits, dim=0)
         return self.floor + (1 - self.floor[0]) * free
 
     def rewards(self, components: Tensor) -> Tensor:
-        """Sum_k alpha_k component_k of ``(..., 3)`` components."""
+        """Rewards Sum_k alpha_k component_k, shape (...), of components ``(..., 3)``."""
         weights: Tensor = self()
         return components @ weights
 
     def as_options(self) -> dict[str, float]:
-        """The weights as ``reset(options={"reward_weights": ...})`` takes them."""
+        """The weights by name, as ``reset(options={"reward_weights": ...})`` takes them."""
         return dict(zip(COMPONENTS, self().tolist(), strict=True))

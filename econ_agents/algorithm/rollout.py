@@ -1,8 +1,8 @@
-"""Playing episodes: one loop over the steps of a wave, and the episodes that it makes.
+"""Rollout: one loop over the steps of a wave, and the episodes recorded from it.
 
 A *wave* is one episode in each of the first places of :class:`~econ_agents.environments.Teams`,
-played side by side from their start to their end. :func:`play_wave` is the only loop in which a
-policy meets an environment; what is kept of its steps is up to its caller.
+played side by side from start to end. :func:`play_wave` is the only loop in which a policy acts in
+an environment; its caller decides what to keep of the steps.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from econ_agents.environments import FAILED, TEAM_REWARD, Moment, Teams
 
 
 class Act(Protocol):
-    """A policy as a function, deterministic given what it has seen since step 0 of the wave."""
+    """A policy as a function, deterministic given its observations since step 0 of the wave."""
 
     def __call__(self, moment: Moment, step: int) -> FloatArray:
         """Choose the actions of all places, ``(places, n_agents, action_size)`` in [-1, 1].
 
         Args:
-            moment: all places as they are; rows of places without an episode hold anything, and
-                their actions are not read.
-            step: number of the step in its wave. 0: new episodes begin in all places, and what
-                the policy remembers of earlier ones must be forgotten.
+            moment: the present of all places. Rows of places without an episode may hold anything,
+                and their actions are not read.
+            step: number of the step in its wave. At 0 new episodes begin in all places, and the
+                policy must forget earlier ones.
         """
         ...
 
 
 Override: TypeAlias = Callable[[FloatArray, int, int], FloatArray]
-"""From the policy's actions (n_agents, action_size), the episode's number and its step to what is
-played instead: exploration, a deviation, or another policy altogether."""
+"""Callback that replaces actions: exploration, a deviation, or another policy altogether. It takes
+the policy's actions (n_agents, action_size), the number of the episode and the step, and returns
+the actions to play."""
 Watch: TypeAlias = Callable[[int, Episode], None]
-"""Told of every episode that has ended, and in which place, before another starts there."""
+"""Callback with the place and the record of an ended episode, before the place starts another."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -46,10 +47,10 @@ class WaveStep:
     """One step of a wave."""
 
     places: Sequence[int]
-    """Those whose episodes take it, in ascending order."""
+    """Places whose episodes take this step, in ascending order."""
     before: Moment
     actions: FloatArray
-    """As played, shape (places, n_agents, action_size); rows of other places hold anything."""
+    """Actions played, shape (places, n_agents, action_size); other places' rows hold anything."""
     after: Moment
 
 
@@ -62,15 +63,15 @@ def play_wave(
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[WaveStep]:
-    """Play one episode per seed, side by side in the first places; yields the steps as they end.
+    """Play one episode per seed, side by side in the first places; yield every step when done.
 
     Args:
         teams: the environment; no episode is running in it.
         act: the policy.
-        seeds: of the episodes, at most ``teams.num_places``.
+        seeds: seeds of the episodes, at most ``teams.num_places``.
         first: number of the first episode, for ``override``.
-        override: changes what the policy chose; None plays it as it is.
-        options: for the reset.
+        override: replaces the policy's actions; None plays them unchanged.
+        options: options of the reset.
 
     Raises:
         ValueError: episodes are running in other places.
@@ -78,7 +79,7 @@ def play_wave(
     moment = teams.reset(dict(enumerate(seeds)), options)
     if moment.active[len(seeds) :].any():
         raise ValueError(
-            "episodes of somebody else are running in this environment: make a second one with "
+            "other episodes are still running in this environment: make a second one with "
             "make_teams for measuring"
         )
     step = 0
@@ -106,21 +107,21 @@ def play_episodes(
 ) -> list[Episode]:
     """Play one episode per seed, in waves of at most ``teams.num_places``.
 
-    Episode ``first + k`` continues stream k, counted round all streams of the policy. What it is
-    does not depend on the number of places.
+    Episode ``first + k`` continues stream k modulo the number of streams. Its course does not
+    depend on the number of places.
 
     Args:
         teams: the environment.
-        policy: of the team; its streams go on from where they are.
-        seeds: of the episodes, for the environment.
+        policy: the team's policy; its streams continue from their present state.
+        seeds: seeds of the episodes, for the environment.
         first: number of the first episode.
-        override: changes what the policy chose; None plays it as it is.
-        options: for every reset.
-        watch: told of every episode when its wave has ended.
+        override: replaces the policy's actions; None plays them unchanged.
+        options: options of every reset.
+        watch: called with every episode when its wave has ended.
 
     Returns:
-        The episodes in order, all with the same infos: zeros where one did not report something
-        that another one did.
+        The episodes in order. All have the same infos: an info that only some of them report is
+        zero in the others.
     """
     episodes: list[Episode] = []
     while len(episodes) < len(seeds):
@@ -153,7 +154,7 @@ def _play_streams(
     override: Override | None,
     options: Mapping[str, Any] | None,
 ) -> list[Episode]:
-    """The next episode of each of these streams, in one wave."""
+    """Play the next episode of each of these streams, in one wave."""
     memories = [policy.begin(stream) for stream in streams]
     rows = slice(streams.start, streams.stop)
 
@@ -198,10 +199,10 @@ def _episode(
     seed: int,
     memory: FloatArray,
 ) -> Episode:
-    """The record of the episode in one place, from the steps that it took."""
+    """Record the episode of one place from its steps."""
     moments = [steps[0].before, *(step.after for step in steps)]
     rewards = _stack([step.after.rewards[place] for step in steps])
-    # Environments may report something in some steps only.
+    # An environment may report an info in some steps only: it is zero in the others.
     nothing = np.zeros(rewards.shape[1])
     keys = dict.fromkeys(key for step in steps for key in step.after.infos)
     infos = {
@@ -212,8 +213,8 @@ def _episode(
     }
     team = infos[TEAM_REWARD][:, 0] if TEAM_REWARD in infos else rewards.mean(axis=1)
     last = steps[-1].after
-    # An environment that reports failures truncates for no other reason; for any other one,
-    # truncation is the time limit that Gymnasium means by it.
+    # An environment that has the info "failed" truncates only on failure. For any other
+    # environment, truncation is a time limit, as in Gymnasium.
     failed = FAILED in infos and bool(last.truncated[place] or infos[FAILED].any())
     return Episode(
         number=number,
@@ -232,7 +233,7 @@ def _episode(
 
 
 def _with_equal_infos(episodes: list[Episode]) -> list[Episode]:
-    """The episodes, each with the infos of all: which it has must not depend on the places."""
+    """Give every episode the infos of all, so that they do not depend on the number of places."""
     keys = dict.fromkeys(key for episode in episodes for key in episode.infos)
     return [
         replace(

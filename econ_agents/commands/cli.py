@@ -24,7 +24,7 @@ USAGE = "\n".join(
         *_SUMMARIES,
         "",
         f"{PROGRAM} COMMAND --help lists the flags of a command.",
-        f"{PROGRAM} --version prints the versions that a report of a bug needs.",
+        f"{PROGRAM} --version prints the versions to quote in a bug report.",
     )
 )
 
@@ -32,8 +32,8 @@ USAGE = "\n".join(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    0; 1 if it could not be carried out (training diverged, or hardly an episode came to a result);
-    2 after a mistake of the user; 130 after Ctrl-C.
+    0 after success; 1 if the command failed (training diverged, or almost no episode came to a
+    result); 2 after a mistake of the user; 130 after Ctrl-C.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(versions())
         return 0
     if name not in COMMANDS and name not in ALIASES:
-        # The word is not repeated: it may be a key, pasted to the wrong place.
+        # The message does not repeat the word: it may be a key, pasted to the wrong place.
         print(f"{PROGRAM}: there is no such command\n\n{USAGE}", file=sys.stderr)
         return 2
 
@@ -61,7 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def use_one_thread() -> None:
-    """Networks this small gain nothing from more, and the last bits of a sum depend on how many."""
+    """Make torch use one thread.
+
+    Networks this small gain nothing from more threads, and their number changes the last bits of a
+    sum.
+    """
     import torch
 
     torch.set_num_threads(1)

@@ -1,9 +1,9 @@
-"""Flags from the configuration: a file and assignments first, then every key as a flag.
+"""Flags of the commands: ``--config`` and ``--set`` first, then a flag for every key.
 
-A command line is read twice. The first reading finds what the configuration starts from
-(``--config``, ``--set`` and, for commands that work on a trained policy, ``--model-dir``); the
-second has a flag for every key, whose default is what was found. Help therefore shows the values
-that hold without a flag. Flags are written with dashes, and understood with underscores as well.
+A command line is read twice. The first reading finds the sources of the configuration
+(``--config``, ``--set`` and, for commands that work on a trained policy, ``--model-dir``). The
+second has a flag for every key, whose default is the value from these sources: help thus shows the
+values that hold without a flag. Flags are shown with dashes; underscores are accepted as well.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ Assignments = Annotated[
     tyro.conf.UseAppendAction,
     tyro.conf.arg(metavar="KEY=VALUE ...", help_behavior_hint="(repeatable)"),
 ]
-"""``--set a=1 b=2 --set c=3``."""
+"""Values of a repeatable flag, as in ``--set a=1 b=2 --set c=3``."""
 
 _FLAG = re.compile(r"--([A-Za-z][\w.-]*)")
 _NEGATION = re.compile(r"(?<=\.)no-")
 _MAPPINGS = tuple(key for key in config_keys() if isinstance(attrgetter(key)(Config()), Mapping))
-"""Keys that hold values by name, each of which has a flag of its own: ``--env.kwargs.NAME``."""
+"""Keys that hold mappings. Each entry has a flag of its own: ``--env.kwargs.NAME``."""
 _registry = ConstructorRegistry()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configured:
-    """What the commands share that have a configuration."""
+    """Flags shared by all commands that have a configuration."""
 
     config: str | None = None
     """A preset or a YAML file whose keys replace those of the checkpoint."""
     set: Assignments = ()
-    """Keys with values in YAML, as in train.episodes=200 or env.kwargs.data_path=rows.jsonl: the
-    same as flags, which win over them."""
+    """Keys with values in YAML, as in train.episodes=200 or env.kwargs.data_path=rows.jsonl.
+    A flag for the same key wins."""
     log_dir: Path | None = None
-    """Folder for what is written: short for --logging.log-dir."""
+    """Folder for the output, short for --logging.log-dir."""
     settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
 
     def resolved(self) -> Config:
-        """The configuration after every flag; ``ConfigError`` if it contradicts itself."""
+        """Return the configuration after every flag; ``ConfigError`` if it contradicts itself."""
         config = self.settings
         if self.log_dir is not None:
             logging = replace(config.logging, log_dir=str(self.log_dir))
@@ -65,13 +65,13 @@ class Configured:
         return config
 
     def factory(self) -> str:
-        """What makes the environment that is played."""
+        """Return the factory of the environment, ``"package.module:callable"``."""
         return self.settings.env.factory
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Sources:
-    """What the first reading looks for."""
+    """Flags that the first reading looks for."""
 
     config: str | None = None
     model_dir: Path | None = None
@@ -82,12 +82,12 @@ AnyCommand = TypeVar("AnyCommand")
 
 
 def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyCommand:
-    """The command with what its arguments say.
+    """Return a command with the values of its arguments.
 
     Args:
-        command: with its defaults.
-        name: of the command, for messages.
-        arguments: those after the name.
+        command: the command with its defaults.
+        name: name of the command, for messages.
+        arguments: the arguments after the name.
 
     Raises:
         ConfigError: a source of the configuration is wrong, or an argument is unknown.
@@ -109,7 +109,7 @@ def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComman
         registry=_registry,
     )
     if unknown:
-        # They are not repeated: one may be a key, pasted to the wrong place.
+        # The message does not repeat them: one may be a key, pasted to the wrong place.
         raise ConfigError(
             "there is an argument that belongs to no flag (a flag for true or false takes none: "
             "--train.use-replay or --train.no-use-replay); --help lists the flags"
@@ -120,10 +120,10 @@ def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComman
 
 
 def _without_named(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """Split arguments into those without flags such as ``--env.kwargs.NAME``, and these by key.
+    """Split off flags such as ``--env.kwargs.NAME``: all other arguments, and these values by key.
 
     Raises:
-        ConfigError: such a flag has no value, or one that is no YAML.
+        ConfigError: such a flag has no value, or one that is not valid YAML.
     """
     others: list[str] = []
     named: dict[str, Any] = {}
@@ -146,7 +146,7 @@ def _without_named(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]
 
 
 def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
-    """What holds without flags for keys: of the checkpoint, ``--config`` or preset, ``--set``."""
+    """Read the configuration below the flags: checkpoint, ``--config`` or preset, ``--set``."""
     found, _ = tyro.cli(_Sources, args=arguments, return_unknown_args=True, add_help=False)
     model = None if found.model_dir is None else find_checkpoint(found.model_dir)
     return read_config(
@@ -157,22 +157,22 @@ def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
 
 
 def _flags_of(command: Any) -> list[str]:
-    """The names of a command's flags."""
+    """Names of a command's flags."""
     own = [item.name for item in fields(command) if not is_dataclass(getattr(command, item.name))]
     return [*own, *(config_keys() if isinstance(command, Configured) else ())]
 
 
 def refuse_unknown(arguments: Sequence[str], names: Sequence[str]) -> None:
-    """Raise for an unknown flag, by its name alone: what follows ``=`` may be a pasted key.
+    """Refuse unknown flags, naming only the flag: its value may be a pasted API key.
 
     The parser's own message would repeat the whole argument.
 
     Args:
-        arguments: those of a command.
-        names: of its flags, as those of fields: without dashes.
+        arguments: arguments of a command.
+        names: names of its flags, written as field names without dashes.
 
     Raises:
-        ConfigError: a flag is none of these.
+        ConfigError: a flag is not among these names.
     """
     known = [name.replace("_", "-") for name in ("help", *names)]
     for flag in filter(None, map(_FLAG.match, arguments)):
@@ -183,7 +183,7 @@ def refuse_unknown(arguments: Sequence[str], names: Sequence[str]) -> None:
 
 @_registry.primitive_rule
 def _mapping_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Mapping[str, Any]] | None:
-    """A flag for a mapping: it takes the whole of it, in YAML."""
+    """Make a flag for a mapping, which takes the whole mapping in YAML."""
     if get_origin(info.type) is not Mapping:
         return None
     return PrimitiveConstructorSpec(

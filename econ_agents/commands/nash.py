@@ -1,4 +1,4 @@
-"""``econ-agents nash``: how much the executors of a trained team would gain by deviating."""
+"""``econ-agents nash``: measures the gain of the best deviations from a trained team's policy."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ NASH_FILE = "nash.json"
 def run_nash(
     config: Config, checkpoint: Path, log_dir: Path, *, questions: int, seeds: Sequence[int]
 ) -> int:
-    """Measure NashConv once per seed, print it and keep it as JSON; the exit code is 0.
+    """Measure NashConv once per seed, print it and write it as JSON; the exit code is 0.
 
     Args:
-        config: of the checkpoint; its phase "test" is played, in one round a decision.
+        config: configuration of the checkpoint; its phase "test" is played, one round per decision.
         checkpoint: folder of the trained team.
-        log_dir: where ``nash.json`` goes.
-        questions: on which every deviation is played.
-        seeds: one measurement each.
+        log_dir: folder for ``nash.json``.
+        questions: number of questions on which every deviation is played.
+        seeds: seeds, each for one measurement.
 
     Raises:
         ConfigError: there are too few questions for two halves.
         CheckpointError: the checkpoint is damaged, or its networks have other shapes.
-        TooFewResults: hardly an episode came to a result.
+        TooFewResults: almost no episode came to a result.
     """
     if questions < FEWEST_QUESTIONS:
         raise ConfigError(
             f"--questions must be at least {FEWEST_QUESTIONS}, got {questions}: one half of them "
-            "chooses deviations, the other half measures these"
+            "chooses deviations, and the other half measures them"
         )
     found: list[dict[str, Any]] = []
     teams = build_teams(config, "test", bne=False)

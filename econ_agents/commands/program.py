@@ -1,4 +1,4 @@
-"""The end of a program: its exit code, and one line on stderr where something went wrong."""
+"""The end of a program: its exit code, and one line on stderr if something went wrong."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 
 def run_program(name: str, run: Callable[[], int], *, interrupted: str = "interrupted") -> int:
-    """Run a program, and turn errors for people into one line on stderr.
+    """Run a program, and print errors that are written for users as one line on stderr.
 
     Args:
-        name: of the program and its command, for the line: ``"econ-agents train"``.
-        run: does everything and returns the exit code.
-        interrupted: what the line says after Ctrl-C.
+        name: name of the program and its command, as in ``"econ-agents train"``, for that line.
+        run: the program; it returns the exit code.
+        interrupted: text of the line after Ctrl-C.
 
     Returns:
-        The exit code: that of ``run``, of the error (:func:`exit_code_of`), or 130 after Ctrl-C.
-        Any other exception is a bug and keeps its traceback.
+        The exit code of ``run`` or of the error (:func:`exit_code_of`), or 130 after Ctrl-C. Any
+        other exception is a bug and keeps its traceback.
     """
     try:
         return run()
@@ -32,11 +32,11 @@ def run_program(name: str, run: Callable[[], int], *, interrupted: str = "interr
 
 
 def exit_code_of(error: Exception) -> int | None:
-    """The exit code of a program that ends by an error for people; None of a bug.
+    """Exit code of a program that ends with an error written for users; None if it is a bug.
 
-    Errors for people are those of the operating system (2), and those that have an ``exit_code``.
-    All errors of this package have one, and so may those of an environment that is played: a wrong
-    key or an unknown model is theirs to explain, and this package need not import them for that.
+    Errors for users are those of the operating system (2) and those that have an ``exit_code``. All
+    errors of this package have one, and so may those of the environment, which explain a wrong key
+    or an unknown model: this package need not import them for that.
     """
     code = 2 if isinstance(error, OSError) else getattr(error, "exit_code", None)
     return code if isinstance(code, int) else None

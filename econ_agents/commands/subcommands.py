@@ -1,4 +1,4 @@
-"""What ``econ-agents`` does: each command with its flags. What it runs is imported when it runs."""
+"""The commands of ``econ-agents`` with their flags; their code is imported when they run."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ class Command(Protocol):
     """A command with its arguments."""
 
     def run(self) -> int:
-        """Do it; the exit code."""
+        """Run the command and return the exit code."""
 
     def factory(self) -> str | None:
-        """What makes the environment that is played; None where none is."""
+        """Return the factory of the environment; None if the command plays none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train(Configured):
     """Train a team and save it.
 
-    Ctrl-C saves as well, and "econ-agents resume" goes on. Every key of the configuration is a
-    flag, and its default below is what --config and --set say.
+    Ctrl-C saves as well, and "econ-agents resume" continues the run.
+
+    Every key is a flag, whose default below comes from --config and --set.
     """
 
     config: str | None = "quickstart"
     """A preset (quickstart, p0, math, svamp, simulated, large, mpe_spread) or a YAML file."""
 
     def run(self) -> int:
-        """Train; the exit code."""
+        """Train and return the exit code."""
         from econ_agents.training.train import run_training
 
         config = self.resolved()
@@ -46,35 +47,37 @@ class Train(Configured):
 
 @dataclass(frozen=True, kw_only=True)
 class OfCheckpoint(Configured):
-    """What the commands share that work on a trained team."""
+    """Flags shared by all commands that work on a trained team."""
 
     model_dir: Path | None = None
-    """A checkpoint, a folder of checkpoints, or the log_dir of a run. Always needed."""
+    """A checkpoint, a folder of checkpoints, or the log_dir of a run. Required."""
 
     def checkpoint(self) -> Path:
-        """The checkpoint of the team."""
+        """Find the checkpoint of the team."""
         return find_checkpoint(_needed("--model-dir", self.model_dir))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(OfCheckpoint):
-    """Evaluate a trained team without and with refinement, on the same questions and seeds.
+    """Evaluate a trained team without and with refinement.
+
+    Both times it plays the same questions with the same seeds.
 
     The configuration is the checkpoint's; --config, --set and flags change it.
     """
 
     episodes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Episodes of the test: short for --test.episodes."""
+    """Number of test episodes, short for --test.episodes."""
 
     def resolved(self) -> Config:
-        """The configuration after every flag."""
+        """Return the configuration after every flag."""
         config = super().resolved()
         if self.episodes is None:
             return config
         return replace(config, test=replace(config.test, episodes=self.episodes))
 
     def run(self) -> int:
-        """Evaluate; the exit code."""
+        """Evaluate and return the exit code."""
         from econ_agents.evaluation.evaluate import run_evaluation
 
         config = self.resolved()
@@ -83,18 +86,21 @@ class Evaluate(OfCheckpoint):
 
 @dataclass(frozen=True, kw_only=True)
 class Nash(OfCheckpoint):
-    """Measure how far a trained team is from equilibrium: what the best deviations would gain.
+    """Measure how far a trained team is from equilibrium.
+
+    NashConv is the sum of what the executors' best deviations would gain.
 
     The configuration is the checkpoint's; --config, --set and flags change it.
     """
 
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 200
-    """Episodes on which every deviation is played, >= 4: half to choose it, half to measure it."""
+    """Number of episodes on which every deviation is played, >= 4.
+    One half of them chooses deviations, the other half measures them."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")] = (0,)
-    """One measurement for each, >= 0: which questions are played, and by which chances."""
+    """Seeds of the questions and of their random draws, >= 0; one measurement for each seed."""
 
     def run(self) -> int:
-        """Measure; the exit code."""
+        """Measure and return the exit code."""
         from econ_agents.commands.nash import run_nash
 
         if self.questions < 2:
@@ -109,46 +115,50 @@ class Nash(OfCheckpoint):
 
 @dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Go on with a training that was stopped, to the numbers that it would have had."""
+    """Resume a training run that was stopped.
+
+    Its results are those of a run without interruption.
+    """
 
     log_dir: Path | None = None
-    """Folder of the run. Always needed."""
+    """Folder of the run. Required."""
 
     def run(self) -> int:
-        """Train; the exit code."""
+        """Train and return the exit code."""
         from econ_agents.training.train import resume_training
 
         return resume_training(_needed("--log-dir", self.log_dir))
 
     def factory(self) -> str:
-        """What makes the environment that is played."""
+        """Return the factory of the environment in the run's configuration."""
         log_dir = _needed("--log-dir", self.log_dir)
         path = log_dir / CONFIG_FILE
         if not path.is_file():
-            raise ConfigError(f"{log_dir} is no folder of a run: it has no {CONFIG_FILE}")
+            raise ConfigError(f"{log_dir} is not the folder of a run: it has no {CONFIG_FILE}")
         return read_config(path).env.factory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Say what a checkpoint holds."""
+    """Print what a checkpoint holds."""
 
     model_dir: Path | None = None
-    """A checkpoint, a folder of checkpoints, or the log_dir of a run. Always needed."""
+    """A checkpoint, a folder of checkpoints, or the log_dir of a run. Required."""
 
     def run(self) -> int:
-        """Print it; the exit code."""
+        """Print the description and return the exit code."""
         print(describe_checkpoint(find_checkpoint(_needed("--model-dir", self.model_dir))))
         return 0
 
     def factory(self) -> None:
-        """Nothing is played."""
+        """Return None: the command plays nothing."""
 
 
 def _needed(flag: str, value: Path | None) -> Path:
-    # Not left to the parser, whose message would repeat unknown arguments: one may be a key.
+    # Checked here and not by the parser, whose message would repeat unknown arguments: one may be
+    # a key.
     if value is None:
-        raise ConfigError(f"{flag} is needed, with a folder")
+        raise ConfigError(f"{flag} is required: name a folder")
     return value
 
 
@@ -159,6 +169,6 @@ COMMANDS: Mapping[str, Command] = {
     "resume": Resume(),
     "inspect": Inspect(),
 }
-"""Every command by its name, with its defaults."""
+"""Commands by name, with their defaults."""
 ALIASES: Mapping[str, str] = {"evaluate": "test"}
-"""Other names, and the command that each of them means."""
+"""Further names, and the command that each stands for."""

@@ -1,4 +1,4 @@
-"""Settings that know their range: the bound stands in the type, and is checked at construction.
+"""Settings with ranges: the bounds stand in the type and are checked at construction.
 
 >>> Count = Annotated[int, Bounds(low=1)]
 """
@@ -13,27 +13,27 @@ from econ_agents.errors import EconAgentsError
 
 
 class ConfigError(EconAgentsError, ValueError):
-    """A setting is wrong; the message is for the user."""
+    """A setting is wrong; the message is written for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """The values that a number may take."""
+    """Range of values that a number may take."""
 
     low: float = -math.inf
-    """Least value; itself allowed unless ``above``."""
+    """Least value, allowed unless ``above``."""
     high: float = math.inf
-    """Greatest value, itself allowed."""
+    """Greatest value, allowed."""
     above: bool = False
-    """Only what is greater than ``low``."""
+    """True if a value must be greater than ``low``."""
 
     def __contains__(self, value: float) -> bool:
-        """Whether ``value`` is finite and within the bounds."""
+        """Return True if ``value`` is finite and within the bounds."""
         reaches_low = value > self.low if self.above else value >= self.low
         return math.isfinite(value) and reaches_low and value <= self.high
 
     def __str__(self) -> str:
-        """The bounds in words, after "must be"."""
+        """Describe the bounds in words that follow "must be"."""
         if math.isfinite(self.low) and math.isfinite(self.high):
             return f"in {'(' if self.above else '['}{self.low:g}, {self.high:g}]"
         if math.isfinite(self.low):
@@ -42,7 +42,7 @@ class Bounds:
 
 
 Count = Annotated[int, Bounds(low=1)]
-"""A whole number of things, at least one."""
+"""Whole number of things, at least one."""
 CountOrZero = Annotated[int, Bounds(low=0)]
 Positive = Annotated[float, Bounds(low=0, above=True)]
 NonNegative = Annotated[float, Bounds(low=0)]
@@ -52,14 +52,14 @@ PositiveFraction = Annotated[float, Bounds(low=0, high=1, above=True)]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A section of the configuration. Numbers are checked against the bounds in their type.
+    """A section of the configuration. Its numbers are checked against the bounds in their types.
 
     Raises:
         ConfigError: a number is out of its range; the message names the key as files and flags do.
     """
 
     SECTION: ClassVar[str] = ""
-    """Where the section stands in the configuration, dots between the names."""
+    """Path of the section in the configuration, with dots between the names."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self), include_extras=True)
@@ -70,12 +70,12 @@ class Settings:
 
     @classmethod
     def key(cls, name: str) -> str:
-        """The full key of a field: ``train.episodes`` for ``episodes``."""
+        """Full key of a field: ``train.episodes`` for ``episodes``."""
         return f"{cls.SECTION}.{name}" if cls.SECTION else name
 
 
 def bounds_of(hint: Any) -> Bounds | None:
-    """The bounds in a type such as ``Count`` or ``Count | None``; None where there is none."""
+    """Bounds in a type such as ``Count`` or ``Count | None``; None if it has none."""
     if get_origin(hint) is Annotated:
         return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Bounds)), None)
     return next(filter(None, map(bounds_of, get_args(hint))), None)

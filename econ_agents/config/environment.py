@@ -1,7 +1,7 @@
-"""What is played: the environment, and the specification's words for its settings.
+"""Settings of the environment, named with the specification's words.
 
-A word that is left out (None) is not passed on, so that an environment that does not know it gets
-nothing; :mod:`econ_agents.config.environment_kwargs` says which argument each word becomes.
+A word that is left out (None) is not passed on, so that an environment without such an argument
+can be played too. :mod:`econ_agents.config.environment_kwargs` maps each word to its argument.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from econ_agents.config.base import (
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
 _TOLERANCE = 1e-6  # of the sum of the weights
 PAPER_WEIGHTS: Mapping[str, float] = {"ts": 0.4, "al": 0.4, "cc": 0.2}
-"""alpha before it has learned (paper, tables 8 to 13)."""
+"""Initial weights alpha of the reward's components (paper, tables 8 to 13)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvSettings(Settings):
-    """The environment, from any package."""
+    """The environment to play, from any package."""
 
     SECTION: ClassVar[str] = "env"
 
     factory: str = "econ_env:batched_parallel_env"
-    """What makes the environment: "package.module:callable"."""
+    """Callable that makes the environment, written "package.module:callable"."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the factory, in training and test. One of them: --env.kwargs.NAME VALUE."""
+    """Arguments of the factory, in training and tests. To set one: --env.kwargs.NAME VALUE."""
     train_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Arguments in training only; they replace those of kwargs."""
     test_kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -52,42 +52,42 @@ class EnvSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class EnvArgs(Settings):
-    """The data set and the length of the game. Left out: the environment's own default."""
+    """Data set and length of the game. If left out, the environment's own defaults hold."""
 
     SECTION: ClassVar[str] = "env_args"
 
     hf_dataset_path: str | None = None
-    """Data set: a name, an id of the Hugging Face hub, or a file."""
+    """Data set: a name, an id on the Hugging Face hub, or a file."""
     dataset_split: str | None = None
-    """Part of the data set that is trained on. What tests play is in env.test_kwargs."""
+    """Split of the data set to train on. The split for tests is set in env.test_kwargs."""
     question_field_name: str | None = None
-    """Field of the question in a row."""
+    """Name of the field that holds the question."""
     answer_field_name: str | None = None
-    """Field of the gold answer in a row."""
+    """Name of the field that holds the gold answer."""
     max_question_length: Count | None = None
-    """Rows with a longer question are left out, in characters, >= 1."""
+    """Longest question, in characters, >= 1. Rows with a longer one are left out."""
     max_answer_length: Count | None = None
-    """Rows with a longer gold answer are left out, in characters, >= 1."""
+    """Longest gold answer, in characters, >= 1. Rows with a longer one are left out."""
     max_rounds: Count | None = None
-    """Decisions of one episode, >= 1."""
+    """Number of decisions in an episode, >= 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingSettings(Settings):
-    """The box that actions map to. Left out: the environment's own default."""
+    """Ranges that actions map to. If left out, the environment's own defaults hold."""
 
     SECTION: ClassVar[str] = "sampling"
 
     temperature_min: NonNegative | None = None
-    """T_min, >= 0 (paper: 0.1)."""
+    """Least temperature T_min, >= 0 (paper: 0.1)."""
     temperature_max: Positive | None = None
-    """T_max, > 0 (paper: 2.0)."""
+    """Greatest temperature T_max, > 0 (paper: 2.0)."""
     p_min: Positive | None = None
     """Least repetition penalty, > 0 (paper: 0.1, a value of top-p; ours: docs/paper.md)."""
     p_max: Positive | None = None
     """Greatest repetition penalty, > 0 (paper: 0.9, a value of top-p; ours: docs/paper.md)."""
     top_p_default: PositiveFraction | None = None
-    """Nucleus sampling's top-p, in (0, 1], the same for everybody (the authors' code: 0.9)."""
+    """Top-p of nucleus sampling, in (0, 1], for every executor (the authors' code: 0.9)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,16 +101,16 @@ class SamplingSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class InitialWeights(Settings):
-    """The weights alpha before they have learned: all three, or none for the usual ones."""
+    """Initial weights alpha of the reward. Set all three, or none for the defaults."""
 
     SECTION: ClassVar[str] = "reward.initial_weights"
 
     ts: Fraction | None = None
-    """alpha_TS, of being right, in [0, 1] (paper: 0.4)."""
+    """Weight alpha_TS of being right, in [0, 1] (paper: 0.4)."""
     al: Fraction | None = None
-    """alpha_AL, of being close to the commitment, in [0, 1] (paper: 0.4)."""
+    """Weight alpha_AL of being close to the commitment, in [0, 1] (paper: 0.4)."""
     cc: Fraction | None = None
-    """alpha_CC, of contributing, in [0, 1] (paper: 0.2)."""
+    """Weight alpha_CC of contributing, in [0, 1] (paper: 0.2)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,31 +122,31 @@ class InitialWeights(Settings):
             )
 
     def given(self) -> dict[str, float] | None:
-        """The weights by name; None where they are left to the environment."""
+        """The weights by name; None if they are left to the environment."""
         if self.ts is None or self.al is None or self.cc is None:
             return None
         return {"ts": self.ts, "al": self.al, "cc": self.cc}
 
     def start(self) -> dict[str, float]:
-        """What the weights start from: those that are given, or the paper's."""
+        """Initial weights of learning: those that are given, or the paper's."""
         return self.given() or dict(PAPER_WEIGHTS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RewardSettings(Settings):
-    """The weights of the reward's components."""
+    """Weights alpha of the reward's components, and learning them."""
 
     SECTION: ClassVar[str] = "reward"
 
     initial_weights: InitialWeights = field(default_factory=InitialWeights)
-    """alpha before it has learned."""
+    """Initial weights alpha."""
     dynamic: bool = False
-    """Learn alpha, and play with it. Off: alpha stays as it is (paper, 3.5: learned; ours:
-    off, since what is predictable need not be right)."""
+    """Learn alpha, and reward with it. Off: alpha keeps its initial value.
+    (paper, 3.5: learned; ours: off, since what is predictable need not be right)"""
     eta_alpha: Positive = 0.001
     """Learning rate of alpha's logits, > 0 (the authors' code: 0.001)."""
     ts_floor: Fraction = 0.3
-    """Least weight of being right, in [0, 1]: alpha can not run away from the task."""
+    """Least weight alpha_TS of being right, in [0, 1], so that learning cannot drop the task."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

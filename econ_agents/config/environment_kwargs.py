@@ -1,7 +1,7 @@
-"""The specification's words, as arguments of the environment.
+"""Mapping of the specification's words to arguments of the environment.
 
-A word that is left out of the configuration becomes no argument, so that an environment that does
-not know it is not asked for it.
+A word that is left out of the configuration becomes no argument, so that an environment without
+such an argument can be played too.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from econ_agents.config.schema import Config, ConfigError, Phase
 
 
 class _Word(NamedTuple):
-    """A key of the configuration that says what an argument of the environment is."""
+    """A key of the configuration that sets an argument of the environment."""
 
     key: str
     argument: str
     phase: Phase | None = None
-    """The one phase in which it says so; None: both."""
+    """Phase in which it sets the argument; None for both."""
 
 
 _WORDS = (
@@ -48,19 +48,19 @@ _WORDS = (
 
 
 def environment_kwargs(config: Config, phase: Phase, *, bne: bool = True) -> dict[str, Any]:
-    """The arguments of the environment's factory.
+    """Collect the arguments of the environment's factory.
 
-    The arguments of ``env.kwargs`` are replaced by those of ``env.train_kwargs`` or
-    ``env.test_kwargs``, and stand beside the specification's words.
+    They are the arguments in ``env.kwargs``, overridden by ``env.train_kwargs`` or
+    ``env.test_kwargs``, together with those set by the specification's words.
 
     Args:
         config: the configuration.
-        phase: ``"train"``, or ``"test"``, where ``env_args.dataset_split`` is not passed: what is
-            tested on is the environment's own default or stands in ``env.test_kwargs``.
-        bne: whether decisions take several rounds; False plays the baseline.
+        phase: ``"train"`` or ``"test"``. In ``"test"``, ``env_args.dataset_split`` is not passed:
+            the split is set in ``env.test_kwargs``, or is the environment's own default.
+        bne: True to play decisions of several rounds; False to play the one-round baseline.
 
     Raises:
-        ConfigError: a word and an argument say different things. Both are named.
+        ConfigError: a word and an argument contradict each other. Both are named.
     """
     specific = "env.train_kwargs" if phase == "train" else "env.test_kwargs"
     layers = {
@@ -80,7 +80,7 @@ def environment_kwargs(config: Config, phase: Phase, *, bne: bool = True) -> dic
 
 
 def _said(config: Config, phase: Phase, bne: bool) -> Iterator[tuple[str, str, Any]]:
-    """Yield the key, the argument and the value of every word that is not left out."""
+    """Yield the key, the argument and the value of every word that is set."""
     for word in _WORDS:
         refinement = word.key.startswith("bne.")
         if word.phase not in (None, phase) or (refinement and not config.bne.enabled):

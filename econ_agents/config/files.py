@@ -17,9 +17,9 @@ from econ_agents.config.yaml12 import NotationError, read_yaml, write_yaml
 _AnySettings = TypeVar("_AnySettings", bound=Settings)
 
 CONFIG_FILE = "config.yaml"
-"""Name of the file with every key, in the folder of a run."""
+"""Name of the file in a run's folder that holds every key."""
 PRESETS = Path(__file__).parent / "presets"
-"""Folder of the presets that come with this package."""
+"""Folder of the presets of this package."""
 _WHERE_KEYS_ARE = (
     " Keys of model servers never stand in a configuration: they come from environment "
     "variables such as TOGETHER_API_KEY"
@@ -27,15 +27,15 @@ _WHERE_KEYS_ARE = (
 
 
 def preset_names() -> list[str]:
-    """The presets, by name."""
+    """Names of the presets, sorted."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def find_config(name: str | Path) -> Path:
-    """The file of ``--config NAME``.
+    """Find the file of ``--config NAME``.
 
     A bare name (``p0``) is a preset; anything with a folder or a suffix is a file. ``p0.yaml`` is
-    a file where there is one, else the preset.
+    the file of that name if there is one, else the preset.
 
     Raises:
         ConfigError: there is no such preset or file.
@@ -60,18 +60,18 @@ def read_config(
     values: Mapping[str, Any] | None = None,
     base: Config | None = None,
 ) -> Config:
-    """The configuration of a preset or file, with values and assignments on top.
+    """Read the configuration of a preset or file, with values and assignments on top.
 
     Args:
-        source: as :func:`find_config` takes it; None: no file.
+        source: a name as in :func:`find_config`; None reads no file.
         assignments: ``KEY=VALUE`` with the full key and a value in YAML, as in
             ``train.episodes=200`` or ``env.kwargs.data_path=rows.jsonl``. Later ones win.
         values: plain data by the full key, as in ``{"train.episodes": 200}``. They win over the
-            file, and assignments over them.
-        base: what holds for keys that neither names. None: the defaults.
+            file, and assignments win over them.
+        base: values of all other keys. None: the defaults.
 
     Raises:
-        ConfigError: a file can not be read, a key is unknown, or a value has another type or is
+        ConfigError: a file cannot be read, a key is unknown, or a value has the wrong type or is
             out of range. The message names the file or the assignment, the key, and for an
             unknown key the nearest one.
     """
@@ -94,11 +94,11 @@ def read_config(
 
 
 def config_values(values: Mapping[Any, Any], *, origin: str = "") -> dict[str, Any]:
-    """A part of a configuration, checked key by key: names, types and ranges.
+    """Check a part of a configuration key by key: names, types and ranges.
 
     Args:
-        values: sections as mappings within mappings; what is left out stays out.
-        origin: where they come from, for messages; empty: their keys say enough.
+        values: sections as nested mappings. Missing keys stay missing.
+        origin: source of the values, which messages name; empty to name only the keys.
 
     Raises:
         ConfigError: see :func:`read_config`.
@@ -107,7 +107,7 @@ def config_values(values: Mapping[Any, Any], *, origin: str = "") -> dict[str, A
 
 
 def make_config(values: Mapping[str, Any]) -> Config:
-    """The configuration of checked values; all others have their defaults.
+    """Make a configuration of checked values; all other keys have their defaults.
 
     Raises:
         ConfigError: two values do not fit together.
@@ -116,16 +116,16 @@ def make_config(values: Mapping[str, Any]) -> Config:
 
 
 def config_mapping(config: Settings) -> dict[str, Any]:
-    """A configuration as plain data, every key of it: what :func:`config_values` takes."""
+    """Every key of a configuration as plain data, in the form that :func:`config_values` takes."""
     return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
 
 
 def flat_keys(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by their full key, as in ``train.episodes``; an empty mapping has none.
+    """Flatten nested values to full keys such as ``train.episodes``; empty mappings vanish.
 
     Args:
-        values: mappings within mappings, such as those of :func:`config_mapping`.
-        prefix: stands before every key.
+        values: nested mappings, such as those of :func:`config_mapping`.
+        prefix: text before every key.
     """
     flat: dict[str, Any] = {}
     for name, value in values.items():
@@ -137,10 +137,10 @@ def flat_keys(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def write_config(config: Config, path: Path) -> None:
-    """Write every key of ``config`` as YAML; :func:`read_config` reads an equal one.
+    """Write every key of ``config`` as YAML; :func:`read_config` reads an equal configuration.
 
     Raises:
-        ConfigError: an argument of the environment is no plain data.
+        ConfigError: an argument of the environment is not plain data.
     """
     try:
         text = write_yaml(config_mapping(config))
@@ -150,14 +150,14 @@ def write_config(config: Config, path: Path) -> None:
 
 
 def config_keys() -> list[str]:
-    """Every key, as in ``train.episodes``, in the order of the declaration."""
+    """Every full key, such as ``train.episodes``, in the order of declaration."""
     return list(_keys(Config))
 
 
 def nearest_keys(key: str, keys: Sequence[str]) -> list[str]:
-    """Those of ``keys`` that are most like ``key``: mostly one.
+    """The keys in ``keys`` that are most similar to ``key``, usually one.
 
-    A key without its section is compared with last parts: ``episodes`` is that of several.
+    A key without a section is compared with last parts only; ``episodes`` matches several.
     """
 
     def likeness(candidate: str) -> tuple[float, float]:
@@ -172,7 +172,7 @@ def nearest_keys(key: str, keys: Sequence[str]) -> list[str]:
 
 
 def did_you_mean(key: str, keys: Sequence[str], *, prefix: str = "") -> str:
-    """The end of a message about a key that does not exist: the nearest of those that do."""
+    """End of a message about an unknown key: the nearest of the known ones."""
     nearest = " or ".join(f"'{prefix}{name}'" for name in nearest_keys(key, keys))
     hint = _WHERE_KEYS_ARE if "api" in key.lower() and "key" in key.lower() else ""
     return f"did you mean {nearest}?{hint}"
@@ -184,7 +184,7 @@ def _read_mapping(path: Path) -> Mapping[Any, Any]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text in UTF-8") from error
+        raise ConfigError(f"{path} is not a text file in UTF-8") from error
     except NotationError as error:
         raise ConfigError(f"{path}: {error}") from error
     if values is not None and not isinstance(values, Mapping):
@@ -193,10 +193,10 @@ def _read_mapping(path: Path) -> Mapping[Any, Any]:
 
 
 def _read_assignment(assignment: str) -> tuple[str, Any]:
-    """The key and the value of ``KEY=VALUE``."""
+    """Split ``KEY=VALUE`` into the key and the value."""
     key, equals, text = assignment.partition("=")
     if not equals or not key:
-        # What stands there is not repeated: it may be a secret, pasted to the wrong place.
+        # The message does not repeat the text: it may be a secret, pasted to the wrong place.
         raise ConfigError("--set needs KEY=VALUE, as in train.episodes=200")
     try:
         return key, read_yaml(text)
@@ -205,13 +205,13 @@ def _read_assignment(assignment: str) -> tuple[str, Any]:
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:
-    """The value within a mapping for each part of the key."""
+    """Wrap the value in one mapping for each part of the key."""
     first, _, rest = key.partition(".")
     return {first: _nested(rest, value) if rest else value}
 
 
 def _from(origin: str) -> str:
-    """The beginning of a message: where a value comes from, if that is to be said."""
+    """Beginning of a message that names the source of a value; empty without a source."""
     return f"{origin}: " if origin else ""
 
 
@@ -249,7 +249,7 @@ def _make(cls: type[_AnySettings], values: Mapping[str, Any]) -> _AnySettings:
 
 
 def _hints(cls: type[Settings]) -> dict[str, Any]:
-    """The fields of a section and their types."""
+    """Types of the fields of a section, by name."""
     hints = get_type_hints(cls, include_extras=True)
     return {field.name: hints[field.name] for field in fields(cls)}
 
@@ -268,7 +268,7 @@ def _keys(cls: type[Settings]) -> Iterator[str]:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, mapping into mapping; anything else of ``above`` replaces what is below."""
+    """Merge ``above`` into ``below``: mappings are merged, other values are replaced."""
     merged = dict(below)
     for name, value in above.items():
         under = merged.get(name)

@@ -58,38 +58,39 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings(Settings):
-    """What a test plays."""
+    """Evaluation of a trained team on held-out questions, called a test."""
 
     SECTION: ClassVar[str] = "test"
 
     episodes: Count = 200
-    """Episodes of a test, without and with refinement each, >= 1."""
+    """Number of test episodes, played once without and once with refinement, >= 1."""
     untrained: bool = False
-    """Play the untrained team as well, and say what training changed."""
+    """Play the untrained team as well, and report what training changed."""
     streams: Count = 40
-    """Sequences of episodes with a memory of their own, >= 1; at most this many are in flight."""
+    """Number of sequences of episodes, each with its own memory, >= 1.
+    At most this many episodes are played side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggingSettings(Settings):
-    """Where results go, and how they are shown."""
+    """Output of a run: folders, logs, plots and progress."""
 
     SECTION: ClassVar[str] = "logging"
 
     log_dir: str | None = None
-    """Folder of a run. Left out: runs/EXPERIMENT_NAME."""
+    """Folder of the run. If left out: runs/EXPERIMENT_NAME."""
     model_dir: str | None = None
-    """Folder of the checkpoints. Left out: checkpoints in the folder of the run."""
+    """Folder of the checkpoints. If left out: checkpoints in the folder of the run."""
     tensorboard: bool = True
-    """Write TensorBoard's event files."""
+    """Write event files for TensorBoard."""
     wandb: bool = False
     """Log to Weights & Biases as well."""
     wandb_mode: Literal["offline", "online"] = "offline"
-    """"offline" keeps the files here; "online" sends them."""
+    """Mode of Weights & Biases: "offline" keeps the files on this machine, "online" sends them."""
     plots: bool = True
-    """Draw the curves as PNG at the end."""
+    """Draw the curves as PNG files at the end of training."""
     progress: bool = True
-    """Show a live line."""
+    """Show a live progress line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,27 +98,29 @@ class Config(Settings):
     """Everything that a run depends on. Defaults: the paper, LLaMA 3.1 8B on GSM8K.
 
     Raises:
-        ConfigError: a value is out of its range, or two do not fit together.
+        ConfigError: a value is out of range, or two values do not fit together.
     """
 
     experiment_name: str = "econ"
     """Name of the run, for folders and titles."""
     seed: CountOrZero = 0
-    """Everything random follows from this number, >= 0."""
+    """Seed of everything random in the run, >= 0."""
     env: EnvSettings = field(default_factory=EnvSettings)
     env_args: EnvArgs = field(default_factory=EnvArgs)
     n_agents: Count | None = None
-    """Executors, >= 1 (paper: 3). Left out, as the next three: the environment's own default."""
+    """Number of executors, >= 1 (paper: 3). If left out, the environment's own default holds."""
     coordinator_model: str | None = None
-    """Model of the coordinator."""
+    """Model of the coordinator. If left out, the environment's own default holds."""
     executor_model: str | tuple[str, ...] | None = None
-    """Model of the executors: one name for all, or a list with one for each."""
+    """Model of the executors: one name for all, or a list with one for each.
+    If left out, the environment's own default holds."""
     group_size: Annotated[int, Bounds(low=2)] | None = None
-    """Most executors per local coordinator, >= 2 (paper, 4.4: at most 4)."""
+    """Largest number of executors per local coordinator, >= 2 (paper, 4.4: at most 4).
+    If left out, the environment's own default holds."""
     update_interval: Count = 10
     """Episodes between updates, >= 1 (paper: 8; the authors' code: 10)."""
     bne_max_iterations: Count | None = None
-    """Most rounds of a decision in training and tests alike, >= 1: a cap on both of bne.*."""
+    """Cap on both bne.max_iterations_train and bne.max_iterations_infer, >= 1."""
     bne: BneSettings = field(default_factory=BneSettings)
     belief_dim: Count = 128
     """Size d_b of a belief b_i, >= 1 (paper: 128)."""
@@ -128,22 +131,22 @@ class Config(Settings):
     losses: LossSettings = field(default_factory=LossSettings)
     early_stopping: EarlyStoppingSettings = field(default_factory=EarlyStoppingSettings)
     target_update_tau: PositiveFraction = 0.01
-    """tau, by which the targets follow, in (0, 1] (the authors' code: 0.01)."""
+    """Step tau of the target networks towards the networks, in (0, 1] (the authors' code: 0.01)."""
     target_update_interval: Count = 8
-    """Updates between two steps of the targets, >= 1 (the authors' code: 8)."""
+    """Updates between two steps of the target networks, >= 1 (the authors' code: 8)."""
     train: TrainSettings = field(default_factory=TrainSettings)
     test: EvaluationSettings = field(default_factory=EvaluationSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where the networks are."""
+    """Device of the networks."""
 
     def refines(self, phase: Phase) -> bool:
-        """Whether later rounds of a decision refine the actions of the one before."""
+        """Return True if later rounds of a decision refine the actions of the round before."""
         bne = self.bne
         return bne.enabled and (bne.train_refine if phase == "train" else bne.refine_at_infer)
 
     def bne_rounds(self, phase: Phase) -> int:
-        """Most rounds of a decision: 1 where nothing is refined in this phase."""
+        """Largest number of rounds per decision; 1 if this phase does not refine."""
         if not self.refines(phase):
             return 1
         bne = self.bne

@@ -1,4 +1,4 @@
-"""Values as files and flags hold them, against the types of the settings.
+"""Conversion and checks: values in files and flags against the types of the settings.
 
 These checks and their messages are kept on purpose in place of a library for configurations: a
 message names the key as it was typed and the values that it takes, in one line.
@@ -23,14 +23,14 @@ _WORDS: dict[Any, str] = {
 
 
 class MismatchError(EconAgentsError):
-    """A value does not have the type of its setting; the message follows the key."""
+    """A value does not have the type of its setting; the message continues after the key."""
 
 
 def convert(value: Any, hint: Any) -> Any:
-    """``value`` as the type of a setting has it: lists as tuples, whole numbers as floats.
+    """Convert ``value`` to the type of a setting: lists to tuples, whole numbers to floats.
 
     Args:
-        value: what stood in the file.
+        value: the value in the file.
         hint: the type of a field of :class:`~econ_agents.config.base.Settings`.
 
     Raises:
@@ -49,7 +49,7 @@ def convert(value: Any, hint: Any) -> Any:
 
 
 def accepts(value: Any, hint: Any) -> bool:
-    """Whether ``value`` has the type and is in its range."""
+    """Return True if ``value`` has the type and is in its range."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return any(accepts(value, option) for option in args)
@@ -67,7 +67,7 @@ def accepts(value: Any, hint: Any) -> bool:
 
 
 def describe(hint: Any) -> str:
-    """The values that a type takes, in words that follow "must be"."""
+    """Describe the values of a type in words that follow "must be"."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return " or ".join(describe(option) for option in args)
@@ -81,7 +81,7 @@ def describe(hint: Any) -> str:
 
 
 def show(value: Any) -> str:
-    """A value in an error message, as it stands in a file, cut short."""
+    """Write a value as it stands in a file, shortened for an error message."""
     words = {True: "true", False: "false", None: "null"}
     text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""YAML without its traps: what a person would take for a number is one, and nothing else is.
+"""YAML without its traps: text that looks like a number is a number, and nothing else is.
 
 PyYAML follows YAML 1.1, where ``1e-3`` is text, ``no`` is false, ``1:30`` is 90, ``010`` is 8 and
 a key that is given twice counts once. Here null, true, false and decimal numbers are as in YAML
@@ -26,7 +26,7 @@ _SCALARS = {"null": _NULL, "bool": _BOOL, "int": _INT, "float": _FLOAT}
 
 
 class NotationError(EconAgentsError):
-    """A text is no YAML; the message says where, without repeating what stands there."""
+    """A text is not valid YAML; the message gives the place, but does not repeat the text."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,10 +38,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def read_yaml(text: str) -> Any:
-    """What a YAML document holds: plain data.
+    """Read the plain data in a YAML document.
 
     Raises:
-        NotationError: it is no YAML, has more than one document, or a key is given twice.
+        NotationError: the text is not valid YAML, has several documents, or gives a key twice.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
@@ -55,7 +55,7 @@ def read_yaml(text: str) -> Any:
 
 
 def write_yaml(data: Any) -> str:
-    """``data`` as YAML, which :func:`read_yaml` reads as the same.
+    """Write ``data`` as YAML that :func:`read_yaml` turns into equal data.
 
     Raises:
         NotationError: it is not plain data.

@@ -1,8 +1,8 @@
-"""The environment as the learner sees it: B teams that play next to each other, as arrays.
+"""Environments as the learner sees them: B teams that play side by side, in arrays.
 
-:func:`make_teams` makes it from the name of a factory. Environments that have a batch axis are
-stepped as they are (:class:`NativeBatch`); of any other one, B copies are stepped one after the
-other (:class:`SyncBatch`).
+:func:`make_teams` makes them from the name of a factory. An environment with a batch axis is
+stepped as it is (:class:`NativeBatch`); of any other environment, B copies are stepped one after
+the other (:class:`SyncBatch`).
 """
 
 from econ_agents.environments.factory import load_factory, make_teams

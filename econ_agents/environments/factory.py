@@ -1,4 +1,4 @@
-"""From the name of a factory to teams that play: nothing is evaluated, only imported."""
+"""Making the environment from the name of its factory, by import alone: no code is evaluated."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from econ_agents.environments.sync import SyncBatch
 Factory: TypeAlias = Callable[..., Any]
 
 BATCH_PARAMETER = "num_questions"
-"""A factory with this parameter makes an environment with a batch axis."""
+"""Parameter that marks a factory of environments with a batch axis."""
 
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
 def make_teams(factory: str, kwargs: Mapping[str, Any], num_places: int) -> Teams:
-    """B places in which the environment of a factory is played.
+    """Make B places in which the environment of a factory is played.
 
     Args:
         factory: ``"package.module:callable"``. If it has a parameter ``num_questions``, it is
             called once and must return a :class:`~econ_agents.environments.BatchedParallelEnv`;
             else it is called B times and must return a PettingZoo parallel environment.
-        kwargs: its arguments by name.
+        kwargs: arguments of the factory by name.
         num_places: B, at least 1.
 
     Raises:
-        EnvironmentMisfit: the factory cannot be found or called, or what it makes does not fit.
+        EnvironmentMisfit: the factory cannot be found or called, or its environment does not fit.
     """
     if num_places < 1:
         raise ValueError(f"num_places must be at least 1, got {num_places}")
     make = load_factory(factory)
     if BATCH_PARAMETER in kwargs:
         raise EnvironmentMisfit(
-            f"{BATCH_PARAMETER} is no argument to give to {factory}: the learner sets it to the "
-            "number of episodes that it plays side by side; take it out"
+            f"{BATCH_PARAMETER} must not be given to {factory}: the learner sets it to the number "
+            "of episodes that it plays side by side; take it out"
         )
     if BATCH_PARAMETER in _parameters(make):
         return NativeBatch(_call(factory, make, {**kwargs, BATCH_PARAMETER: num_places}))
@@ -51,14 +51,14 @@ def make_teams(factory: str, kwargs: Mapping[str, Any], num_places: int) -> Team
     if isinstance(envs[0], AECEnv):
         raise EnvironmentMisfit(
             f"{factory} makes {describe(envs[0])}, in which agents take turns:"
-            " name the parallel one, mostly parallel_env of the same module, or convert it with "
+            " name the parallel one, usually parallel_env of the same module, or convert it with "
             "pettingzoo.utils.conversions.aec_to_parallel"
         )
     return SyncBatch(envs)
 
 
 def load_factory(name: str) -> Factory:
-    """The callable that ``"package.module:callable"`` names.
+    """Import the callable that ``"package.module:callable"`` names.
 
     Raises:
         EnvironmentMisfit: the name is malformed, or there is no such module or callable.
@@ -94,14 +94,14 @@ def load_factory(name: str) -> Factory:
 
 
 def _call(name: str, make: Factory, kwargs: Mapping[str, Any]) -> Any:
-    """What a factory makes; a mistake in its arguments is told apart from one inside of it."""
+    """Call a factory; a mistake in its arguments becomes an :class:`EnvironmentMisfit`."""
     _check_arguments(name, make, kwargs)
     try:
         return make(**kwargs)
     except ValueError as error:
         raise EnvironmentMisfit(f"{name} refuses its arguments: {error}") from error
     except TypeError as error:
-        # A factory that takes **kwargs hands them on, and only the last one knows them.
+        # A factory with **kwargs passes them on, so that only the call inside refuses a wrong one.
         unexpected = _UNEXPECTED.search(str(error))
         if unexpected is None or unexpected[1] not in kwargs:
             raise
@@ -139,6 +139,6 @@ def _parameters(make: Factory) -> Mapping[str, inspect.Parameter]:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """A question that names what was probably meant, if anything is near."""
+    """End of a message that suggests the nearest known name; empty if none is near."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

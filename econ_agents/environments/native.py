@@ -1,4 +1,4 @@
-"""Environments that play many episodes side by side themselves, stepped as they are."""
+"""Environments with a batch axis of their own, stepped as they are."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from econ_agents.environments.space import (
 class BatchedParallelEnv(Protocol):
     """PettingZoo's parallel API with a leading batch axis: B episodes, stepped together.
 
-    A library offers it by a factory with the parameter ``num_questions`` (B) that returns such an
-    object. Spaces describe one row. An episode that ended stays as it is until it is reset;
-    nothing is reset automatically.
+    A library offers such environments through a factory with the parameter ``num_questions`` (B).
+    Spaces describe one row. An episode that ended stays as it is until it is reset; nothing is
+    reset automatically.
     """
 
     num_questions: int
@@ -44,13 +44,13 @@ class BatchedParallelEnv(Protocol):
 
     @property
     def active(self) -> NDArray[np.bool_]:
-        """Shape (B,): which episodes are running."""
+        """Mask of the running episodes, shape (B,)."""
 
     def observation_space(self, agent: Any) -> Space[Any]:
-        """The space of one row of an agent's observations."""
+        """Space of one row of an agent's observations."""
 
     def action_space(self, agent: Any) -> Space[Any]:
-        """The space of one row of an agent's actions."""
+        """Space of one row of an agent's actions."""
 
     def reset(
         self,
@@ -59,11 +59,11 @@ class BatchedParallelEnv(Protocol):
         *,
         mask: ArrayLike,
     ) -> tuple[Mapping[Any, ArrayLike], Mapping[Any, Mapping[str, ArrayLike]]]:
-        """Start the episodes in ``mask`` (B booleans), with their entry of ``seed`` (B).
+        """Start the episodes in ``mask`` (B booleans), with their entries of ``seed`` (B).
 
         Returns:
-            By agent: observations (B, *shape), and infos, numbers (B,) under keys that are the same
-            for all agents.
+            Two mappings by agent: observations (B, *shape), and infos, numbers (B,) whose keys are
+            the same for all agents.
         """
 
     def step(
@@ -78,19 +78,21 @@ class BatchedParallelEnv(Protocol):
         """Take one step of every running episode.
 
         Args:
-            actions: by agent, shape (B, *shape); rows of other episodes are not read.
+            actions: actions by agent, shape (B, *shape); rows of episodes that are not running are
+                not read.
 
         Returns:
-            By agent: observations (B, *shape), rewards (B,), terminations and truncations (B,),
-            and infos as after a reset. Of an episode that is not running, observations stay as
-            they were, rewards and infos are zero, and how it ended may be repeated.
+            Five mappings by agent: observations (B, *shape), rewards (B,), terminations and
+            truncations (B,), and infos as after a reset. In rows of episodes that are not running,
+            observations stay as they were, rewards and infos are zero, and termination or
+            truncation may be repeated.
         """
 
     def state(self) -> ArrayLike:
-        """Shape (B, *shape of the state), also after the end of an episode."""
+        """States, shape (B, *shape of the state), also after the end of an episode."""
 
     def close(self) -> None:
-        """Let go of what the environment holds."""
+        """Release the environment's resources."""
 
 
 class NativeBatch:
@@ -146,7 +148,7 @@ class NativeBatch:
         return self._moment(seen, self._column(paid, np.float64), terminated, truncated, infos)
 
     def trace(self, place: int) -> dict[str, Any] | None:
-        """A place's transcript; see :class:`~econ_agents.environments.Teams`."""
+        """Transcript of a place; see :class:`~econ_agents.environments.Teams`."""
         env: Any = self._env
         if not hasattr(env, "transcript"):
             return None
@@ -158,7 +160,7 @@ class NativeBatch:
         self._env.close()
 
     def _column(self, by_agent: Mapping[Any, ArrayLike], kind: type[np.generic]) -> NDArray[Any]:
-        """What the environment said of every agent, shape (B, n)."""
+        """Stack the agents' arrays as the second axis: shape (B, n, ...)."""
         return np.stack([np.asarray(by_agent[a], dtype=kind) for a in self._agents], axis=1)
 
     def _moment(

@@ -1,4 +1,4 @@
-"""What the learner plays: :class:`Teams`, and what it is told after a reset or a step."""
+"""Interface of the learner to environments: :class:`Teams` to play, :class:`Moment` to observe."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ Flags: TypeAlias = NDArray[np.bool_]
 Values: TypeAlias = NDArray[np.float64]
 
 FAILED = "failed"
-"""The info by which an environment says that an episode came to no result."""
+"""Info with which an environment reports that an episode came to no result."""
 TEAM_REWARD = "team_reward"
-"""The info that holds the reward of the team."""
+"""Info that holds the reward of the team."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Moment:
-    """All B places after a reset or a step. Every array is fresh: it may be kept.
+    """All B places after a reset or a step. Every array is a copy that may be kept.
 
-    A place whose episode has ended stays as it was, without reward, until it is reset; one that
-    was never reset is zero.
+    A place whose episode has ended stays as it was, without reward, until it is reset. A place
+    that was never reset is zero.
 
     Raises:
         EnvironmentMisfit: an observation, a state or a reward is not finite.
     """
 
     observations: FloatArray
-    """Shape (B, n, observation_size)."""
+    """Observations, shape (B, n, observation_size)."""
     state: FloatArray
-    """Shape (B, state_size)."""
+    """States, shape (B, state_size)."""
     rewards: Values
-    """Shape (B, n): of this step, zero for idle places and after a reset."""
+    """Rewards of this step, shape (B, n); zero for idle places and after a reset."""
     terminated: Flags
-    """Shape (B,): the game ended in this step."""
+    """True if the game ended in this step, shape (B,)."""
     truncated: Flags
-    """Shape (B,): the episode was cut off in this step, by a time limit or a failure."""
+    """True if the episode was cut off in this step, by a time limit or a failure, shape (B,)."""
     active: Flags
-    """Shape (B,): an episode is running now."""
+    """True if an episode is running now, shape (B,)."""
     infos: Mapping[str, Values]
-    """Numeric infos, shape (B, n) each. A key is there if it is a number for every agent of one
-    of the places, and zero where a place does not have it."""
+    """Numeric infos, shape (B, n) each. A key is present if it is a number for every agent of at
+    least one place; it is zero in places that do not have it."""
 
     def __post_init__(self) -> None:
         for name in ("observations", "state", "rewards"):
@@ -54,27 +54,27 @@ class Moment:
                 place = int(np.argwhere(~finite)[0, 0])
                 raise EnvironmentMisfit(
                     f"{name} of place {place} are not all finite: the environment gave NaN or "
-                    "infinity, from which nothing can be learned; correct it there"
+                    "infinity, from which nothing can be learned; correct the environment"
                 )
 
 
 class Teams(Protocol):
-    """B places; in each, a team of n agents plays one episode at a time."""
+    """B places, in each of which a team of n agents plays one episode at a time."""
 
     @property
     def space(self) -> TeamSpace:
-        """The sizes of observations, actions and states."""
+        """Sizes of observations, actions and states."""
 
     @property
     def num_places(self) -> int:
-        """B."""
+        """Number of places B."""
 
     def reset(self, seeds: Mapping[int, int], options: Mapping[str, Any] | None = None) -> Moment:
         """Start an episode in some places; the others stay as they are.
 
         Args:
-            seeds: from place (0 to B - 1) to the seed of its episode.
-            options: handed to the environment unchanged, for the places that start.
+            seeds: seed of the episode to start, by place (0 to B - 1).
+            options: options of the reset, passed on to the environment unchanged.
         """
 
     def step(self, actions: NDArray[np.floating[Any]]) -> Moment:
@@ -85,31 +85,31 @@ class Teams(Protocol):
 
         Raises:
             gymnasium.error.ResetNeeded: no episode is running.
-            ValueError: an action of a running episode is outside of [-1, 1] or no number.
+            ValueError: an action of a running episode is outside [-1, 1] or NaN.
         """
 
     def trace(self, place: int) -> dict[str, Any] | None:
-        """The record that the environment keeps of a place's latest episode, as plain JSON data.
+        """Return the environment's record of a place's latest episode, as plain JSON data.
 
-        It is asked for where there is a ``transcript`` with a method ``to_json``, as environments
-        of language models have it. None: there is none. Learners never see it.
+        It is the environment's ``transcript``, through its method ``to_json``, as environments of
+        language models have it; None if there is none. Learners never see it.
         """
 
     def close(self) -> None:
-        """Let go of what the environment holds."""
+        """Release the environment's resources."""
 
 
 def check_places(seeds: Mapping[int, int], num_places: int) -> None:
     """Raise ``ValueError`` if one of the places to reset does not exist."""
     unknown = [place for place in seeds if not 0 <= place < num_places]
     if unknown:
-        raise ValueError(f"there are places 0 to {num_places - 1}, no {unknown[0]}")
+        raise ValueError(f"there is no place {unknown[0]}: places are 0 to {num_places - 1}")
 
 
 def check_actions(
     actions: NDArray[np.floating[Any]], active: Flags, space: TeamSpace
 ) -> NDArray[np.floating[Any]]:
-    """The actions with zeros in idle places, whose rows may hold anything.
+    """Check the actions of active places, and return them with zeros in idle places.
 
     Raises:
         ValueError: the shape is wrong, or an action of an active place is not in [-1, 1].
@@ -117,7 +117,7 @@ def check_actions(
     shape = len(active), len(space.agents), space.action_size
     if actions.shape != shape:
         raise ValueError(f"actions have the shape {actions.shape}, not {shape}")
-    # Written so that NaN is outside, too.
+    # Written so that NaN counts as outside, too.
     outside = ~(np.abs(actions[active]) <= 1.0)
     if outside.any():
         row, agent, _ = np.argwhere(outside)[0]
@@ -129,19 +129,19 @@ def check_actions(
 
 
 def endings(terminations: Flags, truncations: Flags, space: TeamSpace) -> tuple[Flags, Flags]:
-    """Whether each episode terminated or was truncated, from what every agent was told.
+    """Combine the agents' terminations and truncations into those of the episodes.
 
     Args:
         terminations: shape (B, n), false in idle places.
-        truncations: the same.
-        space: for the agents' names.
+        truncations: shape (B, n), false in idle places.
+        space: space of the environment, for the agents' names.
 
     Returns:
-        terminated and truncated, shape (B,). At most one of them is true: truncated is what ended
-        without all agents terminating.
+        ``terminated`` and ``truncated``, shape (B,) each, of which at most one is true. An episode
+        that ended without the termination of all agents is truncated.
 
     Raises:
-        EnvironmentMisfit: in a place, some agents left and others stayed.
+        EnvironmentMisfit: in some place, some agents left and others stayed.
     """
     left = terminations | truncations
     ended: Flags = np.asarray(left.all(axis=1))

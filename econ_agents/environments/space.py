@@ -1,4 +1,4 @@
-"""What a team sees and does: its sizes, read from an environment's spaces and checked once."""
+"""Sizes of a team's observations and actions, read from an environment's spaces and checked."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from econ_agents.errors import EconAgentsError
 FloatArray: TypeAlias = NDArray[np.float32]
 
 LAYOUT_KEY = "observation_layout"
-"""Where ``metadata`` names the parts of an observation: name -> [start, stop]."""
+"""Key in ``metadata`` for the parts of an observation: name -> [start, stop]."""
 ACTION_PARTS_KEY = "action_parts"
-"""Where ``metadata`` says what an action's coordinates mean: a list of {name, low, high}."""
+"""Key in ``metadata`` for the coordinates of an action: a list of {name, low, high}."""
 
 _PADDING = {
     "observation": "supersuit.pad_observations_v0",
@@ -30,53 +30,53 @@ class EnvironmentMisfit(EconAgentsError):
 
 
 class HasSpaces(Protocol):
-    """What is read of an environment before it is played."""
+    """Attributes of an environment that are read before it is played."""
 
     possible_agents: Any
     metadata: Any
 
     def observation_space(self, agent: Any) -> Space[Any]:
-        """The space of one agent's observations."""
+        """Space of one agent's observations."""
 
     def action_space(self, agent: Any) -> Space[Any]:
-        """The space of one agent's actions."""
+        """Space of one agent's actions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActionPart:
-    """One coordinate of an action, in the units of whoever plays."""
+    """One coordinate of an action, with its range in the environment's own units."""
 
     name: str
     low: float
-    """What -1 stands for."""
+    """Value of the coordinate -1."""
     high: float
-    """What 1 stands for."""
+    """Value of the coordinate 1."""
 
     def value_of(self, coordinate: float) -> float:
-        """The value that a coordinate in [-1, 1] stands for."""
+        """Value, in the environment's own units, of a coordinate in [-1, 1]."""
         return self.low + (coordinate + 1) / 2 * (self.high - self.low)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeamSpace:
-    """The sizes of what a team of n agents sees and does, equal for all of them."""
+    """Sizes of observations, actions and states of a team of n agents, equal for all agents."""
 
     agents: tuple[str, ...]
     """Names of the agents, in the order of every axis of agents."""
     observation_size: int
-    """Numbers in one agent's observation, flattened."""
+    """Number of values in one agent's observation, flattened."""
     action_size: int
-    """Numbers in one agent's action, flattened."""
+    """Number of values in one agent's action, flattened."""
     state_size: int
-    """Numbers in ``state()`` where the environment has it, else n · observation_size."""
+    """Number of values in ``state()`` if the environment has it, else n · observation_size."""
     layout: Mapping[str, slice] | None
-    """The parts of an observation by name; None where the environment does not tell."""
+    """Parts of an observation by name; None if the environment does not name them."""
     action_parts: tuple[ActionPart, ...] | None = None
-    """What the coordinates of an action mean; None where the environment does not tell."""
+    """Names and ranges of an action's coordinates; None if the environment does not name them."""
 
 
 class ActionBoxes:
-    """The action boxes of n agents, and the affine map onto them from [-1, 1]."""
+    """Action boxes of n agents, and the affine map from [-1, 1] onto them."""
 
     def __init__(self, boxes: Sequence[Box]) -> None:
         self._shape = boxes[0].shape
@@ -88,23 +88,23 @@ class ActionBoxes:
         self._centre, self._half = low / 2 + high / 2, high / 2 - low / 2
 
     def place(self, actions: NDArray[np.floating[Any]]) -> NDArray[Any]:
-        """Actions in the units of the environment, shape (B, n, *shape of one action).
+        """Map actions to the units of the environment, shape (B, n, *shape of one action).
 
         Args:
             actions: shape (B, n, action_size), in [-1, 1].
         """
         points = (self._centre + self._half * actions).astype(self._dtype)
-        # Rounding may leave the box by its last bit.
+        # Rounding may leave the box by the last bit.
         points = np.clip(points, self._low, self._high)
         return points.reshape(*points.shape[:2], *self._shape)
 
 
 def read_space(env: HasSpaces) -> TeamSpace:
-    """The sizes of an environment's team.
+    """Read the sizes of an environment's team.
 
     Raises:
-        EnvironmentMisfit: agents are not known beforehand, are not all alike, or have other
-            spaces than boxes.
+        EnvironmentMisfit: the agents are not known beforehand, their spaces differ in shape, or a
+            space is not a Box.
     """
     agents = agents_of(env)
     observations = {str(agent): env.observation_space(agent) for agent in agents}
@@ -121,7 +121,7 @@ def read_space(env: HasSpaces) -> TeamSpace:
 
 
 def agents_of(env: HasSpaces) -> list[Any]:
-    """The agents in the order of ``possible_agents``, as the environment calls them."""
+    """Agents in the order of ``possible_agents``, with the environment's own names."""
     if not hasattr(env, "possible_agents") or not env.possible_agents:
         raise EnvironmentMisfit(
             f"{describe(env)} has no possible_agents: the learner needs a PettingZoo parallel "
@@ -131,14 +131,14 @@ def agents_of(env: HasSpaces) -> list[Any]:
 
 
 def action_boxes_of(env: HasSpaces) -> dict[str, Box]:
-    """Every agent's action space, by its name; bounded and of real numbers."""
+    """Action spaces by the agents' names, checked to be bounded boxes of real numbers."""
     boxes = {}
     for agent in agents_of(env):
         box = _require_box(f"the action space of {agent!r}", env.action_space(agent))
         if not np.issubdtype(box.dtype, np.floating):
             raise EnvironmentMisfit(
-                f"the action space of {agent!r} is {box}, whole numbers: the learner chooses real "
-                "ones; use a continuous version of the environment (mpe2 has "
+                f"the action space of {agent!r} is {box}, of whole numbers: the learner chooses "
+                "real numbers; use a continuous version of the environment (mpe2 has "
                 "continuous_actions=True), or a wrapper that rounds"
             )
         if not box.is_bounded():
@@ -152,12 +152,12 @@ def action_boxes_of(env: HasSpaces) -> dict[str, Box]:
 
 
 def has_state(env: Any) -> bool:
-    """Whether the environment describes its ``state()``; PettingZoo leaves that to each of them."""
+    """Return True if the environment describes its ``state()``, which PettingZoo leaves open."""
     return hasattr(env, "state_space") and env.state_space is not None
 
 
 def describe(env: object) -> str:
-    """An environment's own name and class, for messages."""
+    """Module and class of an environment, for messages."""
     return f"the environment {type(env).__module__}.{type(env).__qualname__}"
 
 
@@ -175,7 +175,7 @@ def _require_box(what: str, space: Space[Any]) -> Box:
 
 
 def _common_size(what: str, spaces: Mapping[str, Space[Any]]) -> int:
-    """The size that all agents' spaces have in common."""
+    """Size of the agents' spaces, which must be the same for all of them."""
     shapes = {
         agent: _require_box(f"the {what} space of {agent!r}", space).shape
         for agent, space in spaces.items()
@@ -190,7 +190,7 @@ def _common_size(what: str, spaces: Mapping[str, Space[Any]]) -> int:
 
 
 def _read_action_parts(metadata: Any, size: int) -> tuple[ActionPart, ...] | None:
-    """The meaning of an action's coordinates, where the environment tells it."""
+    """Read the names and ranges of an action's coordinates; None if there are none."""
     if ACTION_PARTS_KEY not in metadata:
         return None
     parts = tuple(
@@ -206,7 +206,7 @@ def _read_action_parts(metadata: Any, size: int) -> tuple[ActionPart, ...] | Non
 
 
 def _read_layout(metadata: Any, size: int) -> dict[str, slice] | None:
-    """The named parts of an observation, where the environment tells them."""
+    """Read the named parts of an observation; None if there are none."""
     if LAYOUT_KEY not in metadata:
         return None
     layout = {}

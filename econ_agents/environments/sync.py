@@ -1,4 +1,4 @@
-"""Many copies of any PettingZoo parallel environment, stepped one after the other."""
+"""Copies of a PettingZoo parallel environment, stepped one after the other."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from econ_agents.environments.space import (
 class SyncBatch:
     """B copies of an environment as :class:`~econ_agents.environments.Teams`, in one process.
 
-    Observations and states of any shape are flattened to float32. Where the environment has no
-    ``state_space``, the agents' observations one after the other are its state.
+    Observations and states of any shape are flattened to float32. If the environment has no
+    ``state_space``, its state is the concatenation of the agents' observations.
 
     Args:
         envs: B environments that one factory made with the same arguments.
@@ -96,7 +96,7 @@ class SyncBatch:
         return self._moment(rewards, terminated, truncated, infos)
 
     def trace(self, place: int) -> dict[str, Any] | None:
-        """A place's transcript; see :class:`~econ_agents.environments.Teams`."""
+        """Transcript of a place; see :class:`~econ_agents.environments.Teams`."""
         env: Any = self._envs[place].unwrapped
         if not hasattr(env, "transcript"):
             return None
@@ -113,7 +113,7 @@ class SyncBatch:
         return self.num_places, len(self._agents)
 
     def _observe(self, place: int, observations: Mapping[Any, Any]) -> None:
-        """Write down what a place's agents see, and its state."""
+        """Store the observations of a place's agents, and its state."""
         for index, seen in enumerate(self._of_all("observation", observations)):
             self._observations[place, index] = _flat(
                 seen, self.space.observation_size, f"the observation of {self._agents[index]!r}"
@@ -125,7 +125,7 @@ class SyncBatch:
             self._state[place] = self._observations[place].reshape(-1)
 
     def _of_all(self, what: str, by_agent: Mapping[Any, Any]) -> list[Any]:
-        """What the environment said of every agent, in their order."""
+        """List the values of all agents, in their order, and refuse a missing one."""
         missing = [agent for agent in self._agents if agent not in by_agent]
         if missing:
             raise EnvironmentMisfit(
@@ -153,7 +153,7 @@ class SyncBatch:
         )
 
     def _numbers(self, infos: Mapping[int, Mapping[Any, Mapping[str, Any]]]) -> dict[str, Values]:
-        """The infos that are numbers for all agents of a place, one array for every key."""
+        """Gather the infos that are numbers for all agents of a place, one array for every key."""
         gathered: dict[str, Values] = {}
         for place, by_agent in infos.items():
             of_agents = [by_agent.get(agent, {}) for agent in self._agents]
@@ -171,7 +171,7 @@ def _flat(value: Any, size: int, what: str) -> NDArray[np.float32]:
     array = np.asarray(value, dtype=np.float32).reshape(-1)
     if array.size != size:
         raise EnvironmentMisfit(
-            f"{what} holds {array.size} numbers, but its space {size}: correct the environment's "
-            "spaces"
+            f"{what} has {array.size} numbers, but its space has {size}: correct the "
+            "environment's spaces"
         )
     return array

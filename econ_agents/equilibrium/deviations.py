@@ -1,9 +1,9 @@
-"""What one agent could do instead: moves, sets of them, and the search for the best.
+"""Deviations of one agent: moves, sets of candidate moves, and the search for the best one.
 
-All actions are those of the learner, in [-1, 1]. A *constant* replaces the agent's action; it
-ignores the observation. A *shift* adds to the policy's own action and clips: the agent goes on
-reading its observation and leans to one side. A policy that reads the question can be beaten by
-constants only where reading does not pay, and by shifts wherever it is off in one direction.
+All actions are those of the learner, in [-1, 1]. A *constant* replaces the agent's action and
+ignores the observation. A *shift* is added to the policy's own action and clipped: the agent still
+reads its observation, but leans to one side. A policy that reads the question can be beaten by
+constants only if reading does not pay, and by shifts if it is off in one direction.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import numpy as np
 from econ_agents.algorithm.episode import FloatArray
 
 _WIDEST = {"constant": 1.0, "shift": 2.0}
-"""Largest value of a move on one axis: a shift of 2 leads from one side of the box to the other."""
+"""Largest value of a move on one axis; a shift of 2 leads from one side of the box to the other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """Another way to act, for whichever agent takes it."""
+    """Another way to act, for any agent."""
 
     kind: Literal["constant", "shift"]
     values: tuple[float, ...]
-    """One per axis of the action: in [-1, 1] for a constant, in [-2, 2] for a shift."""
+    """Values, one per axis of the action: in [-1, 1] for a constant, in [-2, 2] for a shift."""
 
     def __post_init__(self) -> None:
         widest = _WIDEST[self.kind]
@@ -38,7 +38,7 @@ class Move:
             )
 
     def apply(self, actions: FloatArray) -> FloatArray:
-        """What the agent plays instead of ``actions``, shape (..., action_size): a new array."""
+        """Return, as a new array, the moves that replace ``actions``, shape (..., action_size)."""
         values = np.array(self.values, dtype=np.float32)
         if values.shape != actions.shape[-1:]:
             raise ValueError(
@@ -50,7 +50,7 @@ class Move:
         return played
 
     def neighbours(self, step: float) -> list[Move]:
-        """The moves one step away along one axis, within the bounds: at most 2 * action_size."""
+        """Moves one step away along one axis, within the bounds: at most 2 * action_size."""
         widest = _WIDEST[self.kind]
         found = []
         for axis, value in enumerate(self.values):
@@ -64,13 +64,13 @@ class Move:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deviation:
-    """One agent makes a move, at every step of the episode; the others keep to the policy."""
+    """Deviation of one agent by the same move in every step; the others keep to the policy."""
 
     agent: int
     move: Move
 
     def apply(self, actions: FloatArray) -> FloatArray:
-        """The joint actions with the deviation: shape (..., n_agents, action_size), new."""
+        """Return new joint actions with the deviation, shape (..., n_agents, action_size)."""
         deviated = actions.copy()
         deviated[..., self.agent, :] = self.move.apply(actions[..., self.agent, :])
         return deviated
@@ -79,7 +79,7 @@ class Deviation:
 def grid_candidates(points_per_axis: int, action_size: int) -> tuple[Move, ...]:
     """Constants on a regular grid over the box: ``points_per_axis ** action_size`` of them.
 
-    One point is the middle of the box; from two on, the sides belong to the grid.
+    A single point is the middle of the box. Two or more points include the sides.
     """
     if points_per_axis < 1:
         raise ValueError(f"points_per_axis must be at least 1, got {points_per_axis}")
@@ -90,22 +90,22 @@ def grid_candidates(points_per_axis: int, action_size: int) -> tuple[Move, ...]:
 
 
 def shift_candidates(sizes: Sequence[float], action_size: int) -> tuple[Move, ...]:
-    """Shifts by every size, up and down, along one axis each: 2 * len(sizes) * action_size."""
+    """Shifts up and down by every size, along one axis each: 2 * len(sizes) * action_size."""
     middle = Move(kind="shift", values=(0.0,) * action_size)
     return tuple(move for size in sizes for move in middle.neighbours(size))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
-    """Which moves are tried: the candidates, then steps around the best of them.
+    """Search over moves: tries the candidates, then steps around the best one (compass search).
 
-    A refinement tries the neighbours of the best move so far (a compass search): if one of them is
-    better the search moves there, else it halves the step.
+    A refinement tries the neighbours of the best move so far. If one of them is better, the search
+    moves there, else it halves the step.
     """
 
     candidates: tuple[Move, ...]
     refinements: int = 0
-    """Rounds of neighbours, of 2 * action_size moves each; 0: the candidates only."""
+    """Number of refinements, each of up to 2 * action_size moves; 0 tries the candidates only."""
     step: float = 0.25
     """Distance of the first neighbours along one axis, in units of actions."""
 
@@ -126,7 +126,7 @@ class Search:
         )
 
     def best(self, worth: Callable[[Move], float]) -> tuple[Move, float]:
-        """The best move found, and its worth; the first of equals. Every move is tried once."""
+        """Find the best move and its worth; of equal moves the first. Every move is tried once."""
         once = lru_cache(maxsize=None)(worth)
         best = max(self.candidates, key=once)
         step = self.step

@@ -1,24 +1,25 @@
-"""How far a policy is from equilibrium: NashConv, measured by letting agents deviate.
+"""NashConv, the distance of a policy from equilibrium, estimated by letting agents deviate.
 
 ::
 
     NashConv = sum_i  max_{e'_i} [ u_i(e'_i, e_{-i}) - u_i(e) ]
 
-is 0 exactly in a Nash equilibrium. It is estimated on questions, which takes three precautions:
+is 0 exactly in a Nash equilibrium. Estimating it on a sample of questions takes three precautions:
 
 - *Common random numbers*: every deviation is played on the same questions with the same seeds as
   the policy, and compared question by question.
-- *Cross-fitting*: the best of many deviations also is the luckiest, so that measuring it where it
-  was chosen shows gains in pure noise. The questions are split in halves; each half measures what
-  the other half chose, and the two are averaged.
-- *Staying is a deviation too*: where nothing looked better on the choosing half, the agent keeps
-  to the policy, and its gain there is exactly 0.
+- *Cross-fitting*: the best of many deviations is also the luckiest, so that measuring it on the
+  questions it was chosen on shows gains in pure noise. The questions are split in halves; each half
+  measures the deviation that the other half chose, and the two are averaged.
+- *Staying is a deviation too*: if nothing looks better on the choosing half, the agent keeps to the
+  policy, and its gain is exactly 0.
 
-What comes out can only be too low in expectation: a deviation chosen by luck gains less than the
-best one (below 0, too), and deviations outside the search are not tried. The value therefore comes
-with ``in_sample``, the gain of the same deviations where they were chosen, which is too high in
-expectation. With more questions the two close in on the largest gain among the moves tried; where
-they lie far apart there were too few. An interval from 0 to 0 says that nothing looked better.
+In expectation the estimate can only be too low: a deviation chosen by luck gains less than the best
+one (possibly below 0), and deviations outside the search are not tried. The estimate therefore
+comes with ``in_sample``, the gain of the same deviations on the questions they were chosen on,
+which is too high in expectation. With more questions both approach the largest gain among the moves
+tried; if they lie far apart, there were too few questions. An interval from 0 to 0 means that no
+deviation looked better than the policy.
 """
 
 from __future__ import annotations
@@ -38,65 +39,65 @@ from econ_agents.statistics import Interval, TooFewResults, mean_interval
 Values: TypeAlias = npt.NDArray[np.float64]
 
 FEWEST_QUESTIONS = 4
-"""Two per half: an interval needs two measured gains on either side."""
+"""Least number of questions: two per half, since an interval needs two measured gains."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentGain:
-    """What one agent gains by leaving the policy alone."""
+    """Gain of one agent when it alone deviates from the policy."""
 
     agent: int
     gain: Interval
-    """Measured where the deviation was not chosen; below 0 where the choice was luck."""
+    """Gain on the questions that did not choose the deviation; below 0 if the choice was luck."""
     in_sample: float
-    """The same deviations measured where they were chosen: >= 0, too high in expectation."""
+    """Gain on the questions that chose the deviation: >= 0, too high in expectation."""
     moves: tuple[Move | None, Move | None]
-    """What each half of the questions chose; None: to stay with the policy."""
+    """Move that each half of the questions chose; None to stay with the policy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NashConv:
-    """The estimate, and what it rests on."""
+    """Estimate of NashConv, with the gains and the sample it is computed from."""
 
     value: float
-    """Sum of the agents' gains as measured. A value below 0 is noise around 0."""
+    """Sum of the agents' measured gains. A value below 0 is noise around 0."""
     interval: Interval
-    """Of ``value``: a 95% bootstrap over questions, for the moves that were chosen."""
+    """Interval of ``value``: a 95% bootstrap over questions, for the moves that were chosen."""
     clipped: float
-    """Sum of the agents' positive gains: for display. Noise makes it too high near 0."""
+    """Sum of the agents' positive gains, for display. Noise makes it too high near 0."""
     in_sample: float
-    """Sum of the agents' in-sample gains: too high in expectation, the other end of the bracket."""
+    """Sum of the agents' in-sample gains, too high in expectation: the upper end of the bracket."""
     agents: tuple[AgentGain, ...]
     questions: int
-    """Questions that were measured."""
+    """Number of questions that were measured."""
     failed: int
-    """Questions dropped because the policy or a chosen deviation came to no result on them."""
+    """Number of questions dropped because the policy or a chosen deviation came to no result."""
     method: str
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as what ``json.dump`` takes."""
+        """Return all fields as plain data for ``json.dump``."""
         return asdict(self)
 
 
 def estimate_nash_conv(
     play: DeviationPlay, *, n_agents: int, seeds: Sequence[int], search: Search, seed: int = 0
 ) -> NashConv:
-    """Estimate how much the agents gain by leaving a policy, each alone.
+    """Estimate how much the agents gain by deviating from a policy, each alone.
 
-    It plays ``n_agents * (candidates + refinements * neighbours) + 1`` times all the questions, at
-    most: moves that a half needs twice are played once.
+    All questions are played at most ``n_agents * (candidates + refinements * neighbours) + 1``
+    times; a move that a half needs twice is played once.
 
     Args:
-        play: of the policy; see :func:`econ_agents.equilibrium.payoffs.play_teams`.
-        n_agents: the number of agents.
-        seeds: one per question, all different.
-        search: which moves are tried.
-        seed: of the split into halves and of the bootstrap.
+        play: plays the policy; see :func:`econ_agents.equilibrium.payoffs.play_teams`.
+        n_agents: number of agents.
+        seeds: seeds of the questions, all different.
+        search: the search over moves.
+        seed: seed of the split into halves and of the bootstrap.
 
     Raises:
-        ValueError: fewer than ``FEWEST_QUESTIONS`` seeds, a repeated one, or payoffs that do not
-            fit.
-        TooFewResults: hardly an episode came to a result.
+        ValueError: there are fewer than ``FEWEST_QUESTIONS`` seeds, a seed is repeated, or the
+            payoffs have the wrong shape.
+        TooFewResults: almost no episode came to a result.
     """
     halves = [_Half(play, part, n_agents) for part in _split(seeds, seed)]
     found = [_deviate(agent, halves, search) for agent in range(n_agents)]
@@ -105,7 +106,7 @@ def estimate_nash_conv(
     if len(gains) < 2:
         raise TooFewResults(
             f"{len(seeds) - len(gains)} of {len(seeds)} questions came to no result: nothing can "
-            "be measured; see why episodes fail, or play more questions"
+            "be measured; find out why episodes fail, or play more questions"
         )
     interval = mean_interval(gains.sum(axis=1), seed=derive_seed(seed, "nash"))
     agents = tuple(
@@ -131,16 +132,16 @@ def estimate_nash_conv(
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Choice:
-    """What the two halves chose for one agent, and what the other half says of it."""
+    """Moves that the two halves chose for one agent, and their gains on the other half."""
 
     moves: tuple[Move | None, Move | None]
     in_sample: float
     gains: Values
-    """Of every question of both halves; NaN: dropped."""
+    """Gain on every question of both halves; NaN for dropped ones."""
 
 
 class _Half:
-    """Half of the questions. Every deviation is played on it once."""
+    """One half of the questions, on which every deviation is played once."""
 
     def __init__(self, play: DeviationPlay, seeds: Sequence[int], n_agents: int) -> None:
         self._play = play
@@ -150,7 +151,7 @@ class _Half:
         self._gains: dict[Deviation, Values] = {}
 
     def gains(self, agent: int, move: Move | None) -> Values:
-        """What the agent gains by the move on every question; NaN where a play failed."""
+        """Gain of the agent by the move on every question; NaN where an episode failed."""
         if move is None:
             return np.where(self._policy.failed, np.nan, 0.0)
         deviation = Deviation(agent=agent, move=move)
@@ -162,7 +163,7 @@ class _Half:
         return self._gains[deviation]
 
     def choose(self, agent: int, search: Search) -> tuple[Move | None, float]:
-        """The agent's best move on this half and its mean gain, 0 for staying."""
+        """Find the agent's best move on this half and its mean gain; None and 0 for staying."""
         move, gain = search.best(lambda move: _mean(self.gains(agent, move)))
         return (move, gain) if gain > 0 else (None, 0.0)
 
@@ -177,7 +178,7 @@ class _Half:
 
 
 def _deviate(agent: int, halves: Sequence[_Half], search: Search) -> _Choice:
-    """Let each half choose the agent's move, and measure it on the other one."""
+    """Let each half choose the agent's move, and measure that move on the other half."""
     first, second = halves
     first_move, first_gain = first.choose(agent, search)
     second_move, second_gain = second.choose(agent, search)
@@ -189,7 +190,7 @@ def _deviate(agent: int, halves: Sequence[_Half], search: Search) -> _Choice:
 
 
 def _split(seeds: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
-    """The seeds in two halves at random: their order may follow the kinds of questions."""
+    """Split the seeds in two halves at random, as their order may follow the kinds of questions."""
     if len(seeds) < FEWEST_QUESTIONS or len(set(seeds)) < len(seeds):
         raise ValueError(
             f"NashConv needs at least {FEWEST_QUESTIONS} seeds, all different, got {len(seeds)} "
@@ -202,6 +203,6 @@ def _split(seeds: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
 
 
 def _mean(gains: Values) -> float:
-    """The mean over questions that came to a result; below everything where there is none."""
+    """Mean over the questions that came to a result; minus infinity if there are none."""
     present = gains[np.isfinite(gains)]
     return float(present.mean()) if len(present) else -np.inf

@@ -1,7 +1,7 @@
-"""Playing a fixed policy on given episodes, with or without one agent that deviates.
+"""Payoffs of a fixed policy on given episodes, with or without one agent that deviates.
 
-What is compared are the same episodes: the environment starts each from its seed, so two plays of
-the same seeds differ by the actions only (common random numbers).
+The environment starts each episode from its seed, so that two plays of the same seeds differ only
+by the actions (common random numbers).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from econ_agents.environments import FAILED, TEAM_REWARD, Moment, Teams
 from econ_agents.equilibrium.deviations import Deviation
 
 Profile: TypeAlias = FloatArray
-"""One fixed action per agent, shape (n_agents, action_size), in [-1, 1]."""
+"""Fixed actions, one per agent, shape (n_agents, action_size), in [-1, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Payoffs:
-    """What the agents got in some episodes, in the order of their seeds."""
+    """Payoffs of the agents in some episodes, in the order of their seeds."""
 
     rewards: npt.NDArray[np.float64]
     """Sum of the (discounted) rewards of every agent, shape (episodes, n_agents)."""
     team: npt.NDArray[np.float64]
-    """The same for the team reward, shape (episodes,)."""
+    """Sum of the (discounted) team rewards, shape (episodes,)."""
     failed: npt.NDArray[np.bool_]
-    """Episodes that came to no result: their rewards count for nothing. Shape (episodes,)."""
+    """True for episodes that came to no result; their rewards do not count. Shape (episodes,)."""
 
     def __post_init__(self) -> None:
         episodes = len(self.failed)
@@ -49,24 +49,25 @@ class Payoffs:
 
 
 EpisodePlay: TypeAlias = Callable[[Override | None, Sequence[int]], Sequence[Episode]]
-"""Plays a policy on the episodes of these seeds, changed or (None) as it is, and records them."""
+"""Function that plays a policy on the episodes of these seeds and records them. An override
+replaces the actions; None plays them unchanged."""
 
 DeviationPlay: TypeAlias = Callable[[Deviation | None, Sequence[int]], Payoffs]
-"""Plays the policy on the episodes of these seeds, with a deviation or (None) as it is."""
+"""Function that plays a policy on the episodes of these seeds, with a deviation or none (None)."""
 
 ProfilePlay: TypeAlias = Callable[[Profile, Sequence[int]], Payoffs]
-"""Plays the same profile in every step of the episodes of these seeds."""
+"""Function that plays one profile in every step of the episodes of these seeds."""
 
 
 def play_recorded(
     record: EpisodePlay, *, discount: float = 1.0, played: Callable[[], object] = lambda: None
 ) -> DeviationPlay:
-    """A :data:`DeviationPlay` made of recorded episodes.
+    """Make a :data:`DeviationPlay` from a function that records episodes.
 
     Args:
-        record: must remember nothing from one call to the next.
-        discount: factor per step; 1.0 is the plain sum.
-        played: called whenever the episodes of one play are there.
+        record: plays and records episodes; it must keep nothing from one call to the next.
+        discount: discount per step; 1.0 gives the plain sum.
+        played: called after the episodes of each call were played.
     """
 
     def play(deviation: Deviation | None, seeds: Sequence[int]) -> Payoffs:
@@ -78,7 +79,7 @@ def play_recorded(
 
 
 def payoffs_of(episodes: Sequence[Episode], *, discount: float = 1.0) -> Payoffs:
-    """The payoffs of at least one recorded episode, in their order."""
+    """Payoffs of recorded episodes (at least one), in their order."""
     weights = [discount ** np.arange(episode.length) for episode in episodes]
     pairs = list(zip(weights, episodes, strict=True))
     return Payoffs(
@@ -91,14 +92,14 @@ def payoffs_of(episodes: Sequence[Episode], *, discount: float = 1.0) -> Payoffs
 def play_teams(
     teams: Teams, act: Act, *, discount: float = 1.0, options: Mapping[str, Any] | None = None
 ) -> DeviationPlay:
-    """A :data:`DeviationPlay` of a policy in an environment, in waves of ``num_places`` episodes.
+    """Make a :data:`DeviationPlay` of a policy, in waves of ``teams.num_places`` episodes.
 
     Args:
         teams: the environment; no episode is running in it.
-        act: the policy. A deviation changes what is played, not what the policy returned: memory
-            that the policy keeps of its own actions holds the latter.
-        discount: factor per step; 1.0 is the plain sum.
-        options: for every reset (live reward weights, for example).
+        act: the policy. A deviation replaces its actions only after it has returned them, so that
+            any memory it keeps holds its own actions.
+        discount: discount per step; 1.0 gives the plain sum.
+        options: options of every reset, for example live reward weights.
     """
 
     def play(deviation: Deviation | None, seeds: Sequence[int]) -> Payoffs:
@@ -112,7 +113,7 @@ def play_teams(
 def play_profiles(
     teams: Teams, *, discount: float = 1.0, options: Mapping[str, Any] | None = None
 ) -> ProfilePlay:
-    """A :data:`ProfilePlay` in an environment; arguments as in :func:`play_teams`."""
+    """Make a :data:`ProfilePlay` in an environment; arguments as in :func:`play_teams`."""
 
     def play(profile: Profile, seeds: Sequence[int]) -> Payoffs:
         actions = np.broadcast_to(profile, (teams.num_places, *profile.shape))
@@ -133,7 +134,7 @@ def _play_wave(
     discount: float,
     options: Mapping[str, Any] | None,
 ) -> Payoffs:
-    """Play one episode per seed, in the first places, all from their start to their end."""
+    """Play one episode per seed, in the first places, from start to end."""
     rewards = np.zeros((len(seeds), len(teams.space.agents)))
     team = np.zeros(len(seeds))
     failed = np.zeros(len(seeds), dtype=np.bool_)
@@ -148,24 +149,24 @@ def _play_wave(
 
 
 def _override(deviation: Deviation | None) -> Override | None:
-    """The deviation as what is played in every step of every episode."""
+    """Make an override that applies the deviation in every step of every episode."""
     if deviation is None:
         return None
     return lambda actions, episode, step: deviation.apply(actions)
 
 
 def _team_rewards(moment: Moment) -> npt.NDArray[np.float64]:
-    """The team reward of the step where the environment has one, else the agents' mean: (B,)."""
+    """Team reward of the step if the environment reports it, else the agents' mean, shape (B,)."""
     if TEAM_REWARD in moment.infos:
         return moment.infos[TEAM_REWARD][:, 0]
     return np.asarray(moment.rewards.mean(axis=1))
 
 
 def _failures(moment: Moment) -> npt.NDArray[np.bool_]:
-    """Episodes that came to no result in this step: (B,).
+    """Mask of the episodes that failed in this step, shape (B,).
 
-    An environment that reports ``failed`` truncates for no other reason. For any other one,
-    truncation is a time limit, and the episode counts as it is.
+    An environment that has the info ``failed`` truncates only on failure. For any other
+    environment, truncation is a time limit, and the episode counts.
     """
     if FAILED not in moment.infos:
         return np.zeros(moment.truncated.shape, dtype=np.bool_)

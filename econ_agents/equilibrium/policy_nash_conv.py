@@ -1,4 +1,4 @@
-"""NashConv of a trained policy: which deviations are tried, and how they are played."""
+"""NashConv of a trained policy: the deviations to try, and the episodes to play them on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
 
 GRID_POINTS = 5
-"""Constants per axis of the action box, where the grid stays small."""
+"""Constants per axis of the action box, if the grid stays within ``MAX_GRID``."""
 SHIFTS = (0.1, 0.25, 0.5)
 """Sizes of the shifts, in units of the action box."""
 MAX_GRID = 125
@@ -34,15 +34,15 @@ def measure_nash_conv(
     options: dict[str, Any] | None = None,
     played: Callable[[], object] = lambda: None,
 ) -> NashConv:
-    """NashConv of the policy on ``questions`` episodes; see :mod:`.nash_conv`.
+    """Measure NashConv of the policy on ``questions`` episodes; see :mod:`.nash_conv`.
 
     Args:
         config: the configuration.
-        networks: of the team.
+        networks: networks of the team.
         teams: the environment; no episode is running in it.
-        questions: on which every deviation is played.
-        seed: which questions these are, and how they are split.
-        options: for every reset.
+        questions: number of questions on which every deviation is played.
+        seed: seed of the questions and of their split into halves.
+        options: options of every reset.
         played: called whenever all questions of a half were played once; see :func:`most_plays`.
     """
     seeds = [derive_seed(seed, "nash", k) for k in range(questions)]
@@ -61,14 +61,14 @@ def measure_nash_conv(
 
 
 def most_plays(n_agents: int, action_size: int) -> int:
-    """How often a half of the questions is played at most, over both halves."""
+    """Largest number of times that a half of the questions is played, counted over both halves."""
     search = default_search(action_size)
     moves = len(search.candidates) + 2 * action_size * search.refinements
     return 2 * (1 + n_agents * moves)
 
 
 def default_search(action_size: int) -> Search:
-    """Constants on a grid where it is small, and shifts of the policy's own actions."""
+    """Search over shifts of the policy's own actions, and a grid of constants if it is small."""
     shifts = shift_candidates(SHIFTS, action_size)
     points = next((p for p in range(GRID_POINTS, 1, -1) if p**action_size <= MAX_GRID), None)
     grid = () if points is None else grid_candidates(points, action_size)

@@ -1,12 +1,12 @@
-"""Cumulative regret: what training cost against the best fixed profile, known in hindsight.
+"""Cumulative regret: the cost of training against the best fixed profile in hindsight.
 
 ::
 
     Regret(K) = sum_{k < K} [ u(best fixed profile) - u_k ]
 
 with u the team reward. A fixed profile gives every agent one action for all questions, in every
-step. If learning reaches it the curve flattens, and it falls where a policy that reads the question
-does better than any fixed profile.
+step. The curve flattens if learning reaches the profile's reward, and falls if a policy that reads
+the question does better than any fixed profile.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from econ_agents.seeds import derive_seed
 from econ_agents.statistics import Interval, mean_interval
 
 PARTS = 4
-"""Parts of training whose mean regret is told apart."""
+"""Number of parts of training whose mean regret is reported separately."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixedProfile:
-    """The best profile found, and what it is worth."""
+    """The best fixed profile found, and its team reward."""
 
     actions: tuple[tuple[float, ...], ...]
-    """Of every agent, in [-1, 1]."""
+    """Action of every agent, in [-1, 1]."""
     team: Interval
-    """Mean team reward on questions that the search has not seen: nothing of it is luck."""
+    """Mean team reward on questions that the search has not seen, which makes it unbiased."""
     in_sample: float
-    """Mean team reward on the questions of the search: too high in expectation."""
+    """Mean team reward on the questions of the search, too high in expectation."""
     failed: int
-    """Questions without a result, of those it was measured on."""
+    """Number of measured questions that came to no result."""
     method: str
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as what ``json.dump`` takes."""
+        """Return all fields as plain data for ``json.dump``."""
         return asdict(self)
 
 
@@ -56,24 +56,24 @@ def best_fixed_profile(
     sweeps: int = 1,
     seed: int = 0,
 ) -> FixedProfile:
-    """Search the fixed profile with the highest mean team reward.
+    """Search for the fixed profile with the highest mean team reward.
 
-    First all agents share one action: the best of ``search``. Then every agent in turn searches
-    the move that is best for the team while the others keep theirs.
+    First all agents share one action, the best that ``search`` finds. Then every agent in turn
+    searches for the move that is best for the team while the others keep theirs.
 
     Args:
-        play: of profiles; see :func:`econ_agents.equilibrium.payoffs.play_profiles`.
-        n_agents: the number of agents.
-        search: constants to try, and how to refine them.
-        search_seeds: questions on which profiles are compared: validation questions.
-        fresh_seeds: other questions, on which the best one is measured.
-        sweeps: how often every agent has its turn, at most: it is over when nobody moves. 0: all
-            agents keep the shared action.
-        seed: of the bootstrap.
+        play: plays profiles; see :func:`econ_agents.equilibrium.payoffs.play_profiles`.
+        n_agents: number of agents.
+        search: search over constants.
+        search_seeds: seeds of the validation questions on which profiles are compared.
+        fresh_seeds: seeds of other questions, on which the best profile is measured.
+        sweeps: largest number of turns of every agent; the search ends early when no agent moves.
+            At 0 all agents keep the shared action.
+        seed: seed of the bootstrap.
 
     Raises:
-        ValueError: a candidate is no constant, a seed is on both sides, or hardly an episode came
-            to a result.
+        ValueError: a candidate is not a constant, a seed is on both sides, or almost no episode
+            came to a result.
     """
     _check(search, search_seeds, fresh_seeds, sweeps)
 
@@ -86,7 +86,8 @@ def best_fixed_profile(
     for _ in range(sweeps):
         before = tuple(moves)
         for agent in range(n_agents):
-            # Its own move first: of equals the search takes the first, so the agent stays.
+            # Its own move comes first, so that the agent stays if no other move is better: the
+            # search takes the first of equals.
             own = replace(search, candidates=(moves[agent], *search.candidates))
             moves[agent], reached = own.best(_swap(worth, moves, agent))
         if before == tuple(moves):
@@ -106,24 +107,24 @@ class Regret:
     """The regret of one training run."""
 
     best_fixed: Interval
-    """The team reward per episode it is measured against."""
+    """Mean team reward per episode of the best fixed profile."""
     curve: tuple[float, ...]
     """Cumulative regret after every episode."""
     total: Interval
-    """After the last one. The interval is that of ``best_fixed``, times the episodes."""
+    """Cumulative regret after the last episode; its interval is that of ``best_fixed``, scaled."""
     parts: tuple[float, ...]
-    """Mean regret per episode in each quarter of training: falling means learning."""
+    """Mean regret per episode in each quarter of training; it falls if the team learns."""
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as what ``json.dump`` takes."""
+        """Return all fields as plain data for ``json.dump``."""
         return asdict(self)
 
 
 def cumulative_regret(team_rewards: Sequence[float], best_fixed: Interval) -> Regret:
-    """Regret of the training episodes, in their order; failed episodes are left out beforehand.
+    """Regret of the training episodes in their order, without the failed ones.
 
     Raises:
-        ValueError: there is no episode, or a reward that is not finite.
+        ValueError: there is no episode, or a reward is not finite.
     """
     rewards = np.asarray(team_rewards, dtype=np.float64)
     if rewards.ndim != 1 or not len(rewards) or not np.isfinite(rewards).all():
@@ -170,6 +171,6 @@ def _profile(moves: Sequence[Move]) -> Profile:
 def _swap(
     worth: Callable[[Sequence[Move]], float], moves: Sequence[Move], agent: int
 ) -> Callable[[Move], float]:
-    """The worth of a move of one agent, while the others keep theirs."""
+    """Make a function that gives the worth of one agent's move while the others keep theirs."""
     others = tuple(moves)
     return lambda move: worth((*others[:agent], move, *others[agent + 1 :]))

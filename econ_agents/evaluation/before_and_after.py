@@ -1,4 +1,4 @@
-"""What training changed: the untrained team against the trained one, on the same questions."""
+"""Effect of training: the untrained team against the trained one, on the same questions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from econ_agents.statistics import Interval, paired_difference
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """The untrained team, and what training made of it, in one round a decision."""
+    """Comparison of the untrained team with the trained one, both with one round per decision."""
 
     untrained: Arm
     difference: Interval
-    """Accuracy (or team reward, where there is none) of the trained team minus the untrained."""
+    """Accuracy (team reward if none is reported) of the trained team minus the untrained one's."""
     actions: dict[str, tuple[float, float]]
     """Mean of every coordinate of every agent's action before and after training, in the units of
-    the environment: ``temperature/executor_0`` for example."""
+    the environment, by names such as ``temperature/executor_0``."""
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Write the comparison as lines of text."""
         what = "team reward" if self.untrained.accuracy is None else "accuracy"
         lines = [
             f"Untrained (no BNE): {score_of(self.untrained)}",
@@ -44,17 +44,17 @@ class Learned:
 def what_was_learned(
     untrained: Sequence[Episode], trained: Sequence[Episode], space: TeamSpace, *, seed: int
 ) -> Learned:
-    """Compare two lists of episodes on the same questions, in one order.
+    """Compare two lists of episodes on the same questions, in the same order.
 
     Args:
-        untrained: played by the policy that training began with.
-        trained: played by the trained one, in as many rounds.
-        space: for the names of agents and coordinates.
-        seed: of the bootstrap.
+        untrained: episodes played by the policy that training began with.
+        trained: episodes played by the trained policy, in as many rounds.
+        space: space of the environment, for the names of agents and coordinates.
+        seed: seed of the bootstrap.
 
     Raises:
         ValueError: the lists differ in length.
-        TooFewResults: hardly an episode came to a result.
+        TooFewResults: almost no episode came to a result.
     """
     arm = describe_arm(untrained, seed=seed)
     ours, theirs = paired_outcomes(trained, untrained)

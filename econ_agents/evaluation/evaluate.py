@@ -1,4 +1,4 @@
-"""Evaluating a trained team: one round against several, on unseen questions and the same seeds."""
+"""Evaluation of a trained team: one round against several, on the same held-out questions."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ Traces = list[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlayedArm:
-    """All questions of an evaluation, played in one way."""
+    """All questions of an evaluation, played in one arm (one round, or with refinement)."""
 
     episodes: list[Episode]
     traces: Traces
-    """What the environment recorded, one entry per episode in their order; [] if it keeps none."""
+    """Records of the environment, one per episode in their order; [] if it keeps none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """An evaluation of a trained team: what was found, and what it was found from."""
+    """Evaluation of a trained team: the report, and the episodes it is computed from."""
 
     report: EvaluationReport
     learned: Learned | None
-    """What training changed, with ``test.untrained``."""
+    """Comparison with the untrained team; None unless ``test.untrained`` is on."""
     baseline: PlayedArm
     bne: PlayedArm
-    """With refinement; the baseline itself where there is none."""
+    """Arm with refinement; the baseline itself if there is no refinement."""
 
 
 def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
-    """Evaluate a checkpoint, print the report and keep it with its traces; the exit code is 0.
+    """Evaluate a checkpoint, print the report and write it with its traces; the exit code is 0.
 
     Args:
-        config: of the checkpoint, with changes; its phase "test" is played.
+        config: configuration of the checkpoint, with changes; its phase "test" is played.
         checkpoint: folder of the trained team.
-        log_dir: where the report and ``llm_traces_test_bne_<rounds>rounds.json`` go.
+        log_dir: folder for the report and ``llm_traces_test_bne_<rounds>rounds.json``.
 
     Raises:
-        CheckpointError: it is damaged, or of other networks than the environment needs.
-        TooFewResults: hardly an episode came to a result.
+        CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
+        TooFewResults: almost no episode came to a result.
     """
     rounds = config.bne_rounds("test")
     evaluation = evaluate_team(config, checkpoint)
@@ -81,13 +81,13 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
 
 
 def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
-    """Play ``test.episodes`` unseen questions in one round each, and again with refinement.
+    """Play ``test.episodes`` held-out questions in one round each, and again with refinement.
 
-    They are played once where refinement is off, or has one round: that is the baseline.
+    If refinement is off or has one round, they are played once, as the baseline.
 
     Raises:
-        CheckpointError: it is damaged, or of other networks than the environment needs.
-        TooFewResults: hardly an episode came to a result.
+        CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
+        TooFewResults: almost no episode came to a result.
     """
     seeds = [derive_seed(config.seed, "test", k) for k in range(config.test.episodes)]
     rounds = config.bne_rounds("test")
@@ -110,7 +110,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
             )
             arms[bne] = PlayedArm(episodes=episodes, traces=traces)
             if config.test.untrained and learned is None:
-                # The networks that training began with: they are drawn from the same seed.
+                # The same seed gives the networks that training began with.
                 before = build_networks(config, teams.space).eval()
                 untrained = play_questions(
                     config, before, teams, seeds, description="untrained", options=options
@@ -134,17 +134,17 @@ def play_questions(
     options: Mapping[str, Any] | None = None,
     traces: Traces | None = None,
 ) -> list[Episode]:
-    """Play one episode per seed with the policy as it is, its memory empty at first.
+    """Play one episode per seed without exploration, starting from an empty memory.
 
     Args:
         config: the configuration; its phase "test" is played.
-        networks: of the team.
+        networks: networks of the team.
         teams: the environment.
-        seeds: of the episodes.
-        description: of the progress bar, which is shown where stderr is a terminal.
-        override: changes the actions: another policy altogether, for example.
-        options: for every reset.
-        traces: what the environment recorded is appended here; None: it is not asked.
+        seeds: seeds of the episodes.
+        description: text of the progress bar, which is shown if stderr is a terminal.
+        override: replaces the policy's actions, for example by those of another policy.
+        options: options of every reset.
+        traces: list to which the environment's records are appended; None does not ask for them.
     """
     policy = build_policy(config, networks, teams.space, "test")
     with tqdm(total=len(seeds), desc=description, unit="question", disable=None) as bar:
@@ -153,18 +153,18 @@ def play_questions(
             bar.update()
             trace = None if traces is None else teams.trace(place)
             if traces is not None and trace is not None:
-                # Beside the transcript, not within: what is in there is the environment's own.
+                # Number and seed stand beside the transcript, whose keys are the environment's.
                 traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})
 
         return play_episodes(teams, policy, seeds, override=override, options=options, watch=watch)
 
 
 def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNetworks:
-    """The trained networks, ready to act.
+    """Load the trained networks, ready to act.
 
-    Nobody needs the mixer to act, and its shape depends on the size of the state, which may depend
-    on the number of executors: it stays untrained, so that a team whose executors share their
-    parameters can be evaluated at another size.
+    The mixer is left untrained. It is not needed to act, and its shape may depend, through the
+    state, on the number of executors: without it, a team whose executors share their parameters can
+    be evaluated at another size.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks have other shapes.
@@ -187,7 +187,7 @@ def _without_mixer(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def live_options(config: Config, checkpoint: Path) -> dict[str, Any] | None:
-    """Options of every reset: the weights of the reward that training ended with, if learned."""
+    """Options of every reset: the reward weights that training ended with; None if not learned."""
     if not config.reward.dynamic:
         return None
     weighting = build_weighting(config)

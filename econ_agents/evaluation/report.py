@@ -1,4 +1,4 @@
-"""What an evaluation found: one round against several, on the same questions."""
+"""Report of an evaluation: one round against several, on the same questions."""
 
 from __future__ import annotations
 
@@ -26,48 +26,50 @@ CLOSED_BY = {
     4: "oscillation",
     5: "failed",
 }
-"""Why a decision closed, by the number that the info ``closed_by`` holds."""
+"""Reasons why a decision closed, by their numbers in the info ``closed_by``."""
 REPORT_FILE = "test_report.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One way to play all questions of an evaluation."""
+    """Results of one arm of an evaluation: all questions, played in one way."""
 
     episodes: int
-    """Episodes that came to a result."""
+    """Number of episodes that came to a result."""
     failed: int
-    """Episodes that did not; they count for nothing."""
+    """Number of episodes that failed; they are left out of all other numbers."""
     team_reward: Interval
-    """Sum over an episode's steps."""
+    """Mean team reward of an episode, summed over its steps."""
     correct: int | None
-    """Episodes whose last decision was right; None: the environment does not tell."""
+    """Number of episodes whose last decision was right; None if correctness is not reported."""
     accuracy: Interval | None
-    """Their share with Wilson's interval."""
+    """Share of correct episodes with Wilson's interval; None if it is not reported."""
     tokens_per_question: float | None
     rounds_per_question: float
     closed_by: dict[str, int]
-    """How often decisions closed for which reason; {} where the environment does not tell."""
+    """Number of decisions closed for each reason; {} if the environment does not report it."""
     json_rate: float | None
-    """Share of the commitments a model was asked for that were JSON as they came."""
+    """Share of valid JSON among the commitments that a model was asked for; None without any."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
-    """Baseline and refinement, and the difference between them, question by question."""
+    """Comparison of the baseline with refinement, paired by question."""
 
     rounds: int
-    """Most rounds of a decision with refinement; 1: there was none, and both arms are one."""
+    """Largest number of rounds per decision with refinement; 1 if nothing was refined, so that both
+    arms are the same."""
     baseline: Arm
     bne: Arm
     difference: Interval | None
-    """Accuracy (or team reward, where there is none) with refinement minus without."""
+    """Accuracy (team reward if none is reported) with refinement minus without."""
     right_to_wrong: int | None
+    """Number of answers that refinement changed from right to wrong."""
     wrong_to_right: int | None
-    """Answers that refinement flipped."""
+    """Number of answers that refinement changed from wrong to right."""
 
     def lines(self) -> list[str]:
-        """The report for people; the first lines keep the form of the specification."""
+        """Write the report as lines of text; the first ones have the specification's form."""
         bne = f"P0 BNE ({self.rounds} rounds)"
         arms = {"Baseline (no BNE)": self.baseline, bne: self.bne}
         if self.rounds == 1:
@@ -95,7 +97,7 @@ class EvaluationReport:
         return lines
 
     def save(self, log_dir: Path, learned: Mapping[str, Any] | None = None) -> Path:
-        """Write everything as JSON into a folder, with what was learned as plain data."""
+        """Write the report as JSON into a folder, with ``learned`` as plain data; return its path."""
         log_dir.mkdir(parents=True, exist_ok=True)
         path = log_dir / REPORT_FILE
         report = {**asdict(self), "learned": learned}
@@ -106,17 +108,17 @@ class EvaluationReport:
 def compare(
     baseline: Sequence[Episode], bne: Sequence[Episode], *, rounds: int, seed: int
 ) -> EvaluationReport:
-    """The report of two lists of episodes on the same questions, in one order.
+    """Compare two lists of episodes on the same questions, in the same order.
 
     Args:
-        baseline: one round a decision.
-        bne: up to ``rounds`` rounds a decision.
-        rounds: for the report.
-        seed: of the bootstrap.
+        baseline: episodes with one round per decision.
+        bne: episodes with up to ``rounds`` rounds per decision.
+        rounds: largest number of rounds per decision in ``bne``.
+        seed: seed of the bootstrap.
 
     Raises:
         ValueError: the lists differ in length.
-        TooFewResults: hardly an episode came to a result.
+        TooFewResults: almost no episode came to a result.
     """
     ours, theirs = paired_outcomes(bne, baseline)
     before = describe_arm(baseline, seed=seed)
@@ -135,7 +137,10 @@ def compare(
 def paired_outcomes(
     ours: Sequence[Episode], theirs: Sequence[Episode]
 ) -> tuple[list[float], list[float]]:
-    """Whether answers were right (else the team reward) where both came to a result.
+    """Outcomes of the questions on which both lists have a result.
+
+    An outcome is 1.0 for a right and 0.0 for a wrong answer, or the team reward if the environment
+    does not report correctness.
 
     Raises:
         ValueError: the lists differ in length.
@@ -149,7 +154,11 @@ def paired_outcomes(
 
 
 def describe_arm(episodes: Sequence[Episode], *, seed: int) -> Arm:
-    """What one way of playing came to.
+    """Summarise the episodes of one arm.
+
+    Args:
+        episodes: episodes of the arm.
+        seed: seed of the bootstrap.
 
     Raises:
         TooFewResults: fewer than two episodes came to a result.
@@ -159,7 +168,7 @@ def describe_arm(episodes: Sequence[Episode], *, seed: int) -> Arm:
     if len(finished) < 2:
         raise TooFewResults(
             f"{len(finished)} of {len(episodes)} episodes came to a result, and an interval needs "
-            "two: play more episodes, and see why they fail if they do"
+            "two: play more episodes, and if episodes fail, look for the cause"
         )
     infos = finished[0].infos
     correct = sum(int(_correct(episode)) for episode in finished) if CORRECT in infos else None
@@ -191,7 +200,7 @@ def _reasons(episodes: Sequence[Episode]) -> dict[str, int]:
 
 
 def score_of(arm: Arm) -> str:
-    """How an arm did, in the form of the specification."""
+    """Score of an arm as text, in the specification's form."""
     if arm.correct is None or arm.accuracy is None:
         return f"mean team reward {arm.team_reward}"
     low, high = 100 * arm.accuracy.low, 100 * arm.accuracy.high

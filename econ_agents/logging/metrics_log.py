@@ -1,7 +1,8 @@
-"""What a run measured: one JSON line for every write, and the same as CSV, TensorBoard and W&B.
+"""Metrics of a run as JSON lines, with copies as CSV, for TensorBoard and for W&B.
 
-``metrics.jsonl`` is the record; everything else is made of it or beside it. A line holds ``step``
-and any number of metrics, named ``<namespace>/<name>``. Lines are in the order of their steps.
+``metrics.jsonl`` is the record; the CSV is made from it, and the others are written beside it. A
+line holds ``step`` and any number of metrics, named ``<namespace>/<name>``. Lines are in the order
+of their steps.
 """
 
 from __future__ import annotations
@@ -32,22 +33,22 @@ class MetricsError(EconAgentsError):
 
 
 class MetricsLog:
-    """Appends to the metrics of one run.
+    """Log to which a run appends its metrics.
 
-    A checkpoint of step s is to be saved after the last write of step s and after :meth:`sync`:
-    then a run that continues from it with ``resume_at_step=s`` writes the lines that an
-    uninterrupted one would have written, but for ``timers/`` (see :func:`deterministic`).
+    Save a checkpoint of step s after the last write of step s and after :meth:`sync`. A run that
+    continues from it with ``resume_at_step=s`` then writes the lines that an uninterrupted run
+    would have written, except for ``timers/`` (see :func:`deterministic`).
 
     Args:
-        log_dir: made where it does not exist.
-        tensorboard: whether to write scalars for TensorBoard, into ``<log_dir>/tensorboard``.
+        log_dir: folder of the run; it is made if it does not exist.
+        tensorboard: True to write scalars for TensorBoard, into ``<log_dir>/tensorboard``.
         wandb_mode: ``"off"``, ``"offline"`` (into ``<log_dir>/wandb``) or ``"online"``.
-        resume_at_step: None begins a log. A number continues the one in ``log_dir`` after that
-            step: later lines, and one that was cut off while it was written, are removed.
+        resume_at_step: None begins a log. A number continues the log in ``log_dir`` after that
+            step: later lines are removed, and so is a last line that was cut off.
 
     Raises:
-        MetricsError: there is a log already (None) or none (a number), it is damaged, or what
-            ``tensorboard`` or ``wandb_mode`` needs is not installed.
+        MetricsError: there is a log already (None) or none (a number), it is damaged, or a library
+            for ``tensorboard`` or ``wandb_mode`` is not installed.
     """
 
     def __init__(
@@ -75,25 +76,27 @@ class MetricsLog:
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Append ``values`` by name, measured at ``step``, as one line that is flushed at once.
+        """Append ``values`` by name, measured at ``step``, as one line, and flush it.
 
         Raises:
-            MetricsError: a name has no namespace or other signs than letters, digits and
-                ``_.-``, a value is NaN or infinite, or ``step`` lies before the last one.
+            MetricsError: a name has no namespace, or characters other than letters, digits and
+                ``_.-/``; a value is NaN or infinite; or ``step`` is less than the last one.
         """
         if step < self._last_step:
-            raise MetricsError(f"step {step} comes after step {self._last_step}: it must not")
+            raise MetricsError(
+                f"step {step} comes after step {self._last_step}: steps must not decrease"
+            )
         for name, value in values.items():
             if not _NAME.fullmatch(name):
                 raise MetricsError(
-                    f"{name!r} is no name of a metric: begin with one of "
+                    f"{name!r} is not the name of a metric: begin with one of "
                     f"{', '.join(f'{space}/' for space in NAMESPACES)} and go on with letters, "
                     "digits and '_', '.', '-', '/'"
                 )
             if not math.isfinite(value):
                 raise MetricsError(
-                    f"{name} is {value} at step {step}: find out where it comes from; what cannot "
-                    "be measured is left out of the line"
+                    f"{name} is {value} at step {step}: find the cause, or leave out a metric that "
+                    "cannot be measured"
                 )
         numbers = {name: float(value) for name, value in values.items()}
         self._file.write(_encoded({"step": step, **numbers}))
@@ -103,12 +106,12 @@ class MetricsLog:
             sink.write(step, numbers)
 
     def sync(self) -> None:
-        """Return once the disk has every line, and ``metrics.csv`` shows them all."""
+        """Flush every line to the disk, and bring ``metrics.csv`` up to date."""
         os.fsync(self._file.fileno())
         replace_file(self._folder / CSV, _as_csv(read_metrics(self._folder)).encode())
 
     def close(self) -> None:
-        """:meth:`sync`, then close every file. The log takes no further lines."""
+        """Call :meth:`sync`, then close every file. The log takes no further lines."""
         self.sync()
         self._file.close()
         for sink in self._sinks:
@@ -127,23 +130,23 @@ class MetricsLog:
 
 
 def read_metrics(log_dir: Path) -> list[dict[str, float]]:
-    """The lines of ``metrics.jsonl``, each with ``step``; a last one that was cut off is left out.
+    """Read the lines of ``metrics.jsonl``, each with ``step``, but no last line that was cut off.
 
     Raises:
-        MetricsError: there is no such file, or another line of it is damaged.
+        MetricsError: there is no such file, or any other line is damaged.
     """
     path = log_dir / JSONL
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MetricsError(f"{path} cannot be read as the metrics of a run: {error}") from error
-    # What follows the last end of a line is one that was cut off, or nothing.
+    # Text after the last line break is a line that was cut off, or empty: drop it.
     lines = text.split("\n")[:-1]
     return [_decoded(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
 
 
 def deterministic(line: Mapping[str, float]) -> dict[str, float]:
-    """``line`` without ``timers/``: the part that equal runs on one machine have in common."""
+    """Drop ``timers/`` from a line: the rest is the same in equal runs on one machine."""
     return {name: value for name, value in line.items() if not name.startswith("timers/")}
 
 
@@ -157,15 +160,15 @@ def _decoded(text: str, where: str) -> dict[str, float]:
     except (ValueError, RecursionError):
         line = None
     if not isinstance(line, dict) or type(line.get("step")) is not int:
-        raise MetricsError(f"{where} is damaged: {text[:80]!r} is no line of metrics")
+        raise MetricsError(f"{where} is damaged: {text[:80]!r} is not a line of metrics")
     for name, value in line.items():
         if type(value) not in (int, float) or not math.isfinite(value):
-            raise MetricsError(f"{where} is damaged: {name!r} has no finite number")
+            raise MetricsError(f"{where} is damaged: {name!r} is not a finite number")
     return line
 
 
 def _as_csv(lines: list[dict[str, float]]) -> str:
-    """A row for every line; columns in the order in which metrics first appeared."""
+    """Write a row for every line, with columns in the order in which metrics first appeared."""
     names = dict.fromkeys(name for line in lines for name in line)
     table = io.StringIO()
     writer = csv.DictWriter(table, names, restval="", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The curves of a run as PNG, drawn from its metrics alone."""
+"""Plots of a run's curves as PNG files, drawn from its metrics alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER = "plots"
 DOTS_PER_INCH = 120
 SMOOTHED_FROM = 40
-"""Points from which a curve is drawn as its running mean, over a twentieth of them."""
+"""Number of points from which a noisy curve is drawn as a running mean over a twentieth of them."""
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Curves: TypeAlias = Mapping[str, tuple[Array, Array]]
@@ -31,23 +31,23 @@ _LINES = ("-", "--", ":", "-.")
 
 
 class PlotError(EconAgentsError):
-    """Nothing can be drawn here."""
+    """Plots cannot be drawn: matplotlib is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Panel:
-    """One coordinate system: which metrics, and what to write around them."""
+    """One panel of a figure: the metrics to draw, and its title, limits and labels."""
 
     title: str
     metrics: str
-    """A regular expression for whole names; its group ``label``, if any, names the curve."""
+    """Regular expression for whole names of metrics; its group ``label`` names the curve."""
     limits: tuple[float, float] | None = None
     noisy: bool = True
-    """Whether long curves are smoothed."""
+    """True if long curves are smoothed."""
     aim: float | None = None
-    """A value to compare with, drawn as a line."""
+    """Value to compare with, drawn as a horizontal line."""
     labels: Mapping[str, str] | None = None
-    """Label found to label shown, in the order of the curves; others follow as they are."""
+    """Labels to show for the labels found, in the order of the curves; others follow unchanged."""
 
 
 _ALPHA_LABELS = {"ts": "TS: task", "al": "AL: likelihood", "cc": "CC: collaboration"}
@@ -102,13 +102,13 @@ _ACTION = re.compile(r"collection/action_(\d+)/.+")
 
 
 def plot_run(log_dir: Path) -> list[Path]:
-    """Draw what the run in ``log_dir`` measured.
+    """Draw the metrics of the run in ``log_dir``.
 
     Figures are ``rewards``, ``accuracy``, ``sampling`` (T and p of every agent, or the coordinates
-    of its action where these have no such names), ``alpha``, ``losses`` and ``nash_conv``.
+    of its action if these have other names), ``alpha``, ``losses`` and ``nash_conv``.
 
     Returns:
-        The files, ``<log_dir>/plots/<figure>.png``; none for what was not measured.
+        The files, ``<log_dir>/plots/<figure>.png``, without figures that have no metrics.
 
     Raises:
         MetricsError: there are no metrics, or they are damaged.
@@ -126,7 +126,7 @@ def plot_run(log_dir: Path) -> list[Path]:
 
 
 def _curves(lines: list[dict[str, float]]) -> Curves:
-    """Metric to its steps and values, in the order of first appearance."""
+    """Steps and values of every metric, in the order of first appearance."""
     points: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
         for name, value in line.items():
@@ -136,7 +136,7 @@ def _curves(lines: list[dict[str, float]]) -> Curves:
 
 
 def _of(panel: _Panel, curves: Curves) -> Curves:
-    """The curves of ``panel``, by the label shown."""
+    """Curves of ``panel``, by the label shown."""
     found = {
         match.group("label"): curve
         for name, curve in curves.items()
@@ -148,7 +148,7 @@ def _of(panel: _Panel, curves: Curves) -> Curves:
 
 
 def _action_panels(curves: Curves) -> tuple[_Panel, ...]:
-    """A panel for every coordinate of the actions, which lie in [-1, 1]."""
+    """Panels for the coordinates of the actions, which lie in [-1, 1]."""
     matches = (_ACTION.fullmatch(name) for name in curves)
     coordinates = sorted({int(match.group(1)) for match in matches if match})
     return tuple(
@@ -162,7 +162,7 @@ def _action_panels(curves: Curves) -> tuple[_Panel, ...]:
 
 
 def _draw(path: Path, panels: list[tuple[_Panel, Curves]]) -> Path:
-    # Without pyplot, whose figures are shared by the whole process, and without a display.
+    # pyplot is avoided: its figures are shared by the whole process, and it may need a display.
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -213,7 +213,7 @@ def _draw_panel(axis: Axes, panel: _Panel, curves: Curves) -> None:
 
 
 def _styles() -> Iterator[tuple[str, str]]:
-    """Colours one after the other, then again with other lines; never the same twice in 32."""
+    """Yield all colours with one line style, then with the next: 32 pairs before one repeats."""
     while True:
         for line in _LINES:
             for colour in _COLOURS:
@@ -221,7 +221,7 @@ def _styles() -> Iterator[tuple[str, str]]:
 
 
 def _running_mean(values: Array, width: int) -> Array:
-    """The mean of every value and the ``width - 1`` before it, of fewer at the beginning."""
+    """Mean of every value and the ``width - 1`` values before it, or fewer at the beginning."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     begins = np.maximum(ends - width, 0)

@@ -1,4 +1,4 @@
-"""How a run gets on: one live line for whoever watches, a plain one now and then for a log file."""
+"""Progress of a run: one live line in a terminal, plain lines at intervals in a log file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol, TextIO
 from tqdm import tqdm
 
 PLAIN_INTERVAL_S = 30.0
-"""Seconds between two plain lines, where stderr is no terminal."""
+"""Seconds between two plain lines, used if stderr is not a terminal."""
 
 _SHOWN = {
     "collection/reward_mean": "reward {:.3f}",
@@ -23,27 +23,27 @@ _BAR = "{desc} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]{postfix}"
 
 
 class Progress(Protocol):
-    """Shows how far a run is."""
+    """Progress display of a run."""
 
     def update(self, episodes: int, metrics: Mapping[str, float]) -> None:
-        """Show that ``episodes`` are done, counted from the first of the run, with ``metrics``.
+        """Show the number of ``episodes`` done since the start of the run, with ``metrics``.
 
-        ``metrics`` may have any names. A value stays until it is measured again.
+        ``metrics`` may have any names. A value is shown until it is measured again.
         """
 
     def note(self, text: str) -> None:
-        """Say something that stays."""
+        """Print a text that stays visible."""
 
     def close(self) -> None:
-        """Leave the last state to be read."""
+        """End the display and leave its last state visible."""
 
 
 def open_progress(
     *, description: str, total: int, done: int, stream: TextIO | None = None
 ) -> Progress:
-    """The progress of ``total`` episodes, ``done`` of which an earlier process has played.
+    """Open a display for ``total`` episodes, of which an earlier process has played ``done``.
 
-    It is shown on ``stream`` (None: stderr), live where that is a terminal.
+    It is shown on ``stream`` (None: stderr), as a live line if that is a terminal.
     """
     stream = sys.stderr if stream is None else stream
     if stream.isatty():
@@ -52,7 +52,7 @@ def open_progress(
 
 
 def summary(metrics: Mapping[str, float]) -> str:
-    """The figures of ``metrics`` that a line shows: ``reward 0.512, accuracy 62.5%, …``."""
+    """Summary of ``metrics`` for one line: ``reward 0.512, accuracy 62.5%, …``."""
     parts = [text.format(metrics[name]) for name, text in _SHOWN.items() if name in metrics]
     alpha = [
         f"{name.removeprefix(_ALPHA)} {value:.2f}"
@@ -63,7 +63,7 @@ def summary(metrics: Mapping[str, float]) -> str:
 
 
 class LiveLine:
-    """One line of a terminal, written over again and again; see :func:`open_progress`."""
+    """Live line in a terminal, which is overwritten again and again; see :func:`open_progress`."""
 
     def __init__(self, *, description: str, total: int, done: int, stream: TextIO) -> None:
         self._metrics: dict[str, float] = {}
@@ -78,7 +78,7 @@ class LiveLine:
         )
 
     def update(self, episodes: int, metrics: Mapping[str, float]) -> None:
-        """Show the new state; several within a tenth of a second are shown as one."""
+        """Show the new state, at most once in a tenth of a second."""
         self._metrics.update(metrics)
         self._bar.set_postfix_str(summary(self._metrics), refresh=False)
         self._bar.update(episodes - self._bar.n)
@@ -88,20 +88,20 @@ class LiveLine:
         self._bar.write(text, file=self._bar.fp)
 
     def close(self) -> None:
-        """Leave the last state as a line."""
+        """End the display and leave its last state as a line."""
         self._bar.refresh()
         self._bar.close()
 
 
 class PlainLines:
-    """A line every :data:`PLAIN_INTERVAL_S` seconds and one at the end; see :func:`open_progress`.
+    """Plain lines every :data:`PLAIN_INTERVAL_S` seconds and at the end; see :func:`open_progress`.
 
     Args:
-        description: begins each line.
-        total: episodes of the run.
-        done: those an earlier process has played.
-        stream: where lines go.
-        clock: seconds that only grow.
+        description: text at the beginning of each line.
+        total: number of episodes of the run.
+        done: number of episodes that an earlier process has played.
+        stream: text stream for the lines.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class PlainLines:
         print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Write the last state, unless that was done."""
+        """Write the last state, unless it was written already."""
         if self._shown != self._episodes:
             self._show()
 

@@ -1,6 +1,6 @@
-"""Where metrics go besides ``metrics.jsonl``: TensorBoard and Weights & Biases, if wanted.
+"""Optional sinks for metrics besides ``metrics.jsonl``: TensorBoard and Weights & Biases.
 
-Both libraries are imported when they are first used, so that a run without them needs neither.
+Both libraries are imported at first use, so that a run without these sinks needs neither.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ WANDB_PROJECT = "econ-agents"
 
 
 class Sink(Protocol):
-    """Takes metrics as they are written."""
+    """Destination that gets metrics as they are written."""
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Take finite ``values`` by name, measured at ``step``."""
 
     def close(self) -> None:
-        """Write what is still held back."""
+        """Flush the buffered values and close the sink."""
 
 
 class TensorBoard:
-    """Scalars in ``<log_dir>/tensorboard``.
+    """Scalars for TensorBoard, in ``<log_dir>/tensorboard``.
 
     Args:
         log_dir: the folder of the run.
-        resume_at_step: TensorBoard forgets what was written after this step; None: nothing was.
+        resume_at_step: step after which TensorBoard drops earlier writes; None for a new log.
 
     Raises:
         ImportError: tensorboard is not installed.
@@ -48,24 +48,24 @@ class TensorBoard:
         )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """One scalar for every metric."""
+        """Write one scalar for every metric."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Write what is still held back."""
+        """Flush the buffered values and close the sink."""
         self._writer.close()
 
 
 class WandB:
-    """A run of Weights & Biases, in a group that has the name of the folder.
+    """A run of Weights & Biases, in a group with the name of the folder.
 
-    A resumed training is a further run of this group, because a run of W&B takes no step twice.
-    Who logs in, and where, is W&B's own business (``WANDB_API_KEY``, ``WANDB_ENTITY``).
+    A resumed training is a further run of this group, because W&B takes no step of a run twice.
+    W&B reads its login from its own variables (``WANDB_API_KEY``, ``WANDB_ENTITY``).
 
     Args:
-        log_dir: the folder of the run; what W&B writes goes into ``<log_dir>/wandb``.
-        mode: ``"offline"`` sends nothing; ``wandb sync`` can send it later.
+        log_dir: the folder of the run; W&B writes into ``<log_dir>/wandb``.
+        mode: ``"offline"`` sends nothing; ``wandb sync`` can send the files later.
 
     Raises:
         ImportError: wandb is not installed.
@@ -83,7 +83,7 @@ class WandB:
         )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """One entry of the run's history."""
+        """Add one entry to the run's history."""
         self._run.log(dict(values), step=step)
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class WandB:
 
 
 def _imported(module: str, hint: str) -> Any:
-    """The module; an ImportError says what to do."""
+    """Import a module; if it is missing, the ImportError says what to do."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

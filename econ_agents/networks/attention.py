@@ -9,9 +9,9 @@ from econ_agents.config.learning import NetworkSettings
 
 
 class AttentionBlock(nn.Module):
-    """Multi-head self-attention and a feed-forward layer, each normalised before and added on.
+    """Multi-head self-attention and a feed-forward layer, both pre-normalised and residual.
 
-    No code of positions: whoever permutes the tokens permutes the result.
+    There is no positional encoding: permuting the tokens permutes the result.
 
     Args:
         settings: the sizes; tokens have ``entity_dim`` features.
@@ -31,7 +31,7 @@ class AttentionBlock(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """``(batch, n_agents, entity_dim)`` to the same shape."""
+        """Attend over the agents; input and output are ``(batch, n_agents, entity_dim)``."""
         projected = self.query_key_value(self.before_attention(tokens))
         # (3, batch, heads, n_agents, key_dim)
         query, key, value = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)

@@ -1,4 +1,4 @@
-"""Belief networks (paper, section 3.2): from what an executor saw to b_i, e_i and Q_i."""
+"""Belief networks (paper, section 3.2): from an executor's observations to b_i, e_i and Q_i."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from econ_agents.networks.stacked import StackedGRUCell, StackedLinear, StackedN
 class BeliefNetworks(nn.Module):
     """One belief network per executor, all evaluated together.
 
-    A network reads the *moments* of its executor, oldest first: what it remembers and, last, the
-    observation it has to act on. A moment is (observation | action taken there | whether one was).
-    An MLP reads each, a GRU goes through them, and its last state is the belief b_i. Heads::
+    A network reads the *moments* of its executor, oldest first: its memory and, last, the
+    observation it has to act on. A moment is (observation | action taken on it | 1 if one was taken
+    else 0). An MLP encodes each moment, a GRU runs over them, and its last state is the belief b_i.
+    Heads::
 
         e_i = 2 sigmoid(W b_i + c) - 1        in the units of the action box, [-1, 1]
         Q_i = MLP(b_i, e_i)                   so the policy gets a gradient through its action
@@ -24,13 +25,13 @@ class BeliefNetworks(nn.Module):
     e_i is the paper's T_min + (T_max - T_min) sigmoid(W_T b_i + b_T), and the same for p, with
     T_min and T_max at -1 and 1. An untrained network acts in the middle of the box.
 
-    Dropout in the value head, with its normalisation, keeps the values of few, noisy rewards smooth
-    (Hiraoka et al. 2022). An embedding holds what is particular to one question in single numbers,
-    and what its kind has in common in many: ``observation_dropout`` overlooks the former. Shared
-    parameters serve any number of executors, which may then differ between training and use.
+    Dropout and normalisation in the value head keep the values smooth when rewards are few and
+    noisy (Hiraoka et al. 2022). In an embedding, the traits of a single question sit in single
+    numbers, those of its kind in many: ``observation_dropout`` hides the former. Shared parameters
+    serve any number of executors, which may then differ between training and use.
 
     Args:
-        settings: the sizes; a moment after the MLP has ``entity_dim`` values.
+        settings: sizes of the layers; an encoded moment has ``entity_dim`` values.
         n_agents: executors, each with its own parameters unless they share them.
         moment_size: values of one moment.
         action_size: values of one action.
@@ -80,11 +81,11 @@ class BeliefNetworks(nn.Module):
         )
 
     def forward(self, moments: Tensor, known: Tensor) -> Tensor:
-        """Beliefs ``(n_agents, batch, belief_dim)``.
+        """Return the beliefs ``(n_agents, batch, belief_dim)``.
 
         Args:
             moments: ``(n_agents, batch, length, moment_size)``, oldest first, the present last.
-            known: ``(batch, length)``, False for places of the memory that are still empty.
+            known: mask ``(batch, length)``, False where the memory is still empty.
         """
         n_agents, batch, length, _ = moments.shape
         if self.identity_size:
@@ -99,22 +100,24 @@ class BeliefNetworks(nn.Module):
         return belief
 
     def actions(self, beliefs: Tensor) -> Tensor:
-        """e_i in [-1, 1]: ``(n_agents, batch, action_size)``."""
+        """Actions e_i in [-1, 1], ``(n_agents, batch, action_size)``."""
         return 2 * torch.sigmoid(self.action_head(beliefs)) - 1
 
     def values(self, beliefs: Tensor, actions: Tensor) -> Tensor:
-        """Q_i(b_i, e_i): ``(n_agents, batch)``."""
+        """Values Q_i(b_i, e_i), ``(n_agents, batch)``."""
         features = action_features(actions, self.action_frequencies)
         value: Tensor = self.value_head(torch.cat([beliefs, features], dim=-1))
         return value.squeeze(-1)
 
 
 def action_features(actions: Tensor, frequencies: int) -> Tensor:
-    """Actions beside their sines and cosines at half a turn per unit and its multiples.
+    """Fourier features of actions: the actions, then their sines and cosines.
+
+    The frequencies are quarter turns per unit of an action and their multiples up to k.
 
     Args:
         actions: ``(..., action_size)`` in [-1, 1].
-        frequencies: number k of sines and cosines per coordinate; 0: the actions alone.
+        frequencies: number k of sines and of cosines per coordinate; 0 returns the actions alone.
 
     Returns:
         ``(..., action_size * (1 + 2 k))``.
@@ -127,9 +130,9 @@ def action_features(actions: Tensor, frequencies: int) -> Tensor:
 
 
 def agent_codes(n_agents: int, size: int, like: Tensor) -> Tensor:
-    """A code of every agent's number, defined for any number of agents: ``(n_agents, size)``.
+    """Codes of the agents' numbers, for any number of agents: ``(n_agents, size)``.
 
-    Sines and cosines of the number at several frequencies (Vaswani et al. 2017, section 3.5).
+    They are sines and cosines at several frequencies (Vaswani et al. 2017, section 3.5).
     """
     number = torch.arange(n_agents, dtype=like.dtype, device=like.device)[:, None]
     frequency = torch.exp(

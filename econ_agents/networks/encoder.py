@@ -1,4 +1,4 @@
-"""The belief encoder (paper, section 3.3): all beliefs to one representation E of the team."""
+"""The belief encoder (paper, section 3.3): turns all beliefs into one representation E."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from econ_agents.networks.attention import AttentionBlock
 class BeliefEncoder(nn.Module):
     """E = f_e({b_i}): multi-head attention over the beliefs, averaged over the executors.
 
-    Works for any number of executors. Permuting them permutes their own encodings and leaves E as
-    it is.
+    It works for any number of executors. Permuting them permutes their encodings and leaves E
+    unchanged.
 
     Args:
-        settings: the number of blocks and their sizes; E has ``entity_dim`` values.
+        settings: number of blocks and their sizes; E has ``entity_dim`` values.
         belief_dim: size of a belief.
     """
 
@@ -28,10 +28,10 @@ class BeliefEncoder(nn.Module):
         self.out = nn.Sequential(normalise, nn.Linear(size, size))
 
     def forward(self, beliefs: Tensor) -> Tensor:
-        """Beliefs ``(n_agents, batch, belief_dim)`` to E ``(batch, entity_dim)``."""
+        """Encode beliefs ``(n_agents, batch, belief_dim)`` as E ``(batch, entity_dim)``."""
         return self.each(beliefs).mean(dim=1)
 
     def each(self, beliefs: Tensor) -> Tensor:
-        """The executors' own encodings, whose mean is E: ``(batch, n_agents, entity_dim)``."""
+        """Encodings of the executors, whose mean is E: ``(batch, n_agents, entity_dim)``."""
         encoded: Tensor = self.out(self.blocks(self.embed(beliefs.transpose(0, 1))))
         return encoded

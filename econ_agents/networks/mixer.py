@@ -1,4 +1,4 @@
-"""The mixing network (paper, section 3.4): the executors' values to the value of the team."""
+"""The mixing network (paper, section 3.4): mixes the executors' values into the team's value."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from econ_agents.networks.attention import AttentionBlock
 
 
 class Mixed(NamedTuple):
-    """What the mixer makes of a team."""
+    """Output of the mixer."""
 
     total: Tensor
-    """Q_tot, ``(batch,)``."""
+    """Team values Q_tot, ``(batch,)``."""
     features: Tensor
-    """F_i, ``(batch, n_agents, entity_dim)``."""
+    """Features F_i, ``(batch, n_agents, entity_dim)``."""
 
 
 class Mixer(nn.Module):
-    """Q_tot from {Q_i}, {e_i}, E and the state; monotone in every Q_i.
+    """Mixing network: Q_tot from {Q_i}, {e_i}, E and the state, monotone in every Q_i.
 
     ::
 
@@ -31,14 +31,15 @@ class Mixer(nn.Module):
         Q_tot = mean( |L(mean_i F_i)| h ) + V(E | state)
 
     |.| is a softplus, so that dQ_tot/dQ_i >= 0 (proposition B.9): no executor's value can rise
-    while the team's falls. The features decide *how much* everyone counts, and may do so freely.
-    Nothing depends on the order of the executors or on their number.
+    while the team's falls. The features only set the weight of each executor. The result does not
+    depend on the order of the executors, and any number of them will do.
 
     Args:
-        settings: the sizes; E, F_i and the tokens have ``entity_dim`` values, h ``mixing_units``.
+        settings: sizes; E, F_i and the tokens have ``entity_dim`` values, h ``mixing_units``.
         action_size: values of an action.
-        state_size: of the state of the environment.
-        target_size: size of what F_i is projected to for L_SD; 0: there is nothing to compare with.
+        state_size: values of the environment's state.
+        target_size: size of the commitment's embedding, to which F_i is projected for L_SD; 0 if
+            there is no embedding to compare with.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Mixer(nn.Module):
             base.bias.zero_()
 
     def forward(self, values: Tensor, actions: Tensor, team: Tensor, state: Tensor) -> Mixed:
-        """Mix.
+        """Mix the executors' values into Q_tot.
 
         Args:
             values: Q_i, ``(n_agents, batch)``.
@@ -77,7 +78,7 @@ class Mixer(nn.Module):
         return self.mix(values, self.features(actions, team), self.base(team, state))
 
     def mix(self, values: Tensor, features: Tensor, base: Tensor) -> Mixed:
-        """The same from F_i and the part that no action changes, ``(batch,)``."""
+        """Mix values, given F_i and ``base`` = V(E, state), ``(batch,)``, free of any action."""
         pooled = features.mean(dim=1)
         shares = softplus(self.weight_of_value(features))
         hidden = elu((shares * values.T.unsqueeze(-1)).mean(dim=1) + self.offset(pooled))
@@ -85,12 +86,12 @@ class Mixer(nn.Module):
         return Mixed(mixed + base, features)
 
     def base(self, team: Tensor, state: Tensor) -> Tensor:
-        """V(E, state), ``(batch,)``."""
+        """Base value V(E, state), ``(batch,)``."""
         value: Tensor = self.base_value(torch.cat([team, state], dim=-1))
         return value.squeeze(-1)
 
     def features(self, actions: Tensor, team: Tensor) -> Tensor:
-        """F_i, ``(batch, n_agents, entity_dim)``."""
+        """Features F_i, ``(batch, n_agents, entity_dim)``."""
         attended = self.attention(self.embed_action(actions.transpose(0, 1)))
         teams = team.unsqueeze(1).expand(-1, attended.shape[1], -1)
         features: Tensor = self.transform(torch.cat([attended, teams], dim=-1))

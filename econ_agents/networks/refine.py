@@ -1,4 +1,4 @@
-"""Refinement between the rounds of a decision: how an executor moves after a commitment."""
+"""Refinement between the rounds of a decision: a small change of action after a commitment."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from econ_agents.config.learning import NetworkSettings
 
 
 class RefineModule(nn.Module):
-    """Moves every action a little, given what came of it.
+    """Refinement network: moves every action a little, given the last response and commitment.
 
     ::
 
         delta e_i = max_delta tanh(MLP(b_i | own response | commitment | E | e_i))
         e_i      <- clip(e_i + eta delta e_i, -1, 1)
 
-    One network for all executors; their beliefs tell them apart. Untrained, nobody moves.
+    One network serves all executors; their beliefs tell them apart. An untrained network moves no
+    action.
 
     Args:
-        settings: the size of E and the width of the MLP.
-        belief_dim, action_size: sizes of b_i and e_i.
-        seen_size: of what an executor sees of the last round (response and commitment).
+        settings: size of E and width of the MLP.
+        belief_dim: size of b_i.
+        seen_size: numbers of the last round in an observation (response and commitment).
+        action_size: size of e_i.
         max_delta: largest change of a coordinate, in the units of the action box.
     """
 
@@ -51,14 +53,14 @@ class RefineModule(nn.Module):
     def forward(
         self, beliefs: Tensor, seen: Tensor, team: Tensor, actions: Tensor, rate: float
     ) -> Tensor:
-        """The next actions, ``(n_agents, batch, action_size)``.
+        """Return the next actions, ``(n_agents, batch, action_size)``.
 
         Args:
             beliefs: ``(n_agents, batch, belief_dim)``.
             seen: ``(n_agents, batch, seen_size)``.
             team: E, ``(batch, entity_dim)``.
-            actions: those of the last round, ``(n_agents, batch, action_size)``.
-            rate: eta, share of the change that is made.
+            actions: actions of the last round, ``(n_agents, batch, action_size)``.
+            rate: eta, the share of the change that is made.
         """
         teams = team.unsqueeze(0).expand(len(beliefs), -1, -1)
         inputs = torch.cat([beliefs, seen, teams, actions], dim=-1)

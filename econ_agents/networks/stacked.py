@@ -1,6 +1,6 @@
-"""Layers of several agents at once: every agent its own parameters, one batched matmul for all.
+"""Layers for several agents at once: own parameters for each, one batched matmul for all.
 
-Tensors are ``(n_agents, batch, features)``. A layer with ``copies=1`` is shared: its one set of
+Tensors are ``(n_agents, batch, features)``. A layer with ``copies=1`` is shared: one set of
 parameters serves any number of agents.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class StackedLinear(nn.Module):
-    """``y_i = x_i W_i + c_i`` for every agent i.
+    """Linear layer ``y_i = x_i W_i + c_i`` for every agent i.
 
     Args:
         copies: number of agents, or 1 for parameters that all agents share.
@@ -29,7 +29,7 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(copies, 1, outputs).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(n_agents, batch, inputs)`` to ``(n_agents, batch, outputs)``."""
+        """Map ``(n_agents, batch, inputs)`` to ``(n_agents, batch, outputs)``."""
         weight: Tensor = self.weight
         if len(weight) == 1 != len(x):
             weight = weight.expand(len(x), -1, -1)
@@ -46,7 +46,7 @@ class StackedNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any ``(n_agents, batch, features)``."""
+        """Normalise ``(n_agents, batch, features)``; the shape stays."""
         normal = nn.functional.layer_norm(x, x.shape[-1:], eps=self.eps)
         return normal * self.gain + self.shift
 
@@ -61,7 +61,7 @@ class StackedGRUCell(nn.Module):
         self.from_hidden = StackedLinear(copies, hidden, 3 * hidden)
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """``(n_agents, batch, inputs)`` and the last hidden state to the next hidden state."""
+        """Return the next hidden state, from ``(n_agents, batch, inputs)`` and the last one."""
         reset_x, update_x, new_x = self.from_input(x).chunk(3, dim=-1)
         reset_h, update_h, new_h = self.from_hidden(hidden).chunk(3, dim=-1)
         reset = torch.sigmoid(reset_x + reset_h)

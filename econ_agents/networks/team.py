@@ -1,4 +1,4 @@
-"""All networks of a team, made from the configuration and what the environment decides."""
+"""All networks of a team, made from the configuration and the environment's sizes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from econ_agents.networks.refine import RefineModule
 
 @dataclass(frozen=True, kw_only=True)
 class TeamShapes:
-    """Sizes that an environment decides: of the team and of its spaces."""
+    """Sizes that follow from the environment: number of agents and sizes of the spaces."""
 
     n_agents: int
     observation_size: int
     action_size: int
     state_size: int
     seen_size: int
-    """Values of an observation that refinement reads: response and commitment, where named."""
+    """Values of an observation that refinement reads: response and commitment, or all of it."""
     target_size: int
-    """Values of the commitment's embedding; 0 where the environment does not name them."""
+    """Values of the commitment's embedding; 0 if the environment does not name them."""
 
     @property
     def moment_size(self) -> int:
-        """Values of a moment: observation, action taken there, and whether one was."""
+        """Values of a moment: observation, action taken on it, and a flag that one was taken."""
         return self.observation_size + self.action_size + 1
 
 
@@ -40,8 +40,8 @@ class TeamNetworks(nn.Module):
     agents.
 
     Args:
-        config: decides with ``network.*``, ``belief_dim`` and ``bne.max_delta``.
-        shapes: what the environment decides.
+        config: the configuration; ``network.*``, ``belief_dim`` and ``bne.max_delta`` are used.
+        shapes: sizes that follow from the environment.
     """
 
     def __init__(self, config: Config, shapes: TeamShapes) -> None:
@@ -72,13 +72,13 @@ class TeamNetworks(nn.Module):
         )
 
     def mix(self, beliefs: Tensor, actions: Tensor, team: Tensor, state: Tensor) -> Mixed:
-        """Q_tot and the features, of the local values of ``actions``."""
+        """Evaluate Q_i of ``actions`` and mix them: Q_tot and the features."""
         mixed: Mixed = self.mixer(self.beliefs.values(beliefs, actions), actions, team, state)
         return mixed
 
 
 def make_networks(config: Config, shapes: TeamShapes, seed: int) -> TeamNetworks:
-    """Networks with parameters drawn from ``seed``; torch's global random state stays as it is."""
+    """Make networks with parameters drawn from ``seed``; torch's global state is left unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TeamNetworks(config, shapes)

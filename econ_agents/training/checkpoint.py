@@ -4,10 +4,10 @@ A checkpoint is a folder ``<folder>/<name>/`` with one safetensors file for ever
 and ``state.json``, which holds everything else together with the size and the checksum of each
 file and of itself. Reading one runs no code.
 
-A checkpoint is written to ``.<name>.new``, flushed to the disk and renamed. One that has the name
-already is first renamed to ``.<name>.old``. If the program dies between these two renames, the old
-one is found there, and that save has not happened. One process may write into a folder; others may
-read, except the very checkpoint that is being replaced.
+A checkpoint is written to ``.<name>.new``, flushed to the disk and renamed. An existing checkpoint
+of this name is first renamed to ``.<name>.old``. If the program dies between the two renames, the
+old checkpoint is read from there, as if the save had not happened. One process may write into a
+folder; others may read, except the checkpoint that is being replaced.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from econ_agents.atomic_files import sync_folder, write_durably
 from econ_agents.errors import EconAgentsError
 
 FORMAT_VERSION = 1
-"""Of the folder's layout. Another one is refused."""
+"""Version of the folder's layout; checkpoints of another version are refused."""
 MAX_FILE_BYTES = 8 * 2**30
-"""No file of a checkpoint is larger: a larger one is neither written nor read."""
+"""Largest size of a file of arrays; a larger one is neither written nor read."""
 MAX_STATE_BYTES = 64 * 2**20
-"""The same for ``state.json``."""
+"""Largest size of ``state.json``; a larger one is neither written nor read."""
 STATE_FILE = "state.json"
 FINAL = "final"
 """Name of the checkpoint at the end of training."""
@@ -56,36 +56,36 @@ class CheckpointError(EconAgentsError):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
-    """What a checkpoint holds, every byte of it checked."""
+    """Contents of a checkpoint, checked against their checksums."""
 
     arrays: dict[str, dict[str, torch.Tensor]]
-    """Group (the name of its file) to name to tensor, on the CPU."""
+    """Tensors on the CPU, by group (the name of the file) and name."""
     state: dict[str, Any]
-    """Plain JSON data."""
+    """State as plain JSON data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Head:
-    """``state.json``, checked against its own checksum."""
+    """Contents of ``state.json``, checked against its own checksum."""
 
     serial: int
     files: dict[str, tuple[str, int]]
-    """File name to checksum and size in bytes."""
+    """Checksum and size in bytes of every file, by its name."""
     state: dict[str, Any]
 
 
 def periodic_name(episode: int) -> str:
-    """The name of the checkpoint after ``episode`` episodes, as in ``episode_000200``."""
+    """Name of the checkpoint after ``episode`` episodes, as in ``episode_000200``."""
     return f"episode_{episode:06d}"
 
 
 def save_checkpoint(folder: Path, name: str, arrays: Arrays, state: Mapping[str, Any]) -> Path:
-    """Write the checkpoint ``<folder>/<name>``; one of this name is replaced.
+    """Write the checkpoint ``<folder>/<name>``, replacing an existing one of this name.
 
     Args:
-        folder: made where it does not exist.
+        folder: folder of the checkpoints; it is made if it does not exist.
         name: small letters, digits and ``_``, as in ``best``, ``final`` or ``episode_000200``.
-        arrays: group to name to tensor or array; a group becomes the file ``<group>.safetensors``.
+        arrays: tensors or arrays by group and name; a group becomes ``<group>.safetensors``.
         state: plain JSON data with text as keys and finite numbers.
 
     Returns:
@@ -93,7 +93,7 @@ def save_checkpoint(folder: Path, name: str, arrays: Arrays, state: Mapping[str,
 
     Raises:
         ValueError: a name is not allowed, ``state`` has no JSON form, or a file gets too large.
-        OSError: the disk does not take it; what was saved before remains.
+        OSError: writing failed, for example on a full disk; earlier checkpoints remain.
     """
     for each in (name, *arrays):
         if not _NAME.fullmatch(each):
@@ -131,8 +131,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read the checkpoint in the folder ``path`` after checking all of it.
 
     Raises:
-        CheckpointError: it is missing, damaged or of another version. The message names the file
-            and the latest other checkpoint of the same folder that is whole.
+        CheckpointError: it is missing, damaged or of another version. The message names the file,
+            and the latest intact checkpoint in the same folder.
     """
     try:
         return _load(path.absolute())
@@ -141,7 +141,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of ``folder`` that was saved last; None where there is none.
+    """Find the checkpoint of ``folder`` that was saved last; None if there is none.
 
     Raises:
         CheckpointError: a checkpoint does not say when it was saved, because its ``state.json`` is
@@ -157,11 +157,12 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def keep_last(folder: Path, k: int) -> list[str]:
     """Remove all periodic checkpoints (``episode_…``) but the ``k`` that were saved last.
 
-    Saved last, not of the most episodes: a run that went back to an earlier checkpoint would
-    otherwise lose what it saves. One whose ``state.json`` is damaged counts as the oldest.
+    The order of saving counts, not the number of episodes: a run that went back to an earlier
+    checkpoint would otherwise lose its new ones. One with a damaged ``state.json`` counts as the
+    oldest.
 
     Returns:
-        The names of those that were removed. ``best`` and ``final`` are never among them.
+        Names of the removed checkpoints. ``best`` and ``final`` are never among them.
     """
     if k < 1:
         raise ValueError(f"at least one checkpoint must be kept, not {k}")
@@ -178,7 +179,9 @@ def _load(path: Path) -> Checkpoint:
     for file_name, (checksum, size) in head.files.items():
         match = _FILE.fullmatch(file_name)
         if match is None:
-            raise CheckpointError(f"{path / STATE_FILE} names a file {file_name!r}: not allowed")
+            raise CheckpointError(
+                f"{path / STATE_FILE} lists the file {file_name!r}, whose name is not allowed"
+            )
         file = _place(path) / file_name
         data = _read(file, min(size, MAX_FILE_BYTES))
         if len(data) != size or sha256(data) != checksum:
@@ -186,7 +189,7 @@ def _load(path: Path) -> Checkpoint:
         try:
             arrays[match.group(1)] = safetensors.torch.load(data)
         except (SafetensorError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{file} is no safetensors file: {error}") from error
+            raise CheckpointError(f"{file} is not a safetensors file: {error}") from error
     return Checkpoint(arrays=arrays, state=head.state)
 
 
@@ -216,7 +219,7 @@ def _read(file: Path, limit: int) -> bytes:
     try:
         size = file.stat().st_size
         if size > limit:
-            raise CheckpointError(f"{file} is damaged: {size:,} bytes are more than it may have")
+            raise CheckpointError(f"{file} is damaged: it has {size:,} bytes, more than allowed")
         return file.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {error.strerror}") from error
@@ -224,20 +227,20 @@ def _read(file: Path, limit: int) -> bytes:
 
 def _write(file: Path, data: bytes, limit: int) -> None:
     if len(data) > limit:
-        raise ValueError(f"{file} would have {len(data):,} bytes, and {limit:,} are the most")
+        raise ValueError(f"{file} would have {len(data):,} bytes; at most {limit:,} are allowed")
     write_durably(file, data)
 
 
 def _offer(folder: Path) -> str:
-    """The latest checkpoint of ``folder`` that is whole, as a sentence."""
+    """Name the latest intact checkpoint of ``folder`` in a sentence."""
     for path in sorted(_checkpoints(folder), key=_serial, reverse=True):
         if _attempt(_load, path):
-            return f"The latest checkpoint in this folder that is whole: {path}"
-    return f"No checkpoint in {folder} is whole"
+            return f"The latest intact checkpoint in this folder: {path}"
+    return f"No checkpoint in {folder} is intact"
 
 
 def _serial(path: Path) -> int:
-    """The place of ``path`` in the order of saving, from 1; 0 where that cannot be read."""
+    """Place of ``path`` in the order of saving, from 1; 0 if it cannot be read."""
     head = _attempt(_read_head, path)
     return head.serial if head else 0
 
@@ -250,9 +253,9 @@ def _attempt(read: Callable[[Path], Result], path: Path) -> Result | None:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of ``folder``, by name, those that lie aside under the name they had.
+    """Checkpoints of ``folder``, sorted by name; a renamed ``.<name>.old`` counts as ``<name>``.
 
-    A folder without ``state.json`` is none: no save ever puts one in place.
+    A folder without ``state.json`` is not a checkpoint: no save leaves one behind.
     """
     if not folder.is_dir():
         return []
@@ -262,7 +265,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _place(path: Path) -> Path:
-    """Where the checkpoint ``path`` lies: there, or aside if a save was cut off."""
+    """Folder that holds the checkpoint ``path``: itself, or its ``.old`` if a save was cut off."""
     aside = _aside(path)
     return aside if aside.is_dir() and not path.exists() else path
 
@@ -272,7 +275,7 @@ def _aside(path: Path) -> Path:
 
 
 def _settle(folder: Path) -> None:
-    """Undo what a save that was cut off has left."""
+    """Clean up after a save that was cut off."""
     for path in _checkpoints(folder):
         if (place := _place(path)) != path:
             place.rename(path)
@@ -282,14 +285,14 @@ def _settle(folder: Path) -> None:
 
 
 def _discard(place: Path) -> None:
-    """Remove a checkpoint. The name goes first, so that a part of one never looks like one."""
+    """Remove a checkpoint. It is renamed first, so that a half removed one is not read as one."""
     gone = place.with_name(f".{place.name.strip('.')}.gone")
     place.rename(gone)
     shutil.rmtree(gone)
 
 
 def _stored(value: torch.Tensor | npt.NDArray[Any]) -> torch.Tensor:
-    # A copy, because safetensors refuses tensors that share their memory.
+    # Copy, because safetensors refuses tensors that share memory.
     tensor = torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
     return tensor.detach().cpu().contiguous().clone()
 
@@ -299,24 +302,24 @@ _HEAD = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",\n')
 
 
 def sha256(data: bytes) -> str:
-    """The checksum of ``data``, as 64 hexadecimal digits."""
+    """Checksum of ``data``, as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def seal(document: Mapping[str, Any]) -> bytes:
-    """``document`` (not empty, finite numbers) as JSON that begins with its checksum.
+    """Write ``document`` (not empty, finite numbers) as JSON that begins with its checksum.
 
-    The checksum is that of all bytes, with itself read as zeros.
+    The checksum covers all bytes, with its own digits taken as zeros.
     """
     text = json.dumps({"sha256": _ZEROS, **document}, indent=1, allow_nan=False)
     return text.replace(_ZEROS, sha256(text.encode()), 1).encode()
 
 
 def unseal(data: bytes) -> dict[str, Any]:
-    """The document that :func:`seal` made ``data`` of.
+    """Read a document that :func:`seal` wrote.
 
     Raises:
-        ValueError: ``data`` is not what :func:`seal` returned.
+        ValueError: ``data`` does not come from :func:`seal`, or has changed.
     """
     match = _HEAD.match(data)
     if match is None:

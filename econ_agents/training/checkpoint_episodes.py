@@ -1,4 +1,4 @@
-"""Episodes as flat arrays for a checkpoint, and back, to the last bit."""
+"""Conversion of episodes to flat arrays for a checkpoint and back, exact to the last bit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SCALARS = ("number", "stream", "seed", "terminated", "failed")
 
 
 def to_arrays(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
-    """All episodes, one after the other, in one array per field; {} for none.
+    """Concatenate episodes into one array per field; {} for no episodes.
 
-    Infos become ``info.<name>``, the rows of those episodes that ``has.<name>`` marks: environments
-    may report something in some episodes only.
+    An info becomes ``info.<name>``, which holds the rows of the episodes marked in ``has.<name>``:
+    environments may report an info in some episodes only.
     """
     if not episodes:
         return {}
@@ -40,10 +40,10 @@ def to_arrays(episodes: Sequence[Episode]) -> dict[str, NDArray[Any]]:
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
-    """The episodes that :func:`to_arrays` was given.
+    """Restore the episodes that :func:`to_arrays` was given.
 
     Raises:
-        KeyError, ValueError: the arrays are not of episodes.
+        KeyError, ValueError: the arrays do not describe episodes.
     """
     if not arrays:
         return []
@@ -55,7 +55,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
     ):
         end, memory_end = int(ends[k]), int(memory_ends[k])
         rows = slice(end - steps, end)
-        # Every episode before this one has one observation more than it has steps.
+        # Each of the k episodes before this one has one observation more than steps.
         long_rows = slice(end - steps + k, end + k + 1)
         episodes.append(
             Episode(
@@ -77,7 +77,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
 
 
 def _read_infos(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
-    """The infos of every episode."""
+    """Restore the infos of every episode."""
     steps = arrays["steps"].tolist()
     infos: list[dict[str, NDArray[Any]]] = [{} for _ in steps]
     for key in arrays:

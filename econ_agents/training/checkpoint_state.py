@@ -1,6 +1,6 @@
-"""What a trainer remembers, as tensors and plain JSON data for a checkpoint, and back.
+"""Conversion of an optimiser's state for a checkpoint, and checks that a checkpoint fits.
 
-Networks need none of this: their ``state_dict()`` is tensors by name already.
+Networks need no conversion: their ``state_dict()`` holds tensors by name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAMED = 3  # differences of each kind that an error names
 def optimizer_state(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The state of ``optimizer``: tensors by ``<parameter>.<name>``, and everything else."""
+    """State of ``optimizer``: tensors by ``<parameter>.<name>``, and the rest as plain data."""
     state = optimizer.state_dict()
     tensors: dict[str, torch.Tensor] = {}
     values: dict[str, dict[str, Any]] = {}
@@ -37,12 +37,12 @@ def restore_optimizer(
     tensors: Mapping[str, torch.Tensor],
     state: Mapping[str, Any],
 ) -> None:
-    """Give ``optimizer`` what :func:`optimizer_state` returned for one of the same parameters.
+    """Restore in ``optimizer`` the state that :func:`optimizer_state` returned.
 
-    Its learning rates and other settings become those that were saved.
+    Its learning rates and other settings become the saved ones.
 
     Raises:
-        CheckpointError: it was of other parameters.
+        CheckpointError: the state belongs to other parameters.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     restored: dict[int, dict[str, Any]] = {}
@@ -52,16 +52,16 @@ def restore_optimizer(
         if not known or tensor.shape not in ((), parameters[int(index)].shape):
             raise CheckpointError(
                 f"the optimizer of the checkpoint has {key} of shape {tuple(tensor.shape)}, which "
-                f"fits to none of the {len(parameters)} parameters here: it was of other networks"
+                f"fits none of the {len(parameters)} parameters here: it belongs to other networks"
             )
-        # A copy, because the optimizer writes into what it is given.
+        # Copy, because the optimizer writes into the tensors that it is given.
         restored.setdefault(int(index), {})[name] = tensor.clone()
     for index, values in state["values"].items():
         restored.setdefault(int(index), {}).update(values)
     try:
         optimizer.load_state_dict({"state": restored, "param_groups": state["groups"]})
     except ValueError as error:
-        raise CheckpointError(f"the optimizer of the checkpoint is another one: {error}") from error
+        raise CheckpointError(f"the optimizer of the checkpoint does not fit: {error}") from error
 
 
 def check_shapes(
@@ -71,17 +71,17 @@ def check_shapes(
     saved_config: Mapping[str, Any],
     config: Mapping[str, Any],
 ) -> None:
-    """Return if ``saved`` has exactly the names and shapes of ``expected``.
+    """Check that ``saved`` has exactly the names and shapes of ``expected``.
 
     Args:
         saved: tensors of a checkpoint, by name.
-        expected: those they are to replace, ``network.state_dict()`` for example.
+        expected: tensors that they are to replace, for example ``network.state_dict()``.
         saved_config: the configuration of the checkpoint, as nested plain data.
-        config: the configuration now.
+        config: the present configuration, as nested plain data.
 
     Raises:
-        CheckpointError: they differ. The message names the first tensors that do, and every
-            setting that does: one of these is the reason.
+        CheckpointError: they differ. The message names the first tensors and the first settings
+            that differ, since one of the settings is the reason.
     """
     differences = [
         f"{name} is {_shape(saved, name)} in the checkpoint and {_shape(expected, name)} here"
@@ -102,11 +102,11 @@ def check_shapes(
 
 
 def differing_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Every setting that two configurations disagree on, for people.
+    """Describe every setting on which two configurations differ.
 
     Args:
-        then: the earlier one, as nested plain data.
-        now: the later one.
+        then: the earlier configuration, as nested plain data.
+        now: the later configuration, as nested plain data.
     """
     before, after = flat_keys(then), flat_keys(now)
     return [
@@ -117,7 +117,7 @@ def differing_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 
 
 def first_of(texts: list[str]) -> str:
-    """The first few texts in one line, and how many more there are."""
+    """Join the first few texts in one line, followed by the number of further ones."""
     rest = len(texts) - _NAMED
     return "; ".join(texts[:_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
 

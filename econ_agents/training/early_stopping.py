@@ -1,7 +1,7 @@
-"""When training has nothing left to learn: the paper's three criteria, or a reward that stalls.
+"""Early stopping: by the paper's three criteria, or when the mean reward stalls.
 
-Both stoppers count measurements, not seconds or episodes: feed them one for every update of the
-networks. Between two updates the loss does not change, which would pass for convergence.
+Both rules count measurements, not seconds or episodes. Feed them one for every update of the
+networks: between two updates the loss does not change, which would look like convergence.
 """
 
 from __future__ import annotations
@@ -18,55 +18,56 @@ from econ_agents.environments import TeamSpace
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What is known after one update of the networks.
+    """Measurements for early stopping after one update of the networks.
 
     Raises:
         ValueError: a number is NaN or infinite.
     """
 
     reward_mean: float
-    """Mean reward of the executors over the episodes since the update before."""
+    """Mean reward of the executors over the episodes since the last update."""
     loss: float
-    """L_tot, the sum of all losses."""
+    """Total loss L_tot, the weighted sum of all losses."""
     commitment_change: float | None
-    """||C' - C||, how far the commitment moved; None where the environment has no commitments."""
+    """Change ||C' - C|| of the commitment; None if the environment has no commitments."""
 
     def __post_init__(self) -> None:
         for name in ("reward_mean", "loss", "commitment_change"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
-                raise ValueError(f"{name} is {value}: nothing can be decided on that")
+                raise ValueError(f"{name} is {value}: early stopping needs a finite number")
 
 
 class Stopping(Protocol):
-    """Decides after every update whether training ends."""
+    """Rule that decides after every update whether training ends."""
 
     @property
     def reason(self) -> str:
-        """Why training ends, in words; empty while it does not."""
+        """Reason why training ends, in words; empty while it continues."""
 
     def update(self, measured: Measurement) -> bool:
-        """Take the next measurement; True where training ends with it."""
+        """Take the next measurement; return True if training ends."""
 
     def state(self) -> dict[str, Any]:
-        """What it remembers, as plain JSON data."""
+        """State of the rule, as plain JSON data."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where the one of :meth:`state` was."""
+        """Continue from a state that :meth:`state` returned."""
 
 
 class EarlyStopping:
-    """Stops when three criteria hold together (paper, 3.6).
+    """Early stopping when three criteria hold together (paper, 3.6).
 
     (i) ||C' - C|| <= epsilon_c, (ii) mean reward >= reward_threshold, (iii) |L_tot' - L_tot| <=
-    epsilon_l, for ``patience`` measurements in a row, none of which is one of the first ``warmup``.
+    epsilon_l. They must hold for ``patience`` measurements in a row, not counting the first
+    ``warmup`` ones.
 
     Args:
-        epsilon_c: >= 0.
-        reward_threshold: R_threshold.
-        epsilon_l: >= 0.
-        patience: measurements, >= 1.
-        warmup: measurements, >= 0.
+        epsilon_c: largest change of the commitment, >= 0.
+        reward_threshold: least mean reward R_threshold.
+        epsilon_l: largest change of the total loss, >= 0.
+        patience: number of measurements, >= 1.
+        warmup: number of measurements, >= 0.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class EarlyStopping:
 
     @property
     def reason(self) -> str:
-        """Why training ends, in words; empty while it does not."""
+        """Reason why training ends, in words; empty while it continues."""
         if self._in_a_row < self._patience:
             return ""
         return (
@@ -100,10 +101,10 @@ class EarlyStopping:
         )
 
     def update(self, measured: Measurement) -> bool:
-        """Take the next measurement; True where training ends with it.
+        """Take the next measurement; return True if training ends.
 
         Raises:
-            ValueError: there is no commitment to judge.
+            ValueError: the measurement has no commitment change.
         """
         if measured.commitment_change is None:
             raise ValueError(
@@ -123,25 +124,25 @@ class EarlyStopping:
         return self._in_a_row >= self._patience
 
     def state(self) -> dict[str, Any]:
-        """What it remembers, as plain JSON data."""
+        """State of the rule, as plain JSON data."""
         return {"seen": self._seen, "in_a_row": self._in_a_row, "loss": self._loss}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where the one of :meth:`state` was."""
+        """Continue from a state that :meth:`state` returned."""
         self._seen, self._in_a_row = state["seen"], state["in_a_row"]
         self._loss = state["loss"]
 
 
 class PlateauStopping:
-    """Stops when the mean reward has not grown for ``patience`` measurements.
+    """Early stopping when the mean reward has not grown for ``patience`` measurements.
 
     Growth is a mean reward above the best one so far by more than ``min_delta``. The first
-    ``warmup`` measurements count for nothing, not even as the best: actions are random there.
+    ``warmup`` measurements do not count, not even as the best, because their actions are random.
 
     Args:
-        min_delta: >= 0.
-        patience: measurements, >= 1.
-        warmup: measurements, >= 0.
+        min_delta: growth of the mean reward that counts, >= 0.
+        patience: number of measurements, >= 1.
+        warmup: number of measurements, >= 0.
     """
 
     def __init__(self, *, min_delta: float, patience: int, warmup: int) -> None:
@@ -155,7 +156,7 @@ class PlateauStopping:
 
     @property
     def reason(self) -> str:
-        """Why training ends, in words; empty while it does not."""
+        """Reason why training ends, in words; empty while it continues."""
         if self._stale < self._patience:
             return ""
         return (
@@ -164,7 +165,7 @@ class PlateauStopping:
         )
 
     def update(self, measured: Measurement) -> bool:
-        """Take the next measurement; True where training ends with it."""
+        """Take the next measurement; return True if training ends."""
         self._seen += 1
         if self._seen <= self._warmup:
             return False
@@ -175,19 +176,19 @@ class PlateauStopping:
         return self._stale >= self._patience
 
     def state(self) -> dict[str, Any]:
-        """What it remembers, as plain JSON data."""
+        """State of the rule, as plain JSON data."""
         return {"seen": self._seen, "stale": self._stale, "best": self._best}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where the one of :meth:`state` was."""
+        """Continue from a state that :meth:`state` returned."""
         self._seen, self._stale, self._best = state["seen"], state["stale"], state["best"]
 
 
 def build_stopping(config: Config, space: TeamSpace) -> Stopping | None:
-    """What ends training early; None: nothing does.
+    """Make the early stopping rule of a configuration; None if it is off.
 
     Raises:
-        ConfigError: the paper's criteria are asked for, and the environment has no commitments.
+        ConfigError: the paper's criteria are set, but the environment has no commitments.
     """
     settings = config.early_stopping
     if not settings.enabled:

@@ -1,4 +1,4 @@
-"""What a checkpoint is: where it lies, what it was trained with, and how large it is."""
+"""Inspection of checkpoints: finding one, reading its configuration, describing its contents."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from econ_agents.config.schema import Config
 
 
 def find_checkpoint(model_dir: Path) -> Path:
-    """The checkpoint that ``--model-dir`` means.
+    """Find the checkpoint that ``--model-dir`` names.
 
     Args:
-        model_dir: a checkpoint, a folder of checkpoints, or the folder of a run. Where there are
-            several, ``final`` is taken if training has ended, else the one that was saved last.
+        model_dir: a checkpoint, a folder of checkpoints, or the folder of a run. Of several
+            checkpoints, ``final`` is taken if there is one, else the one that was saved last.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no checkpoint.
     """
     from econ_agents.training.checkpoint import (
         FINAL,
@@ -40,22 +40,24 @@ def find_checkpoint(model_dir: Path) -> Path:
 
 
 def stored_config(checkpoint: Path) -> Config:
-    """The configuration that a checkpoint was trained with: ``config`` in its state.
+    """Read the configuration that a checkpoint was trained with: ``config`` in its state.
 
     Raises:
-        CheckpointError: the checkpoint is damaged or holds none.
-        ConfigError: its configuration is of another version.
+        CheckpointError: the checkpoint is damaged or holds no configuration.
+        ConfigError: its configuration belongs to another version.
     """
     from econ_agents.training.checkpoint import CheckpointError, load_checkpoint
 
     state = load_checkpoint(checkpoint).state
     if not isinstance(state.get("config"), dict):
-        raise CheckpointError(f"{checkpoint} holds no configuration: it is of another program")
+        raise CheckpointError(
+            f"{checkpoint} holds no configuration: it was saved by another program"
+        )
     return make_config(config_values(state["config"], origin=str(checkpoint)))
 
 
 def describe_checkpoint(checkpoint: Path) -> str:
-    """A checkpoint in lines: counters, tensors, and the keys that are not at their default.
+    """Describe a checkpoint: counters, tensors, and the keys that are not at their defaults.
 
     Raises:
         CheckpointError: it is missing or damaged.

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment that suits: never in the middle of an update."""
+"""Deferral of Ctrl-C, so that it never interrupts an update half-way."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from types import FrameType
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Keep a Ctrl-C that comes inside until the end, and let it do there what it would have done.
+    """Defer a Ctrl-C that comes inside the context to its end.
 
-    That is to raise ``KeyboardInterrupt``, or nothing in a process that ignores it, as one in the
-    background may. If what is inside raises, that comes first, and the Ctrl-C is dropped: the
-    program is ending anyway. What is inside should take seconds at most. Only the main thread may
-    use it, since only that one gets signals.
+    There it takes its usual effect: it raises ``KeyboardInterrupt``, or does nothing in a process
+    that ignores it, as a background process may. If the code inside raises, the Ctrl-C is dropped,
+    since the program is ending anyway. The code inside should take seconds at most. Only the main
+    thread may use this context, since only that thread receives signals.
     """
     pressed = False
 

@@ -1,4 +1,4 @@
-"""A training run while it is open: intervals, evaluations, the log, checkpoints and how it ends."""
+"""A training run while it is open: intervals, evaluations, log, checkpoints and its end."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ from econ_agents.training.run_folder import model_dir
 from econ_agents.training.trainer import Trainer
 
 BEST = "best"
-"""Checkpoint with the highest team reward of all evaluations."""
+"""Name of the checkpoint with the highest team reward of all evaluations."""
 BAD_BATCH = "bad_batch.safetensors"
-"""What a loss that is not finite was computed from."""
+"""File with the batch on which a loss was not finite."""
 
 
 class TrainingStopped(EconAgentsError):
-    """Training cannot go on; the message says why and what was kept."""
+    """Training cannot continue; the message says why and what was kept."""
 
     exit_code = 1
 
 
 class TrainingRun:
-    """A run while it is open.
+    """A training run while it is open.
 
     Args:
         config: the configuration.
         log_dir: folder of the run.
-        trainer: what plays and learns.
-        stopping: what ends training early; None: nothing does.
-        log: of the metrics, open.
-        progress: shows how it gets on; None: it is quiet, but for what must be said.
+        trainer: the trainer, which plays and learns.
+        stopping: early stopping rule; None if there is none.
+        log: open log of the metrics.
+        progress: progress display; None prints only notes that must not be missed.
     """
 
     def __init__(
@@ -77,20 +77,20 @@ class TrainingRun:
         self._progress = progress
         self._best: float | None = None
         self._pending: dict[str, float] | None = None
-        """Metrics of an interval that may lack its evaluation, and are not in the log yet."""
+        """Metrics of the last interval before its evaluation, not yet in the log."""
         self._evaluated = self._deviated = self._saved = 0
-        """Episodes that had been played at the last evaluation, measurement of NashConv, and
+        """Episodes played by the last evaluation, the last measurement of NashConv, and the last
         periodic checkpoint."""
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on where the run was that saved this checkpoint."""
+        """Continue where the run was when it saved this checkpoint."""
         state = checkpoint.state
         self._best, self._pending = state["best"], state["pending"]
         self._evaluated, self._deviated = state["evaluated"], state["deviated"]
         self._saved = self._trainer.episodes
 
     def loop(self) -> int:
-        """Train to the last episode, or until training stops early, or until Ctrl-C."""
+        """Train to the last episode, to an early stop or to Ctrl-C; return the exit code."""
         config, trainer = self._config, self._trainer
         started, before = time.monotonic(), trainer.episodes
         try:
@@ -125,7 +125,7 @@ class TrainingRun:
         return 0
 
     def note_what_is_off(self) -> None:
-        """Say which parts of the method this environment has no place for."""
+        """Note the parts of the method that this environment does not support."""
         space = self._trainer.teams.space
         if commitment_columns(space) is None and self._config.losses.commitment_similarity > 0:
             self._say(
@@ -134,7 +134,7 @@ class TrainingRun:
             )
 
     def save(self, name: str) -> None:
-        """A checkpoint of everything. The log's lines reach the disk before it."""
+        """Save a checkpoint of everything, after the log's lines are on the disk."""
         self._log.sync()
         trainer, folder = self._trainer, model_dir(self._config, self._log_dir)
         stopping = None if self._stopping is None else self._stopping.state()
@@ -149,16 +149,16 @@ class TrainingRun:
         keep_last(folder, self._config.train.keep_checkpoints)
 
     def _finished(self) -> bool:
-        """Whether no interval is left to play."""
+        """Return True if no interval is left to play."""
         everything = self._trainer.episodes >= self._config.train.episodes
         return everything or bool(self._reason())
 
     def _reason(self) -> str:
-        """Why training ends before its last episode; empty while it does not."""
+        """Reason for an early stop; empty while there is none."""
         return "" if self._stopping is None else self._stopping.reason
 
     def _interval(self) -> None:
-        """Play and learn once."""
+        """Play and learn for one interval."""
         first = self._trainer.episodes == 0
         start = time.perf_counter()
         played = self._trainer.collect()
@@ -181,13 +181,13 @@ class TrainingRun:
             }
 
     def _conclude(self) -> None:
-        """Evaluate, log and save what is due after an interval, unless that is done already."""
+        """Evaluate, log and save whatever is due after an interval, if it is not yet done."""
         if self._pending is None:
             return
         config, trainer = self._config, self._trainer
         evaluates = self._is_due(config.train.eval_interval, self._evaluated)
         deviates = self._is_due(config.train.nash_interval, self._deviated)
-        # It may take long: a Ctrl-C is welcome here, and the evaluation begins anew after it.
+        # This may take long, so Ctrl-C may interrupt it: a resumed run evaluates again.
         metrics = {
             **self._pending,
             **(self._evaluate() if evaluates else {}),
@@ -211,7 +211,7 @@ class TrainingRun:
                 self._saved = trainer.episodes
 
     def _evaluate(self) -> dict[str, float]:
-        """How the policy does without exploration, on fixed questions of the training split."""
+        """Evaluate the policy without exploration, on fixed questions of the training split."""
         config, trainer = self._config, self._trainer
         start = time.perf_counter()
         policy = build_policy(config, trainer.learner.networks, trainer.teams.space, "train")
@@ -222,7 +222,7 @@ class TrainingRun:
         return {**metrics, "timers/evaluate_s": time.perf_counter() - start}
 
     def _measure_nash_conv(self) -> dict[str, float]:
-        """How far the policy is from equilibrium, on fixed questions of the training split."""
+        """Measure NashConv of the policy, on fixed questions of the training split."""
         config, trainer = self._config, self._trainer
         start = time.perf_counter()
         try:
@@ -235,7 +235,7 @@ class TrainingRun:
                 options=trainer.options(),
             )
         except TooFewResults as error:
-            # As where all episodes of an interval failed: training goes on.
+            # Training continues, as it does after an interval in which all episodes failed.
             self._say(f"NashConv was not measured: {error}")
             return {}
         return {
@@ -246,9 +246,10 @@ class TrainingRun:
         }
 
     def _is_due(self, every: int, last: int) -> bool:
-        """Whether a multiple of ``every`` episodes was passed since ``last``; never where it is 0.
+        """Return True if a multiple of ``every`` episodes was passed since ``last``.
 
-        An interval may pass several at once, or end beside one.
+        An interval may pass several multiples at once, or end beside one. If ``every`` is 0,
+        nothing is ever due.
         """
         return every > 0 and self._trainer.episodes // every > last // every
 
@@ -269,13 +270,13 @@ class TrainingRun:
 
 
 def last_logged_step(checkpoint: Checkpoint) -> int:
-    """The step of the last line that was logged before a checkpoint."""
+    """Step of the last line that was logged before a checkpoint."""
     pending, episodes = checkpoint.state["pending"], int(checkpoint.state["episodes"])
     return episodes if pending is None else episodes - 1
 
 
 def _tensors(part: Batch | Window, prefix: str = "") -> dict[str, torch.Tensor]:
-    """Every tensor of a batch by its name, as in ``now.moments``."""
+    """Tensors of a batch by name, as in ``now.moments``."""
     found: dict[str, torch.Tensor] = {}
     for item in fields(part):
         value = getattr(part, item.name)

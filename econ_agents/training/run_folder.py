@@ -1,4 +1,4 @@
-"""The folder of a run: which one may begin there, and that one process at a time works on it."""
+"""The folder of a run: checks before a run begins in it, and a lock for one process at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from econ_agents.logging.metrics_log import JSONL
 from econ_agents.training.checkpoint import latest_checkpoint
 
 LOCK_FILE = ".lock"
-"""Held while a process works on the run; it stays, and says nothing, when that one has ended."""
+"""Lock held while a process works on the run. The file stays afterwards and means nothing then."""
 
 
 def model_dir(config: Config, log_dir: Path) -> Path:
@@ -25,9 +25,9 @@ def model_dir(config: Config, log_dir: Path) -> Path:
 
 @contextmanager
 def claimed(log_dir: Path) -> Iterator[None]:
-    """Be the only process that works on the run in ``log_dir``, which must exist.
+    """Hold the lock of the run in ``log_dir``, which must exist, while the context is open.
 
-    The claim ends with the process, however it ends.
+    The lock is released when the process ends, in whatever way it ends.
 
     Raises:
         ConfigError: another process works on it.
@@ -47,10 +47,10 @@ def claimed(log_dir: Path) -> Iterator[None]:
 
 
 def refuse_used(config: Config, log_dir: Path) -> None:
-    """Return if a new run may begin in ``log_dir``.
+    """Check that a new run may begin in ``log_dir``.
 
     Raises:
-        ConfigError: there is a run, or checkpoints of one, which a new run would mix with its own.
+        ConfigError: there is a run already, or checkpoints that would mix with those of a new run.
     """
     if (log_dir / CONFIG_FILE).exists():
         raise ConfigError(
@@ -66,7 +66,7 @@ def refuse_used(config: Config, log_dir: Path) -> None:
 
 
 def clear_unused(log_dir: Path) -> None:
-    """Remove what a process left behind that ended before its run began: a log without a line."""
+    """Remove the empty log of a process that ended before its run began."""
     path = log_dir / JSONL
     if path.exists() and not path.stat().st_size:
         path.unlink()

@@ -1,4 +1,4 @@
-"""Training from the beginning, and from where a run was stopped.
+"""Starting a training run, and resuming one that was stopped.
 
 The folder of a run holds its configuration, metrics, checkpoints and plots.
 """
@@ -26,11 +26,11 @@ def run_training(config: Config, log_dir: Path) -> int:
 
     Args:
         config: the configuration; it is written to ``<log_dir>/config.yaml``.
-        log_dir: made where it does not exist; it must not hold a run.
+        log_dir: folder of the run; it is made if it does not exist, and must not hold a run.
 
     Raises:
-        ConfigError: there is a run in ``log_dir`` already, or the environment lacks what the
-            configuration asks for.
+        ConfigError: there is a run in ``log_dir`` already, or the environment lacks something that
+            the configuration needs.
         TrainingStopped: a loss was not finite.
     """
     refuse_used(config, log_dir)
@@ -40,7 +40,7 @@ def run_training(config: Config, log_dir: Path) -> int:
 
 
 def resume_training(log_dir: Path) -> int:
-    """Go on with a run from its latest checkpoint; the exit code is 0, or 130 after Ctrl-C.
+    """Resume a run from its latest checkpoint; the exit code is 0, or 130 after Ctrl-C.
 
     Metrics after that checkpoint are dropped and measured again, to the same numbers.
 
@@ -51,12 +51,12 @@ def resume_training(log_dir: Path) -> int:
     """
     path = log_dir / CONFIG_FILE
     if not path.is_file():
-        raise ConfigError(f"{log_dir} holds no run that could go on: it has no {CONFIG_FILE}")
+        raise ConfigError(f"{log_dir} holds no run to resume: it has no {CONFIG_FILE}")
     with claimed(log_dir):
         config = read_config(path)
         latest = latest_checkpoint(model_dir(config, log_dir))
         if latest is None:
-            # It ended before its first checkpoint, and so before its first episode.
+            # The run ended before its first checkpoint, and so before its first episode.
             return _begin(config, log_dir)
         with _open(config, log_dir, latest=latest) as run:
             return run.loop()
@@ -65,7 +65,7 @@ def resume_training(log_dir: Path) -> int:
 def _begin(config: Config, log_dir: Path) -> int:
     clear_unused(log_dir)
     with _open(config, log_dir, latest=None) as run:
-        # Only now, so that a run whose environment cannot be made leaves the folder free.
+        # Written only now, so that a run whose environment cannot be made leaves the folder free.
         write_config(config, log_dir / CONFIG_FILE)
         run.save(periodic_name(0))
         run.note_what_is_off()
@@ -74,7 +74,7 @@ def _begin(config: Config, log_dir: Path) -> int:
 
 @contextmanager
 def _open(config: Config, log_dir: Path, *, latest: Path | None) -> Iterator[TrainingRun]:
-    """Everything a run holds open; it goes on from the checkpoint ``latest``, if there is one."""
+    """Open everything that a run needs; restore the checkpoint ``latest`` if there is one."""
     with ExitStack() as stack:
         teams = build_teams(config, "train")
         stack.callback(teams.close)

@@ -1,4 +1,4 @@
-"""The training loop, one interval at a time: play, learn, report. No clock and no file here."""
+"""One interval of the training loop: play, learn, report. It uses no clock and no files."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from econ_agents.training.early_stopping import Measurement
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingInterval:
-    """What happened in one interval."""
+    """Results of one interval."""
 
     metrics: dict[str, float]
-    """By name with namespace, without timers."""
+    """Metrics by name with namespace, without timers."""
     measurement: Measurement | None
-    """For early stopping; None where nothing was learned or nothing came to a result."""
+    """Measurement for early stopping; None without an update or without a finished episode."""
 
 
 class Trainer:
-    """Plays ``update_interval`` episodes, learns from them, and so on.
+    """The trainer: plays ``update_interval`` episodes and learns from them, again and again.
 
-    :meth:`collect` and :meth:`learn` make one interval. Whatever is random is drawn from the run's
-    seed and a number (of the episode, of the update), so that a trainer that was restored goes on
-    as if it had never stopped.
+    :meth:`collect` and :meth:`learn` make one interval. Every random draw depends on the run's seed
+    and a number (of the episode, of the update), so that a restored trainer continues as if it had
+    never stopped.
 
     Args:
         config: the configuration.
@@ -64,9 +64,9 @@ class Trainer:
             memory_length=config.memory.length,
         )
         self.episodes = 0
-        """Episodes played."""
+        """Number of episodes played."""
         self.failed = 0
-        """Those of them that came to no result, and were dropped."""
+        """Number of played episodes that came to no result and were dropped."""
         self._commitment = commitment_columns(teams.space)
         self._last_commitments: FloatArray | None = None
         self._remembered: tuple[FloatArray, Flags] = self._memories()
@@ -74,8 +74,8 @@ class Trainer:
     def collect(self) -> list[Episode]:
         """Play the episodes of the next interval; the last interval may be shorter.
 
-        Until :meth:`learn` is told of them they have not happened: if this raises, or if it is
-        called again, it begins from the same memories.
+        The episodes count only once :meth:`learn` gets them: if this call raises or is repeated,
+        it begins from the same memories.
         """
         count = min(self.config.update_interval, self.config.train.episodes - self.episodes)
         memory = self.policy.memory
@@ -91,7 +91,7 @@ class Trainer:
         )
 
     def learn(self, played: list[Episode]) -> TrainingInterval:
-        """Learn from what :meth:`collect` returned.
+        """Learn from the episodes that :meth:`collect` returned.
 
         Raises:
             NonFiniteLoss: a loss is NaN or infinite.
@@ -122,7 +122,7 @@ class Trainer:
         )
 
     def options(self) -> dict[str, Any] | None:
-        """Options of every reset: the live weights of the reward, where they are learned."""
+        """Options of every reset: the live weights of the reward if they are learned, else None."""
         if not self.config.reward.dynamic:
             return None
         return {"reward_weights": self.learner.weighting.as_options()}
@@ -144,7 +144,7 @@ class Trainer:
         }
 
     def state(self) -> dict[str, Any]:
-        """Everything else of a checkpoint, as plain JSON data."""
+        """State of a checkpoint besides its arrays, as plain JSON data."""
         return {
             "config": config_mapping(self.config),
             "episodes": self.episodes,
@@ -154,10 +154,10 @@ class Trainer:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on where the trainer was of which :meth:`arrays` and :meth:`state` were saved.
+        """Restore a checkpoint made of :meth:`arrays` and :meth:`state`.
 
         Raises:
-            CheckpointError: it was one of other networks.
+            CheckpointError: it was saved with other networks.
         """
         learner, arrays, state = self.learner, checkpoint.arrays, checkpoint.state
         for name, module in (
@@ -182,12 +182,12 @@ class Trainer:
         self._last_commitments = memory.get("last_commitments")
 
     def _memories(self) -> tuple[FloatArray, Flags]:
-        """What the executors remember now."""
+        """Copies of the executors' memories and of the mask of filled moments."""
         memory = self.policy.memory
         return memory.moments.copy(), memory.filled.copy()
 
     def _pace(self) -> float:
-        """Share of the learning rates: falls linearly from the warm-up to the last episode."""
+        """Share of the learning rates; it falls linearly from the warm-up to the last episode."""
         train = self.config.train
         length = max(1, train.episodes - train.warmup_episodes)
         progress = min(1.0, max(0.0, (self.episodes - train.warmup_episodes) / length))
@@ -213,13 +213,16 @@ class Trainer:
         return metrics
 
     def _commitment_change(self, finished: list[Episode]) -> float | None:
-        """||C' - C||: how far the mean commitment moved since the interval before."""
+        """Change ||C' - C|| of the mean commitment since the last interval.
+
+        Return None if the environment does not name its commitment.
+        """
         if self._commitment is None:
             return None
         last = [episode.observations[-1, 0, self._commitment] for episode in finished]
         mean = np.stack(last).mean(axis=0)
         before, self._last_commitments = self._last_commitments, mean
-        # Nothing to compare with yet: as far as two embeddings can be from each other.
+        # There is nothing to compare with yet: use the largest distance of two embeddings.
         return 2.0 if before is None else float(np.linalg.norm(mean - before))
 
 

@@ -118,7 +118,7 @@ def test_evaluate_is_another_name_of_test(
     first, second = calls
     assert first == second
     assert main(["evaluate"]) == 2
-    assert "econ-agents evaluate: --model-dir is needed" in capsys.readouterr().err
+    assert "econ-agents evaluate: --model-dir is required" in capsys.readouterr().err
     main(["--help"])
     assert "\n  test (evaluate)  Evaluate a trained team" in capsys.readouterr().out
 
@@ -180,7 +180,7 @@ def test_help_shows_every_key_with_its_meaning_and_the_value_of_the_file(
     out = capsys.readouterr().out
     for key in config_keys():
         assert f"--{key.replace('_', '-')}" in out
-    assert "Everything random follows from this number, >= 0. (default: 77)" in out
+    assert "Seed of everything random in the run, >= 0. (default: 77)" in out
     assert "(default: p0)" in out
 
 
@@ -221,13 +221,13 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -
         (["train", "--n-agents", "3", "--env.kwargs.n-agents=4"], "two names of one setting"),
         (["resume", "--env.kwargs.top_p", "1"], "unknown flag --env.kwargs.top_p"),
         (["train", "--set", "n_agents=3", "env.kwargs.n_agents=4"], "two names of one setting"),
-        (["test"], "--model-dir is needed"),
+        (["test"], "--model-dir is required"),
         (["test", "--model-dir", "nowhere"], "nowhere holds no checkpoint"),
         (["nash", "--questions", "1"], "--questions must be at least 2"),
         (["nash", "--seeds", "-1"], "--seeds needs at least one seed, each >= 0"),
-        (["resume"], "--log-dir is needed"),
-        (["resume", "--log-dir", "nowhere"], "nowhere is no folder of a run"),
-        (["inspect"], "--model-dir is needed"),
+        (["resume"], "--log-dir is required"),
+        (["resume", "--log-dir", "nowhere"], "nowhere is not the folder of a run"),
+        (["inspect"], "--model-dir is required"),
     ],
 )
 def test_a_mistake_is_explained_and_nothing_starts(

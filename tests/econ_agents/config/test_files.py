@@ -140,7 +140,7 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, mes
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     file = tmp_path / "latin.yaml"
     file.write_bytes("experiment_name: é".encode("latin-1"))
-    assert refusal(file) == f"{file} is no text in UTF-8"
+    assert refusal(file) == f"{file} is not a text file in UTF-8"
 
 
 def test_a_long_value_is_cut_short(tmp_path: Path) -> None:

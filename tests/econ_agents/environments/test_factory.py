@@ -109,7 +109,7 @@ def test_a_mistake_inside_of_the_factory_is_no_mistake_of_its_caller():
 
 
 def test_the_batch_size_is_not_an_argument_to_give():
-    with pytest.raises(EnvironmentMisfit, match="num_questions is no argument to give"):
+    with pytest.raises(EnvironmentMisfit, match="num_questions must not be given"):
         make_teams("econ_env:batched_parallel_env", {"num_questions": 3}, 2)
 
 

@@ -152,7 +152,7 @@ def test_options_reach_every_reset() -> None:
 def test_an_environment_in_use_is_refused() -> None:
     teams = Countdown(2)
     teams.reset({1: 2})
-    with pytest.raises(ValueError, match="episodes of somebody else are running"):
+    with pytest.raises(ValueError, match="other episodes are still running"):
         play_teams(teams, _still)(None, [0])
 
 

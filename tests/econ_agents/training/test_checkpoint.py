@@ -197,7 +197,7 @@ def test_other_folders_there_are_no_checkpoints_and_stay(tmp_path: Path) -> None
 
 
 def test_without_any_other_the_error_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=rf"No checkpoint in {tmp_path} is whole"):
+    with pytest.raises(CheckpointError, match=rf"No checkpoint in {tmp_path} is intact"):
         load_checkpoint(tmp_path / "final")
 
 
@@ -264,7 +264,7 @@ def test_too_large_a_file_is_neither_written_nor_read(
             patch.setattr(module, limit, 10)
             with pytest.raises(CheckpointError, match=file):
                 load_checkpoint(path)
-            with pytest.raises(ValueError, match="10 are the most"):
+            with pytest.raises(ValueError, match="at most 10 are allowed"):
                 save(tmp_path, "final", 2)
     assert value_of(path) == 1
 

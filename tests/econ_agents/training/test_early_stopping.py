@@ -174,7 +174,7 @@ def test_a_lucky_reward_in_warmup_is_no_best() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_numbers_that_are_none_are_refused(value: float) -> None:
     for name in ("reward", "loss", "change"):
-        with pytest.raises(ValueError, match="nothing can be decided"):
+        with pytest.raises(ValueError, match="needs a finite number"):
             measured(**{name: value})
 
 

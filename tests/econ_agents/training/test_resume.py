@@ -217,7 +217,7 @@ def test_only_one_process_works_on_a_run(whole: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_cannot_go_on(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"holds no run that could go on.*config\.yaml"):
+    with pytest.raises(ConfigError, match=r"holds no run to resume.*config\.yaml"):
         resume_training(tmp_path)
 
 
@@ -233,7 +233,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_offered(
     with pytest.raises(CheckpointError) as caught:
         resume_training(run)
     assert str(damaged / file) in str(caught.value)
-    assert f"that is whole: {sound}" in str(caught.value)
+    assert f"latest intact checkpoint in this folder: {sound}" in str(caught.value)
     assert main(["resume", "--log-dir", str(run)]) == 2
     assert str(sound) in capsys.readouterr().err
     shutil.rmtree(damaged)
