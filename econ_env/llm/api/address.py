@@ -15,33 +15,33 @@ _BARE_HOST = re.compile(r"@[\w.\-]+:\d+(?:/|$)")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """Where a model is."""
+    """Name, profile and URL of a model on a server."""
 
     name: str
     """The whole string."""
     profile: ServerProfile
     model: str
-    """What the server calls it."""
+    """Name of the model on the server."""
     url: str
     """Base URL, without a slash at its end."""
 
     @property
     def is_default(self) -> bool:
-        """Whether this is the profile's own server."""
+        """True if this is the profile's own server."""
         return self.url == self.profile.url
 
 
 def names_a_server(name: str) -> bool:
-    """Whether ``name`` begins with the prefix of a profile."""
+    """Return True if ``name`` begins with the prefix of a profile."""
     prefix, colon, _ = name.partition(":")
     return bool(colon) and prefix in PROFILES
 
 
 def parse_address(name: str) -> Address:
-    """The address that ``name`` gives.
+    """Parse ``name`` into an address.
 
     Raises:
-        WrongAddress: it is incomplete, or its URL is none that can be used.
+        WrongAddress: it is incomplete, or its URL cannot be used.
     """
     prefix, _, rest = name.partition(":")
     if prefix not in PROFILES:
@@ -67,7 +67,7 @@ def parse_address(name: str) -> Address:
 
 
 def _checked(name: str, url: str) -> str:
-    """The base URL in its plain form."""
+    """Check a base URL and return it without slashes at its end."""
     try:
         split = urlsplit(url)
         valid = bool(split.hostname) and (split.port is None or split.port > 0)
@@ -89,5 +89,5 @@ def _checked(name: str, url: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """``name`` for an error, without what may be a password or a key in its URL."""
+    """Return ``name`` for an error, without a possible password or key in its URL."""
     return repr(re.sub(r"//[^/@\s]*@", "//...@", re.sub(r"[?#].*", "?...", name)))

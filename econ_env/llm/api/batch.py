@@ -1,9 +1,9 @@
 """One call of ``generate``: many requests, answered side by side.
 
-One thread decides everything: what is sent, what is tried again and when, what has failed. The
-threads of the pool only send and read. The caller only waits, so that Ctrl-C, which can hit it
-between any two steps, never finds half a decision: the deciding thread breaks off what is in
-flight and leaves nothing behind.
+One thread makes all decisions: it chooses the requests to send, the ones to retry and when, and
+the ones that have failed. The threads of the pool only send and read. The caller only waits, so
+Ctrl-C, which can arrive at any moment, never interrupts a decision halfway: the deciding thread
+breaks off the requests in flight and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from econ_env.llm.api.waiting import backoff_s, jitter
 from econ_env.llm.types import ChatRequest, Completion, ModelError, Usage
 
 LOOK_S = 0.1
-"""How often overdue attempts are looked for, in seconds."""
+"""Seconds between two searches for overdue attempts."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,28 +35,28 @@ class _Job:
     """One HTTP request until it is answered or given up."""
 
     indices: tuple[int, ...]
-    """The chat requests that it answers."""
+    """Positions of the chat requests that it answers."""
     request: ChatRequest
-    """The first of them."""
+    """The first of these chat requests."""
     body: bytes
     left_s: float
-    """What is left of the budget."""
+    """Seconds that are left of ``request_budget_s``."""
     spent: Usage = field(default_factory=Usage)
-    """By attempts that brought nothing."""
+    """Usage of the attempts that brought no answer."""
     attempts: int = 0
     unusable: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Outcome:
-    """What one attempt brought, and how long it took."""
+    """Result of one attempt, and its duration."""
 
     result: Reply | Fault
     took_s: float
 
 
 class RequestBatch:
-    """The requests of one call, and what has become of them."""
+    """The requests of one call of ``generate``, with their progress."""
 
     def __init__(self, engine: Engine, requests: Sequence[ChatRequest]) -> None:
         self._engine = engine
@@ -73,10 +73,10 @@ class RequestBatch:
         self._next_look_s = 0.0
 
     def run(self) -> Iterator[tuple[int, Completion]]:
-        """The position of each request with its completion, in the order of their coming.
+        """Yield the position and completion of each request, in order of arrival.
 
         Raises:
-            ModelError: the model cannot be used, or was closed meanwhile.
+            ModelError: the model cannot be used, or was closed in the meantime.
         """
         thread = threading.Thread(target=self._decide, name="econ-api-batch")
         try:
@@ -89,10 +89,10 @@ class RequestBatch:
                 thread.join()
 
     def _wait(self) -> tuple[int, Completion]:
-        """The next completion."""
+        """Wait for the next completion."""
         while True:
             try:
-                # Not for ever: a signal may have gone to another thread, which wakes nobody here.
+                # Not for ever: a signal to another thread does not wake this one.
                 handed_over = self._handed_over.get(timeout=1.0)
             except Empty:
                 continue
@@ -101,12 +101,12 @@ class RequestBatch:
             return handed_over
 
     def give_up(self) -> None:
-        """Let :meth:`run` raise soon; may be called by any thread."""
+        """Make :meth:`run` raise soon; any thread may call this."""
         self._given_up.set()
         self._engine.limit.wake()
 
     def _decide(self) -> None:
-        """Answer everything, or hand over why that is not possible."""
+        """Answer all requests, or hand over the error that prevents it."""
         try:
             for indices in group_requests(self._requests, self._engine.choices):
                 self._start(indices, self._settings.request_budget_s)
@@ -142,7 +142,7 @@ class RequestBatch:
         future.add_done_callback(lambda done: self._done.put((job, done)))
 
     def _attempt(self, job: _Job) -> _Outcome | None:
-        """In a thread of the pool: wait for a place, send, read. None: given up."""
+        """Wait for a place, send and read, in a thread of the pool; return None once given up."""
         limit = self._engine.limit
         ticket = limit.enter(self._given_up)
         if ticket is None:
@@ -167,7 +167,7 @@ class RequestBatch:
             limit.leave(ticket, throttled=throttled, answered=answered)
 
     def _next(self) -> tuple[_Job, _Outcome]:
-        """Wait for the next outcome; send meanwhile what is due, break off what is overdue."""
+        """Wait for the next outcome; meanwhile send due retries and break off overdue attempts."""
         while True:
             now_s = time.monotonic()
             while self._delayed and self._delayed[0][0] <= now_s:
@@ -204,7 +204,7 @@ class RequestBatch:
         if result.kind in RETRIED:
             self._again(job, result)
         elif result.kind is Kind.REFUSED and len(job.indices) > 1:
-            # Perhaps it is the number of answers that is refused.
+            # Perhaps the server refuses the number of answers.
             self._engine.choices = 1
             self._one_by_one(job, job.indices, [job.spent])
         elif result.kind in FAILED:
@@ -217,7 +217,7 @@ class RequestBatch:
             self._engine.tell(
                 logging.WARNING,
                 "usage",
-                "the server counts no tokens, so they are estimated by the length of the texts",
+                "the server counts no tokens, so they are estimated from the length of the texts",
             )
         shares = list(shared_usage(reply, [message.content for message in job.request.messages]))
         shares[0] += job.spent
@@ -226,7 +226,7 @@ class RequestBatch:
             self._take_fault_of_choice(job, reply.choices[0])
             return
         if len(job.indices) > 1 and reply.sent == 1:
-            # This server takes no notice of n.
+            # This server ignores n.
             self._engine.choices = 1
         missing: list[int] = []
         owed: list[Usage] = []
@@ -248,13 +248,13 @@ class RequestBatch:
             self._again(job, fault)
 
     def _one_by_one(self, job: _Job, indices: Sequence[int], spent: Sequence[Usage]) -> None:
-        """Ask again for single answers of a group, each of which has ``spent`` something."""
+        """Ask again for single answers of a group; ``spent`` holds the usage of each so far."""
         for position, index in enumerate(indices):
             so_far = spent[position] if position < len(spent) else Usage()
             self._start((index,), job.left_s, so_far)
 
     def _again(self, job: _Job, fault: Fault) -> None:
-        """Send a job once more after a while, if its budget allows it."""
+        """Send a job again after a pause, if its budget allows it."""
         settings = self._settings
         if fault.kind is Kind.UNUSABLE:
             job.unusable += 1
@@ -265,10 +265,10 @@ class RequestBatch:
         base_s = settings.backoff_base_s
         wait_s = backoff_s(job.attempts, base_s=base_s, max_s=settings.backoff_max_s, seed=seed)
         if fault.wait_s is not None:
-            # A little more than asked, or all would come back at the same moment.
+            # A little longer than asked; otherwise all requests would come back at the same moment.
             wait_s = max(wait_s, fault.wait_s + base_s * jitter(seed, job.attempts))
         if fault.kind is Kind.UNREACHABLE and not self._engine.reached:
-            # Nobody has ever been there: rather a wrong address than a short failure.
+            # The server has never answered: the address is probably wrong.
             self._engine.tell(logging.WARNING, "unreachable", f"no connection yet ({fault.words})")
             tried_s = settings.request_budget_s - job.left_s
             if tried_s >= settings.connect_timeout_s or wait_s >= job.left_s:
@@ -304,7 +304,7 @@ class RequestBatch:
             flight.abort()
 
     def _break_off(self) -> None:
-        """End everything that is under way, and wait until it has ended."""
+        """Break off all attempts in flight, and wait until they have ended."""
         running = [future for future in self._futures if not future.cancel()]
         while True:
             self._abort_flights(overdue_at_s=float("inf"))

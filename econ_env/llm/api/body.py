@@ -12,21 +12,21 @@ from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.types import ChatRequest
 
 FREQUENCY_PER_LOG_PENALTY = 4.0
-"""Frequency penalty that a repetition penalty of e stands for."""
+"""Frequency penalty that corresponds to a repetition penalty of e."""
 
 MAX_FREQUENCY_PENALTY = 2.0
-"""Servers accept frequency penalties in [-2, 2]."""
+"""Largest magnitude: servers accept frequency penalties in [-2, 2]."""
 
 _NEUTRAL = 1.0
 
 
 def frequency_penalty(repetition_penalty: float) -> float:
-    """The frequency penalty that stands for a repetition penalty p: 4·ln(p), cut to [-2, 2].
+    """Return the frequency penalty for a repetition penalty p: 4·ln(p), clipped to [-2, 2].
 
-    A repetition penalty divides a positive logit of a token that has occurred by p, a frequency
-    penalty subtracts f for every time it has occurred. No f means the same as p; this one agrees
-    in what matters to a learner: it is 0 at the neutral p = 1, rises with p, gives p and 1/p
-    opposite values, and takes the default range [0.8, 1.5] of p to [-0.89, 1.62].
+    A repetition penalty divides a positive logit of a token that has occurred by p; a frequency
+    penalty subtracts f for each occurrence. No f is equivalent to p, but this one has the
+    properties that matter to a learner: it is 0 at the neutral p = 1, rises with p, gives p and 1/p
+    opposite values, and maps the default range [0.8, 1.5] of p to [-0.89, 1.62].
     """
     penalty = FREQUENCY_PER_LOG_PENALTY * math.log(repetition_penalty)
     return max(-MAX_FREQUENCY_PENALTY, min(MAX_FREQUENCY_PENALTY, penalty))
@@ -64,7 +64,7 @@ def request_body(
     settings: ApiSettings,
     choices: int = 1,
 ) -> bytes:
-    """The body for ``choices`` answers to ``request``, as UTF-8 JSON.
+    """Return the body for ``choices`` answers to ``request``, as UTF-8 JSON.
 
     Raises:
         ValueError: a number of the request is not finite, or its penalty is not above 0.
@@ -106,7 +106,7 @@ def request_body(
 
 
 def _generation_config(request: ChatRequest, penalty: float) -> str:
-    """The sampling parameters as ``transformers serve`` reads them: it fills nothing in."""
+    """Return the sampling parameters for ``transformers serve``, which adds no defaults."""
     config: dict[str, Any] = {"do_sample": request.temperature > 0, "repetition_penalty": penalty}
     if request.temperature > 0:
         # top_k=0 switches off a filter that is on by default, with k = 50.

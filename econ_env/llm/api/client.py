@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class ApiModel:
     """A :class:`~econ_env.llm.types.ChatModel` on a server.
 
-    Nothing is sent when it is made. It can be pickled, without its key: the copy reads the key
-    from its own environment. Calls from several threads share threads, connections and limits.
+    Creating it sends nothing. It can be pickled, without its key: the copy reads the key from its
+    own environment. Calls from several threads share threads, connections and limits.
 
     Args:
         name: ``"profile:MODEL"`` or ``"profile:MODEL@URL"``; see docs/endpoints.md.
-        settings: how it behaves.
-        api_key: the key; None: from the environment variable of the profile.
+        settings: of the client; None: the defaults.
+        api_key: the key; None: read from the environment variable of the profile.
 
     Raises:
         ModelError: the name is not valid, the server cannot do what the settings ask for, or it
@@ -51,15 +51,15 @@ class ApiModel:
 
     @property
     def address(self) -> Address:
-        """Where the model is, and what its server understands."""
+        """Name, profile and URL of the model."""
         return self._address
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
         """Answer every request, in the order given.
 
-        A request that the server refuses, or for which no answer came within the budget, becomes
-        a failed completion. ``usage.requests`` counts every attempt. Ctrl-C ends everything that
-        is in flight.
+        A request that the server refuses, or that gets no answer within its budget, becomes a
+        failed completion. ``usage.requests`` counts every attempt. Ctrl-C ends all requests in
+        flight.
 
         Raises:
             ModelError: the model cannot be used at all, or was closed.
@@ -67,9 +67,9 @@ class ApiModel:
         return in_order(self.generate_each(requests))
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """As :meth:`generate`, but every completion comes as soon as it is there.
+        """Answer every request; yield each completion as soon as it arrives.
 
-        Closing the iterator early ends everything that is in flight.
+        Closing the iterator early ends all requests in flight.
         """
         from econ_env.llm.api.batch import RequestBatch
 
@@ -88,19 +88,19 @@ class ApiModel:
 
     @property
     def version(self) -> str:
-        """What its answers depend on besides its name and the request."""
+        """Text that identifies the settings that change the answers, for the keys of a cache."""
         return repr((self.settings.answers, self._address.profile.wire))
 
     def count_tokens(self, text: str) -> int:
-        """The bytes of ``text`` in UTF-8: no tokenizer makes more tokens of it.
+        """Return the bytes of ``text`` in UTF-8, an upper bound on its tokens in any tokenizer.
 
-        For English prose it is about four times too many, so a ``context_limit`` that is set
-        shortens prompts earlier than it would have to.
+        For English prose the bound is about four times too high, so a ``context_limit`` shortens
+        prompts earlier than necessary.
         """
         return len(text.encode("utf-8", "replace"))
 
     def close(self) -> None:
-        """End all threads and connections; calls that are under way raise ``ModelError``.
+        """End all threads and connections; calls in progress raise ``ModelError``.
 
         May be called twice. The model answers nothing afterwards.
         """
@@ -121,7 +121,7 @@ class ApiModel:
         return ApiModel, (self.name, self.settings)
 
     def _running(self) -> Engine:
-        """The engine of this process."""
+        """Return the engine of this process, started if necessary."""
         from econ_env.llm.api.engine import Engine
 
         if self._closed:
@@ -134,7 +134,7 @@ class ApiModel:
         return self._engine
 
     def _leave(self, batch: RequestBatch, engine: Engine, *, stop: bool) -> None:
-        """After a batch; ``stop``: it ended early, so nothing of it may stay."""
+        """Unregister a batch; ``stop``: it ended early, so its threads and connections must end."""
         with self._lock:
             self._batches.remove(batch)
             last = not self._batches and (stop or self._closed)

@@ -1,4 +1,4 @@
-"""How many requests are in flight: additive increase, multiplicative decrease."""
+"""Number of requests in flight: additive increase, multiplicative decrease."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import threading
 class AdaptiveLimit:
     """A counter of requests in flight under a limit that follows the server.
 
-    Up to the first throttling every success raises the limit by 1, so that it doubles in a round;
-    afterwards by 1/limit, so that it rises by one in a round. Being throttled halves it, at most
-    once for all requests that were in flight together: they met the same congestion.
+    Before the first throttling, every success raises the limit by 1, so it doubles in a round;
+    after it, by 1/limit, so it rises by one in a round. Throttling halves the limit, at most once
+    for all requests that were in flight together, because they met the same congestion.
 
     Args:
-        largest: the limit never exceeds it.
+        largest: upper bound of the limit.
         initial: the limit at the beginning.
     """
 
@@ -26,14 +26,14 @@ class AdaptiveLimit:
 
     @property
     def limit(self) -> int:
-        """Requests that may be in flight now, >= 1."""
+        """Number of requests that may be in flight now, >= 1."""
         with self._changed:
             return int(self._limit)
 
     def enter(self, given_up: threading.Event) -> int | None:
-        """Wait for a place; returns a ticket for :meth:`leave`, or None once ``given_up`` is set.
+        """Wait for a place; return a ticket for :meth:`leave`, or None once ``given_up`` is set.
 
-        Whoever sets that event calls :meth:`wake` afterwards.
+        The thread that sets that event calls :meth:`wake` afterwards.
         """
         with self._changed:
             while self._in_flight >= int(self._limit) and not given_up.is_set():
@@ -44,7 +44,7 @@ class AdaptiveLimit:
             return self._cuts
 
     def leave(self, ticket: int, *, throttled: bool, answered: bool) -> None:
-        """Give the place back, and say what the server made of the request."""
+        """Give the place back, and report whether the request was throttled or answered."""
         with self._changed:
             self._in_flight -= 1
             if throttled:
@@ -57,6 +57,6 @@ class AdaptiveLimit:
             self._changed.notify(2)
 
     def wake(self) -> None:
-        """Let everybody who waits look again whether they were given up."""
+        """Make all waiting threads check again whether their batch was given up."""
         with self._changed:
             self._changed.notify_all()

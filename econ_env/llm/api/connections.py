@@ -22,7 +22,7 @@ class Flight:
     """One attempt that can be broken off from another thread.
 
     Args:
-        deadline_s: when it has taken too long, on the clock of ``time.monotonic``.
+        deadline_s: the time to break it off, on the clock of ``time.monotonic``.
         answer_s: longest time from the connection to the end of the answer, in seconds.
     """
 
@@ -34,10 +34,10 @@ class Flight:
         self._handle: socket.socket | None = None
 
     def attach(self, sock: socket.socket) -> None:
-        """Take note of the connection in use.
+        """Register the connection in use.
 
-        A second handle of it is kept, because the first changes hands: TLS wraps it, and a
-        response keeps it open behind the back of its connection.
+        A second handle is kept, because the first changes hands: TLS wraps it, and a response keeps
+        it open after its connection object has let go of it.
         """
         handle = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
@@ -50,16 +50,16 @@ class Flight:
 
     @property
     def attached(self) -> bool:
-        """Whether a connection is known."""
+        """True if a connection is registered."""
         with self._lock:
             return self._handle is not None
 
     def connected(self) -> None:
-        """From now on only the answer is waited for."""
+        """Start the time limit of the answer, now that the connection exists."""
         self.deadline_s = min(self.deadline_s, time.monotonic() + self._answer_s)
 
     def abort(self) -> None:
-        """Break the connection off: whoever waits for it gets an error at once."""
+        """Break the connection off: the thread that waits for it gets an error at once."""
         with self._lock:
             self.aborted = True
             if self._handle is not None:
@@ -67,7 +67,7 @@ class Flight:
                     self._handle.shutdown(socket.SHUT_RDWR)
 
     def land(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         with self._lock:
             if self._handle is not None:
                 self._handle.close()
@@ -78,18 +78,18 @@ _current = threading.local()
 
 
 def embark(flight: Flight) -> None:
-    """Let ``flight`` know the connections that this thread uses from now on."""
+    """Register ``flight`` for the connections that this thread uses from now on."""
     _current.flight = flight
 
 
 class _Abortable(urllib3.connection.HTTPConnection):
-    """A connection that its thread's flight knows from the first packet on."""
+    """A connection that registers itself with the flight of its thread before it connects."""
 
     _pieces: list[bytes] | None = None
-    """Of the request that is being written; None while none is."""
+    """Pieces of the request that is being written; None between requests."""
 
     def _new_conn(self) -> socket.socket:
-        """Connect as urllib3 does, but so that waiting for it can be broken off."""
+        """Connect as urllib3 does, but so that another thread can break it off."""
         try:
             found = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
         except socket.gaierror as error:
@@ -130,7 +130,7 @@ class _Abortable(urllib3.connection.HTTPConnection):
         self.send(whole)
 
     def send(self, data: Any) -> None:
-        """Send at once, or keep for :meth:`request`: each piece would be a packet of its own."""
+        """Send at once, or collect for :meth:`request`: each piece would be a packet of its own."""
         if self._pieces is None:
             super().send(data)
         else:
@@ -153,7 +153,7 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class AbortableAdapter(HTTPAdapter):
-    """The connections of requests, each of which its thread's flight knows."""
+    """The adapter of requests, with connections that register with their thread's flight."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of connections without a proxy."""
@@ -161,7 +161,7 @@ class AbortableAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """The pools of connections through a proxy."""
+        """Return the pools of connections through a proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

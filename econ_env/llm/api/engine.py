@@ -1,4 +1,4 @@
-"""What all batches of one client share: threads, connections, and what is known of the server."""
+"""Shared state of all batches of one client: threads, connections, knowledge about the server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _log = logging.getLogger("econ_env.llm.api")
 class Engine:
     """The running part of a client. Thread-safe.
 
-    Its threads and connections are made when they are needed, and end with :meth:`shut_down`.
+    Its threads and connections are created on demand, and end with :meth:`shut_down`.
     """
 
     def __init__(self, address: Address, secret: Secret | None, settings: ApiSettings) -> None:
@@ -40,11 +40,11 @@ class Engine:
         self.address = address
         self.settings = settings
         self.pid = os.getpid()
-        """Threads and connections belong to the process that made them."""
+        """Id of the process that owns the threads and connections."""
         self.reached = False
-        """Whether the server has ever taken a connection."""
+        """True if the server has ever accepted a connection."""
         self.choices = profile.max_choices
-        """Most answers that are asked for at once."""
+        """Largest number of answers in one HTTP request."""
         self.limit = AdaptiveLimit(
             settings.max_concurrency, profile.initial_concurrency or settings.max_concurrency
         )
@@ -55,7 +55,7 @@ class Engine:
         self._lock = threading.Lock()
 
     def attempt(self, body: bytes, choices: int, flight: Flight, limit_s: float) -> Reply | Fault:
-        """Send a body once; the answers, or why there are none."""
+        """Send a body once; return the answers, or the fault that prevented them."""
         answer = self._transport.post(body, flight, limit_s=limit_s)
         if isinstance(answer, Fault):
             return answer
@@ -67,7 +67,7 @@ class Engine:
         return fault_of_status(answer.status, answer.headers, text, time.time())
 
     def tell(self, level: int, topic: str, text: str) -> None:
-        """Log something once."""
+        """Log a topic once."""
         with self._lock:
             if topic in self._said:
                 return
@@ -75,18 +75,18 @@ class Engine:
         _log.log(level, "%s: %s", self.address.name, text)
 
     def retrying(self, attempt: int, fault: Fault, wait_s: float) -> None:
-        """Log that an attempt brought nothing."""
+        """Log an attempt without an answer."""
         name = self.address.name
         if fault.kind is Kind.THROTTLED:
             self.tell(
                 logging.INFO,
                 "throttled",
-                f"throttled, so fewer requests go at a time: {fault.words}",
+                f"throttled, so fewer requests are sent at a time: {fault.words}",
             )
         _log.debug("%s: attempt %d: %s; next in %.3g s", name, attempt, fault.words, wait_s)
 
     def error(self, fault: Fault) -> ApiError:
-        """The exception for a fault that no request gets past."""
+        """Return the exception for a fault that affects all requests."""
         name, url, variable = self.address.name, self.address.url, self.address.profile.key_variable
         if fault.kind is Kind.KEY:
             problem = (
@@ -111,12 +111,12 @@ class Engine:
             )
         if fault.kind is Kind.CERTIFICATE:
             return WrongAddress(
-                f"{name}: the certificate of {url} is not trusted: let REQUESTS_CA_BUNDLE name the "
-                f"file of the authority that signed it ({fault.words})"
+                f"{name}: the certificate of {url} is not trusted: set REQUESTS_CA_BUNDLE to the "
+                f"certificate file of the authority that signed it ({fault.words})"
             )
         return WrongAddress(
             f"{name}: there is no chat endpoint at {url}: give the base URL of an "
-            f'OpenAI-compatible server, which mostly ends in "/v1". It says: {fault.words}'
+            f'OpenAI-compatible server, which usually ends in "/v1". It says: {fault.words}'
         )
 
     def shut_down(self) -> None:

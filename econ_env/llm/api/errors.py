@@ -1,8 +1,8 @@
-"""What goes wrong at a model server, and what is to be done about it.
+"""Faults of a model server, and the reaction to each.
 
-A :class:`Fault` is what one attempt brought instead of an answer. Its kind decides: some are tried
-again, some fail the one request, and some mean that the model cannot be used at all, which is
-raised as one of the :class:`ApiError` classes.
+A :class:`Fault` is the result of an attempt without an answer. Its kind decides: some are retried,
+some fail the one request, and some mean that the model cannot be used at all, which is raised as
+one of the :class:`ApiError` classes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from econ_env.llm.api.waiting import asked_wait_s
 from econ_env.llm.types import ModelError
 
 MAX_WORDS = 500
-"""Characters that are quoted of what a server said."""
+"""Longest quotation from a server's message, in characters."""
 
 
 class ApiError(ModelError):
@@ -44,24 +44,24 @@ class UnknownModel(ApiError):
 
 
 class WrongAddress(ApiError):
-    """There is no chat endpoint at this URL, or nothing at all."""
+    """The URL has no chat endpoint, or cannot be reached."""
 
 
 class Kind(Enum):
-    """What to do about a fault."""
+    """Kind of a fault, which decides the reaction."""
 
     THROTTLED = "throttled"
-    """Tried again, and fewer requests are sent at a time."""
+    """Retried, and fewer requests are sent at a time."""
     UNAVAILABLE = "unavailable"
-    """Tried again."""
+    """Retried."""
     UNREACHABLE = "unreachable"
-    """No connection: tried again, for a short time only if there never was one."""
+    """No connection: retried, but only for a short time if there never was one."""
     UNUSABLE = "unusable"
-    """An answer came that is none: tried again a few times, since each may cost tokens."""
+    """An answer without usable content: retried a few times only, since each may cost tokens."""
     REFUSED = "refused"
-    """The server does not take this request: it fails, the others go on."""
+    """The server rejects this request: it fails, the others continue."""
     TOO_LONG = "context overflow"
-    """Prompt and completion do not fit: it fails, the others go on."""
+    """Prompt and completion do not fit the context: the request fails, the others continue."""
     KEY = "key"
     ACCOUNT = "account"
     MODEL = "model"
@@ -75,13 +75,13 @@ FAILED = frozenset({Kind.REFUSED, Kind.TOO_LONG})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """One attempt that brought no answer."""
+    """An attempt without an answer."""
 
     kind: Kind
     words: str
-    """What happened, in the server's own words where it had any; without keys."""
+    """Description of the fault, in the server's own words if there are any; without keys."""
     wait_s: float | None = None
-    """How long the server asks to wait before the next attempt."""
+    """Seconds that the server asks to wait before the next attempt."""
 
 
 _OVERFLOW = re.compile(
@@ -91,8 +91,8 @@ _OVERFLOW = re.compile(
     re.I,
 )
 _UNKNOWN_MODEL = re.compile(
-    # A model's name and the phrase, and nothing else between: a 400 may speak of other things
-    # that a model has and that are not found.
+    # Only a model's name may stand before the phrase: a 400 may speak of other things that a
+    # model has and that are not found.
     r"model:? [`'\"]?[^\s`'\"]+[`'\"]? (?:does not exist|(?:was |is )?not found|is not available)"
     r"|(?:unknown|no such) model\b|invalid model(?: name| id|\s*[:`'\".!]|$)"
     r"|model_not_(?:found|available)|unable to access model|pinned to",
@@ -102,7 +102,7 @@ _OUT_OF_CREDIT = re.compile(r"insufficient_quota|credit_limit|insufficient_balan
 
 
 def fault_of_status(status: int, headers: Mapping[str, str], text: str, now_s: float) -> Fault:
-    """The fault that an HTTP status other than 200 stands for.
+    """Return the fault for an HTTP status other than 200.
 
     Args:
         status: the status.
@@ -120,7 +120,7 @@ def fault_of_status(status: int, headers: Mapping[str, str], text: str, now_s: f
 
 
 def error_in(body: Any) -> str | None:
-    """The server's words, if a parsed body is an error object; else None."""
+    """Return the server's message if a parsed body is an error object; else None."""
     if not isinstance(body, dict):
         return None
     error = body.get("error")
@@ -148,7 +148,7 @@ def _kind_of(status: int, said: str) -> Kind:
 
 
 def _said(text: str) -> tuple[str, str]:
-    """Message and type of an error body; of one that is no JSON, its first words."""
+    """Return message and type of an error body; the first words of a body that is not JSON."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -157,7 +157,7 @@ def _said(text: str) -> tuple[str, str]:
 
 
 def _words_of(body: Any) -> tuple[str, str]:
-    """Message, and type and code, of any of the forms that servers give their errors."""
+    """Return the message, and type and code, from any of the forms that servers give errors."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return shortened(error if isinstance(error, str) else json.dumps(error)), ""
@@ -167,6 +167,6 @@ def _words_of(body: Any) -> tuple[str, str]:
 
 
 def shortened(text: str) -> str:
-    """``text`` on one line, cut to :data:`MAX_WORDS`."""
+    """Return ``text`` on one line, cut to :data:`MAX_WORDS` characters."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 3] + "..."

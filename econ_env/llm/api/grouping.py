@@ -1,4 +1,4 @@
-"""Requests that differ only in their seed become one request for several answers."""
+"""Grouping of requests that differ only in their seed into one request for several answers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from econ_env.llm.types import ChatRequest, Usage
 
 
 def group_requests(requests: Sequence[ChatRequest], largest: int) -> list[tuple[int, ...]]:
-    """The indices of ``requests`` in groups that can be sent as one, each of at most ``largest``.
+    """Return the positions of ``requests`` in groups of at most ``largest``, each sent as one.
 
-    The first request of a group lends it the seed, and answers go to the members in their order:
-    both follow from the requests alone. Equal seeds never meet in one group, because equal requests
-    must get equal answers. Greedy requests stay alone: their answers would be copies, and vLLM
-    refuses ``n`` without sampling.
+    The first request of a group provides the seed, and the answers go to the members in their
+    order: both follow from the requests alone. Equal seeds are never in one group, because equal
+    requests must get equal answers. Greedy requests stay alone: their answers would be copies, and
+    vLLM refuses ``n`` without sampling.
     """
     groups: dict[object, list[tuple[int, ...]]] = {}
     seen: Counter[ChatRequest] = Counter()
@@ -36,13 +36,13 @@ def group_requests(requests: Sequence[ChatRequest], largest: int) -> list[tuple[
 
 
 def shared_usage(reply: Reply, prompt: Sequence[str]) -> tuple[Usage, ...]:
-    """What each answer of ``reply`` cost: as much in total as the server counted.
+    """Return the usage of each answer of ``reply``; they add up to what the server counted.
 
-    The prompt was read once, so the first answer carries its tokens. Tokens written are divided
-    by the lengths of the texts. Where the server counted nothing, both are estimated.
+    The prompt was read once, so the first answer carries its tokens. Completion tokens are divided
+    in proportion to the lengths of the texts. If the server counted nothing, both are estimated.
 
     Args:
-        reply: of one request for one or several answers.
+        reply: the answers to one HTTP request.
         prompt: the texts of its messages.
     """
     texts = [choice.text if isinstance(choice, Choice) else "" for choice in reply.choices]

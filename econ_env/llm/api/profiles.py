@@ -1,7 +1,7 @@
-"""What each kind of model server understands, as far as it is known.
+"""Profiles of model servers: the fields that each kind of server understands, as far as known.
 
-"OpenAI-compatible" says little: servers ignore what they do not know, most of them silently. A
-profile says what is sent to a server and in which field. ``econ-env doctor`` measures what takes
+"OpenAI-compatible" says little: servers ignore fields that they do not know, most of them
+silently. A profile says which fields are sent to a server. ``econ-env doctor`` measures which take
 effect.
 """
 
@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 PenaltyField: TypeAlias = Literal["repetition_penalty", "repeat_penalty", "generation_config"]
-"""Where the repetition penalty goes. ``"generation_config"``: with all other sampling parameters
-into a JSON string of that name, as ``transformers serve`` wants it."""
+"""Field of the repetition penalty. ``"generation_config"``: a JSON string of that name holds it
+together with all other sampling parameters, as ``transformers serve`` expects."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,35 +22,35 @@ class ServerProfile:
     """One kind of server."""
 
     name: str
-    """The prefix of model names."""
+    """Prefix of model names."""
     key_variable: str
     """Environment variable that holds the key."""
     url: str | None = None
-    """Base URL where a model name gives none; None: it must give one."""
+    """Base URL for model names without one; None: the name must give one."""
     needs_key: bool = False
-    """Whether the server at ``url`` answers nobody without a key."""
+    """True if the server at ``url`` requires a key."""
     penalty: PenaltyField | None = None
-    """None: there is no repetition penalty."""
+    """None: the server has no repetition penalty."""
     frequency_penalty: bool = True
-    """Whether ``frequency_penalty`` has its OpenAI meaning."""
+    """True if ``frequency_penalty`` has its OpenAI meaning."""
     token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
     max_choices: int = 1
-    """Largest ``n``; 1: there is no ``n``."""
+    """Largest ``n``; 1: the field is not sent."""
     seed: bool = True
     json_mode: bool = True
-    """Whether ``response_format={"type": "json_object"}`` is understood."""
+    """True if ``response_format={"type": "json_object"}`` is understood."""
     json_schema: bool = False
-    """Whether the engine keeps to ``response_format={"type": "json_schema"}`` with every model."""
+    """True if ``response_format={"type": "json_schema"}`` is enforced with every model."""
     extra: Mapping[str, float | tuple[str, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )
-    """Sent with every request, since the server's own defaults would change the sampling."""
+    """Fields sent with every request, because the server's defaults would change the sampling."""
     initial_concurrency: int | None = None
     """Requests in flight at the beginning; None: ``max_concurrency`` at once."""
 
     @property
     def wire(self) -> dict[str, Any]:
-        """What decides how a request looks on its way, as plain data for the keys of a cache."""
+        """Settings that change the form of a request, as plain data for the keys of a cache."""
         return {"penalty": self.penalty, "token_field": self.token_field, "extra": {**self.extra}}
 
 
@@ -97,16 +97,16 @@ _ALL = (
         key_variable="LLAMA_API_KEY",
         json_schema=True,
         penalty="repeat_penalty",
-        # Up to its number of slots, four where nothing else was chosen.
+        # Up to its number of slots, which is four by default.
         max_choices=4,
         extra=MappingProxyType(
             {
                 "top_k": 0,
                 "min_p": 0.0,
                 # The penalty covers the whole text and not only the last 64 tokens. The server
-                # refuses -1, and keeps room for so many tokens.
+                # refuses -1, and reserves memory for this many tokens.
                 "repeat_last_n": 32_768,
-                # Its own order cuts by top-p before the temperature; everybody else after it.
+                # Its own order cuts by top-p before the temperature; other servers do so after it.
                 "samplers": ("penalties", "temperature", "top_p"),
             }
         ),
@@ -141,4 +141,4 @@ _ALL = (
 PROFILES: Mapping[str, ServerProfile] = MappingProxyType(
     {profile.name: profile for profile in _ALL}
 )
-"""By name."""
+"""Profiles by name."""

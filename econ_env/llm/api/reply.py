@@ -1,4 +1,4 @@
-"""Reading the body of a good answer, in all the forms that servers give it."""
+"""Reading the body of a successful answer, in all the forms that servers give it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from econ_env.llm.api.secret import Secret
 from econ_env.llm.types import FinishReason, Usage
 
 BYTES_PER_TOKEN = 3
-"""Where a server counts nothing, its tokens are estimated as one per three bytes of UTF-8: more
-than English prose has (about four), about what calculations have."""
+"""Bytes of UTF-8 per token, to estimate tokens that a server does not count: less than in English
+prose (about four), about right for calculations."""
 
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
 _BROKEN_OFF = frozenset({"abort", "error"})
-"""The server gave the answer up: what there is of it is no answer."""
+"""Finish reasons of answers that the server broke off: their text is not an answer."""
 _WITHHELD = frozenset({"content_filter"})
 _THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.S)
 
@@ -36,28 +36,28 @@ class Reply:
     """The answers to one request and what they cost."""
 
     choices: tuple[Choice | Fault, ...]
-    """As many as were asked for, in their order; a fault stands for one that is not usable."""
+    """One entry for each answer asked for, in order; a fault stands for an unusable answer."""
     sent: int
-    """How many answers came, usable or not."""
+    """Number of answers received, usable or not."""
     usage: Usage | None
-    """None: the server did not say."""
+    """None: the server did not report it."""
 
 
 def read_reply(data: bytes, *, choices: int, secret: Secret | None) -> Reply | Fault:
-    """What the body of a 200 says.
+    """Read the body of an answer with status 200.
 
     Args:
         data: the body.
-        choices: how many answers were asked for.
-        secret: the key, which is removed wherever the server repeats it.
+        choices: number of answers asked for.
+        secret: the key, which is removed if the server repeats it.
     """
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
-        return _unusable(f"the answer is no JSON: {_start(data, secret)}")
+        return _unusable(f"the answer is not JSON: {_start(data, secret)}")
     error = error_in(body)
     if error is not None:
-        return _unusable(f"an error inside of an answer: {_scrubbed(error, secret)}")
+        return _unusable(f"the answer holds an error: {_scrubbed(error, secret)}")
     found = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(found, list) or not found:
         return _unusable(f"the answer has no choices: {_start(data, secret)}")
@@ -74,7 +74,7 @@ def read_reply(data: bytes, *, choices: int, secret: Secret | None) -> Reply | F
 
 
 def estimated_tokens(texts: Sequence[str]) -> int:
-    """Tokens of ``texts`` where nobody counted them; see :data:`BYTES_PER_TOKEN`."""
+    """Estimate the tokens of ``texts`` that the server did not count; :data:`BYTES_PER_TOKEN`."""
     return sum([-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts])
 
 
@@ -91,16 +91,16 @@ def _read(choice: Any, secret: Secret | None) -> Choice | Fault:
     text = _text(message)
     if text is None:
         return _unusable(f"the answer has no content (finish_reason {shortened(repr(reason))})")
-    # Lone surrogates can be in JSON, but not in a file or a prompt.
+    # JSON can contain lone surrogates, a file or a prompt cannot.
     text = _scrubbed(text, secret).encode("utf-8", "replace").decode("utf-8")
     return Choice(text=text, finish_reason="length" if reason in _LENGTH else "stop")
 
 
 def _text(message: Mapping[str, Any]) -> str | None:
-    """What the model said; None if nothing came.
+    """Return the text of a message; None if it has none.
 
-    Thoughts are left out where an answer follows them. Where nothing follows, they are all that
-    the model said, and so they are the text.
+    Thoughts are removed if an answer follows them. Otherwise they are all that the model wrote,
+    and are returned as the text.
     """
     content = message.get("content")
     if isinstance(content, list):
@@ -117,7 +117,7 @@ def _text(message: Mapping[str, Any]) -> str | None:
 
 
 def _usage(said: Any) -> Usage | None:
-    """Tokens as the server counts them; None if it does not, or not in numbers."""
+    """Return the token counts of the server; None if they are missing or not numbers."""
     if not isinstance(said, dict):
         return None
     prompt, written = said.get("prompt_tokens"), said.get("completion_tokens")
@@ -145,6 +145,6 @@ def _scrubbed(text: str, secret: Secret | None) -> str:
 
 
 def _start(data: bytes, secret: Secret | None) -> str:
-    """The beginning of a body, for an error."""
+    """Return the beginning of a body, for an error."""
     text = shortened(_scrubbed(data.decode("utf-8", "replace"), secret))
     return repr(text[:200]) if text else "it is empty"

@@ -11,7 +11,8 @@ from urllib.parse import quote
 MASK = "[key]"
 
 MIN_SECRET_LENGTH = 8
-"""Shorter keys are placeholders ("EMPTY", "none"): removing them would spoil ordinary texts."""
+"""Shortest key that is removed from texts. Shorter ones are placeholders ("EMPTY", "none"), and
+removing them would spoil ordinary texts."""
 
 
 class Secret:
@@ -36,11 +37,11 @@ class Secret:
         self._forms = tuple(sorted(forms, key=len, reverse=True))
 
     def reveal(self) -> str:
-        """The key itself: for the header of a request, and for nothing else."""
+        """Return the key itself, for the header of a request only."""
         return self._value
 
     def scrub(self, text: str) -> str:
-        """``text`` without the key, in whatever form a server may have echoed it."""
+        """Return ``text`` without the key, in any form in which a server may have echoed it."""
         if len(self._value) < MIN_SECRET_LENGTH:
             return text
         for form in self._forms:
@@ -48,8 +49,8 @@ class Secret:
         return text
 
     def scrub_body(self, text: str) -> str:
-        """A body without the key, also where its JSON spells characters as escapes."""
-        with suppress(ValueError, RecursionError):  # no JSON: nothing in it is escaped
+        """Return a body without the key, even if its JSON spells characters as escapes."""
+        with suppress(ValueError, RecursionError):  # not JSON: nothing in it is escaped
             text = json.dumps(json.loads(text), ensure_ascii=False)
         return self.scrub(text)
 

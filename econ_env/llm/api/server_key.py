@@ -1,4 +1,4 @@
-"""The key of a model server: read from the environment, and missed before anything is asked."""
+"""The key of a model server: read from the environment, checked before the first request."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from econ_env.llm.api.secret import Secret
 
 
 def key_of(address: Address, given: str | None = None) -> Secret | None:
-    """The key for a server; None where it needs none and there is none.
+    """Return the key for a server; None if it needs none and there is none.
 
     Args:
         address: of the model.
-        given: the key; None: what the environment variable of the server's profile holds.
+        given: the key; None: read from the environment variable of the server's profile.
 
     Raises:
-        KeyProblem: the server needs a key and there is none, or what there is cannot be one.
+        KeyProblem: the server needs a key and there is none, or the key is not valid.
     """
     variable = address.profile.key_variable
     value = (os.environ.get(variable, "") if given is None else given).strip()
@@ -32,11 +32,11 @@ def key_of(address: Address, given: str | None = None) -> Secret | None:
         return Secret(value)
     except ValueError as error:
         raise KeyProblem(
-            f"the key for {address.name!r} (environment variable {variable}) cannot be one: {error}"
+            f"the key for {address.name!r} (environment variable {variable}) is not valid: {error}"
         ) from None
 
 
 def check_keys(names: Iterable[str]) -> None:
-    """Raise ``KeyProblem`` if one of these models is on a server whose key is missing."""
+    """Raise ``KeyProblem`` if one of these models is on a server that lacks its key."""
     for name in filter(names_a_server, names):
         key_of(parse_address(name))

@@ -1,4 +1,4 @@
-"""How a client of a model server behaves."""
+"""Settings of a client of a model server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 SecondAction: TypeAlias = Literal["repetition_penalty", "frequency_penalty", "none"]
-"""What the second coordinate of a sampling action becomes on its way to the server."""
+"""Parameter that the second coordinate of a sampling action becomes on its way to the server."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,33 +15,33 @@ class ApiSettings:
     """Settings of :class:`~econ_env.llm.api.ApiModel`; ``ValueError`` if one is out of range."""
 
     second_action: SecondAction = "repetition_penalty"
-    """``"repetition_penalty"``: sent as the server calls it; a server without one is refused.
-    ``"frequency_penalty"``: translated, see :func:`econ_env.llm.api.body.frequency_penalty`.
-    ``"none"``: not used; the penalty stays neutral whatever the action says."""
+    """``"repetition_penalty"``: sent in the server's own field; a server without one is refused.
+    ``"frequency_penalty"``: converted by :func:`econ_env.llm.api.body.frequency_penalty`.
+    ``"none"``: not used; the penalty stays neutral for every action."""
     max_concurrency: int = 64
     """Most requests in flight at a time, >= 1."""
     request_budget_s: float = 600.0
-    """Total time of one request, with its retries and the waiting between them, in seconds. The
-    time in which it waits for its turn in this client does not count."""
+    """Total time of one request, with its retries and the pauses between them, in seconds. Time
+    spent waiting for its turn in this client does not count."""
     connect_timeout_s: float = 30.0
-    """Longest wait for a connection; also how long a server that has never answered may stay
-    unreachable before the model is given up."""
+    """Longest wait for a connection, in seconds; also the time for which a server that has never
+    answered may stay unreachable before the model is given up."""
     read_timeout_s: float = 300.0
-    """Longest wait for one whole answer."""
+    """Longest wait for one whole answer, in seconds."""
     backoff_base_s: float = 0.5
-    """Longest wait before the first retry; it doubles with every further one."""
+    """Longest wait before the first retry, in seconds; it doubles with each further one."""
     backoff_max_s: float = 8.0
-    """Longest wait before any retry, unless the server asks for more."""
+    """Longest wait before any retry, in seconds, unless the server asks for more."""
     max_unusable_replies: int = 5
     """Answers without usable content (null, truncated, HTML) that are paid for and retried before
     a request fails, >= 1."""
     json_mode: bool = False
-    """Ask for a JSON object where a coordinator commits, which is what the prompts ask for too."""
+    """Ask for a JSON object in the coordinator's commitments, as the prompts do too."""
     context_limit: int | None = None
-    """Tokens of prompt and completion together that the server accepts; None: not known, and no
-    prompt is ever shortened."""
+    """Most tokens of prompt and completion together that the server accepts; None: not known, and
+    prompts are never shortened."""
     offline: bool = False
-    """Never send anything: for replays. Needs no key, and :meth:`ApiModel.generate` raises."""
+    """Never send anything: for replays. No key is needed, and :meth:`ApiModel.generate` raises."""
 
     def __post_init__(self) -> None:
         if self.second_action not in get_args(SecondAction):
@@ -68,5 +68,5 @@ class ApiSettings:
 
     @property
     def answers(self) -> dict[str, str | bool]:
-        """Those settings that change what a server is asked for; the others only when and how."""
+        """Settings that change the content of requests; the others change only their timing."""
         return {"second_action": self.second_action, "json_mode": self.json_mode}

@@ -1,9 +1,9 @@
-"""HTTP over pooled connections, in a way that can be broken off.
+"""HTTP over pooled connections that can be broken off.
 
-The connections are those of ``requests``, with its proxies and certificates. What it does not do
-is added: a deadline for a whole answer (its own time-outs hold for single reads, and a server that
-sends a byte now and then never meets one), and an end to what is in flight, so that Ctrl-C does not
-wait for a server.
+The connections are those of ``requests``, with its proxies and certificates. Two things are added:
+a deadline for a whole answer (the time-outs of ``requests`` hold for single reads, so a server that
+sends a byte now and then never exceeds one), and a way to break off requests in flight, so that
+Ctrl-C does not wait for a server.
 
 This module imports requests; import it only where a request is sent.
 """
@@ -34,12 +34,12 @@ from econ_env.llm.api.secret import Secret
 from econ_env.llm.api.settings import ApiSettings
 
 MAX_BODY_BYTES = 64 * 2**20
-"""Longer answers are not read to their end."""
+"""Longest answer that is read, in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What came back, whatever it means."""
+    """An HTTP answer of any status."""
 
     status: int
     headers: Mapping[str, str]
@@ -50,16 +50,16 @@ class Answer:
 _NOT_CONNECTED = (NewConnectionError, ConnectTimeoutError, ProxyError)
 
 _NO_RETRIES = urllib3.Retry(0, read=False)
-"""Whether something is tried again is decided elsewhere."""
+"""No retries by urllib3: :mod:`econ_env.llm.api.batch` decides about them."""
 
 
 class Transport:
     """The connections to one server. Thread-safe.
 
     Args:
-        url: where chat requests go.
+        url: address for chat requests.
         secret: the key, if there is one.
-        settings: for the sizes of pools and the time-outs.
+        settings: with the time-outs and the largest number of connections.
     """
 
     def __init__(self, url: str, secret: Secret | None, settings: ApiSettings) -> None:
@@ -67,9 +67,9 @@ class Transport:
         self._secret = secret
         self._adapter = AbortableAdapter(pool_connections=1, pool_maxsize=settings.max_concurrency)
         session = requests.Session()
-        # What a session would find out for every request: proxies and certificates by the
-        # environment. Nothing else of it is used: ~/.netrc would replace the key by another, and
-        # a redirect would turn the request into another one.
+        # A session would look up proxies and certificates in the environment for every request;
+        # here it happens once. The session is not used otherwise: ~/.netrc would replace the key by
+        # another, and a redirect would turn the request into another one.
         found = session.merge_environment_settings(url, {}, True, None, None)
         self._proxies = found["proxies"]
         self._verify = found["verify"] or True
@@ -85,8 +85,8 @@ class Transport:
 
         Args:
             body: JSON.
-            flight: by which the attempt can be broken off.
-            limit_s: seconds of the request's budget that are left.
+            flight: handle to break the attempt off.
+            limit_s: seconds that are left of the request's budget.
         """
         connect_s = min(self._settings.connect_timeout_s, limit_s)
         read_s = min(self._settings.read_timeout_s, limit_s)
@@ -130,8 +130,8 @@ class Transport:
     def _pool(self) -> urllib3.connectionpool.HTTPConnectionPool:
         """The connections that requests uses for this URL, with its proxies and certificates.
 
-        Found once: finding it, and wrapping what comes back, is all that requests would do with
-        every single request, and is almost half of the work.
+        Looked up once: requests would repeat the lookup, and the wrapping of its result, for every
+        single request, which is almost half of the work.
         """
         template, verify = self._template, self._verify
         adapter: Any = self._adapter
@@ -143,15 +143,15 @@ class Transport:
 
     def close(self) -> None:
         """Close all connections that are not in use."""
-        # urllib3 itself waits with it until the garbage collector finds the pools.
+        # urllib3 itself delays this until the garbage collector finds the pools.
         managers = [self._adapter.poolmanager, *self._adapter.proxy_manager.values()]
         for pools in [manager.pools for manager in managers]:
-            for key in pools.keys():  # noqa: SIM118 - it is no dict and cannot be iterated over
+            for key in pools.keys():  # noqa: SIM118 - not a dict, and not iterable
                 pools[key].close()
         self._adapter.close()
 
     def _fault(self, error: Exception, flight: Flight) -> Fault:
-        """What a broken attempt means. The error itself is dropped: it holds the request."""
+        """Classify a failed attempt. The error itself is dropped, because it holds the request."""
         if flight.aborted:
             return Fault(kind=Kind.UNAVAILABLE, words="no whole answer came in time")
         chain = _chain(error)
@@ -173,7 +173,7 @@ class Transport:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """An error and what caused it, the first cause last."""
+    """Return an error and its causes, the first cause last."""
     chain = [error]
     while True:
         link = chain[-1]

@@ -1,4 +1,4 @@
-"""How long to wait before an attempt is repeated."""
+"""Seconds to wait before a retry."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from econ_env.seeds import derive_seed
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _MILLISECONDS = re.compile(r"(\d+(?:\.\d+)?)ms")
 _FIRST_EPOCH_S = 1e9
-"""Numbers from here on are seconds since 1970 (after 2001), smaller ones are durations."""
+"""Smallest number that is a time in seconds since 1970 (in 2001); smaller ones are durations."""
 _FIRST_EPOCH_MS = 1e12
 
 
 def asked_wait_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """Seconds, >= 0, that a server asks to wait; None if it does not or cannot be understood.
+    """Return the seconds, >= 0, that a server asks to wait; None if it does not, or unclearly.
 
-    Read are ``retry-after-ms``, ``Retry-After`` (seconds or an HTTP date) and
-    ``x-ratelimit-reset`` (seconds, a duration such as ``6m0s`` or ``20ms``, or a time in seconds
-    or milliseconds since 1970), in this order.
+    These headers are read, in this order: ``retry-after-ms``, ``Retry-After`` (seconds or an HTTP
+    date) and ``x-ratelimit-reset`` (seconds, a duration such as ``6m0s`` or ``20ms``, or a time in
+    seconds or milliseconds since 1970).
 
     Args:
         headers: looked up in lower case, or without regard to case.
@@ -38,11 +38,11 @@ def asked_wait_s(headers: Mapping[str, str], now_s: float) -> float | None:
 
 
 def backoff_s(attempt: int, *, base_s: float, max_s: float, seed: int) -> float:
-    """Seconds to wait after attempt number ``attempt`` (from 1): exponential, with jitter.
+    """Return the seconds to wait after attempt ``attempt`` (from 1): exponential, with jitter.
 
-    Between one half and all of ``min(max_s, base_s · 2^(attempt-1))``. The jitter is a function of
-    ``seed`` and ``attempt``: no random state is touched, and requests of different seeds do not
-    come back at the same moment.
+    The result lies between half and all of ``min(max_s, base_s · 2^(attempt-1))``. The jitter is a
+    function of ``seed`` and ``attempt``: no random state is used, and requests with different seeds
+    do not come back at the same moment.
     """
     # Beyond 2^60 the bound has long been reached, and a float would overflow.
     longest = min(max_s, base_s * 2.0 ** min(attempt - 1, 60))
@@ -50,12 +50,12 @@ def backoff_s(attempt: int, *, base_s: float, max_s: float, seed: int) -> float:
 
 
 def jitter(seed: int, attempt: int) -> float:
-    """A number in [0, 1) that depends on the arguments only."""
+    """Return a number in [0, 1) that depends only on the arguments."""
     return derive_seed(seed, attempt, "back-off") / 2**31
 
 
 def _number(text: str | None) -> float | None:
-    """A finite number >= 0; None where ``text`` is none."""
+    """Return a finite number >= 0; None if ``text`` is not one."""
     try:
         number = float(text) if text is not None else math.nan
     except ValueError:

@@ -1,14 +1,13 @@
-"""Budgets on what models are asked for: requests, tokens and cost.
+"""Budgets for requests to models: number of requests, tokens and cost.
 
-A request goes out only if it cannot cross a limit: its upper bound (the tokens of its prompt and
-``max_tokens``) is reserved before, and replaced by what it really took when its answer is there.
-As many requests of a batch go out together as surely fit, the rest follows when the answers of
-the first have shown what is left. When not even one fits, :class:`BudgetExceeded` is raised, and
-what has been answered by then was already handed over (:mod:`econ_env.llm.incremental`), so that
-a cache has it.
+A request is sent only if it cannot cross a limit: its upper bound (the tokens of its prompt and
+``max_tokens``) is reserved first, and replaced by its actual usage when its answer arrives. As many
+requests of a batch are sent together as surely fit; the rest follows when the first answers have
+shown how much is left. When not even one fits, :class:`BudgetExceeded` is raised; the answers
+received so far were already handed over (:mod:`econ_env.llm.incremental`), so a cache has them.
 
-What is bounded is what models report. A server may count tokens of its own template that no
-client can foresee, and a retry after a lost answer may cost money that nobody is told about.
+The limits apply to what models report. A server may count tokens of its own template that no client
+can foresee, and a retry after a lost answer may cost money that is never reported.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ class BudgetExceeded(ModelError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetLimits:
-    """Most that may be spent; None: no limit.
+    """Limits of a budget; None: no limit.
 
     Raises:
         ValueError: a limit is not above 0.
     """
 
     max_requests: int | None = None
-    """Requests asked of models. Retries of one do not count; where a client fetches the answers
-    of several in one HTTP request, each of them counts."""
+    """Largest number of requests to models. Retries do not count. If a client fetches several
+    answers in one HTTP request, each counts."""
     max_total_tokens: int | None = None
-    """Tokens of prompts and completions together."""
+    """Largest number of tokens, of prompts and completions together."""
     max_cost_usd: float | None = None
 
     def __post_init__(self) -> None:
@@ -59,7 +58,7 @@ class BudgetLimits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spending:
-    """What was spent. Adds up with ``+``."""
+    """Amounts spent. Two of them add up with ``+``."""
 
     requests: int = 0
     tokens: int = 0
@@ -80,7 +79,7 @@ _UNLIMITED = BudgetLimits()
 
 @dataclass(kw_only=True)
 class _Books:
-    """What a budget has counted; guarded by its lock."""
+    """Running counts of a budget; guarded by its lock."""
 
     spent: Spending = field(default_factory=Spending)
     reserved: dict[int, Spending] = field(default_factory=dict)
@@ -88,7 +87,7 @@ class _Books:
     tickets: int = 0
 
     def reserve(self, costs: Sequence[Spending]) -> list[int]:
-        """Note that requests of at most these costs go out; a ticket for each."""
+        """Reserve at most these costs for requests about to be sent; return a ticket for each."""
         tickets = list(range(self.tickets + 1, self.tickets + len(costs) + 1))
         self.tickets += len(costs)
         self.spent += Spending(requests=len(costs))
@@ -97,17 +96,17 @@ class _Books:
 
     @property
     def committed(self) -> Spending:
-        """What is spent, and what may be by the requests under way."""
+        """Amounts spent, plus the reservations of requests in flight."""
         return sum(self.reserved.values(), self.spent)
 
 
 class Budget:
-    """Counts what models take, and says how much of a batch may go out. Thread-safe.
+    """Counts the usage of models, and decides how much of a batch may be sent. Thread-safe.
 
     Args:
-        limits: most that may be spent.
-        prices: of models by name; needed of every model where ``max_cost_usd`` is set. Models
-            without a price count as free.
+        limits: limits of the budget; None: no limits.
+        prices: by model name; every model needs one if ``max_cost_usd`` is set. Models without a
+            price count as free.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class Budget:
 
     @property
     def spent(self) -> Spending:
-        """What was spent by now, requests under way not included but in ``requests``."""
+        """Amounts spent so far; of requests in flight only their number is included."""
         with self._changed:
             return self._books.spent
 
@@ -132,22 +131,22 @@ class Budget:
 
     @property
     def unlimited(self) -> bool:
-        """Whether there is no limit at all."""
+        """True if there are no limits."""
         return self.limits == _UNLIMITED
 
     @property
     def bounds_tokens(self) -> bool:
-        """Whether a limit needs to know how long a request may become."""
+        """True if a limit depends on the possible length of a request."""
         return self.limits.max_total_tokens is not None or self.limits.max_cost_usd is not None
 
     def admit(self, model: str, bounds: Sequence[Usage]) -> list[int]:
-        """Reserve as many of the requests, from the first on, as surely fit.
+        """Reserve as many of the first requests as surely fit.
 
-        Waits while other threads hold reservations without which the first one may fit.
+        Waits while reservations of other threads keep the first request from fitting.
 
         Args:
             model: name of the model.
-            bounds: the most that each request may take; at least one.
+            bounds: upper bound of the usage of each request; at least one.
 
         Returns:
             A ticket for each request that may go out, for :meth:`settle`; at least one.
@@ -156,7 +155,7 @@ class Budget:
             BudgetExceeded: the first request does not fit.
         """
         if self.unlimited:
-            # What cannot be crossed need not be added up: thousands of requests a second pass here.
+            # Without limits nothing needs to be added up: thousands of requests a second pass here.
             with self._changed:
                 return self._books.reserve([_NOTHING] * len(bounds))
         costs = [self._cost(model, bound) for bound in bounds]
@@ -177,13 +176,13 @@ class Budget:
             return books.reserve(costs[:fitting])
 
     def settle(self, ticket: int, model: str, usage: Usage, *, charged: Usage) -> None:
-        """Replace the reservation of a request by what it took.
+        """Replace the reservation of a request by its actual usage.
 
         Args:
-            ticket: of the request.
+            ticket: ticket of the request.
             model: name of the model.
-            usage: what the model reported.
-            charged: what counts against the limits.
+            usage: usage that the model reported.
+            charged: usage that counts against the limits.
         """
         taken = self._cost(model, charged)
         with self._changed:
@@ -193,7 +192,7 @@ class Budget:
             self._changed.notify_all()
 
     def release(self, tickets: Sequence[int]) -> None:
-        """Give up the reservations of requests that were not answered."""
+        """Cancel the reservations of requests that were not answered."""
         with self._changed:
             for ticket in tickets:
                 del self._books.reserved[ticket]
@@ -207,7 +206,7 @@ class Budget:
         )
 
     def _crossed(self, after: Spending) -> str | None:
-        """The limit that spending this much would cross; None: none."""
+        """Return the name of the limit that this spending would cross; None: no limit."""
         limits = self.limits
         if limits.max_requests is not None and after.requests > limits.max_requests:
             return "max_requests"
@@ -229,18 +228,18 @@ class Budget:
             f"{limit}={getattr(self.limits, limit)} does not allow the next request, of "
             f"{model!r}{most and ', which' + most}. Spent: {spent.requests} requests, "
             f"{spent.tokens} tokens{paid}. To go on, run again with a higher limit; with "
-            "cache='read_write' nothing that was answered is asked again."
+            "cache='read_write' requests that were answered are not sent again."
         )
 
 
 class LimitedModel(ForwardingModel):
-    """A :class:`~econ_env.llm.types.ChatModel` that asks only what a budget allows.
+    """A :class:`~econ_env.llm.types.ChatModel` that sends only requests that a budget allows.
 
     Several models, environments and threads may share one budget.
 
     Args:
-        model: what is asked.
-        budget: what it may take.
+        model: the model that answers.
+        budget: the budget that its usage counts against.
     """
 
     def __init__(self, model: ChatModel, budget: Budget) -> None:
@@ -248,7 +247,7 @@ class LimitedModel(ForwardingModel):
         self._budget = budget
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """Answer every request; each completion comes as soon as it is there.
+        """Answer every request; yield each completion as soon as it arrives.
 
         Raises:
             BudgetExceeded: the next request could not be sent.
@@ -272,14 +271,14 @@ class LimitedModel(ForwardingModel):
 
     @property
     def streams(self) -> bool:
-        """Whether the model takes requests while it answers others, and nothing limits it.
+        """True if the model takes requests while it answers others, and there are no limits.
 
-        Under a limit, what may go out depends on what the answers before have taken.
+        Under a limit, each answer decides how many further requests may be sent.
         """
         return self._budget.unlimited and streams(self._model)
 
     def answer(self, feed: Feed) -> Answers:
-        """Answer what ``feed`` gives, and count what it takes; where nothing limits it."""
+        """Answer the requests of ``feed`` and count their usage; only without limits."""
         open_tickets: dict[int, int] = {}
         count = 0
 
@@ -303,7 +302,7 @@ class LimitedModel(ForwardingModel):
             self._budget.release(list(open_tickets.values()))
 
     def _bound(self, request: ChatRequest) -> Usage:
-        """The most that a request may take; nothing where no limit asks for it."""
+        """Return the upper bound of a request's usage; zero if no limit depends on tokens."""
         if not self._budget.bounds_tokens:
             return Usage()
         frame = self.tokens_per_message
@@ -312,6 +311,6 @@ class LimitedModel(ForwardingModel):
 
 
 def _charged(completion: Completion, bound: Usage) -> Usage:
-    """What a request took: as reported, or the most it may have been where nothing is."""
+    """Return the reported usage, or its upper bound if the model reported none."""
     silent = completion.error is None and not completion.usage.total_tokens
     return bound if silent else completion.usage

@@ -1,7 +1,7 @@
-"""What models cost, for budgets: US dollars per million tokens.
+"""Prices of models for budgets, in US dollars per million tokens.
 
 Prices change without notice. The table is small and dated, meant to stop a run and not to check
-an invoice; what a user gives replaces it.
+an invoice; the user's own prices replace it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from econ_env.llm.api.address import names_a_server
 from econ_env.llm.types import ModelError, Usage
 
 PRICES_AS_OF = "2026-06"
-"""Month that the table speaks of. It was put together from listings of third parties, not from the
-providers' own pages: name the price yourself where a limit in dollars matters."""
+"""Month of the table. It was compiled from third-party listings, not from the providers' own pages:
+give the price yourself if a limit in dollars matters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Price:
-    """Of one model, in US dollars per million tokens, >= 0."""
+    """Price of one model, in US dollars per million tokens, >= 0."""
 
     prompt_usd_per_million: float
     completion_usd_per_million: float
@@ -31,7 +31,7 @@ class Price:
                 raise ValueError(f"a price must be a finite number >= 0, got {value}")
 
     def cost_usd(self, usage: Usage) -> float:
-        """What ``usage`` costs. Cached tokens count in full, so this is an upper bound."""
+        """Return the cost of ``usage``. Cached tokens count in full, so this is an upper bound."""
         return (
             usage.prompt_tokens * self.prompt_usd_per_million
             + usage.completion_tokens * self.completion_usd_per_million
@@ -53,18 +53,18 @@ KNOWN_PRICES: Mapping[str, Price] = {
     "together:meta-llama/Llama-3.3-70B-Instruct-Turbo": _price(0.88, 0.88),
     "together:meta-llama/Meta-Llama-3.1-8B-Instruct-Turbo": _price(0.18, 0.18),
 }
-"""By the model's name in ``llm=``, at the provider's own address."""
+"""Prices by the model's name in ``llm=``, at the provider's own address."""
 
 
 def read_prices(given: Mapping[str, Sequence[float]]) -> dict[str, Price]:
-    """A user's prices: name of the model to (prompt, completion) in USD per million tokens.
+    """Read a user's prices: model name to (prompt, completion), in USD per million tokens.
 
     Raises:
         ValueError: an entry is not two finite numbers >= 0; the message names the model.
     """
     prices = {}
     for name, pair in given.items():
-        # The annotation is not checked where settings come from a file or a command line.
+        # Type annotations are not checked for settings from a file or a command line.
         numbers = list(pair) if isinstance(pair, (list, tuple)) else []
         if len(numbers) != 2 or not all(_is_price(number) for number in numbers):
             raise ValueError(
@@ -78,13 +78,13 @@ def read_prices(given: Mapping[str, Sequence[float]]) -> dict[str, Price]:
 def find_prices(
     names: Sequence[str], given: Mapping[str, Price], objects: Sequence[str] = ()
 ) -> dict[str, Price]:
-    """The price of every model: the user's, else free in this process, else of the table.
+    """Return the price of every model: the user's, else free in this process, else the table's.
 
     Args:
-        names: of the models, as in ``llm=``.
+        names: model names, as in ``llm=``.
         given: the user's prices.
-        objects: those of ``names`` that are a user's own objects: whatever they are called, only
-            the user knows what they cost.
+        objects: those of ``names`` that belong to the user's own objects, whose prices only the
+        user knows, whatever their names.
 
     Raises:
         ModelError: the price of a model is not known.

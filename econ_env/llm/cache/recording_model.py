@@ -1,14 +1,14 @@
 """A model behind a cache of its completions: recorded once, replayed exactly.
 
-In mode ``"read_write"`` a request that was answered before gets that answer, any other one is
-asked and its answer kept, as soon as it is there: an interrupted batch loses nothing that was
-computed. In mode ``"replay"`` nothing is asked at all, and the model need not even exist here: a
-request that was not recorded is an error. Failed completions are never kept, so an episode that
-failed is asked again.
+In mode ``"read_write"``, a request that was answered before gets the recorded answer. Any other one
+is sent to the model, and its answer is stored as soon as it arrives: an interrupted batch loses no
+answer. In mode ``"replay"`` nothing is sent at all, and the model need not even exist here: a
+request that was not recorded is an error. Failed completions are never stored, so a failed episode
+is asked again.
 
-An answer from the cache is the recorded completion, its ``usage`` included, so that transcripts
-and infos are equal to the last digit. What hits would have cost is counted in
-:attr:`RecordingModel.saved`, apart from what was spent.
+An answer from the cache is the recorded completion, including its ``usage``, so that transcripts
+and infos are equal to the last digit. The usage of answers from the cache is counted in
+:attr:`RecordingModel.saved`, apart from the usage of new answers.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from econ_env.llm.types import (
 )
 
 CacheMode = Literal["off", "read_write", "replay"]
-"""How completions are kept. ``"off"``: not at all."""
+"""Use of the cache: ``"off"``: none; ``"read_write"``: read and record; ``"replay"``: read only."""
 
 
 class ReplayMiss(ModelError):
-    """A run that is replayed asks for something that was not recorded."""
+    """A replayed run makes a request that was not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,22 +59,22 @@ class _Asked:
 
 
 class _Held:
-    """What a feed has given: sorted into what the store holds, and what must be asked."""
+    """Requests of a feed, sorted into those in the store and those to be sent."""
 
     def __init__(self, model: str, store: CompletionStore, feed: Feed) -> None:
         self._model, self._store, self._feed = model, store, feed
         self._count = 0
         self.taken = 0
-        """Requests that the feed gave last."""
+        """Number of requests that the feed gave last."""
         self.asked: list[_Asked] = []
-        """What must be asked, in order."""
+        """Requests sent to the model, in order."""
         self.waiting: dict[str, list[int]] = {}
-        """Positions of requests that are under way, by key."""
+        """Positions of requests in flight, by key."""
         self.hits: deque[tuple[int, Completion]] = deque()
-        """Answers that are there, with the positions of their requests."""
+        """Answers that are ready, with the positions of their requests."""
 
     def take(self) -> list[ChatRequest]:
-        """Requests that have come up and must be asked."""
+        """Read the feed, and return the new requests that must be sent."""
         requests = self._feed()
         self.taken = len(requests)
         unknown = []
@@ -95,27 +95,27 @@ class _Held:
 
 
 def _first(requests: Sequence[ChatRequest], feed: Feed) -> Feed:
-    """A feed that gives ``requests`` first, and then what ``feed`` gives."""
+    """Return a feed that gives ``requests`` first, and then the requests of ``feed``."""
     feeds = chain([lambda: requests], repeat(feed))
     return lambda: next(feeds)()
 
 
 class RecordingModel(ForwardingModel):
-    """A :class:`~econ_env.llm.types.ChatModel` that answers from a store where it can.
+    """A :class:`~econ_env.llm.types.ChatModel` that answers from a store if possible.
 
-    The wrapped model is touched only when something is missing, or where it is at hand; in mode
-    ``"replay"`` never, but for its ``name``. Thread-safe if the model is.
+    The wrapped model is used only if an answer is missing, or if it is at hand; in mode
+    ``"replay"`` never, except for its ``name``. Thread-safe if the model is.
 
     Args:
-        model: what is asked on a miss.
-        store: where completions are kept.
+        model: answers the requests that are not in the store.
+        store: store of completions.
         mode: ``"read_write"`` or ``"replay"``.
-        settings: plain data of what changes the model's answers besides its name.
-        version: called once for the same of what no setting says, such as a digest of weights.
-            A replay does not call it, and takes what was recorded last under this name and these
-            settings. None: nothing else changes the answers.
-        at_hand: the model is there already, so its limits are read from itself and not from the
-            store: they may have been set anew.
+        settings: plain data that changes the model's answers besides its name.
+        version: called once; identifies anything that changes the answers and is not a setting,
+            such as the weights. A replay does not call it, and uses the version recorded last
+            under this name and these settings. None: nothing else changes the answers.
+        at_hand: the model is loaded already, so its limits are read from the model and not from
+            the store: they may have changed.
     """
 
     def __init__(
@@ -142,23 +142,23 @@ class RecordingModel(ForwardingModel):
 
     @property
     def context_limit(self) -> int | None:
-        """The model's own, as recorded."""
+        """Context limit of the model, as recorded."""
         return self._known().context_limit
 
     @property
     def tokens_per_message(self) -> int:
-        """What the model's template adds to a message, as recorded."""
+        """Tokens that the model's template adds to a message, as recorded."""
         return self._known().tokens_per_message
 
     @property
     def saved(self) -> Usage:
-        """What the answers from the cache had cost when they were recorded."""
+        """Usage of the answers from the cache, as recorded."""
         return self._saved
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """The recorded or new completion of every request: first what is recorded.
+        """Yield the recorded or new completion of every request, recorded ones first.
 
-        Equal requests of one batch are asked once.
+        Equal requests of one batch are sent once.
 
         Raises:
             ReplayMiss: a request was not recorded, in mode ``"replay"``.
@@ -192,13 +192,13 @@ class RecordingModel(ForwardingModel):
 
     @property
     def streams(self) -> bool:
-        """Whether the model takes requests while it answers others; a replay needs none."""
+        """True if the model takes requests while it answers others; always False in a replay."""
         return not self._replays and streams(self._model)
 
     def answer(self, feed: Feed) -> Answers:
-        """Answer what ``feed`` gives, from the store where it can.
+        """Answer the requests of ``feed``, from the store if possible.
 
-        Requests that are equal while the first of them is answered are asked once.
+        A request that equals one in flight is not sent again.
 
         Raises:
             StoreError: the cache cannot be used.
@@ -228,7 +228,7 @@ class RecordingModel(ForwardingModel):
             yield position, completion
 
     def count_tokens(self, text: str) -> int:
-        """Number of tokens of ``text``; counted by the model once, then remembered.
+        """Return the number of tokens of ``text``; the model counts it once, the store keeps it.
 
         Raises:
             ReplayMiss: it was never counted, in mode ``"replay"``.
@@ -239,8 +239,8 @@ class RecordingModel(ForwardingModel):
             return tokens
         if self._replays:
             raise ReplayMiss(
-                f"{self._store.path} does not hold the length of a text that "
-                f"{self.name!r} is to read ({text[:60]!r}...): {self._advice()}"
+                f"{self._store.path} does not hold the token count of a text for "
+                f"{self.name!r} ({text[:60]!r}...): {self._advice()}"
             )
         tokens = self._model.count_tokens(text)
         self._store.keep_token_count(model, key, tokens)
@@ -254,29 +254,29 @@ class RecordingModel(ForwardingModel):
     def _keep(
         self, key: str, text: str, request: ChatRequest, completion: Completion
     ) -> Completion:
-        """Store a success; what the store holds then, which another process may have decided."""
+        """Store a success; return the stored completion, which may come from another process."""
         if completion.error is not None or completion.finish_reason == "error":
             return completion
         return self._store.put(key, text, completion, model=request.model, role=request.role)
 
     def _known(self) -> ModelFacts:
-        """What the store knows of the model; read from the model itself the first time."""
+        """Return the facts about the model; the first call reads them."""
         if self._facts is None:
             self._facts = self._recorded() if self._replays else self._noted()
         return self._facts
 
     def _recorded(self) -> ModelFacts:
-        """What the store holds of the model, in the version that was recorded last."""
+        """Return the stored facts about the model, in the version recorded last."""
         facts = self._store.facts(self.name, self._settings)
         if facts is None:
             raise ReplayMiss(
-                f"{self._store.path} holds nothing of the model {self.name!r} with the settings "
+                f"{self._store.path} has no recording of the model {self.name!r} with the settings "
                 f"{self._settings}: {self._advice()}"
             )
         return facts
 
     def _noted(self) -> ModelFacts:
-        """What the store holds of the model in its present version, or now takes from it."""
+        """Return the facts about the model in its present version; the model gives missing ones."""
         version = "" if self._version is None else self._version()
         facts = None
         if not self._at_hand:
@@ -299,8 +299,8 @@ class RecordingModel(ForwardingModel):
         return ReplayMiss(
             f"{self._store.path} does not hold {missing} of {of} requests, the first of them for "
             f"role {request.role!r} of model {request.model!r}: "
-            f"{question_start(request.messages)!r}. ({self._store.count(self.name)} completions "
-            f"of this model are there.) {self._advice()}"
+            f"{question_start(request.messages)!r}. (It holds {self._store.count(self.name)} "
+            f"completions of this model.) {self._advice()}"
         )
 
     def _advice(self) -> str:

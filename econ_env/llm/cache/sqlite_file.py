@@ -1,7 +1,7 @@
-"""An SQLite file that many processes write at once: opened, checked, and spoken about in errors.
+"""An SQLite file that many processes write at once: opening, checking, and clear errors.
 
 A file is recognised by the application id and the schema version in its header, so that a
-database of another program is never touched. It uses SQLite's write-ahead log, in which readers
+database of another program is never changed. It uses SQLite's write-ahead log, in which readers
 and a writer do not wait for each other. The log works on local disks, not on network file systems.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from econ_env.llm.types import ModelError
 
 BUSY_TIMEOUT_S = 60.0
-"""How long a process waits while others write."""
+"""Longest wait for other processes to finish writing, in seconds."""
 
 
 class StoreError(ModelError):
@@ -28,7 +28,7 @@ class StoreError(ModelError):
 
 @dataclass(kw_only=True)
 class _Session:
-    """What one process holds of the file."""
+    """State of the file in one process."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     connection: sqlite3.Connection | None = None
@@ -38,10 +38,10 @@ class StoreFile:
     """The file of a completion cache. Safe for threads, for processes, and across a fork.
 
     Args:
-        path: the file; it is made, with its folders, unless ``read_only``.
-        schema: statements that make its tables where they are missing.
-        application_id: marks the files of this kind in their header.
-        version: of the schema, kept in the header too.
+        path: the file; it is created, with its folders, unless ``read_only``.
+        schema: statements that create its tables if they are missing.
+        application_id: mark of this kind of file in its header.
+        version: version of the schema, also in the header.
         read_only: the file must exist, and nothing is added to it.
     """
 
@@ -62,12 +62,12 @@ class StoreFile:
         self._application_id = application_id
         self._version = version
         self._read_only = read_only
-        # By process id: SQLite forbids using a connection in a forked child. The parent's stays
-        # here untouched, and its lock, which another thread may hold, is not waited for.
+        # By process id: SQLite forbids using a connection in a forked child. The parent's one
+        # stays here untouched, and its lock, which another thread may hold, is not waited for.
         self._sessions: dict[int, _Session] = {}
 
     def close(self) -> None:
-        """Let go of the file. May be called twice; a later use opens it again."""
+        """Close the file. May be called twice; a later use opens it again."""
         session = self._session()
         with session.lock:
             if session.connection is not None:
@@ -80,10 +80,10 @@ class StoreFile:
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
-        """The open file, for this thread alone. Every statement is a transaction of its own.
+        """Provide the open file for this thread alone. Each statement is a transaction of its own.
 
         Raises:
-            StoreError: the file cannot be used; what SQLite says becomes one, too.
+            StoreError: the file cannot be used; errors of SQLite are turned into this one.
         """
         session = self._session()
         with session.lock:
@@ -126,8 +126,8 @@ class StoreFile:
         wal = self.path.with_name(self.path.name + "-wal")
         modes = ["ro"]
         if not wal.exists():
-            # Reading takes files beside this one, which a folder may refuse. Without a log, the
-            # file holds everything and can be read as it is.
+            # Reading creates files beside this one, which a folder may not allow. Without a log,
+            # the file holds everything and can be read as it is.
             modes.append("ro&immutable=1")
         for mode in modes:
             connection = self._connect(mode)
@@ -156,9 +156,9 @@ class StoreFile:
         )
 
     def _is_ours(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file has this schema already; False: it is empty."""
+        """Return True if the file already has this schema, False if it is empty."""
         connection.execute("PRAGMA trusted_schema = OFF")
-        # In one transaction: another process may be making the tables right now.
+        # One transaction, because another process may be creating the tables right now.
         connection.execute("BEGIN")
         application, version, tables = [
             connection.execute(query).fetchone()[0]
@@ -178,20 +178,20 @@ class StoreFile:
             return True
         if tables:
             raise StoreError(
-                f"{self.path} is a database of another program and no completion cache: name "
+                f"{self.path} is a database of another program, not a completion cache: name "
                 "another cache_path"
             )
         return False
 
     def damaged(self, what: str, why: object) -> StoreError:
-        """The error that says that ``what`` is not as this package writes it."""
+        """Return the error for content ``what`` that is not as this package writes it."""
         return StoreError(
             f"{self.path}: {what} is damaged or was not written by econ_env ({why}). Name another "
             "cache_path, or delete the file and record again."
         )
 
     def _explained(self, error: sqlite3.Error) -> StoreError:
-        # Of an operational error the file is not the cause; the base class alone says damage.
+        # An operational error does not mean damage; only the base class itself does.
         if type(error) is sqlite3.DatabaseError:
             return self.damaged("the file", error)
         return StoreError(f"the completion cache {self.path} cannot be used: {error}")
@@ -205,7 +205,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _switched(connection: sqlite3.Connection, *, last: bool) -> bool:
-    """Whether the switch was made; SQLite does not wait for another process that makes it."""
+    """Try to switch; False if another process holds the file, because SQLite does not wait then."""
     try:
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError:

@@ -1,14 +1,14 @@
 """One file of completions, for any number of processes at once.
 
-Three tables: completions by the key of their request, facts about the models that gave them, and
-lengths of texts in their tokens. Every write is one short transaction of its own, and what is
-written stays: whoever stores a key first decides what it holds, and everybody else is given that.
-So a process that is killed loses nothing but what it was computing, and two processes that
-compute the same request agree on its answer.
+It has three tables: completions by the key of their request, facts about the models, and token
+counts of texts. Every write is a short transaction of its own, and entries never change: the first
+process to store a key decides its value, and all others get that value. So a process that is killed
+loses only its unfinished requests, and two processes that compute the same request agree on its
+answer.
 
-The file is data and nothing else: texts and numbers, read strictly, nothing in it is executed.
-It is kept on purpose in place of a library for caches: those expire entries, let the last writer
-win, or unpickle what they read, and a recording is published, read by strangers, and never changes.
+The file holds only data: texts and numbers, read strictly; nothing in it is executed. It is kept on
+purpose in place of a library for caches: those expire entries, let the last writer win, or unpickle
+their data, and a recording is published, read by strangers, and never changes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from econ_env.record_json import from_plain, to_plain
 __all__ = ["CompletionStore", "ModelFacts", "StoreError", "default_cache_path"]
 
 APPLICATION_ID = 0x45434F4E
-"""Marks a completion cache ("ECON" in its header)."""
+"""Mark of a completion cache ("ECON" in the file's header)."""
 
 SCHEMA_VERSION = 1
 
@@ -51,16 +51,16 @@ _FACTS = ("version", "context_limit", "tokens_per_message")
 
 
 def default_cache_path() -> Path:
-    """Where completions are kept unless a path is given.
+    """Return the path of the cache file that is used unless a path is given.
 
-    ``completions.sqlite`` in the folder that ``ECON_CACHE`` names, else in ``econ_env`` below
-    ``XDG_CACHE_HOME`` or ``~/.cache`` where it is there already, else in the folder that the
-    system has for caches, which is the same one under Linux.
+    It is ``completions.sqlite`` in the folder that ``ECON_CACHE`` names. Without that variable it
+    is the file in ``econ_env`` below ``XDG_CACHE_HOME`` or ``~/.cache`` if it exists there already,
+    else the one in the system's folder for caches, which is the same one under Linux.
     """
     folder = os.environ.get("ECON_CACHE")
     if folder:
         return Path(folder).expanduser() / _FILE
-    # Where all systems had it before each got its own folder.
+    # The location on all systems before each got its own folder.
     former = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "econ_env" / _FILE
     if former.is_file():
         return former
@@ -69,13 +69,13 @@ def default_cache_path() -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelFacts:
-    """What a game must know of a model before it can ask."""
+    """Facts about a model that a game needs before its first request."""
 
     name: str
     settings: str
     """Canonical JSON of the settings that change its answers."""
     version: str
-    """What else changes its answers: a digest of its weights, for example; "" if nothing."""
+    """Identifies anything else that changes its answers, such as a digest of its weights; or ""."""
     context_limit: int | None
     tokens_per_message: int
 
@@ -84,11 +84,11 @@ class CompletionStore:
     """A file of completions. Safe for threads, for processes, and across a fork.
 
     Args:
-        path: the file; it is made, with its folders, unless ``read_only``.
+        path: the file; it is created, with its folders, unless ``read_only``.
         read_only: the file must exist, and nothing is added to it.
 
-    Every method raises :class:`StoreError` where the file cannot be used: it is damaged, belongs
-    to another program, has another schema version, or stays locked for a minute.
+    Every method raises :class:`StoreError` if the file cannot be used: it is damaged, belongs to
+    another program, has another schema version, or stays locked for a minute.
     """
 
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
@@ -102,7 +102,7 @@ class CompletionStore:
         self.path = self._file.path
 
     def get(self, key: str) -> Completion | None:
-        """The completion of the request with this key; None if there is none."""
+        """Return the completion of the request with this key; None if there is none."""
         with self._file.use() as connection:
             row = connection.execute(
                 "SELECT completion FROM completions WHERE key = ?", (key,)
@@ -117,17 +117,17 @@ class CompletionStore:
     def put(
         self, key: str, request: str, completion: Completion, *, model: str, role: str
     ) -> Completion:
-        """Keep a completion, unless the key is taken: what is stored never changes.
+        """Store a completion, unless the key is taken: entries never change.
 
         Args:
             key: of the request.
             request: the request as JSON, for people who look into the file.
             completion: a successful one.
             model: name of the model.
-            role: what the request was for.
+            role: role of the request.
 
         Returns:
-            What the key holds now: ``completion``, or what another process stored before.
+            The completion under this key: ``completion``, or one that was stored before.
 
         Raises:
             ValueError: the completion failed; failures are never stored.
@@ -143,7 +143,7 @@ class CompletionStore:
         return completion if cursor.rowcount else self.get(key) or completion
 
     def count(self, model: str) -> int:
-        """How many completions of the model with this name are stored."""
+        """Return the number of stored completions of the model with this name."""
         with self._file.use() as connection:
             row = connection.execute(
                 "SELECT count(*) FROM completions WHERE model = ?", (model,)
@@ -151,7 +151,7 @@ class CompletionStore:
         return int(row[0])
 
     def facts(self, name: str, settings: str, version: str | None = None) -> ModelFacts | None:
-        """What is known of a model; without a ``version`` of the one that was noted last."""
+        """Return the facts about a model; without a ``version``, those noted last."""
         query = (
             f"SELECT {', '.join(_FACTS)} FROM models "  # noqa: S608 - names written above
             "WHERE name = ? AND settings = ? AND (version = ? OR ? IS NULL) "
@@ -168,7 +168,7 @@ class CompletionStore:
             raise self._file.damaged(f"the model {name!r}", error) from None
 
     def note(self, facts: ModelFacts) -> None:
-        """Keep what is known of a model, and make it the one that was noted last."""
+        """Store the facts about a model, and mark them as noted last."""
         values = (facts.name, facts.settings, facts.version)
         limits = (facts.context_limit, facts.tokens_per_message)
         with self._file.use() as connection:
@@ -179,7 +179,7 @@ class CompletionStore:
             )
 
     def token_count(self, model: str, text: str) -> int | None:
-        """Tokens of a text, both by their keys; None if they were never counted."""
+        """Return the tokens of a text, both given by their keys; None if never counted."""
         with self._file.use() as connection:
             row = connection.execute(
                 "SELECT tokens FROM token_counts WHERE model = ? AND text = ?", (model, text)
@@ -187,16 +187,16 @@ class CompletionStore:
         if row is None:
             return None
         if not isinstance(row[0], int):
-            raise self._file.damaged(f"the length of {text}", f"{row[0]!r} is no number")
+            raise self._file.damaged(f"the token count of {text}", f"{row[0]!r} is not a number")
         return row[0]
 
     def keep_token_count(self, model: str, text: str, tokens: int) -> None:
-        """Keep the number of tokens of a text, both by their keys."""
+        """Store the number of tokens of a text, both given by their keys."""
         with self._file.use() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO token_counts VALUES (?, ?, ?)", (model, text, tokens)
             )
 
     def close(self) -> None:
-        """Let go of the file. May be called twice; a later use opens it again."""
+        """Close the file. May be called twice; a later use opens it again."""
         self._file.close()

@@ -210,8 +210,8 @@ def test_tokens_that_a_server_does_not_count_are_estimated_and_said_to_be(
         model.close()
     assert (usage.prompt_tokens, usage.completion_tokens) == (3, 10)
     assert [record.message for record in caplog.records] == [
-        f"{model.name}: the server counts no tokens, so they are estimated by the length of the "
-        "texts"
+        f"{model.name}: the server counts no tokens, so they are estimated from the length of "
+        "the texts"
     ]
 
 

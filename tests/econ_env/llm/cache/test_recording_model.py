@@ -203,7 +203,7 @@ def test_a_model_that_was_not_recorded_is_a_miss(store: CompletionStore, other: 
     RecordingModel(Counting(), store, "read_write", settings={"a": 1}).generate([ask()])
     model = Counting("n") if other == "name" else Counting()
     settings = {"a": 1 if other == "name" else 2}
-    with pytest.raises(ReplayMiss, match="holds nothing of the model"):
+    with pytest.raises(ReplayMiss, match="has no recording of the model"):
         RecordingModel(model, store, "replay", settings=settings).generate([ask()])
     assert not model.asked
 
@@ -258,7 +258,7 @@ def test_limits_of_the_model_are_remembered(store: CompletionStore) -> None:
     offline = replayed(store)
     assert (offline.context_limit, offline.tokens_per_message) == (100, 3)
     assert offline.count_tokens("four") == 4
-    with pytest.raises(ReplayMiss, match=r"length of a text.*'other'.*read_write"):
+    with pytest.raises(ReplayMiss, match=r"token count of a text.*'other'.*read_write"):
         offline.count_tokens("other")
 
 

@@ -222,7 +222,7 @@ def test_damaged_facts_and_lengths_are_errors(path: Path, store: CompletionStore
     edit(path, "UPDATE token_counts SET tokens = 'many'")
     with pytest.raises(StoreError, match=r"cache\.sqlite: the model 'm' is damaged"):
         store.facts("m", "{}")
-    with pytest.raises(StoreError, match=r"cache\.sqlite: the length of t is damaged"):
+    with pytest.raises(StoreError, match=r"cache\.sqlite: the token count of t is damaged"):
         store.token_count("m", "t")
 
 
