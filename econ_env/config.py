@@ -18,15 +18,41 @@ from econ_env.llm.budget.prices import find_prices, read_prices
 from econ_env.llm.cache.recording_model import CacheMode
 from econ_env.llm.cache.store import default_cache_path
 from econ_env.llm.models import Models
-from econ_env.llm.registry import Team, resolve_models
+from econ_env.llm.registry import Family, Team, resolve_models
 from econ_env.llm.types import ChatModel, ModelError
 from econ_env.questions.base import OrderName, QuestionSource
 from econ_env.questions.table import Limits
 from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
 from econ_env.sampling_action import SamplingBounds
 
+
+@dataclass(frozen=True, kw_only=True)
+class _Defaults:
+    """The settings that suit a family of models where a user gives none."""
+
+    prompts: PromptSet
+    strategy: bool
+    commitment_rule: CommitmentRule
+    """Rule for a coordinator of this family."""
+    embedder: str
+
+
+_DEFAULTS: dict[Family, _Defaults] = {
+    "bundled": _Defaults(
+        prompts=COMPACT, strategy=True, commitment_rule="guarded", embedder="hashing"
+    ),
+    "simulated": _Defaults(
+        prompts=COMPACT, strategy=True, commitment_rule="coordinator", embedder="hashing"
+    ),
+    # What benchmarks/prompts found best for them, and what needs no download.
+    "catalogue": _Defaults(
+        prompts=PLAIN, strategy=False, commitment_rule="majority", embedder="hashing"
+    ),
+    "instruct": _Defaults(
+        prompts=DEFAULT, strategy=True, commitment_rule="coordinator", embedder=DEFAULT_MODEL
+    ),
+}
 _PROMPT_SETS: dict[str, PromptSet] = {"compact": COMPACT, "default": DEFAULT, "plain": PLAIN}
-_COMPACT_FAMILIES = frozenset({"bundled", "simulated"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,31 +308,32 @@ class EnvConfig:
         if self.prompts is not None:
             return _PROMPT_SETS[self.prompts] if isinstance(self.prompts, str) else self.prompts
         team = self.team()
-        if team.families <= _COMPACT_FAMILIES:
-            return COMPACT
-        if team.families & _COMPACT_FAMILIES:
+        suited = {_DEFAULTS[family].prompts.name for family in team.families}
+        if len(suited) > 1 and COMPACT.name in suited:
             raise ModelError(
                 f"the team {', '.join(team.names)} mixes models that know only compact prompts "
                 'with models that follow instructions: choose with prompts="compact" or "default"'
             )
-        return DEFAULT
+        return _PROMPT_SETS[suited.pop()] if len(suited) == 1 else DEFAULT
 
     def resolved_strategy(self) -> bool:
         """``strategy``, or the default of the team's models."""
-        return True if self.strategy is None else self.strategy
+        if self.strategy is not None:
+            return self.strategy
+        return all(_DEFAULTS[family].strategy for family in self.team().families)
 
     def resolved_commitment_rule(self) -> CommitmentRule:
         """``commitment_rule``, or the coordinator model's own default."""
         if self.commitment_rule is not None:
             return self.commitment_rule
-        return "guarded" if self.team().coordinator.startswith("bundled:") else "coordinator"
+        return _DEFAULTS[self.team().family(self.team().coordinator)].commitment_rule
 
     def resolved_embedder(self) -> str | Embedder:
         """``embedder``, or the default for the team's models."""
         if self.embedder is not None:
             return self.embedder
-        compact_only = self.team().families <= _COMPACT_FAMILIES
-        return "hashing" if compact_only else DEFAULT_MODEL
+        suited = {_DEFAULTS[family].embedder for family in self.team().families}
+        return suited.pop() if len(suited) == 1 else DEFAULT_MODEL
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-serialisable data; objects are given by their names."""

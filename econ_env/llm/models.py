@@ -108,7 +108,8 @@ class _Named(ForwardingModel):
         """Whether it takes requests while it answers others; told without loading it."""
         if self.name in self._team.given:
             return streams(self._team.given[self.name])
-        return family_of(self.name) == "instruct" and not names_a_server(self.name)
+        family = family_of(self.name)
+        return family in ("catalogue", "instruct") and not names_a_server(self.name)
 
     def close(self) -> None:
         """Nothing: the model belongs to the process or to a user."""

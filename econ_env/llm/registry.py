@@ -24,8 +24,9 @@ from econ_env.llm.types import ChatModel, ModelError
 ModelSpec: TypeAlias = str | ChatModel
 """One model: its name, or the object itself."""
 
-Family = Literal["bundled", "simulated", "instruct"]
-"""What a model speaks: compact texts (bundled, simulated) or ordinary instructions."""
+Family = Literal["bundled", "simulated", "catalogue", "instruct"]
+"""Kind of a model: small ones that know compact texts (bundled, simulated), the public ones of the
+catalogue, and any other one that follows instructions."""
 
 NUM_BUNDLED = 3
 NUM_SIMULATED = 3
@@ -82,9 +83,11 @@ class Team:
     @property
     def families(self) -> frozenset[Family]:
         """The kinds of models in the team."""
-        return frozenset(
-            "instruct" if name in self.given else family_of(name) for name in self.names
-        )
+        return frozenset(map(self.family, self.names))
+
+    def family(self, name: str) -> Family:
+        """The kind of one of its models; an object follows instructions."""
+        return "instruct" if name in self.given else family_of(name)
 
     def model(self, name: str) -> ChatModel:
         """The model with this name; built now if this process has not used it yet.
@@ -162,7 +165,7 @@ def family_of(name: str) -> Family:
         return "bundled"
     if name.startswith("simulated:"):
         return "simulated"
-    return "instruct"
+    return "catalogue" if name.startswith(LOCAL) else "instruct"
 
 
 def bundled_folder(name: str) -> Path:

@@ -10,34 +10,44 @@ import pytest
 
 from econ_env import EnvConfig, ModelError
 from econ_env.embeddings import DEFAULT_MODEL
-from econ_env.game.prompts import COMPACT, DEFAULT
+from econ_env.game.prompts import COMPACT, DEFAULT, PLAIN
 from econ_env.rewards import RewardWeights
 from tests.support import RecordingModel
 
+LOCAL = "local:qwen2.5-coder-0.5b"
+
 
 @pytest.mark.parametrize(
-    ("settings", "prompts", "rule", "embedder"),
+    ("settings", "prompts", "strategy", "rule", "embedder"),
     [
-        ({}, COMPACT, "guarded", "hashing"),
-        ({"llm": "bundled:2"}, COMPACT, "guarded", "hashing"),
-        ({"llm": "simulated", "dataset": "simulated"}, COMPACT, "coordinator", "hashing"),
-        ({"llm": "hf:some/model"}, DEFAULT, "coordinator", DEFAULT_MODEL),
-        ({"llm": RecordingModel("mine")}, DEFAULT, "coordinator", DEFAULT_MODEL),
+        ({}, COMPACT, True, "guarded", "hashing"),
+        ({"llm": "bundled:2"}, COMPACT, True, "guarded", "hashing"),
+        ({"llm": "simulated", "dataset": "simulated"}, COMPACT, True, "coordinator", "hashing"),
+        ({"llm": LOCAL}, PLAIN, False, "majority", "hashing"),
+        ({"llm": "hf:some/model"}, DEFAULT, True, "coordinator", DEFAULT_MODEL),
+        ({"llm": RecordingModel("mine")}, DEFAULT, True, "coordinator", DEFAULT_MODEL),
+        ({"llm": [LOCAL, "hf:x"], "n_agents": 2}, DEFAULT, False, "majority", DEFAULT_MODEL),
     ],
 )
 def test_defaults_suit_the_models(
-    settings: dict[str, Any], prompts: Any, rule: str, embedder: str
+    settings: dict[str, Any], prompts: Any, strategy: bool, rule: str, embedder: str
 ) -> None:
     config = EnvConfig(**settings)
     assert config.prompt_set() is prompts
+    assert config.resolved_strategy() is strategy
     assert config.resolved_commitment_rule() == rule
     assert config.resolved_embedder() == embedder
 
 
 def test_what_is_set_is_used() -> None:
     config = EnvConfig(
-        llm="hf:some/model", prompts="compact", commitment_rule="guarded", embedder="hashing"
+        llm="hf:some/model",
+        prompts="compact",
+        strategy=False,
+        commitment_rule="guarded",
+        embedder="hashing",
     )
+    assert config.resolved_strategy() is False
     assert config.prompt_set() is COMPACT
     assert config.resolved_commitment_rule() == "guarded"
     assert config.resolved_embedder() == "hashing"
