@@ -24,7 +24,9 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
     found = []
     if tag != f"v{version}":
         found.append(f"The tag is {tag}, but econ_env/__init__.py says version {version}.")
-    if not re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE):
+    if not re.search(
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE
+    ):
         found.append(f"CHANGELOG.md has no section '## [{version}] - YYYY-MM-DD'.")
     return found
 

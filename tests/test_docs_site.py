@@ -65,7 +65,9 @@ def test_every_page_is_in_the_navigation_and_every_reference_in_its_index() -> N
     pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md")}
     assert set(re.findall(r"[\w/]+\.md", navigation)) == pages
     index = (docs / "api" / "index.md").read_text(encoding="utf-8")
-    assert [page.name for page in API if page.stem != "index" and f"({page.name})" not in index] == []
+    assert [
+        page.name for page in API if page.stem != "index" and f"({page.name})" not in index
+    ] == []
 
 
 @pytest.mark.slow

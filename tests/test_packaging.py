@@ -108,7 +108,9 @@ def test_a_wheel_holds_what_runs_and_a_source_archive_how_it_was_made_too(
         build = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]
     assert build["wheel"] == {"packages": list(PACKAGES)}
     assert "/tools" in build["sdist"]["include"]
-    assert [name for name in build["sdist"]["include"] if not (repository / name[1:]).exists()] == []
+    assert [
+        name for name in build["sdist"]["include"] if not (repository / name[1:]).exists()
+    ] == []
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git knows what is ignored")
