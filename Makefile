@@ -1,6 +1,6 @@
 # Thin names for scripts/check.sh; each target installs what it needs into .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help install test test-oldest lint types format clean
+.PHONY: help install test test-fast test-oldest lint types docs format clean
 
 PYTEST_ARGS ?=
 
@@ -13,6 +13,9 @@ install: ## make .venv and install everything that developing needs
 test: ## run the tests (PYTEST_ARGS="-k game -x" are passed on)
 	@scripts/check.sh test $(PYTEST_ARGS)
 
+test-fast: ## run the tests that take no seconds, for work in progress
+	@scripts/check.sh test-fast $(PYTEST_ARGS)
+
 test-oldest: ## run what needs no torch with the oldest pettingzoo and gymnasium supported
 	@scripts/test_oldest.sh $(PYTEST_ARGS)
 
@@ -22,9 +25,12 @@ lint: ## check style and formatting
 types: ## check types
 	@scripts/check.sh types
 
+docs: ## build the site of docs/ into site/, strictly and offline
+	@scripts/check.sh docs
+
 format: ## mend style and formatting
 	@scripts/check.sh format
 
 clean: ## remove caches and builds, but not .venv
-	@rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
 # Run one of this repository's checks by name. What the check needs is installed if missing.
 #
-#   scripts/check.sh test [PYTEST ARGUMENTS...]
-#   scripts/check.sh lint | types | format
+#   scripts/check.sh test | test-fast [PYTEST ARGUMENTS...]
+#   scripts/check.sh lint | types | docs | format
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 run() { .venv/bin/python -m "$@"; }
 
+tests() { # on a worker per core of a small machine: half of the tests wait for models or processes
+    scripts/install.sh minilm train test
+    run pytest -n 2 --dist loadfile --durations=10 "$@"
+}
+
 check=${1:-}
 shift || true
 case $check in
-    test)
-        scripts/install.sh minilm train test
-        # Two workers, one per core of a small machine: half of the tests wait for models or processes.
-        run pytest -n 2 --dist loadfile --durations=10 "$@"
+    test) tests "$@" ;;
+    test-fast) tests -m 'not slow' "$@" ;;
+    docs)
+        scripts/install.sh minilm train test dev
+        NO_MKDOCS_2_WARNING=1 run mkdocs build --strict # the variable: no advertisement
         ;;
     lint)
         scripts/install.sh minilm train test dev
@@ -32,7 +38,7 @@ case $check in
         run ruff format .
         ;;
     *)
-        printf 'usage: scripts/check.sh test|lint|types|format (not %q)\n' "$check" >&2
+        printf 'usage: scripts/check.sh test|test-fast|lint|types|docs|format (not %q)\n' "$check" >&2
         exit 2
         ;;
 esac

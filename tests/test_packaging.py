@@ -103,6 +103,18 @@ def test_what_the_packages_read_at_run_time_is_shipped_with_them(repository: Pat
         assert repository / path.relative_to(repository).parts[0] in path.parents
 
 
+def test_a_wheel_holds_what_runs_and_a_source_archive_how_it_was_made_too(
+    repository: Path,
+) -> None:
+    with (repository / "pyproject.toml").open("rb") as file:
+        build = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]
+    assert build["wheel"] == {"packages": list(PACKAGES)}
+    assert "/tools" in build["sdist"]["include"]
+    assert [
+        name for name in build["sdist"]["include"] if not (repository / name[1:]).exists()
+    ] == []
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="git knows what is ignored")
 def test_git_ignores_nothing_of_the_packages(repository: Path) -> None:
     """Check that git ignores no file of the packages, since the build would silently omit it."""

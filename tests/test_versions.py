@@ -12,7 +12,9 @@ import pytest
 
 import econ_agents
 import econ_env
+from scripts.release import problems, with_absolute_links
 
+PLOT = "benchmarks/results/comparison_bundled.png"
 HEAVY = {"datasets", "sentence_transformers", "torch", "transformers"}
 
 
@@ -52,3 +54,26 @@ def test_the_changelog_has_a_section_for_the_version_or_for_what_is_not_released
     )
     assert sections[0] in ("Unreleased", econ_env.__version__)
     assert len(set(sections)) == len(sections)
+
+
+def test_a_release_needs_its_version_and_its_section(tmp_path: Path) -> None:
+    (tmp_path / "econ_env").mkdir()
+    (tmp_path / "econ_env/__init__.py").write_text('__version__ = "1.2.3"\n')
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("## [Unreleased]\n\n## [1.2.3] - 2026-01-31\n\n## [1.2.2] - 2026-01-01\n")
+    assert problems("v1.2.3", tmp_path) == []
+    (reason,) = problems("v1.2.4", tmp_path)
+    assert "says version 1.2.3" in reason
+    changelog.write_text("## [Unreleased]\n\n## [1.2.2] - 2026-01-01\n")
+    (reason,) = problems("v1.2.3", tmp_path)
+    assert "no section '## [1.2.3] - YYYY-MM-DD'" in reason
+
+
+def test_on_the_package_index_every_link_of_the_readme_leads_somewhere(repository: Path) -> None:
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    shown = with_absolute_links(readme, "https://example.org/econ", "v1.2.3")
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", shown)
+    assert ("!", f"https://example.org/econ/raw/v1.2.3/{PLOT}") in links
+    assert ("", "https://example.org/econ/blob/v1.2.3/LICENSE") in links
+    assert [link for _, link in links if not link.startswith("https://")] == []
+    assert with_absolute_links(shown, "https://example.org/econ", "v1.2.3") == shown

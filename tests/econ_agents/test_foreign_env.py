@@ -48,6 +48,7 @@ def test_it_is_the_same_run_at_any_number_of_places(run: Path, tmp_path: Path) -
     assert_same_team(other, run)
 
 
+@pytest.mark.slow
 def test_the_log_says_that_the_commitments_loss_is_off(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def learned(found: dict[str, Any]) -> list[dict[str, float]]:
     ]
 
 
+@pytest.mark.slow
 def test_training_and_test_come_to_the_recorded_numbers(repository: Path, tmp_path: Path) -> None:
     done = replay(repository, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -79,6 +80,7 @@ def test_training_and_test_come_to_the_recorded_numbers(repository: Path, tmp_pa
         assert line == pytest.approx(other, rel=1e-3, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_processor_that_computes_otherwise_asks_the_same(
     repository: Path, tmp_path: Path
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_processor_that_computes_otherwise_asks_the_same(
     assert spoken(numbers(tmp_path / "run")) == spoken(expected())
 
 
+@pytest.mark.slow
 def test_another_run_is_told_that_it_was_not_recorded(repository: Path, tmp_path: Path) -> None:
     done = replay(repository, tmp_path, "seed=1")
     assert done.returncode == 2

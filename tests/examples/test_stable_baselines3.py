@@ -19,6 +19,7 @@ LEARNED = 0.1
 where policies start, which is 0.08. The standard error of a difference is 0.013."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "algorithm", "steps"),
     [
@@ -39,6 +40,7 @@ def test_it_learns_actions_that_earn_more_than_random_ones(
     assert set(played.lengths) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "steps"), [("sb3_single.py", 256), ("sb3_vector.py", 256)])
 def test_it_trains_on_episodes_of_several_rounds(
     script: str, steps: int, run_example: Run, played: Played

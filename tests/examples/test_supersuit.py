@@ -11,6 +11,8 @@ import pytest
 
 from tests.examples.conftest import Played
 
+pytestmark = pytest.mark.slow  # it really trains
+
 # It needs tinyscaler, which has no wheels for Python 3.13.
 pytest.importorskip("supersuit", reason="SuperSuit is not installed")
 

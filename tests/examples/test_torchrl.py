@@ -12,7 +12,10 @@ import econ_env
 from tests.examples.conftest import Played
 
 # TorchRL says that it is tested with pettingzoo 1.24.3.
-pytestmark = pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested:UserWarning")
+pytestmark = [
+    pytest.mark.slow,  # it really trains
+    pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested:UserWarning"),
+]
 
 
 @pytest.mark.parametrize("rounds", [1, 3])

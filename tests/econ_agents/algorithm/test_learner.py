@@ -88,6 +88,7 @@ BODY = {"read", "remember"}
 JUDGES = {*BODY, "value_head", "encoder", "mixer"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "moves"),
     [
@@ -364,6 +365,7 @@ def _pays(actions: Tensor, contexts: Tensor) -> Tensor:
     return 1 - (actions - best).square().sum(dim=-1)
 
 
+@pytest.mark.slow
 def test_it_learns_the_best_actions_and_how_to_refine_bad_ones():
     networks = tiny_networks(n_agents=2, state_size=2, bne=BneSettings(max_delta=0.3))
     learner = Learner(

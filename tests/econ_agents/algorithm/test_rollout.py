@@ -68,6 +68,7 @@ SOMETIMES: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["episode", "stream"])
 def test_the_number_of_places_changes_no_episode(scope: str):
     for make, settings in ((toy_teams, SOMETIMES), (econ_teams, {})):

@@ -20,6 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("run"), "n_agents=2")
 
 
+@pytest.mark.slow
 def test_the_command_prints_intervals_and_keeps_every_measurement(
     run: Path,
     tmp_path: Path,

@@ -137,6 +137,7 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] in ("econ_env",
 """
 
 
+@pytest.mark.slow
 def test_the_learner_imports_no_environment(repository: Path):
     probe = subprocess.run(
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=False, cwd=repository

@@ -94,6 +94,7 @@ def test_in_equilibrium_nobody_moves() -> None:
     assert all(agent.moves == (None, None) for agent in found.agents)
 
 
+@pytest.mark.slow
 def test_noise_looks_like_gains_where_they_are_chosen_but_not_where_they_are_measured() -> None:
     """No action is better than another, so that the true NashConv is 0."""
     games = [Quadratic(targets=_always(0, 0), worth=0, noise=1.0, number=k) for k in range(25)]
@@ -218,6 +219,7 @@ def game() -> SimulatedGame:
     return SimulatedGame()
 
 
+@pytest.mark.slow
 def test_the_midpoint_of_the_simulator_is_exploited_by_as_much_as_the_exact_game_says(
     teams: Teams, game: SimulatedGame
 ) -> None:
@@ -229,6 +231,7 @@ def test_the_midpoint_of_the_simulator_is_exploited_by_as_much_as_the_exact_game
     assert 0.05 < found.interval.low <= exact <= found.interval.high
 
 
+@pytest.mark.slow
 def test_in_an_equilibrium_of_the_simulator_nobody_gains(teams: Teams, game: SimulatedGame) -> None:
     equilibrium = _to_box(game, equilibria(game, starts=1)[0].profile)
     found = _simulate(teams, equilibrium, questions=200)

@@ -50,6 +50,7 @@ def test_the_command_prints_and_keeps_its_report_and_its_traces(
     assert sum(report["bne"]["closed_by"].values()) == 7
 
 
+@pytest.mark.slow
 def test_a_test_repeats_to_the_same(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, plots.Curves]]
 Drawn = dict[str, dict[str, plots.Curves]]
 
 
+@pytest.mark.slow
 def test_every_figure_of_a_run_is_a_png(tmp_path: Path) -> None:
     files = plot_run(record(tmp_path, map(econ_line, range(1, 61))))
     names = ["rewards", "accuracy", "sampling", "alpha", "losses", "nash_conv"]

@@ -129,6 +129,7 @@ def test_what_a_run_saves_after_going_back_outlives_what_lay_ahead(tmp_path: Pat
     assert latest_of(tmp_path) == 150
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_is_found(tmp_path: Path) -> None:
     path = save(tmp_path, "final", 3)
     for file in sorted(path.iterdir()):
@@ -367,6 +368,7 @@ print(latest_of(folder))
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_random_moments_leaves_a_whole_checkpoint(
     tmp_path: Path, repository: Path
 ) -> None:

@@ -21,12 +21,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("run"), *SEVERAL_ROUNDS)
 
 
+@pytest.mark.slow
 def test_the_same_configuration_comes_to_the_same(run: Path, tmp_path: Path) -> None:
     again = train(tmp_path, *SEVERAL_ROUNDS)
     assert numbers(again) == numbers(run)
     assert_same_team(again, run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", [1, 3, 10])
 def test_how_many_questions_are_in_flight_changes_nothing(
     run: Path, tmp_path: Path, places: int

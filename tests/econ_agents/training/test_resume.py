@@ -27,6 +27,8 @@ from tests.econ_agents.small_runs import (
     train,
 )
 
+pytestmark = pytest.mark.slow  # every test trains, is stopped, and trains on
+
 SETTINGS = (
     "memory.scope=stream memory.length=2 train.eval_interval=20 train.eval_episodes=3".split()
 )

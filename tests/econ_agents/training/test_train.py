@@ -33,6 +33,7 @@ FLAKY = (
 # What it leaves
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_settings_metrics_checkpoints_curves_and_events(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +69,7 @@ def test_metrics_say_what_was_played_and_learned(tmp_path: Path) -> None:
 # Failed episodes
 
 
+@pytest.mark.slow
 def test_failed_episodes_are_dropped_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +83,7 @@ def test_failed_episodes_are_dropped_and_counted(
     assert set(buffer["number"].tolist()) < set(range(40))
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_everything_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +98,7 @@ def test_training_goes_on_where_everything_fails(
     assert lines[-1]["counters/updates"] == 0
 
 
+@pytest.mark.slow
 def test_an_untested_team_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(tmp_path, *FLAKY, "env.kwargs.share=1.0")
     assert main(["test", "--model-dir", str(tmp_path), "--episodes", "3"]) == 1
@@ -104,6 +108,7 @@ def test_an_untested_team_is_no_result(tmp_path: Path, capsys: pytest.CaptureFix
 # What cannot go on
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_training_and_keeps_its_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,6 +131,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_its_batch(
     assert numbers(tmp_path) == numbers(train(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_the_command_says_why_training_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +162,7 @@ def stopping(settings: str) -> list[str]:
     return [f"early_stopping.{each}" for each in settings.split()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "episodes", "why"),
     [
@@ -179,6 +186,7 @@ def test_training_stops_early_and_saves_the_final_team(
     assert why in said
 
 
+@pytest.mark.slow
 def test_the_best_team_of_all_evaluations_is_saved(tmp_path: Path) -> None:
     updates = ["train.updates_per_interval=15", "train.learning_rate=0.05"]
     train(tmp_path, "train.eval_interval=10", "train.eval_episodes=20", *updates)

@@ -73,6 +73,7 @@ def same_state(one: Trainer, other: Trainer) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -99,6 +100,7 @@ def test_a_restored_trainer_goes_on_to_the_same_bits(
     assert len(restored.buffer) == len(trainer.buffer)
 
 
+@pytest.mark.slow
 def test_a_trainer_can_be_restored_before_it_has_played(tmp_path: Path):
     trainer = a_trainer()
     save_checkpoint(tmp_path, "start", trainer.arrays(), trainer.state())
@@ -109,6 +111,7 @@ def test_a_trainer_can_be_restored_before_it_has_played(tmp_path: Path):
     assert intervals(restored, 1) == intervals(trainer, 1)
 
 
+@pytest.mark.slow
 def test_one_checkpoint_restores_as_often_as_it_is_asked_to(tmp_path: Path):
     config = a_config(memory=MemorySettings(scope="stream"))
     trainer = a_trainer(config)
@@ -122,6 +125,7 @@ def test_one_checkpoint_restores_as_often_as_it_is_asked_to(tmp_path: Path):
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_metrics_depend_on_the_seed_and_not_on_the_number_of_episodes_in_flight():
     one, three = (
         intervals(a_trainer(a_config(train=training(in_flight=places))), 3) for places in (1, 3)
@@ -281,6 +285,7 @@ def test_live_weights_are_played_with_only_where_they_are_learned():
     np.testing.assert_allclose(episode.rewards, paid, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_learning_rates_fall_towards_the_last_episode():
     train = training(episodes=12, warmup_episodes=4, learning_rate_end=0.5)
     trainer = a_trainer(a_config(train=train))

@@ -23,6 +23,7 @@ TEXTS = [
 ]
 
 
+@pytest.mark.slow
 def test_minilm_equals_sentence_transformers_on_the_same_weights() -> None:
     ours = load_embedder("minilm").embed(TEXTS)
     theirs = load_embedder(str(neural.minilm_folder())).embed(TEXTS)

@@ -553,6 +553,7 @@ def test_close_may_be_called_twice_and_at_any_time() -> None:
 # --- invariants -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     n_agents=st.integers(1, 5),
     bne_rounds=st.integers(1, 3),

@@ -202,6 +202,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_cannot_be_computed_gets_a_verdict_and_the_next_answer_too(text: str) -> None:
     for response in (text, rf"\boxed{{{text}}}"):
@@ -395,6 +396,7 @@ def test_extraction_is_part_of_the_public_module() -> None:
     assert extract(r"\boxed{7}") == "7"
 
 
+@pytest.mark.slow
 def test_patience_decides_how_long_a_comparison_may_wait() -> None:
     pair = (r"\sqrt{2} + 123", r"\sqrt{3} + 123")
     with patience(0.0):

@@ -162,6 +162,7 @@ def test_a_response_without_a_value_has_no_answer(response: str) -> None:
 _MEGABYTE = 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

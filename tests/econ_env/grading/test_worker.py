@@ -82,6 +82,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gold", "answer", "verdict"),
     [
@@ -105,6 +106,7 @@ def test_code_is_read_as_letters_at_most(shared: GradingWorker, code: str, tmp_p
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_it_starts_when_first_asked_and_again_after_close() -> None:
     worker = GradingWorker()
     assert worker.pid is None
@@ -120,6 +122,7 @@ def test_it_starts_when_first_asked_and_again_after_close() -> None:
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_comparison_that_takes_too_long_is_given_up_and_the_worker_lives_on(
     patient: GradingWorker,
 ) -> None:
@@ -130,6 +133,7 @@ def test_a_comparison_that_takes_too_long_is_given_up_and_the_worker_lives_on(
     assert process_of(patient) == before
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_reply_is_killed_and_replaced(hasty: GradingWorker) -> None:
     hasty.warm_up()
     before = process_of(hasty)
@@ -141,6 +145,7 @@ def test_a_worker_that_does_not_reply_is_killed_and_replaced(hasty: GradingWorke
     assert process_of(hasty) != before
 
 
+@pytest.mark.slow
 def test_the_process_that_waits_takes_the_place_of_one_that_is_killed(
     hasty: GradingWorker,
 ) -> None:
@@ -153,6 +158,7 @@ def test_the_process_that_waits_takes_the_place_of_one_that_is_killed(
     assert standby_of(hasty) not in (in_use, waiting)
 
 
+@pytest.mark.slow
 def test_an_answer_behind_hostile_ones_waits_for_no_start(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -181,6 +187,7 @@ def test_only_the_first_start_may_take_long() -> None:
     assert worker.pid is None
 
 
+@pytest.mark.slow
 def test_a_worker_that_died_between_two_questions_is_replaced(hasty: GradingWorker) -> None:
     hasty.warm_up()
     before = process_of(hasty)
@@ -220,6 +227,7 @@ def test_any_thread_may_ask(shared: GradingWorker) -> None:
     }
 
 
+@pytest.mark.slow
 def test_an_interrupted_question_leaves_no_late_reply_behind(
     shared: GradingWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +251,7 @@ def _ask_in_child(worker: GradingWorker, replies: Any) -> None:
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_forked_child_starts_a_worker_of_its_own(shared: GradingWorker) -> None:
     shared.warm_up()
     before, waiting = process_of(shared), standby_of(shared)
@@ -260,6 +269,7 @@ def test_a_forked_child_starts_a_worker_of_its_own(shared: GradingWorker) -> Non
     assert shared.judge("x+1", "1+x") is Verdict.CORRECT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["pass", "os.kill(os.getpid(), 9)"])
 def test_the_process_ends_with_its_owner(end: str, repository: Path) -> None:
     code = (
@@ -289,5 +299,6 @@ def test_a_worker_that_cannot_start_says_how_to_see_why(
         GradingWorker().judge("x", "x")
 
 
+@pytest.mark.slow
 def test_all_attempts_at_a_hostile_answer_take_less_than_two_seconds() -> None:
     assert ATTEMPTS * WorkerLimits().wall_seconds < 2

@@ -11,6 +11,7 @@ import pytest
 from tools.bundled_models import __main__ as whole
 from tools.bundled_models import train
 from tools.bundled_models.evaluate import REPORTS, EvaluateOptions
+from tools.bundled_models.making import make_tokenizer
 from tools.bundled_models.optimisation import StageTrainer
 from tools.bundled_models.recipe import COORDINATOR, RECIPES, WEIGHTS
 
@@ -63,6 +64,8 @@ def test_all_models_are_made_then_measured_and_a_second_run_trains_nothing(
 
     monkeypatch.setattr(whole, "evaluate_model", evaluate_model)
     monkeypatch.setattr(whole, "write_team_report", lambda options: measured.append("team"))
+    tokenizer = make_tokenizer(TINY[0])
+    monkeypatch.setattr(train, "make_tokenizer", lambda recipe: tokenizer)
     monkeypatch.setattr(train, "sample_questions", sampled)
     monkeypatch.setattr(train, "sample_team", sampled)
     monkeypatch.setattr(whole, "RECIPES", TINY)

@@ -68,6 +68,7 @@ def weights_after(tokenizer, folder, interrupt_after=None):
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_weights(tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr(optimisation, "POOL_EXAMPLES", 32)
     (tmp_path / "whole").mkdir()
@@ -121,6 +122,7 @@ def test_initial_weights_follow_from_the_recipe_and_leave_the_global_stream_alon
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.slow
 def test_an_exported_model_answers_sampling_and_its_samples_become_commitments(tokenizer, tmp_path):
     model = make_model(TINY, tokenizer)
     export(model, tokenizer, tmp_path / "solver")

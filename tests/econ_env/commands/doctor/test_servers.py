@@ -157,6 +157,7 @@ def test_replies_that_run_on_are_a_problem(capsys: Out) -> None:
     assert line(printed, "max tokens").startswith("PROBLEM not kept: asked for 4 tokens")
 
 
+@pytest.mark.slow
 def test_a_profile_that_counts_on_several_choices_is_checked(capsys: Out) -> None:
     with MisbehavingServer("llamacpp_python", answer=speaker()) as server:
         code, printed = examine(server, "llamacpp", capsys)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.econ_env.llm.api.soak import MIX, soak
 from tests.misbehaving_faults import FATAL, FAULTS
 
 EPISODES = 2000
 
 
+@pytest.mark.slow
 def test_a_soak_loses_no_episode_scores_no_failure_and_leaves_nothing_behind() -> None:
     soaked = soak(EPISODES, batch=128)
     assert soaked.finished + soaked.failed == EPISODES

@@ -35,6 +35,7 @@ def test_a_model_is_at_most_four_megabytes_of_half_precision_safetensors(name):
         assert {tensors.get_tensor(name).dtype.itemsize for name in tensors.keys()} == {2}  # noqa: SIM118  # no dict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_shipped_tokenizer_is_the_one_that_the_recipe_makes(number):
     made = json.loads(make_tokenizer(RECIPES[number]).backend_tokenizer.to_str())
@@ -51,6 +52,7 @@ def test_the_coordinator_reads_with_the_tokenizer_of_the_model_it_comes_from():
     assert its == theirs
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.text(max_size=200))
 def test_any_text_can_be_counted_in_tokens(text):
@@ -64,6 +66,7 @@ def exam(request):
     return Exam(model=shared_model(f"bundled:{request.param}"), problems=problems, seed=1)
 
 
+@pytest.mark.slow
 def test_every_model_plans_solves_and_commits(exam):
     """A smoke test with wide margins; the model card has the measured numbers."""
     plans = exam.plans()
@@ -84,6 +87,7 @@ def test_every_model_plans_solves_and_commits(exam):
     assert share(exam.right([c.value for c in commitments])) >= share(greedy) - 0.15
 
 
+@pytest.mark.slow
 def test_the_coordinator_plans_better_than_the_executors_it_plans_for(exam):
     """Its plans are what it adds most by: all executors share them."""
     coordinator = replace(exam, model=shared_model("bundled:coordinator"))
@@ -94,6 +98,7 @@ def test_the_coordinator_plans_better_than_the_executors_it_plans_for(exam):
     assert its >= theirs
 
 
+@pytest.mark.slow
 def test_heat_makes_a_model_worse():
     source = ArithmeticQuestions(split="test", seed=99)
     problems = [source.problem(index) for index in range(64)]

@@ -259,6 +259,7 @@ def writer(path: Path, who: str, count: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_agree_and_lose_nothing(
     path: Path, store: CompletionStore
 ) -> None:

@@ -176,6 +176,7 @@ def outcome(completion: Completion) -> tuple[str, str, str | None, int]:
 # What a text depends on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "qwen2"])
 @pytest.mark.parametrize("dtype", ["auto", "float64"])
 def test_a_text_is_the_same_alone_among_7_and_among_48_in_any_order(
@@ -199,6 +200,7 @@ def test_a_text_is_the_same_alone_among_7_and_among_48_in_any_order(
     assert not caplog.records  # nothing failed and had to be tried again
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(neighbours=st.integers(0, 20), seed=st.integers(0, 2**31 - 1), place=st.integers(0, 20))
 def test_no_neighbours_change_a_text(
@@ -214,6 +216,7 @@ def alone(model: LocalModel, request: ChatRequest) -> tuple[str, str, str | None
     return outcome(model.generate([request])[0])
 
 
+@pytest.mark.slow
 def test_prompts_beyond_one_attention_block_do_not_change_short_ones(llama: LocalModel) -> None:
     long = ask(" tom" * 500, max_tokens=40, seed=1)
     longer = ask(" tom" * 580, max_tokens=40, seed=2)
@@ -279,6 +282,7 @@ def test_a_draw_depends_on_seed_and_position_only(seed: int, short: int, more: i
 # Equal to transformers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "qwen2"])
 @pytest.mark.parametrize("penalty", [1.0, 1.3, 0.9])
 def test_greedy_texts_equal_those_of_transformers_generate(
