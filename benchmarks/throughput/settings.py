@@ -33,6 +33,10 @@ WARM_UP_SEED = 1_000_003
 """The number of the repeat that is not measured."""
 
 
+class Skipped(Exception):
+    """A part that cannot be measured here. The text says why, and what to do."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """How the client of model servers is loaded. ``repeats`` and ``executors`` hold here too."""

@@ -24,12 +24,17 @@ from econ_env.game.closing_rules import CommitmentRule
 from econ_env.game.transcript import Transcript
 from econ_env.llm.api import SecondAction
 from econ_env.llm.cache.recording_model import CacheMode
+from econ_env.llm.registry import runs_here
 from econ_env.llm.types import ModelError
 from econ_env.questions.base import OrderName, Question, QuestionOrder
 from econ_env.sampling_action import SamplingAction
 
 BATCH_SIZE = 16
 """Questions played side by side."""
+
+LOCAL_BATCH_SIZE = 64
+"""The same, of models that run in this process and are not small: they are fast in large batches
+only, and take no more into work at once than memory allows."""
 
 
 class UsageError(Exception):
@@ -138,7 +143,8 @@ class Play:
                 What was played by then is summed up first.
         """
         try:
-            env = BatchedEconEnv(self.config(), num_questions=min(BATCH_SIZE, self.questions))
+            config = self.config()
+            env = BatchedEconEnv(config, num_questions=min(_side_by_side(config), self.questions))
             point = self._fixed_point()
         except ValueError as error:
             raise UsageError(str(error)) from error
@@ -269,6 +275,11 @@ class Play:
             }
 
         return choose
+
+
+def _side_by_side(config: EnvConfig) -> int:
+    """Questions in one batch of this team."""
+    return LOCAL_BATCH_SIZE if any(map(runs_here, config.team().names)) else BATCH_SIZE
 
 
 def read_price(text: str) -> tuple[str, list[float]]:

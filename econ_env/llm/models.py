@@ -23,7 +23,7 @@ from econ_env.llm.incremental import (
     in_order,
     streams,
 )
-from econ_env.llm.registry import Team, bundled_folder, family_of
+from econ_env.llm.registry import Team, bundled_folder, family_of, runs_here
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, Usage, tokens_per_message
 
 
@@ -126,7 +126,7 @@ class _Named:
         """Whether it takes requests while it answers others; told without loading it."""
         if self.name in self._team.given:
             return streams(self._team.given[self.name])
-        return family_of(self.name) == "instruct" and not names_a_server(self.name)
+        return runs_here(self.name)
 
     def answer(self, feed: Feed) -> Answers:
         return answers_of(self._team.model(self.name), feed)

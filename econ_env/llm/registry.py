@@ -160,6 +160,11 @@ def family_of(name: str) -> Family:
     return "instruct"
 
 
+def runs_here(name: str) -> bool:
+    """Whether the model with this resolved name is one of instructions, run in this process."""
+    return family_of(name) == "instruct" and not names_a_server(name)
+
+
 def bundled_folder(name: str) -> Path:
     """Where the files of the bundled model with this resolved name are.
 
