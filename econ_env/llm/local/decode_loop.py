@@ -224,11 +224,6 @@ class RunningBatch:
         return int(self._running.sum())
 
     @property
-    def keys(self) -> list[int]:
-        """The keys of the rows that are not finished."""
-        return [self._rows[i].key for i in self._owner[self._running].tolist()]
-
-    @property
     def width(self) -> int:
         """Positions of the batch so far, padding included."""
         return self._mask.shape[1]
