@@ -34,7 +34,7 @@ from benchmarks.throughput.in_process import (
 )
 from benchmarks.throughput.language_model import measure_language_model
 from benchmarks.throughput.local import measure_local
-from benchmarks.throughput.settings import Part, Result, Settings
+from benchmarks.throughput.settings import Part, Result, Settings, Skipped
 from benchmarks.throughput.timing import machine
 from econ_agents.commands.program import run_program
 
@@ -73,13 +73,21 @@ def _measure(settings: Settings) -> int:
     results: Result = {}
     if settings.out.is_file():
         results = json.loads(settings.out.read_text(encoding="utf-8"))
+    skipped: dict[Part, str] = {}
     for part in tqdm(settings.parts, desc="throughput", disable=None):
         stamp = _stamp()  # before the part, since it holds the load of the machine
-        results[part] = MEASURES[part](settings) | stamp
+        try:
+            results[part] = MEASURES[part](settings) | stamp
+        except Skipped as reason:
+            skipped[part] = str(reason)
+            continue
         # Written after every part, so that an interruption loses at most one.
         settings.out.parent.mkdir(parents=True, exist_ok=True)
         settings.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     for part in settings.parts:
+        if part in skipped:
+            print(f"\n{part}\n  skipped: {skipped[part]}")
+            continue
         print(f"\n{part}")
         for key, value in results[part].items():
             if key not in STAMPED:

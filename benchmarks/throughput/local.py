@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.throughput.api_requests import QUESTION
-from benchmarks.throughput.settings import Local, Result, Settings
+from benchmarks.throughput.settings import Local, Result, Settings, Skipped
 from benchmarks.throughput.timing import in_turn
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ LLAMA_SLOTS = 8
 
 
 def measure_local(settings: Settings) -> Result:
-    """Tokens per CPU second of a model as the game asks it; the reason, where none is measured.
+    """Tokens per CPU second of a model as the game asks it.
 
     - ``loop``: all executors of all questions, at most ``in_flight`` rows at once: prompts,
       sampling and all.
@@ -37,10 +37,13 @@ def measure_local(settings: Settings) -> Result:
     - ``sampling``: drawing tokens alone, of as many rows.
     - ``generate``: ``transformers.generate``, the same requests in batches of ``in_flight``.
     - ``llama_cpp``: the same requests to a llama.cpp server in this process, with eight slots.
+
+    Raises:
+        Skipped: no model is named.
     """
     local = settings.local
     if not local.model:
-        return {"skipped": "no model is named: --local.model FOLDER_OR_HUB_ID"}
+        raise Skipped("no model is named: --local.model FOLDER_OR_HUB_ID")
     import torch
 
     from econ_env.llm.local.model import LocalModel
@@ -133,7 +136,7 @@ class _Engine:
         self._cache, mask, logits = self._loop.prefill([middle])
         self._cache.batch_select_indices(torch.zeros(rows, dtype=torch.int64))
         self._mask, self._logits = mask.repeat(rows, 1), logits.repeat(rows, 1)
-        self._ids = torch.arange(rows)[:, None] + 1000
+        self._ids = logits.argmax(dim=-1).repeat(rows)[:, None]
         self._sampler = sampler_for(logits)
         self._sampler.enter(
             [

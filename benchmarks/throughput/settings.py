@@ -33,6 +33,10 @@ WARM_UP_SEED = 1_000_003
 """Number of the warm-up repeat, which is not measured."""
 
 
+class Skipped(Exception):
+    """A part that cannot be measured here. The text says why, and what to do."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """Load on the client of model servers; repeats and executors of the benchmark apply too."""

@@ -23,11 +23,16 @@ from econ_env.envs.batched import BatchedEconEnv
 from econ_env.envs.render import render_transcript, use_colour
 from econ_env.errors import UsageError
 from econ_env.game.transcript import Transcript
+from econ_env.llm.registry import runs_here
 from econ_env.llm.types import ModelError
 from econ_env.questions.base import Question, QuestionOrder
 
 BATCH_SIZE = 16
 """Questions played side by side."""
+
+LOCAL_BATCH_SIZE = 64
+"""Questions played side by side with models that run in this process and are not small: they are
+fast in large batches only, and take no more into work at once than memory allows."""
 
 
 @with_help
@@ -68,7 +73,7 @@ class Play(EnvFlags):
         if self.questions < 1:
             raise UsageError(f"--questions must be at least 1, got {self.questions}")
         config = self.env_config()
-        size = min(BATCH_SIZE, self.questions)
+        size = min(_side_by_side(config), self.questions)
         choose_actions = self._chooser(config, size)
         try:
             env = BatchedEconEnv(config, num_questions=size)
@@ -149,6 +154,11 @@ class Play(EnvFlags):
         )
         fixed = np.broadcast_to(np.array(point, dtype=np.float32), (size, 2))
         return lambda: dict.fromkeys(config.agents, fixed)
+
+
+def _side_by_side(config: EnvConfig) -> int:
+    """Count the questions of one batch of this team."""
+    return LOCAL_BATCH_SIZE if any(map(runs_here, config.team().names)) else BATCH_SIZE
 
 
 def _write_line(file: IO[str], transcript: Transcript) -> None:

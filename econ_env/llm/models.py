@@ -18,7 +18,7 @@ from econ_env.llm.forwarding import ForwardingModel
 from econ_env.llm.incremental import streams
 from econ_env.llm.local.catalogue import catalogue_model
 from econ_env.llm.local.gguf_conversion import CONVERTER
-from econ_env.llm.registry import LOCAL, Team, bundled_folder, family_of
+from econ_env.llm.registry import LOCAL, Team, bundled_folder, family_of, runs_here
 from econ_env.llm.types import ChatModel, Usage
 from econ_env.version import __version__
 
@@ -108,8 +108,7 @@ class _Named(ForwardingModel):
         """Whether it takes requests while it answers others; told without loading it."""
         if self.name in self._team.given:
             return streams(self._team.given[self.name])
-        family = family_of(self.name)
-        return family in ("catalogue", "instruct") and not names_a_server(self.name)
+        return runs_here(self.name)
 
     def close(self) -> None:
         """Nothing: the model belongs to the process or to a user."""

@@ -168,6 +168,11 @@ def family_of(name: str) -> Family:
     return "catalogue" if name.startswith(LOCAL) else "instruct"
 
 
+def runs_here(name: str) -> bool:
+    """Return True if the model with this resolved name follows instructions, in this process."""
+    return family_of(name) in ("catalogue", "instruct") and not names_a_server(name)
+
+
 def bundled_folder(name: str) -> Path:
     """Where the files of the bundled model with this resolved name are.
 

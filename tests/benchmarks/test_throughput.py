@@ -12,9 +12,10 @@ import pytest
 
 from benchmarks.throughput import command as throughput
 from benchmarks.throughput.mock_server import TEXT, mock_server
-from benchmarks.throughput.settings import PARTS, Load, Part, Settings
+from benchmarks.throughput.settings import PARTS, Load, Local, Part, Settings
 from econ_env.game.parsing import parse_commitment
 from econ_env.grading.extraction import extract
+from tests.econ_env.llm.local.test_model import save_model
 
 TINY = Load(
     latency_s=0.01,
@@ -105,6 +106,30 @@ def test_a_missing_client_is_said_before_anything_is_measured(
     assert throughput.main(Settings(parts=("api_openai",), out=tmp_path / "out.json")) == 2
     assert "[bench]" in capsys.readouterr().err
     assert not (tmp_path / "out.json").exists()
+
+
+def test_without_a_model_the_part_local_is_skipped_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    out.write_text('{"local": {"model": "kept"}}', encoding="utf-8")
+    throughput.main(Settings(parts=("local",), out=out))
+    assert "local\n  skipped: no model is named: --local.model" in capsys.readouterr().out
+    assert json.loads(out.read_text()) == {"local": {"model": "kept"}}
+
+
+def test_a_local_model_is_compared_with_raw_decoding_and_generate(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model")
+    local = Local(model=f"hf:{folder}", questions=2, in_flight=4, max_tokens=6)
+    out = tmp_path / "out.json"
+    throughput.main(Settings(parts=("local",), repeats=1, executors=2, local=local, out=out))
+    entry = json.loads(out.read_text(encoding="utf-8"))["local"]
+    assert entry["requests"] == 4
+    assert entry["llama_cpp_skipped"] == "no file is named: --local.gguf FILE"
+    assert set(entry["loop_over"]) == {"raw_decode", "generate"}
+    rates = entry["tokens_per_cpu_second"]
+    assert entry["loop_over"]["generate"] == pytest.approx(rates["loop"] / rates["generate"])
+    assert entry["sampling_part_of_loop"] == pytest.approx(rates["loop"] / rates["sampling"])
 
 
 def test_the_mock_server_counts_what_it_saw_and_ends_with_its_block() -> None:

@@ -127,7 +127,7 @@ class DecodeLoop:
         text = self._model.config.get_text_config()
         heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
         width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        return 2 * text.num_hidden_layers * heads * width * self._model.dtype.itemsize
+        return int(2 * text.num_hidden_layers * heads * width * self._model.dtype.itemsize)
 
     def ends(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``tokens`` end a row; same shape."""
@@ -215,7 +215,8 @@ class RunningBatch:
         self._cache: Cache | None = None
         self._mask = torch.empty((0, 0), dtype=torch.int64)
         self._logits = torch.empty((0, 0))
-        self._sampler: Sampler | WideSampler | None = None
+        # A batch that is empty has one for any vocabulary; it begins with a new one.
+        self._sampler: Sampler | WideSampler = Sampler(0, loop.device)
         self._rows: list[_Row] = []
         # Batch row -> index into _rows. Batch rows beyond the running ones only fill the batch.
         self._owner = np.zeros(0, dtype=np.int64)
@@ -225,11 +226,6 @@ class RunningBatch:
     def running(self) -> int:
         """Rows that are not finished."""
         return int(self._running.sum())
-
-    @property
-    def keys(self) -> list[int]:
-        """The keys of the rows that are not finished."""
-        return [self._rows[i].key for i in self._owner[self._running].tolist()]
 
     @property
     def width(self) -> int:

@@ -48,8 +48,7 @@ class AppendingLayer(DynamicLayer):
         start, stop = self._left + length - new, self._left + length
         for buffer, states in zip(self._buffers(), (key_states, value_states), strict=True):
             buffer[:rows, :, start:stop] = states
-        self._show(rows, stop)
-        return self.keys, self.values
+        return self._show(rows, stop)
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep, repeat or reorder the rows.
@@ -72,14 +71,16 @@ class AppendingLayer(DynamicLayer):
 
         Padding to the left becomes zeros: what a mask hides must still be finite.
         """
-        present, own, new = self.keys.shape[0], self.get_seq_length(), other.get_seq_length()
+        keys, values = self._states()
+        new_keys, new_values = other._states()
+        present, own, new = keys.shape[0], keys.shape[2], new_keys.shape[2]
         total, length = present + len(rows), max(own, new)
         stop = self._left + own
         if self._room is None or total > self._room[0].shape[0] or length > stop:
-            self._make_room(self.keys, self.values, rows=total, length=length, padding=length - own)
+            self._make_room(keys, values, rows=total, length=length, padding=length - own)
             stop = length
         self._left = stop - length
-        for buffer, states in zip(self._buffers(), (other.keys, other.values), strict=True):
+        for buffer, states in zip(self._buffers(), (new_keys, new_values), strict=True):
             buffer[:present, :, self._left : stop - own] = 0
             buffer[present:total, :, self._left : stop - new] = 0
             buffer[present:total, :, stop - new : stop] = states[rows]
@@ -87,13 +88,18 @@ class AppendingLayer(DynamicLayer):
 
     def trim(self, positions: int) -> None:
         """Forget the first ``positions``, which are padding in every row."""
-        rows, stop = self.keys.shape[0], self._left + self.get_seq_length()
+        keys, values = self._states()
+        if self._room is None:
+            self.keys, self.values = keys[:, :, positions:], values[:, :, positions:]
+            return
+        stop = self._left + keys.shape[2]
         self._left += positions
-        self.keys, self.values = self.keys[:, :, positions:], self.values[:, :, positions:]
-        if self._room is not None:
-            self._show(rows, stop)
-        else:
-            self._left = 0
+        self._show(keys.shape[0], stop)
+
+    def _states(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.keys is None or self.values is None:
+            raise RuntimeError("a layer holds nothing before its first states")
+        return self.keys, self.values
 
     def _buffers(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self._room is None:
@@ -114,15 +120,17 @@ class AppendingLayer(DynamicLayer):
         for held, like in ((self.keys, keys), (self.values, values)):
             shape = (capacity, like.shape[1], length + max(64, length // 4), like.shape[3])
             buffer = like.new_empty(shape)
-            if present:
+            if present and held is not None:
                 buffer[: held.shape[0], :, padding : padding + present] = held
             buffers.append(buffer)
         self._room, self._left = (buffers[0], buffers[1]), 0
 
-    def _show(self, rows: int, stop: int) -> None:
+    def _show(self, rows: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the layer holds: ``rows``, up to position ``stop`` of the buffers."""
         keys, values = self._buffers()
         self.keys = keys[:rows, :, self._left : stop]
         self.values = values[:rows, :, self._left : stop]
+        return self.keys, self.values
 
 
 def new_cache(model: PreTrainedModel, *, source: str) -> Cache:

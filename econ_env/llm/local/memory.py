@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 
+_UNKNOWN = 4 * 2**30
+"""Taken to be free where a system tells nothing."""
+
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -27,7 +30,9 @@ def _of_machine() -> int:
             name, _, amount = line.partition(":")
             if name == "MemAvailable":
                 return int(amount.split()[0]) * 1024
-    # Elsewhere nothing tells what is free; half of what there is may be.
+    if not hasattr(os, "sysconf"):
+        return _UNKNOWN
+    # What there is, but not what is free: half of it may be.
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 

@@ -11,7 +11,13 @@ import torch
 
 from econ_env.llm.incremental import all_at_once
 from econ_env.llm.local import loading
-from econ_env.llm.local.decode_loop import ROW_FLOOR, DecodedRow, DecodeLoop, RunningBatch
+from econ_env.llm.local.decode_loop import (
+    ALIGNMENT,
+    ROW_FLOOR,
+    DecodedRow,
+    DecodeLoop,
+    RunningBatch,
+)
 from econ_env.llm.local.loading import LoadedModel, fast_format, load_checkpoint
 from econ_env.llm.local.memory import available_bytes
 from econ_env.llm.local.model import LocalModel
@@ -254,6 +260,26 @@ def test_texts_do_not_depend_on_who_runs_beside_them(
     among = [outcome(completion) for completion in model.generate(requests)]
     assert among == [outcome(model.generate([request])[0]) for request in requests]
     assert [outcome(c) for c in reversed(model.generate(requests[::-1]))] == among
+
+
+def test_in_float32_rows_enter_only_where_their_place_in_the_lanes_is_their_own(
+    folders: dict[str, Path], not_small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at: dict[str, set[int]] = {"float32": set(), "bfloat16": set()}
+    enter = RunningBatch.enter
+    formats: tuple[loading.DtypeName, ...] = ("float32", "bfloat16")
+    for dtype in formats:
+
+        def seen(self: RunningBatch, *args: Any, dtype: str = dtype) -> None:
+            if self.running:
+                at[dtype].add(self.width % ALIGNMENT)
+            enter(self, *args)
+
+        monkeypatch.setattr(RunningBatch, "enter", seen)
+        model = LocalModel(str(folders["llama"]), dtype=dtype, max_batch_rows=6)
+        model.generate(varied_requests(30, seed=9))
+    assert at["float32"] == {0}
+    assert len(at["bfloat16"]) > 1
 
 
 def test_texts_are_those_of_batches_cut_beforehand(llama: LocalModel) -> None:
