@@ -17,7 +17,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-"""Chat template. Its markers are literal: llama.cpp renders tokenizer variables as empty strings."""
+"""Chat template, with literal markers: llama.cpp leaves tokenizer variables empty."""
 
 
 FORMS = (
