@@ -97,7 +97,7 @@ class EvaluationReport:
         return lines
 
     def save(self, log_dir: Path, learned: Mapping[str, Any] | None = None) -> Path:
-        """Write the report as JSON into a folder, with ``learned`` as plain data; return its path."""
+        """Write the report and ``learned`` (plain data) as JSON into a folder; return the path."""
         log_dir.mkdir(parents=True, exist_ok=True)
         path = log_dir / REPORT_FILE
         report = {**asdict(self), "learned": learned}

@@ -1,4 +1,4 @@
-"""The learner on mpe2's simple_spread: an environment that nobody here wrote."""
+"""The learner on mpe2's simple_spread, an environment from another project."""
 
 from __future__ import annotations
 

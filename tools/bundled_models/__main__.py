@@ -3,8 +3,8 @@
 Trains the models 0, 1 and 2, then the coordinator, which is made of them, then measures all four
 and writes the reports and the tables of the model card. It takes about three hours of one CPU core.
 
-Run it again to go on after an interruption. In a --work-dir that holds the states of a finished
-training it trains nothing, writes the models out once more and measures them.
+Run it again to continue after an interruption. In a --work-dir that holds the states of a finished
+training it trains nothing, but writes the models out once more and measures them.
 
 The steps are commands of their own, too: ``python -m tools.bundled_models.train --model 0`` and
 ``python -m tools.bundled_models.evaluate``.
@@ -35,13 +35,13 @@ class MakeOptions(TrainingPlace):
 
     @property
     def evaluation(self) -> EvaluateOptions:
-        """The measurement of what lies in ``out``: its reports stay with models made elsewhere."""
+        """Options to measure the models in ``out``, where the reports of models not ours stay."""
         reports = REPORTS if self.out == WEIGHTS else self.out / "reports"
         return EvaluateOptions(weights=self.out, work_dir=self.work_dir, reports=reports)
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Run the command."""
     options = tyro.cli(MakeOptions, description=__doc__, prog="python -m tools.bundled_models")
     torch.set_num_threads(options.threads)
     try:
@@ -49,7 +49,7 @@ def main() -> None:
     except (ModelError, OSError) as error:
         sys.exit(f"tools.bundled_models: {error}")
     except KeyboardInterrupt:
-        print(f"\nInterrupted. The state is in {options.work_dir}; run the command again to go on.")
+        print(f"\nInterrupted. The state is in {options.work_dir}; run this again to continue.")
         sys.exit(130)
 
 

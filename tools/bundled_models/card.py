@@ -1,4 +1,4 @@
-"""The tables of the model card, written from the reports so that no number is typed by hand."""
+"""Tables of the model card, written from the reports so that no number is typed by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Report = dict[str, Any]
 
 
 def update_card(card: Path, reports: Sequence[Report], team: Report) -> None:
-    """Replace what stands between the two markers of ``card``.
+    """Replace the tables between the two markers of ``card``.
 
     Raises:
         OSError: the card cannot be read or written.

@@ -1,4 +1,4 @@
-"""The coordinator's last stage: plans, and commitments over what the whole team responds."""
+"""The coordinator's last stage: plans, and commitments over the responses of the whole team."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tools.bundled_models.slips import slipped_responses
 from tools.bundled_models.stages import stage_problems, stage_rng
 
 TEAM_SIZES = (2, 3, 3, 3, 3, 4, 5, 5)
-"""Drawn from: three executors are the default."""
+"""Numbers of executors, one of which is drawn for each example; three are the game's default."""
 SLIPPED_SHARE = 0.35
-"""Of the commitments, over made-up responses: unlimited, so that checking is learned."""
+"""Share of the commitments over made-up responses, of which there is no end to learn checking."""
 UNANIMOUS_SHARE = 0.1
-"""Of the commitments over sampled responses; the guarded rule asks about none of these."""
+"""Share of agreeing teams among sampled responses; the guarded rule never asks about these."""
 RIGHT_PLAN_SHARE = 0.8
-"""Of the plans in view of made-up responses."""
+"""Share of right plans beside made-up responses."""
 
 
 def coordinate_stage(recipe: CoordinatorRecipe, samples: Sequence[SampledQuestion]) -> Stage:
-    """Plans, and commitments over ``samples`` and over made-up responses."""
+    """Make the stage of plans, and of commitments over ``samples`` and made-up responses."""
     problems = stage_problems(recipe.seed, "team")
     disputed = [s for s in samples if not unanimous(s.responses)]
     agreed = [s for s in samples if unanimous(s.responses)]
@@ -60,14 +60,14 @@ def coordinate_stage(recipe: CoordinatorRecipe, samples: Sequence[SampledQuestio
 
 
 def unanimous(responses: Sequence[Response]) -> bool:
-    """Whether all of them give one answer."""
+    """Return True if all responses give the same answer."""
     return len({response.answer for response in responses}) == 1
 
 
 def team_of(rng: random.Random, responses: Sequence[Response], count: int) -> list[Response]:
-    """What ``count`` executors say, in the order of the game: executor i is model i mod 3.
+    """Draw responses of ``count`` executors, in the order of the game: executor i is model i mod 3.
 
-    So the place of a response tells which model it is of, here as in the game.
+    The place of a response thus tells which model wrote it, as in the game.
     """
     models = len(RECIPES)
     turns = [rng.sample(responses[k::models], len(responses) // models) for k in range(models)]
@@ -77,7 +77,7 @@ def team_of(rng: random.Random, responses: Sequence[Response], count: int) -> li
 def _disputed_team(
     rng: random.Random, disputed: Sequence[SampledQuestion], count: int
 ) -> tuple[SampledQuestion, list[Response]]:
-    """A question and a team that does not agree about it."""
+    """Draw a question and a team that disagrees about it."""
     while True:
         sampled = rng.choice(disputed)
         team = team_of(rng, sampled.responses, count)

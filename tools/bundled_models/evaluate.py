@@ -1,8 +1,8 @@
 """Measure the bundled models: ``python -m tools.bundled_models.evaluate``.
 
 Each model is examined on questions whose structures are in no training example, and its report
-is written to ``reports/<number>.json`` beside this module. With the reports of all three models
-there, the team is measured too, and the tables of ``MODEL_CARD.md`` are written from the reports.
+is written to ``reports/<number>.json`` beside this module. Once the reports of all three models
+exist, the team is measured too, and the tables of ``MODEL_CARD.md`` are written from the reports.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class EvaluateOptions:
     """Measure the bundled models on unseen structures and write the tables of the model card."""
 
     models: Annotated[
-        tuple[int, ...], tyro.conf.arg(help="Which models to examine; none: only the tables.")
+        tuple[int, ...], tyro.conf.arg(help="Models to examine; none writes only the tables.")
     ] = tuple(recipe.number for recipe in RECIPES)
     questions: Annotated[int, tyro.conf.arg(help="Number of test questions.")] = DEFAULT_QUESTIONS
     seed: Annotated[int, tyro.conf.arg(help="Seed of the questions and of all sampling.")] = (
@@ -44,15 +44,15 @@ class EvaluateOptions:
     work_dir: Annotated[
         Path,
         tyro.conf.arg(
-            help="The --work-dir of the training: its solvers are the control for what learning "
-            "the other roles costs. Without it that row keeps its last measured value."
+            help="The --work-dir of the training. Its solvers show the cost of learning the other "
+            "roles; without them that row keeps its last measured value."
         ),
     ] = Path("bundled_training")
-    reports: Annotated[Path, tyro.conf.arg(help="Folder that reports are written to.")] = REPORTS
+    reports: Annotated[Path, tyro.conf.arg(help="Folder for the reports.")] = REPORTS
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Run the command."""
     options = tyro.cli(EvaluateOptions, description=__doc__)
     unknown = [number for number in options.models if not 0 <= number < len(RECIPES)]
     if unknown or options.questions < 1:
@@ -90,7 +90,7 @@ def evaluate_model(number: int, options: EvaluateOptions) -> None:
 def solver_control(
     solver: Path, report: dict[str, Any], options: EvaluateOptions
 ) -> dict[str, Any]:
-    """Greedy accuracy without a plan: the model of all roles against the solver it came from."""
+    """Compare a model of all roles with the solver it was trained from: greedy, without a plan."""
     source = ArithmeticQuestions(split="test", seed=options.seed, size=options.questions)
     problems = [source.problem(index) for index in range(options.questions)]
     model = LocalModel(str(solver), name="solver")
@@ -102,15 +102,15 @@ def solver_control(
 
 
 def write_team_report(options: EvaluateOptions) -> None:
-    """What three different models are worth together, and the tables of the card."""
+    """Measure the three models together, and write the team's report and the card's tables."""
     paths = [options.reports / f"{recipe.number}.json" for recipe in RECIPES]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
-        print(f"No report yet: {', '.join(missing)}. The team is measured when all are there.")
+        print(f"No report yet: {', '.join(missing)}. The team is measured once all of them exist.")
         return
     reports = [_read(path) for path in paths]
     if len({(r["n_questions"], r["seed"]) for r in reports}) > 1:
-        sys.exit("The reports are of different questions; examine all models with one --seed.")
+        sys.exit("The reports are on different questions; examine all models with one --seed.")
     models = [_load(str(recipe.number), options) for recipe in RECIPES]
     team = measure_team(reports, models, _load("coordinator", options))
     team["coordinator_sha256"] = _sha256(options.weights / "coordinator" / "model.safetensors")
@@ -131,7 +131,7 @@ def _sha256(path: Path) -> str:
 
 
 def _same_exam(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether two reports are of the same weights and questions."""
+    """Return True if two reports have the same weights and questions."""
     return all(old.get(key) == new[key] for key in ("weights_sha256", "n_questions", "seed"))
 
 

@@ -1,7 +1,7 @@
-"""Training examples of the three roles, made with the very prompts of the game.
+"""Training examples of the three roles, made with the prompts of the game.
 
-An example is a prompt and the reply that should follow. Whatever is random in it is a function
-of the random generator that is passed in.
+An example is a prompt and the reply that should follow. All that is random in it comes from the
+random generator that is passed in.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Example:
 
 
 def calculation_example(rng: random.Random) -> Example:
-    """One bare calculation: nothing teaches arithmetic in fewer tokens."""
+    """Make one bare calculation, the cheapest way, in tokens, to teach arithmetic."""
     operation = rng.choice(get_args(Operation))
     small = rng.randint(2, 29)
     other = rng.randint(2, MAX_VALUE // small)
@@ -66,7 +66,7 @@ def calculation_example(rng: random.Random) -> Example:
 
 
 def strategy_example(rng: random.Random, problem: Problem) -> Example:
-    """The coordinator's plan; sometimes asked as a local one, from a plan that may be wrong."""
+    """Make an example of a plan: a global one, or a local one from a plan that may be wrong."""
     if rng.random() < 0.25:
         given = problem.plan if rng.random() < 0.6 else wrong_plan(rng, problem.plan)
         return Example(messages=COMPACT.local_strategy(problem.text, given), reply=problem.plan)
@@ -74,7 +74,7 @@ def strategy_example(rng: random.Random, problem: Problem) -> Example:
 
 
 def execute_example(rng: random.Random, problem: Problem) -> Example:
-    """The worked solution, whether the plan and the last commitment are right, wrong or absent."""
+    """Make an example of a worked solution; plan and last commitment may be wrong or absent."""
     draw = rng.random()
     if draw < EMPTY_PLAN_RATE:
         plan = ""
@@ -93,12 +93,12 @@ def execute_example(rng: random.Random, problem: Problem) -> Example:
 
 
 def solution(rng: random.Random, problem: Problem) -> str:
-    """The worked steps, each in one of its ways, and the boxed answer."""
+    """Write the worked steps, each in one of its possible forms, and the boxed answer."""
     return render_solution([rng.choice(step.workings) for step in problem.steps], problem.answer)
 
 
 def checked_work(rng: random.Random, problem: Problem, responses: Sequence[str]) -> str:
-    """The worked steps, each as a response has it that got it right, if there is one."""
+    """Write the worked steps, each in the form of a response that got it right, if there is one."""
     seen = {piece.strip() for response in responses for piece in response.split(";")}
     return " ; ".join(
         rng.choice([way for way in step.workings if way in seen] or step.workings)
@@ -109,10 +109,10 @@ def checked_work(rng: random.Random, problem: Problem, responses: Sequence[str])
 def commit_example(
     rng: random.Random, problem: Problem, plan: str, responses: Sequence[str]
 ) -> Example:
-    """The right commitment over ``responses``.
+    """Make an example of the right commitment over ``responses``.
 
-    The reason, the question worked once more, comes before the value. The confidence is the
-    share of responses whose answer is the value; the checklist says whether all responses agree
+    The reason works the question once more and comes before the value. The confidence is the
+    share of responses whose answer is the value. The checklist says whether all responses agree
     and whether every calculation in them is right.
     """
     gold = str(problem.answer)
@@ -131,13 +131,13 @@ def commit_example(
 
 
 def boxed_answer(response: str) -> str | None:
-    """The content of the last box; the bundled models' own replies need no more than that."""
+    """Content of the last box; the bundled models' own replies need no more than that."""
     boxes = _BOX.findall(response)
     return boxes[-1] if boxes else None
 
 
 def _value(expression: str) -> Fraction | None:
-    """What whole numbers joined by operations come to, from left to right; None: no such text."""
+    """Evaluate whole numbers joined by operations, from left to right; None for other texts."""
     numbers, symbols = expression.split()[::2], expression.split()[1::2]
     if len(numbers) != len(symbols) + 1 or not all(map(str.isdecimal, numbers)):
         return None
@@ -150,7 +150,7 @@ def _value(expression: str) -> Fraction | None:
 
 
 def arithmetic_is_right(response: str) -> bool:
-    """Whether all sides of every ``a op b = ... = c`` in ``response`` are equal."""
+    """Return True if all sides of every ``a op b = ... = c`` in ``response`` are equal."""
     for piece in response.split(";"):
         sides = {_value(side) for side in piece.split("=")}
         if "=" in piece and (len(sides) > 1 or None in sides):
@@ -159,13 +159,13 @@ def arithmetic_is_right(response: str) -> bool:
 
 
 def operations_of(response: str) -> list[Operation]:
-    """The operations of the calculations in ``response``, in their order."""
+    """Operations of the calculations in ``response``, in their order."""
     found = (_CALCULATION.match(piece) for piece in response.split(";"))
     return [_NAMES[match.group(1)] for match in found if match]
 
 
 def wrong_plan(rng: random.Random, plan: str) -> str:
-    """A plan that differs from ``plan``: an operation replaced, dropped, doubled or swapped."""
+    """Make a plan unlike ``plan``: one operation replaced, dropped or added, or all shuffled."""
     operations = plan.split(", ")
     place = rng.randrange(len(operations))
     kind = rng.random()
@@ -184,7 +184,7 @@ def wrong_plan(rng: random.Random, plan: str) -> str:
 
 
 def wrong_value(rng: random.Random, problem: Problem) -> str:
-    """A wrong answer of the kind that is really made: an intermediate result or a slip."""
+    """Draw a plausible wrong answer: an intermediate result, or a slip."""
     slips = {problem.answer + delta for delta in (-10, -2, -1, 1, 2, 10, 100)}
     candidates = {step.result for step in problem.steps} | slips
     return str(rng.choice(sorted(v for v in candidates if v > 0 and v != problem.answer)))

@@ -1,4 +1,4 @@
-"""A bundled model before and after training: tokenizer, initial weights, files."""
+"""Parts of a bundled model before and after training: tokenizer, initial weights, files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOKENIZER_PROBLEMS = 3000
 
 
 def make_tokenizer(recipe: Recipe) -> Any:
-    """The tokenizer of ``recipe``, trained on what the model will read and write."""
+    """Make the tokenizer of ``recipe``, trained on texts such as the model will read and write."""
     return train_tokenizer(
         _tokenizer_texts(recipe),
         vocabulary_size=recipe.vocabulary_size,
@@ -41,14 +41,14 @@ def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
 
 
 def make_model(recipe: Recipe, tokenizer: Any) -> Any:
-    """An untrained model; its weights are a function of the recipe's seed."""
+    """Make an untrained model; its weights depend only on the recipe and its seed."""
     from transformers import LlamaForCausalLM
 
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         config = recipe.config(len(tokenizer), tokenizer.eos_token_id)
         model = LlamaForCausalLM(config)
-    # On a CPU the backward pass of fused attention takes four times as long as all the rest.
+    # On a CPU the backward pass of fused attention takes four times as long as everything else.
     model.set_attn_implementation("eager")
     return model
 

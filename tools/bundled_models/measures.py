@@ -1,4 +1,4 @@
-"""What is measured of a bundled model, on questions whose structures it has never seen."""
+"""Measurements of a bundled model, on questions whose structures it has never seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEMPERATURES = (0.1, 0.3, 0.5, 0.7, 1.0, 1.3, 1.5, 1.8)
 REPETITION_PENALTIES = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.5)
 TEAM_TEMPERATURE, TEAM_SIZES, TOP_P = 0.7, (3, 5), 0.9
 SWEEP_QUESTIONS = 300
-"""The penalty and the last commitment are swept on the first so many questions."""
+"""Number of first questions on which the penalty and the last commitment are varied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Exam:
     problems: Sequence[Problem]
     seed: int
     bar: tqdm[Any] | None = None
-    """Counts answered requests, where it is wanted."""
+    """Progress bar that counts answered requests; None for none."""
 
     def ask(
         self,
@@ -45,7 +45,7 @@ class Exam:
         repetition_penalty: float = 1.0,
         sample: int = 0,
     ) -> list[str]:
-        """The model's replies, in order."""
+        """Ask the model and return its replies, in the order of the prompts."""
         completions = self.model.generate(
             [
                 ChatRequest(
@@ -69,7 +69,7 @@ class Exam:
         return [completion.text for completion in completions]
 
     def plans(self) -> list[str]:
-        """The model's own strategies."""
+        """Ask for the model's own strategies."""
         texts = self.ask("strategy", [COMPACT.strategy(p.text) for p in self.problems])
         return [guard_strategy(text)[0] for text in texts]
 
@@ -82,7 +82,7 @@ class Exam:
         repetition_penalty: float = 1.0,
         sample: int = 0,
     ) -> list[str]:
-        """Responses to the first ``len(plans)`` problems."""
+        """Ask for responses to the first ``len(plans)`` problems."""
         lasts = last or [None] * len(plans)
         prompts = [
             COMPACT.execute(problem.text, plan, value)
@@ -97,29 +97,29 @@ class Exam:
         )
 
     def right(self, answers: Sequence[str | None]) -> list[bool]:
-        """Which answers are correct."""
+        """Grade the answers to the first problems: True where correct."""
         return [
             is_correct(answer, str(problem.answer))
             for answer, problem in zip(answers, self.problems, strict=False)
         ]
 
     def right_responses(self, responses: Sequence[str]) -> list[bool]:
-        """Which responses end in the correct answer."""
+        """Grade the responses to the first problems: True where the answer is correct."""
         return self.right([extract(response) for response in responses])
 
 
 def share(right: Sequence[bool]) -> float:
-    """The accuracy, rounded for records."""
+    """Share of True values, rounded for the reports."""
     return round(sum(right) / len(right), 4)
 
 
 def difference(ours: Sequence[bool], theirs: Sequence[bool]) -> dict[str, float]:
-    """A paired difference as plain data."""
+    """Paired difference of two gradings as plain data, rounded for the reports."""
     return {k: round(v, 4) for k, v in asdict(paired_difference(ours, theirs)).items()}
 
 
 def examine(model: ChatModel, *, n_questions: int, seed: int) -> dict[str, Any]:
-    """Every number of the model card for one model, as plain data."""
+    """Measure every number of the model card for one model; return them as plain data."""
     source = ArithmeticQuestions(split="test", seed=seed, size=n_questions)
     problems = [source.problem(index) for index in range(n_questions)]
     with tqdm(desc=f"examine {model.name}", unit="request") as bar:
@@ -163,7 +163,7 @@ def _by_steps(problems: Sequence[Problem], right: Sequence[bool]) -> dict[str, f
 
 
 def _sweeps(exam: Exam, plans: Sequence[str], greedy: Sequence[bool]) -> dict[str, Any]:
-    """Accuracy of one response over temperature, penalty and the standing commitment."""
+    """Measure the accuracy of one response by temperature, penalty and last commitment."""
     by_temperature = {
         t: exam.right_responses(exam.solve(plans, temperature=t, sample=1)) for t in TEMPERATURES
     }
@@ -193,7 +193,7 @@ def _sweeps(exam: Exam, plans: Sequence[str], greedy: Sequence[bool]) -> dict[st
 
 
 def _commitments(exam: Exam, plans: Sequence[str], greedy: Sequence[bool]) -> dict[str, Any]:
-    """Both commitment rules against the vote over the same responses and one greedy answer."""
+    """Compare both commitment rules with the vote over the same responses and a greedy answer."""
     samples = [
         exam.solve(plans, temperature=TEAM_TEMPERATURE, sample=10 + k)
         for k in range(max(TEAM_SIZES))
@@ -211,6 +211,8 @@ def _commitments(exam: Exam, plans: Sequence[str], greedy: Sequence[bool]) -> di
         )
         parsed = [parse_commitment(reply) for reply in replies]
         own = exam.right([commitment.value for commitment in parsed])
+        # The guarded rule: an answer on which all responses agree stands (``consensus``); else the
+        # commitment does, or the majority if no response gave the committed value (``stands``).
         agreed = [consensus(row, equivalent) for row in answers]
         ruled = [stands(c.value, row, equivalent) for c, row in zip(parsed, answers, strict=True)]
         guarded = exam.right(

@@ -1,4 +1,4 @@
-"""One training stage: batches of similar length, two optimisers, a cosine schedule, resumable."""
+"""Training of one stage: batches of similar length, two optimisers, a cosine schedule, resuming."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH_TOKENS = 3072
 POOL_EXAMPLES = 2048
 LENGTH_STEP = 32
 PROMPT_WEIGHT = 0.1
-"""A little of the loss on the prompt teaches the language of the questions."""
+"""Weight of the loss on the prompt's tokens, which teaches the language of the questions."""
 WARM_UP = 0.02
 FINAL_SHARE = 0.02
 
@@ -41,14 +41,14 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Encoded:
-    """Token ids of prompt and reply, and where the reply starts."""
+    """Token ids of a prompt and its reply, and the length of the prompt."""
 
     ids: list[int]
     prompt_length: int
 
 
 def encode(tokenizer: Any, examples: Sequence[Example]) -> list[Encoded]:
-    """Tokenise examples as the chat template would; every reply ends with the end token."""
+    """Tokenise examples as the chat template does; every reply ends with the end token."""
     backend = tokenizer.backend_tokenizer
     prompts = backend.encode_batch_fast([render_prompt(e.messages) for e in examples])
     replies = backend.encode_batch_fast([e.reply for e in examples])
@@ -59,7 +59,7 @@ def encode(tokenizer: Any, examples: Sequence[Example]) -> list[Encoded]:
 
 
 def batches(encoded: Sequence[Encoded], rng: random.Random) -> Iterator[list[Encoded]]:
-    """Batches of at most ``BATCH_TOKENS`` padded tokens, rows of like length, in random order."""
+    """Yield batches of at most ``BATCH_TOKENS`` padded tokens and of similar rows, shuffled."""
     ordered = sorted(encoded, key=lambda e: len(e.ids), reverse=True)
     cut: list[list[Encoded]] = []
     start = 0
@@ -76,9 +76,9 @@ def _padded(length: int) -> int:
 
 
 def collate(rows: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Right-padded token ids and loss weights, both ``(rows, padded_length)``.
+    """Return right-padded token ids and loss weights, both ``(rows, padded_length)``.
 
-    The weight at position t is that of predicting token t.
+    The weight at position t is the weight of predicting token t.
     """
     length = _padded(max(len(row.ids) for row in rows))
     ids = torch.zeros(len(rows), length, dtype=torch.long)
@@ -95,21 +95,21 @@ def load_tied(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
     """Load weights that leave out the output layer, which is tied to the embeddings.
 
     Raises:
-        ValueError: they are those of a model of another shape.
+        ValueError: the weights belong to a model of another shape.
     """
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
-        raise ValueError(f"These weights are of another model: {error}") from error
+        raise ValueError(f"These weights belong to another model: {error}") from error
     if {*missing} - {"lm_head.weight"} or unexpected:
-        raise ValueError(f"These weights are of another model: {missing=}, {unexpected=}")
+        raise ValueError(f"These weights belong to another model: {missing=}, {unexpected=}")
 
 
 class StageTrainer:
-    """Trains one model through its stages and can go on where it was interrupted.
+    """Trainer that takes one model through its stages and can resume after an interruption.
 
     Hidden matrices are trained by Muon, embeddings and norms by AdamW. The state is written as
-    safetensors, to a temporary file that is then renamed.
+    safetensors to a temporary file, which is then renamed.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Any, folder: Path, *, device: str) -> None:
@@ -126,7 +126,7 @@ class StageTrainer:
         ]
 
     def run(self, stage: Stage) -> None:
-        """Train ``stage`` to its end, from the saved state if there is one."""
+        """Train ``stage`` to its end, starting from the saved state if there is one."""
         done = self._restore(stage)
         with tqdm(total=stage.n_examples, initial=done, desc=stage.name, unit="ex") as bar:
             while done < stage.n_examples:
@@ -171,7 +171,7 @@ class StageTrainer:
         return self.folder / f"{stage.name}.safetensors"
 
     def _save(self, stage: Stage, done: int) -> None:
-        """Write weights, optimiser states and position; a killed process leaves the old ones."""
+        """Write weights, optimiser states and position; a killed process leaves the old file."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors.pop("model.lm_head.weight", None)
         for number, optimiser in enumerate(self.optimisers):
@@ -188,7 +188,10 @@ class StageTrainer:
         temporary.replace(path)
 
     def _restore(self, stage: Stage) -> int:
-        """Load the saved state of ``stage``; 0 and unchanged weights where there is none."""
+        """Load the saved state of ``stage`` and return the number of examples done.
+
+        Return 0 and leave the weights unchanged if there is no saved state.
+        """
         from safetensors import safe_open
 
         path = self._path(stage)
@@ -211,7 +214,7 @@ class StageTrainer:
 
 
 def _learning_rate(stage: Stage, done: int) -> float:
-    """Linear warm-up, then a cosine down to ``FINAL_SHARE`` of the peak."""
+    """Learning rate: a linear warm-up, then a cosine down to ``FINAL_SHARE`` of the peak."""
     progress = done / stage.n_examples
     if progress < WARM_UP:
         return stage.learning_rate * max(progress, 1e-3) / WARM_UP

@@ -1,4 +1,4 @@
-"""What the bundled models are: shape, tokenizer, seed and length of training of each."""
+"""Recipes of the bundled models: shape, tokenizer, seed and length of training of each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 CONTEXT_LIMIT = 1024
 BUNDLED = Path(__file__).parents[2] / "econ_env" / "llm" / "bundled"
-"""The room of the package that ships the weights and the model card."""
+"""Folder of the package that ships the weights and the model card."""
 WEIGHTS = BUNDLED / "weights"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """How one bundled model is made. Different recipes make different mistakes."""
+    """Recipe of one bundled model. Models of different recipes make different mistakes."""
 
     number: int
     hidden_size: int
@@ -23,27 +23,28 @@ class Recipe:
     key_value_heads: int
     feed_forward_size: int
     join_space_to_digit: bool
-    """Tokenisation of numbers, see :func:`~tools.bundled_models.tokenizer.train_tokenizer`."""
+    """Tokenisation of numbers; see :func:`~tools.bundled_models.tokenizer.train_tokenizer`."""
     calculation_examples: int = 60_000
-    """Stage 1: bare calculations."""
+    """Examples in stage 1: bare calculations."""
     solve_examples: int = 80_000
-    """Stage 2: worked solutions of problems of all kinds."""
+    """Examples in stage 2: worked solutions of problems of all kinds."""
     sampled_questions: int = 4_000
-    """Between the stages: questions that the solver answers itself, for stage 3 to judge."""
+    """Questions that the solver answers between stages 2 and 3, for stage 3 to judge."""
     team_examples: int = 40_000
-    """Stage 3: all three roles."""
+    """Examples in stage 3: all three roles."""
     vocabulary_size: int = 768
     learning_rate: float = 4e-3
-    """At its highest; it falls to a fiftieth within each stage."""
+    """Peak learning rate of stages 1 and 2; it falls to a fiftieth within each stage."""
     team_learning_rate: float = 2.5e-3
+    """Peak learning rate of stage 3; it falls to a fiftieth."""
 
     @property
     def seed(self) -> int:
-        """Seed of initial weights, data and order."""
+        """Seed of the initial weights, the data and their order."""
         return 1000 + self.number
 
     def config(self, vocabulary_size: int, end_token: int) -> Any:
-        """The ``transformers.LlamaConfig`` of this model."""
+        """Make the ``transformers.LlamaConfig`` of this model."""
         from transformers import LlamaConfig
 
         return LlamaConfig(
@@ -94,18 +95,18 @@ RECIPES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoordinatorRecipe:
-    """How the coordinator is made: a finished model that goes on learning its two roles only."""
+    """Recipe of the coordinator: a finished model, trained further for its two roles only."""
 
     start: int = 1
-    """Number of the model it starts from: the best solver, and the deepest."""
+    """Number of the model to start from: the best solver, and the deepest."""
     seed: int = 1003
     sampled_questions: int = 6_144
-    """Questions that the three models answer, for it to judge."""
+    """Questions that the three models answer, for the coordinator to judge."""
     examples: int = 72_000
     strategy_share: float = 0.7
-    """Of the examples, plans. They are five times shorter than commitments."""
+    """Share of plans among the examples. Plans are five times shorter than commitments."""
     learning_rate: float = 2e-3
-    """At its highest; it falls to a fiftieth."""
+    """Peak learning rate; it falls to a fiftieth."""
 
 
 COORDINATOR = CoordinatorRecipe()

@@ -1,7 +1,7 @@
-"""A solver's own responses to training questions: what its commitments learn to judge.
+"""A solver's own responses to training questions, which its commitments learn to judge.
 
-One line of the samples file is one question. Its plan is the sequence of operations of an answer
-that the solver gave without a plan, so that wrong plans are the ones this model really makes.
+One line of the samples file is one question. Its plan is the sequence of operations in an answer
+that the solver gave without a plan, so that wrong plans are those that this model really makes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampledQuestion:
-    """A training problem, a plan of the solver's making, and its responses under that plan."""
+    """A training problem, a plan made by the solver, and the responses to it with that plan."""
 
     problem: Problem
     plan: str
@@ -51,7 +51,7 @@ def sample_questions(
 ) -> None:
     """Append the solver's responses to ``n_questions`` of ``source`` to ``path``.
 
-    A file that is shorter, because of an interruption, is continued; a torn last line is dropped.
+    A file that is shorter because of an interruption is continued; a cut-off last line is dropped.
     """
     done = len(complete_lines(path))
     if done == n_questions:
@@ -75,7 +75,7 @@ def sample_questions(
 
 
 def load_samples(path: Path, source: ArithmeticQuestions) -> list[SampledQuestion]:
-    """The samples of ``path`` together with their problems."""
+    """Load the samples in ``path`` together with their problems."""
     samples = []
     for line in complete_lines(path):
         row = json.loads(line)
@@ -88,7 +88,7 @@ def load_samples(path: Path, source: ArithmeticQuestions) -> list[SampledQuestio
 
 
 def complete_lines(path: Path) -> list[str]:
-    """The lines of a samples file, without one that a killed process left torn."""
+    """Read the lines of a samples file, without a last line that a killed process cut off."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -98,7 +98,7 @@ def complete_lines(path: Path) -> list[str]:
 def _sample(
     model: LocalModel, source: ArithmeticQuestions, indices: Sequence[int], seed: int
 ) -> list[tuple[int, str, list[str]]]:
-    """Index, plan and response texts of the questions at ``indices``."""
+    """Sample the questions at ``indices``: index, plan and response texts of each."""
     generators = [random.Random(derive_seed("sample", seed, index)) for index in indices]
     texts = [source.problem(index).text for index in indices]
     drafts = model.generate(

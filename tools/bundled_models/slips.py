@@ -1,7 +1,7 @@
 """Responses with the mistakes that small models make, written without a model.
 
-Commitments learn to find mistakes. A solver's own responses are the real thing but cost a
-forward pass each, so that few questions get any; these are unlimited, and every one is new.
+Commitments learn to find mistakes. A solver's own responses are the real thing, but each costs a
+generation, so that few questions have them; made-up responses are unlimited, and each is new.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from econ_env.questions.arithmetic_steps import Step, render_solution
 from econ_env.questions.arithmetic_templates import Operation
 
 SLIP_RATES = (0.03, 0.35)
-"""How often one calculation goes wrong; drawn once for all responses to a question."""
+"""Range of the rate of wrong calculations, drawn once for all responses to a question."""
 MISREAD_RATES = (0.0, 0.12)
-"""How often an operation is misread; drawn likewise."""
+"""Range of the rate of misread operations, drawn once for all responses to a question."""
 REPEAT_RATE = 0.15
 """Share of the responses that repeat the one before: equal mistakes."""
 
 
 def slipped_responses(rng: random.Random, problem: Problem, count: int) -> list[str]:
-    """``count`` responses to ``problem``, some of which are wrong somewhere."""
+    """Make ``count`` responses to ``problem``, some of them with mistakes."""
     slip_rate, misread_rate = rng.uniform(*SLIP_RATES), rng.uniform(*MISREAD_RATES)
     responses: list[str] = []
     for _ in range(count):
@@ -38,7 +38,7 @@ def slipped_responses(rng: random.Random, problem: Problem, count: int) -> list[
 def slipped_response(
     rng: random.Random, problem: Problem, slip_rate: float, misread_rate: float
 ) -> str:
-    """A response in which mistakes happen at these rates and are carried on."""
+    """Make a response in which mistakes happen at these rates and are carried on."""
     carried: dict[int, int] = {}
     texts: list[str] = []
     result = 0
@@ -54,7 +54,7 @@ def slipped_response(
 
 
 def _calculate(left: int, operation: Operation, right: int) -> Step:
-    """The calculation with a positive whole result, as a solver makes it of whatever it has."""
+    """Make the calculation with a positive whole result, as a solver would with any operands."""
     results = {
         "add": left + right,
         "subtract": left - right if left > right else right - left + 1,
@@ -65,7 +65,7 @@ def _calculate(left: int, operation: Operation, right: int) -> Step:
 
 
 def _write(rng: random.Random, step: Step, *, slips: bool) -> tuple[str, int]:
-    """The step as text and its result, with one mistake if ``slips``."""
+    """Write a step as text, with one mistake if ``slips``; return the text and its result."""
     parts = rng.choice(step.partitions)
     result = step.result
     if slips and parts and rng.random() < 0.6:
@@ -79,7 +79,7 @@ def _write(rng: random.Random, step: Step, *, slips: bool) -> tuple[str, int]:
 
 
 def _slip(rng: random.Random, value: int) -> int:
-    """Another positive number that looks like ``value``: one digit is wrong, mostly by one."""
+    """Draw another positive number that looks like ``value``: one digit is wrong, mostly by one."""
     places: Sequence[int] = [10**place for place in range(len(str(value)))]
     while True:
         delta = rng.choice((-1, 1, -1, 1, -2, 2, rng.randint(-9, 9)))

@@ -1,4 +1,4 @@
-"""What each stage of the training shows: a function from an index to an example."""
+"""Stages of the training, each of which is a function from an index to an example."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ from tools.bundled_models.slips import slipped_responses
 
 STRATEGY_SHARE, COMMIT_SHARE = 0.08, 0.5
 CALCULATION_SHARE = 0.15
-"""Of the solutions: bare calculations among the stories."""
+"""Share of bare calculations among the solutions."""
 SLIPPED_SHARE = 0.5
-"""Of the commitments, over made-up responses with made-up slips; the others judge sampled ones."""
+"""Share of the commitments over responses with made-up slips; the others judge sampled ones."""
 SEED_OFFSETS = {"solve": 0, "team": 200, "sample": 500}
-"""Added to the seed of a recipe, so that every stage asks problems of its own."""
+"""Offsets added to the seed of a recipe, so that every stage has problems of its own."""
 LABEL_SMOOTHING = 0.002
-"""In the last stage. It leaves every token a small probability, the tail that large models have
-too: without it heat hardly hurts, since top-p cuts off whatever is not nearly certain."""
+"""Label smoothing in the last stage. It leaves every token a small probability, as in the tail of
+large models. Without it a high temperature would do little harm, since top-p cuts off every token
+that is not nearly certain."""
 UNANIMOUS_SHARE = 0.2
-"""Of the commitments, over responses that all agree; the game mostly asks about the others."""
+"""Share of agreeing responses among the sampled ones; the game mostly asks about the others."""
 
 
 def stage_problems(seed: int, stage: str) -> ArithmeticQuestions:
-    """The problems of one stage of the recipe with this seed; no two stages share any."""
+    """Problems of one stage of the recipe with this seed; no two stages share a problem."""
     return ArithmeticQuestions(
         split="train", seed=seed + SEED_OFFSETS[stage], size=10**9, shortest_chain=1
     )
 
 
 def stage_rng(seed: int, stage: str, index: int) -> random.Random:
-    """What is random in one example of a stage."""
+    """Make the random generator of one example of a stage."""
     return random.Random(derive_seed("bundled", seed, stage, index))
 
 
 def calculation_stage(recipe: Recipe) -> Stage:
-    """Stage 1: bare calculations."""
+    """Make stage 1: bare calculations."""
     return Stage(
         name="calculations",
         n_examples=recipe.calculation_examples,
@@ -57,7 +58,7 @@ def calculation_stage(recipe: Recipe) -> Stage:
 
 
 def solve_stage(recipe: Recipe) -> Stage:
-    """Stage 2: worked solutions of all kinds of problems."""
+    """Make stage 2: worked solutions of all kinds of problems."""
     problems = stage_problems(recipe.seed, "solve")
     return Stage(
         name="solve",
@@ -75,7 +76,7 @@ def _solution(rng: random.Random, problem: Problem) -> Example:
 
 
 def team_stage(recipe: Recipe, samples: list[SampledQuestion]) -> Stage:
-    """Stage 3: commitments over sampled and made-up responses, strategies and solutions."""
+    """Make stage 3: commitments over sampled and made-up responses, strategies and solutions."""
     problems = stage_problems(recipe.seed, "team")
     disputed = [s for s in samples if len({r.answer for r in s.responses}) > 1]
     agreed = [s for s in samples if len({r.answer for r in s.responses}) == 1]

@@ -1,4 +1,4 @@
-"""What the three bundled models are worth together: as a vote, and in the game."""
+"""Measurements of the three bundled models together: as a vote, and in the game."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ BATCH_SIZE = 32
 def measure_team(
     reports: Sequence[dict[str, Any]], models: Sequence[ChatModel], coordinator: ChatModel
 ) -> dict[str, Any]:
-    """Every number of the model card for the team, from the reports of its members.
+    """Measure every number of the model card for the team, given the reports of its members.
 
     The coordinator is compared with the first executor in its place.
 
     Args:
-        reports: what :func:`~tools.bundled_models.measures.examine` returned for each executor,
-            all on the same questions.
+        reports: reports of :func:`~tools.bundled_models.measures.examine` on the executors, all on
+            the same questions.
         models: the executors' models.
-        coordinator: the coordinator's.
+        coordinator: the coordinator's model.
     """
     source = ArithmeticQuestions(
         split="test", seed=reports[0]["seed"], size=reports[0]["n_questions"]
@@ -65,7 +65,7 @@ def _right(source: ArithmeticQuestions, answers: Sequence[str | None]) -> list[b
 
 
 def _vote(source: ArithmeticQuestions, columns: Sequence[Sequence[str | None]]) -> dict[str, Any]:
-    """The vote of the greedy answers of each model against the best single model."""
+    """Compare the majority of the models' greedy answers with the best single model."""
     singles = [_right(source, column) for column in columns]
     vote = _right(source, [majority(row, equivalent) for row in zip(*columns, strict=True)])
     best = max(range(len(singles)), key=lambda k: sum(singles[k]))
@@ -125,7 +125,11 @@ class _Game:
         )
 
     def report(self, greedy: Sequence[bool]) -> dict[str, Any]:
-        """What the card shows of it; ``greedy``: the answers of the best single model."""
+        """Numbers of the model card.
+
+        Args:
+            greedy: grades of the best single model's greedy answers.
+        """
         summary = self.summary
         interval = proportion_interval(summary.correct, summary.finished)
         return {

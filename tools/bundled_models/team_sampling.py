@@ -1,7 +1,7 @@
-"""Responses of the whole bundled team to training questions: what its coordinator learns to judge.
+"""Responses of the bundled team to training questions, which its coordinator learns to judge.
 
-Three different models go wrong in different places, so what their responses agree on means more
-than agreement within one model. The file has the form of :mod:`~tools.bundled_models.sampling`:
+Three different models go wrong in different places, so that agreement among them means more than
+agreement within one model. The file has the form of :mod:`~tools.bundled_models.sampling`:
 responses stand in the order of the executors, twice around.
 """
 
@@ -24,10 +24,11 @@ from tools.bundled_models.sampling import TOP_P, complete_lines
 
 QUESTIONS_AT_ONCE = 128
 TIMES_AROUND = 2
-"""Responses of each model to a question: teams of up to twice the number of models can be had."""
+"""Number of responses of each model to a question: enough for teams of twice as many executors."""
 TEMPERATURES = (0.1, 1.1)
 PENALTIES = (0.95, 1.1)
-"""Where learners end up; hotter responses are nonsense that anybody can tell."""
+"""Range of the repetition penalty. Learned actions end up in this range and in ``TEMPERATURES``;
+hotter responses are obvious nonsense."""
 
 
 def sample_team(
@@ -39,9 +40,9 @@ def sample_team(
     n_questions: int,
     seed: int,
 ) -> None:
-    """Append responses to ``n_questions`` of ``source`` under the planner's plans to ``path``.
+    """Append responses to ``n_questions`` of ``source``, with the planner's plans, to ``path``.
 
-    A file that is shorter, because of an interruption, is continued; a torn last line is dropped.
+    A file that is shorter because of an interruption is continued; a cut-off last line is dropped.
     """
     lines = complete_lines(path)
     done = len(lines)
@@ -77,7 +78,7 @@ def _sample(
     indices: Sequence[int],
     seed: int,
 ) -> list[dict[str, object]]:
-    """The lines of the questions at ``indices``."""
+    """Make the lines of the questions at ``indices``."""
     texts = [source.problem(index).text for index in indices]
     asked = [_request(COMPACT.strategy(text), "strategy", seed=0) for text in texts]
     plans = [guard_strategy(c.text)[0] for c in planner.generate(asked)]
@@ -107,7 +108,7 @@ def _sample(
 
 
 def _turns(messages: tuple[Message, ...], rng: random.Random) -> list[ChatRequest]:
-    """One model's requests for one question, each as an agent of its own would sample it."""
+    """Make one model's requests for one question, each with a sampling action of its own."""
     return [
         _request(
             messages,

@@ -17,7 +17,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-"""The markers stand in it literally: llama.cpp renders tokenizer variables as empty strings."""
+"""Chat template, with literal markers: llama.cpp leaves tokenizer variables empty."""
 
 
 FORMS = (
@@ -29,7 +29,7 @@ FORMS = (
     ', "arithmetic": ',
     ', "units": ',
 )
-"""Pieces of text that every reply repeats; one token each makes replies a third shorter."""
+"""Texts that replies repeat. As single tokens they make replies a third shorter."""
 
 
 def train_tokenizer(
@@ -40,11 +40,11 @@ def train_tokenizer(
     Digits are never merged with each other: a number is read and written digit by digit.
 
     Args:
-        texts: what the merges are learned from.
-        vocabulary_size: the largest number of tokens; fewer where the texts repeat themselves.
-        context_limit: tokens of prompt and reply together.
-        join_space_to_digit: whether the space before a number belongs to its first digit, which
-            makes numbers shorter and marks where they begin.
+        texts: texts from which the merges are learned.
+        vocabulary_size: largest number of tokens; there are fewer if the texts repeat themselves.
+        context_limit: largest number of tokens of prompt and reply together.
+        join_space_to_digit: True to join the space before a number to its first digit, which makes
+            numbers shorter and marks where they begin.
 
     Returns:
         A ``transformers.PreTrainedTokenizerFast`` with the chat template.
@@ -84,10 +84,10 @@ def train_tokenizer(
 
 
 def render_prompt(messages: Sequence[Message]) -> str:
-    """What ``CHAT_TEMPLATE`` makes of a prompt of user messages, without the cost of a template."""
+    """Render a prompt of user messages as ``CHAT_TEMPLATE`` does, without its cost."""
     return "".join(USER + message.content for message in messages) + ASSISTANT
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Write ``tokenizer.json`` and ``tokenizer_config.json``, the template inside the latter."""
+    """Write ``tokenizer.json``, and ``tokenizer_config.json`` with the chat template in it."""
     tokenizer.save_pretrained(folder, save_jinja_files=False)

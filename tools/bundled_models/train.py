@@ -1,15 +1,15 @@
 """Train a bundled model from scratch: ``python -m tools.bundled_models.train --model 0``.
 
-Four steps, each of which goes on where it was interrupted:
+There are four steps, each of which resumes where it was interrupted:
 
 1. *calculations*: bare calculations, "What is 12 * 34?".
-2. *solve*: worked solutions of problems. The result is the control for "what do the other roles
-   cost".
+2. *solve*: worked solutions of problems. The result is also the control that shows the cost of the
+   other roles.
 3. *sample*: the solver answers fresh training questions at temperatures from 0.2 to 1.3.
 4. *team*: strategy, execution and commitment together; commitments judge the sampled responses and
    others with made-up slips.
 
-``--model coordinator`` goes on from a finished model, with two steps more:
+``--model coordinator`` continues from a finished model, with two more steps:
 
 1. *sample team*: the three finished models answer fresh training questions.
 2. *coordinate*: plans, and commitments over those responses.
@@ -37,46 +37,47 @@ from tools.bundled_models.team_sampling import sample_team
 
 
 def can_compile() -> bool:
-    """Whether torch.compile can work here: it hands paths to a compiler without quoting them."""
+    """Return True if torch.compile can work: with a compiler, and a path to torch without spaces.
+
+    torch.compile passes paths to the compiler without quoting them.
+    """
     compiler = shutil.which("g++") or shutil.which("clang++")
     return compiler is not None and " " not in torch.__file__
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlace:
-    """Where and with what a training works, whichever model it makes."""
+    """Folders and resources of a training, for any of the models."""
 
     work_dir: Annotated[
-        Path, tyro.conf.arg(help="Folder of the intermediate states (about 40 MB a model).")
+        Path, tyro.conf.arg(help="Folder of the intermediate states (about 40 MB per model).")
     ] = Path("bundled_training")
-    out: Annotated[Path, tyro.conf.arg(help="Folder that the finished models are written to.")] = (
-        WEIGHTS
-    )
-    threads: Annotated[int, tyro.conf.arg(help="CPU threads; small models like few.")] = 1
+    out: Annotated[Path, tyro.conf.arg(help="Folder for the finished models.")] = WEIGHTS
+    threads: Annotated[int, tyro.conf.arg(help="Number of CPU threads; small models need few.")] = 1
     compile: Annotated[
         bool,
         tyro.conf.arg(
-            help="Use torch.compile, twice as fast. Needs a C++ compiler and an installation in a "
-            "path without spaces; on where both are there."
+            help="Use torch.compile, which is twice as fast. It needs a C++ compiler and an "
+            "installation in a path without spaces, and is on by default if both are given."
         ),
     ] = field(default_factory=can_compile)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(TrainingPlace):
-    """Train one of the bundled models. Run it again to go on after an interruption."""
+    """Train one of the bundled models. Run it again to continue after an interruption."""
 
     model: Annotated[
         Literal["0", "1", "2", "coordinator"],
         tyro.conf.arg(
-            help="Which model. The coordinator is made of the three others, which it looks for in "
-            "--out."
+            help="Model to train. The coordinator is made of the three others, which it looks for "
+            "in --out."
         ),
     ] = "0"
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Run the command."""
     options = tyro.cli(TrainOptions, description=__doc__)
     torch.set_num_threads(options.threads)
     try:
@@ -85,12 +86,12 @@ def main() -> None:
         else:
             train(options, RECIPES[int(options.model)])
     except KeyboardInterrupt:
-        print(f"\nInterrupted. The state is in {options.work_dir}; run the command again to go on.")
+        print(f"\nInterrupted. The state is in {options.work_dir}; run this again to continue.")
         sys.exit(130)
 
 
 def train(options: TrainingPlace, recipe: Recipe) -> None:
-    """Run all steps of one model and write it to ``options.out/<number>``."""
+    """Run all steps of one model and write the model to ``options.out/<number>``."""
     folder = _work_folder(options, str(recipe.number), recipe)
     tokenizer = make_tokenizer(recipe)
     model = make_model(recipe, tokenizer).to(_device())
@@ -113,7 +114,7 @@ def train(options: TrainingPlace, recipe: Recipe) -> None:
 
 
 def train_coordinator(options: TrainingPlace, recipe: CoordinatorRecipe) -> None:
-    """Go on from a finished model, for planning and committing only, to ``coordinator``."""
+    """Train a finished model further, for planning and committing only, as ``coordinator``."""
     folder = _work_folder(options, "coordinator", recipe)
     finished = [options.out / str(model.number) for model in RECIPES]
     missing = [str(path) for path in finished if not path.is_dir()]
@@ -164,14 +165,14 @@ def _run(stage: Stage, model: Any, tokenizer: Any, folder: Path, options: Traini
 
 
 def require_same_recipe(folder: Path, recipe: Recipe | CoordinatorRecipe) -> None:
-    """Note the recipe in ``folder``, or exit if what lies there was made by another one."""
+    """Write the recipe into ``folder``, or exit if the states in it come from another recipe."""
     path, text = folder / "recipe.json", json.dumps(asdict(recipe), indent=1)
     if not path.exists():
         path.write_text(text, encoding="utf-8")
     elif path.read_text(encoding="utf-8") != text:
         sys.exit(
             f"{folder} holds the states of another recipe ({path}). Name another --work-dir, or "
-            "remove that folder to start anew."
+            "remove that folder to start again."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a set of episodes was like, worked out by hand."""
+"""Metrics of a set of episodes, against numbers worked out by hand."""
 
 from __future__ import annotations
 

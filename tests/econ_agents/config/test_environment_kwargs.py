@@ -1,4 +1,4 @@
-"""The specification's words become the environment's arguments, and nobody gets what it lacks."""
+"""The specification's words become the environment's arguments; unset words are not passed on."""
 
 from __future__ import annotations
 

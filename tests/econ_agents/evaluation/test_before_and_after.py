@@ -1,4 +1,4 @@
-"""What training changed, on episodes whose results and actions are known."""
+"""The effect of training, on episodes whose results and actions are known."""
 
 from __future__ import annotations
 

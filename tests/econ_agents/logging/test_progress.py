@@ -1,4 +1,4 @@
-"""Whoever watches sees one line that lives; a log file gets few lines, and the last state."""
+"""Progress: one live line in a terminal; few lines, and the last state, in a log file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refinement moves within its bounds and within the box, and nobody before it has learned."""
+"""Refinement moves within its bounds and within the box, and an untrained one moves nothing."""
 
 from __future__ import annotations
 

@@ -89,11 +89,11 @@ def test_the_optimizer_of_other_networks_is_refused() -> None:
     optimizer = OPTIMIZERS[0](net)
     train(net, optimizer, seed=0)
     tensors, state = optimizer_state(optimizer)
-    with pytest.raises(CheckpointError, match="of other networks"):
+    with pytest.raises(CheckpointError, match="belongs to other networks"):
         restore_optimizer(OPTIMIZERS[0](network(width=5)), tensors, state)
-    with pytest.raises(CheckpointError, match="of other networks"):
+    with pytest.raises(CheckpointError, match="belongs to other networks"):
         restore_optimizer(OPTIMIZERS[0](nn.Linear(3, 4)), tensors, state)
-    with pytest.raises(CheckpointError, match="another one"):
+    with pytest.raises(CheckpointError, match="does not fit"):
         restore_optimizer(OPTIMIZERS[1](net), tensors, state)
 
 

@@ -1,4 +1,4 @@
-"""What a run comes to depends on its configuration alone, and on little of that."""
+"""The results of a run depend on its configuration alone, and on few of its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run does beside learning: what it drops, when it ends, and what it leaves."""
+"""Training runs besides learning: dropped episodes, the end of training, and files left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bundled models are taught."""
+"""Training examples of the bundled models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of the bundled models as a team."""
+"""Measurements of the bundled models as a team."""
 
 from __future__ import annotations
 
