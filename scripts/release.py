@@ -1,9 +1,9 @@
 """Prepare a release: ``python scripts/release.py check v1.2.3`` and ``links URL v1.2.3``.
 
-``check`` ends with 1 unless the tag is the version of the packages and CHANGELOG.md has a section for
-it. ``links`` rewrites README.md, which the package index shows without the files around it: links and
-images lead to the tag at the address of the repository. It is for the copy that is built only.
-Nothing but Python is needed.
+``check`` ends with 1 unless the tag is the version of the packages and CHANGELOG.md has a section
+for it. ``links`` rewrites README.md, which the package index shows without the files around it:
+links and images lead to the tag at the address of the repository. It is for the copy that is built
+only. Nothing but Python is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Language models: how they are named, asked and shared."""
+"""Language models: their names, requests and sharing."""
 
 from econ_env.llm.budget.limits import BudgetExceeded
 from econ_env.llm.cache.recording_model import ReplayMiss

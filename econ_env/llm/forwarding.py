@@ -1,4 +1,4 @@
-"""A model that passes everything on to another one: the base of a cache, a budget and a name."""
+"""A model that forwards everything to another one: the base of a cache, a budget and a name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from econ_env.llm.types import ChatModel, ChatRequest, Completion, tokens_per_me
 
 
 class ForwardingModel:
-    """A :class:`~econ_env.llm.types.ChatModel` that does what another one does.
+    """A :class:`~econ_env.llm.types.ChatModel` that behaves like another one.
 
-    A subclass changes what it does otherwise; :meth:`generate` follows from :meth:`generate_each`.
+    A subclass overrides the parts that differ; :meth:`generate` follows from :meth:`generate_each`.
 
     Args:
-        name: the string that requests name.
+        name: its name in ``ChatRequest.model``.
         find: returns the other model. It is called at every use, and not before the first one.
     """
 
@@ -36,33 +36,33 @@ class ForwardingModel:
 
     @property
     def context_limit(self) -> int | None:
-        """Tokens of prompt and completion together that the model accepts; None: not known."""
+        """Most tokens of prompt and completion together that the model accepts; None: not known."""
         return self._model.context_limit
 
     @property
     def tokens_per_message(self) -> int:
-        """Tokens that the model's template adds to one message at most."""
+        """Most tokens that the model's template adds to one message."""
         return tokens_per_message(self._model)
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        """Answer every request, in order; raises what :meth:`generate_each` raises."""
+        """Answer every request, in order; raises the errors of :meth:`generate_each`."""
         return in_order(self.generate_each(requests))
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """As :meth:`generate`, but every completion comes as soon as it is there."""
+        """Answer every request; yield each completion as soon as it arrives."""
         return completions_of(self._model, requests)
 
     @property
     def streams(self) -> bool:
-        """Whether the model takes requests while it answers others."""
+        """True if the model takes requests while it answers others."""
         return streams(self._model)
 
     def answer(self, feed: Feed) -> Answers:
-        """Answer what ``feed`` gives, while it gives more."""
+        """Answer the requests of ``feed`` until it gives no more."""
         return answers_of(self._model, feed)
 
     def count_tokens(self, text: str) -> int:
-        """Number of tokens of ``text``, as the model counts them."""
+        """Return the number of tokens of ``text``, as the model counts them."""
         return self._model.count_tokens(text)
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
-"""Handing completions over one by one, so that an interrupted batch keeps what it has.
+"""Handing completions over one by one, so that an interrupted batch loses no answer.
 
-A batch of requests may take minutes. Whoever must not lose what is computed by then (the cache)
-or wants to count it at once (a budget) asks through :func:`completions_of`. Whoever has further
-questions as soon as an answer is there asks through :func:`answers_of`: a :class:`Streaming` model
-takes them while it answers the others.
+A batch of requests may take minutes. Callers that must keep every answer (the cache), or count it
+at once (a budget), ask through :func:`completions_of`. Callers that have further requests as soon
+as an answer arrives ask through :func:`answers_of`: a :class:`Streaming` model takes them while it
+answers the others.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError
 
 Answers: TypeAlias = Generator[tuple[int, Completion], None, None]
-"""Completions with the positions of their requests, in the order of their coming."""
+"""Completions with the positions of their requests, in order of arrival."""
 
 Feed: TypeAlias = Callable[[], Sequence[ChatRequest]]
-"""Gives the requests that have come up since it was called last, maybe none."""
+"""Function that returns the new requests since its last call, possibly none."""
 
 
 @runtime_checkable
 class Incremental(Protocol):
-    """A model that hands over every completion as soon as it is there."""
+    """A model that hands over every completion as soon as it is ready."""
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """The position of each request with its completion, in the order of their coming.
+        """Yield the position and completion of each request, in order of arrival.
 
         Closing the iterator early gives up the requests that are not answered yet.
         """
@@ -39,20 +39,20 @@ class Streaming(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether it really does: what wraps a model does as the model does."""
+        """True if it does so; a wrapper forwards the value of its model."""
         ...
 
     def answer(self, feed: Feed) -> Answers:
-        """Completions as they come, with the positions of their requests in all that was fed.
+        """Yield completions as they arrive, with the positions of their requests in the whole feed.
 
-        ``feed`` is called before every step. The iterator ends when it gives nothing and every
-        request is answered. Closing it early gives up what is not answered yet.
+        ``feed`` is called before every step. The iterator ends when ``feed`` returns no request and
+        every request is answered. Closing it early gives up the unanswered requests.
         """
         ...
 
 
 def all_at_once(requests: Sequence[ChatRequest]) -> Feed:
-    """A feed that gives ``requests`` at its first call, and then nothing."""
+    """Return a feed that gives ``requests`` at its first call, and none later."""
     waiting = list(requests)
 
     def feed() -> list[ChatRequest]:
@@ -64,14 +64,14 @@ def all_at_once(requests: Sequence[ChatRequest]) -> Feed:
 
 
 def streams(model: object) -> bool:
-    """Whether ``model`` takes requests while it answers others."""
+    """Return True if ``model`` takes requests while it answers others."""
     return isinstance(model, Streaming) and model.streams
 
 
 def answers_of(model: ChatModel, feed: Feed) -> Answers:
-    """As :meth:`Streaming.answer`, of any model.
+    """Answer the requests of ``feed`` with any model, like :meth:`Streaming.answer`.
 
-    One that does not stream is asked everything that has come up, and again when it is through.
+    A model that does not stream gets all requests present, and the next ones when it has answered.
 
     Raises:
         ModelError: the model did not answer every request.
@@ -89,19 +89,19 @@ def answers_of(model: ChatModel, feed: Feed) -> Answers:
 
 
 def completions_of(model: ChatModel, requests: Sequence[ChatRequest]) -> Answers:
-    """The position of each request with its completion, as early as ``model`` gives it.
+    """Yield the position and completion of each request, as early as ``model`` allows.
 
-    An :class:`Incremental` model is followed as it goes; any other one gives all at the end.
+    An :class:`Incremental` model gives each when it is ready; any other model gives all at the end.
 
     Raises:
         ModelError: the model did not answer every request.
     """
     if not requests:
-        # A model that is not needed need not be loaded.
+        # A model without requests need not be loaded.
         return
     count = 0
     if isinstance(model, Incremental):
-        # Closed at once where this iterator is, so that nothing stays in flight.
+        # Closed together with this iterator, so that no request stays in flight.
         with closing(model.generate_each(requests)) as answered:
             for pair in answered:
                 count += 1
@@ -122,6 +122,6 @@ def _check_count(model: ChatModel, answered: int, asked: int) -> None:
 
 
 def in_order(answers: Answers) -> list[Completion]:
-    """The completions in the order of their requests; ``answers`` is closed, come what may."""
+    """Return the completions in the order of their requests; ``answers`` is closed in any case."""
     with closing(answers):
         return [completion for _, completion in sorted(answers, key=lambda pair: pair[0])]

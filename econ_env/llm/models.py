@@ -1,7 +1,7 @@
-"""The models of one environment: a team's, behind the environment's cache and its budget.
+"""The models of one environment: those of its team, behind the environment's cache and budget.
 
 A request passes the cache first (``RecordingModel``), then the budget (``LimitedModel``), then
-reaches the model: so an answer from the cache costs nothing.
+reaches the model. So an answer from the cache costs nothing.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from econ_env.version import __version__
 
 
 class Models:
-    """Every model of a team by its name, and what asking them has cost.
+    """Every model of a team by its name, with the usage of all of them.
 
-    Nothing is loaded before it is needed: with a cache, a model of which everything is recorded
-    is never loaded, and in a replay no model is.
+    A model is loaded when it is first needed: with a cache, a model whose answers are all recorded
+    is never loaded, and a replay loads none.
 
     Args:
-        team: who answers which request.
-        budget: what all of them together may take.
-        cache: whether completions are kept.
-        cache_path: the file that keeps them; not touched where ``cache`` is ``"off"``.
+        team: assigns models to executors and coordinator.
+        budget: common budget of all models.
+        cache: mode of the cache of completions.
+        cache_path: file of the cache; not touched if ``cache`` is ``"off"``.
     """
 
     def __init__(
@@ -69,34 +69,34 @@ class Models:
             self._models[name] = recorded
 
     def model(self, name: str) -> ChatModel:
-        """The model with this name; it is loaded when it must do something."""
+        """Return the model with this name; it is loaded at its first use."""
         return self._models[name]
 
     @property
     def usage(self) -> Usage:
-        """What models reported to have spent; answers from the cache are not in it."""
+        """Usage that models reported, without answers from the cache."""
         return self._budget.usage
 
     @property
     def usage_from_cache(self) -> Usage:
-        """What answers from the cache had cost when they were recorded."""
+        """Usage of answers from the cache, as it was recorded."""
         return sum([model.saved for model in self._recorded], Usage())
 
     @property
     def spending(self) -> Spending:
-        """What counts against the budget."""
+        """Amounts that count against the budget."""
         return self._budget.spent
 
     def close(self) -> None:
-        """Let go of the cache's file. Models stay: they belong to the process or to a user."""
+        """Close the cache's file. Models stay open: they belong to the process or to a user."""
         if self._store is not None:
             self._store.close()
 
 
 class _Named(ForwardingModel):
-    """The model that a team has under a name by then, loaded at the first use.
+    """A model of a team by its name, looked up again at every use and loaded at the first.
 
-    Not the model of today: it may be closed, and loaded again, while games go on.
+    The model behind the name may change: it may be closed, and loaded again, while games go on.
     """
 
     def __init__(self, team: Team, name: str) -> None:
@@ -105,17 +105,17 @@ class _Named(ForwardingModel):
 
     @property
     def streams(self) -> bool:
-        """Whether it takes requests while it answers others; told without loading it."""
+        """True if it takes requests while it answers others; known without loading it."""
         if self.name in self._team.given:
             return streams(self._team.given[self.name])
         return runs_here(self.name)
 
     def close(self) -> None:
-        """Nothing: the model belongs to the process or to a user."""
+        """Do nothing: the model belongs to the process or to a user."""
 
 
 def _version(team: Team, name: str) -> str:
-    """What the answers of a model depend on besides its name, its settings and the request."""
+    """Return everything a model's answers depend on besides name, settings and request."""
     if name in team.given:
         model = team.given[name]
         return model.version if isinstance(model, Versioned) else ""
@@ -126,7 +126,7 @@ def _version(team: Team, name: str) -> str:
     if name.startswith("hf:"):
         path = name.removeprefix("hf:")
         if not local_version(path):
-            # Not on this machine yet: loading brings it.
+            # Not on this machine yet: loading downloads it.
             team.model(name)
         return local_version(path)
     if family_of(name) == "bundled":

@@ -1,8 +1,8 @@
-"""From the names in ``llm=`` to the models of a team.
+"""Registry of the names in ``llm=``: it assigns models to a team.
 
-Names are checked at once, models are built when they are first asked for: an environment can be
-constructed, copied to another process and forked before a single weight is read. A model that
-was named by a string is shared by every environment of the process.
+Names are checked at once, and models are built when they are first asked: an environment can be
+constructed, copied to another process and forked before any weights are read. A model given by
+its name is shared by all environments of the process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NUM_SIMULATED = 3
 BUNDLED_COORDINATOR = "bundled:coordinator"
 SIMULATED_COORDINATOR = "simulated:coordinator"
 LOCAL = "local:"
-"""Begins the name of a model of the catalogue."""
+"""Prefix of the names of catalogue models."""
 
 ACCEPTED_NAMES = """\
   "bundled"        three small models that ship with this package, dealt out in turn:
@@ -53,31 +53,31 @@ ACCEPTED_NAMES = """\
                    the server better: "vllm:", "sglang:", "llamacpp:", "llamacpp_python:",
                    "ollama:", "transformers:" or "litellm:"
   a ChatModel      any object with name, context_limit, generate, count_tokens and close
-  a list of these  one per executor; any other names one model for everybody"""
+  a list of these  one per executor; anything else is one model for all roles"""
 
 _BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "weights"
 _NUMBERED = re.compile(r"(bundled|simulated):([0-9]+)")
 
-# By process id too: threads do not survive a fork, so a child process builds its own models. By
-# settings where the model is on a server; other models have none.
+# The process id is part of the key because threads do not survive a fork, so a child process
+# builds its own models. Settings are part of it for models on servers; other models have none.
 _shared: dict[tuple[int, str, ApiSettings | None], ChatModel] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Team:
-    """Who answers which request: model names of the executors and of the coordinator."""
+    """The models of a team: names for the executors and for the coordinator."""
 
     executors: tuple[str, ...]
     """Name of executor i's model, at position i."""
     coordinator: str
     given: Mapping[str, ChatModel] = field(default_factory=lambda: MappingProxyType({}))
-    """Models that came as objects, by name. They belong to whoever made them."""
+    """Models given as objects, by name. They belong to the caller."""
     api: ApiSettings = field(default_factory=ApiSettings)
-    """How models on servers are asked, those that came as objects excepted."""
+    """Settings of models on servers, except for models given as objects."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every model of the team once, the coordinator's first."""
+        """Names of all models of the team, each once, the coordinator's first."""
         return tuple(dict.fromkeys((self.coordinator, *self.executors)))
 
     @property
@@ -90,7 +90,7 @@ class Team:
         return "instruct" if name in self.given else family_of(name)
 
     def model(self, name: str) -> ChatModel:
-        """The model with this name; built now if this process has not used it yet.
+        """Return the model with this name; it is built if this process has not used it yet.
 
         Raises:
             ModelError: it cannot be loaded.
@@ -107,21 +107,21 @@ def resolve_models(
     *,
     api: ApiSettings | None = None,
 ) -> Team:
-    """Deal models out to ``n_agents`` executors and a coordinator. Loads nothing.
+    """Assign models to ``n_agents`` executors and a coordinator. Loads nothing.
 
     Args:
-        llm: a model for everybody, ``"bundled"`` or ``"simulated"`` to deal out that family in
+        llm: one model for all roles, ``"bundled"`` or ``"simulated"`` to deal out that family in
             turn, or a list with one model per executor, in which these two words stand for the
-            model that the executor at their position is dealt.
+            model of the family that is dealt to that position.
         n_agents: number of executors, at least 1.
-        coordinator: the coordinator's model. None: ``simulated:coordinator`` where the first
-            executor is simulated, ``bundled:coordinator`` where it was dealt from ``"bundled"``,
-            else the first executor's model.
-        api: how models on servers are asked.
+        coordinator: the coordinator's model. None: ``simulated:coordinator`` if the first executor
+            is simulated, ``bundled:coordinator`` if it was dealt from ``"bundled"``, else the first
+            executor's model.
+        api: settings of models on servers.
 
     Raises:
-        ModelError: a name that is not known, a list of the wrong length, two models under one
-            name, or a server that cannot do what ``api`` asks for.
+        ModelError: a name is unknown, a list has the wrong length, two models share a name, or a
+            server cannot do what ``api`` asks for.
     """
     api = ApiSettings() if api is None else api
     if isinstance(llm, (str, ChatModel)):
@@ -160,7 +160,7 @@ def resolve_models(
 
 
 def family_of(name: str) -> Family:
-    """What the model with this resolved name speaks."""
+    """Return the kind of prompts that the model with this resolved name understands."""
     if name.startswith("bundled:"):
         return "bundled"
     if name.startswith("simulated:"):
@@ -174,7 +174,7 @@ def runs_here(name: str) -> bool:
 
 
 def bundled_folder(name: str) -> Path:
-    """Where the files of the bundled model with this resolved name are.
+    """Return the folder with the files of the bundled model with this resolved name.
 
     Raises:
         ModelError: they are missing.
@@ -186,11 +186,11 @@ def bundled_folder(name: str) -> Path:
 
 
 def shared_model(name: str, api: ApiSettings | None = None) -> ChatModel:
-    """The process-wide model with this resolved name, built at its first use.
+    """Return the process-wide model with this resolved name, built at its first use.
 
     Args:
         name: of the model.
-        api: how it is asked if it is on a server: other settings, another client.
+        api: settings for a model on a server; other settings give another client.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -200,7 +200,7 @@ def shared_model(name: str, api: ApiSettings | None = None) -> ChatModel:
     model = _shared.get(key)
     if model is None:
         built = _build(name, settings)
-        # Another thread may have been faster: all of the process share the one that came first.
+        # Another thread may have been faster: all threads share the first model built.
         model = _shared.setdefault(key, built)
         if model is not built:
             built.close()
@@ -208,13 +208,13 @@ def shared_model(name: str, api: ApiSettings | None = None) -> ChatModel:
 
 
 def close_shared_models() -> None:
-    """Release every model this process has loaded by name. The next use loads it again."""
+    """Close every model that this process has loaded by name. The next use loads it again."""
     for key in [key for key in _shared if key[0] == os.getpid()]:
         _shared.pop(key).close()
 
 
 def _dealt(spec: ModelSpec, index: int) -> ModelSpec:
-    """What executor ``index`` gets of a whole family, or the one model that ``spec`` is."""
+    """Return the family member that executor ``index`` is dealt, or the model ``spec`` itself."""
     if spec == "bundled":
         return f"bundled:{index % NUM_BUNDLED}"
     if spec == "simulated":
@@ -223,7 +223,7 @@ def _dealt(spec: ModelSpec, index: int) -> ModelSpec:
 
 
 def _default_coordinator(first: ModelSpec) -> ModelSpec:
-    """Who coordinates where nobody was named, by the first executor's entry in ``llm``.
+    """Return the default coordinator for the first executor's entry in ``llm``.
 
     A whole family brings its own coordinator; a single model does every role itself.
     """
@@ -235,7 +235,7 @@ def _default_coordinator(first: ModelSpec) -> ModelSpec:
 
 
 def _name_of(spec: ModelSpec, api: ApiSettings) -> str:
-    """The resolved and checked name of one model."""
+    """Return the resolved and checked name of one model."""
     if isinstance(spec, str):
         name = {"bundled": BUNDLED_COORDINATOR, "simulated": "simulated:0"}.get(spec, spec)
         _check_name(name, api)
@@ -285,6 +285,6 @@ def _build(name: str, settings: ApiSettings | None) -> ChatModel:
     if family == "instruct":
         return LocalModel(name.removeprefix("hf:"), name=name)
     path = bundled_folder(name)
-    # On the CPU everywhere: they are too small to gain from a GPU, and another device rounds in
-    # another way, so the same seed would play another game there.
+    # Always on the CPU: they are too small to gain from a GPU, and another device rounds
+    # differently, so the same seed would play another game there.
     return LocalModel(str(path), name=name, device="cpu")

@@ -1,8 +1,8 @@
-"""What travels between the game and a language model.
+"""Requests to language models and their completions: plain data of the game.
 
-A :class:`ChatRequest` says everything about one call, a :class:`Completion` everything about its
-outcome. Both are frozen plain data: the same request always means the same call, so that a run
-can be recorded, replayed and compared byte by byte.
+A :class:`ChatRequest` describes one call completely, a :class:`Completion` its outcome. Both are
+frozen plain data: the same request always means the same call, so that a run can be recorded,
+replayed and compared byte by byte.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from econ_env.errors import EconError
 
 Role = Literal["strategy", "local_strategy", "execute", "local_commit", "commit"]
-"""What a call is for. The two ``local_*`` roles exist only when executors form groups."""
+"""Purpose of a call. The two ``local_*`` roles exist only if executors form groups."""
 
 FinishReason = Literal["stop", "length", "error"]
 
 TOKENS_PER_MESSAGE = 8
-"""What a chat template adds to one message where it is not known: enough for markers of turns, not
-for a template that writes sentences of its own."""
+"""Assumed tokens that a chat template adds to a message, if not known: enough for markers of turns,
+not for a template that writes sentences of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +36,8 @@ class ChatRequest:
     """One call of a language model.
 
     ``temperature`` 0 means greedy decoding. ``repetition_penalty`` is multiplicative with the
-    meaning it has in Hugging Face transformers: logits of tokens already present in prompt or
-    output are divided by it where positive and multiplied where negative; 1 is neutral.
+    meaning it has in Hugging Face transformers: positive logits of tokens already present in prompt
+    or output are divided by it, negative ones multiplied; 1 is neutral.
     """
 
     messages: tuple[Message, ...]
@@ -51,11 +51,11 @@ class ChatRequest:
     """Name of the :class:`ChatModel` that answers; the driver routes by it."""
     role: Role
     schema: str | None = None
-    """JSON schema, as JSON text, that the completion must keep to; None: free text. An engine that
-    can constrain what it writes does; any other one leaves it to the words of the prompt."""
+    """JSON schema, as JSON text, that the completion must satisfy; None: free text. An engine with
+    constrained decoding enforces it; any other one only has the words of the prompt."""
 
     def to_json(self) -> dict[str, Any]:
-        """The request as JSON-serialisable data, in a fixed key order; without an empty schema."""
+        """Return the request as JSON-serialisable data in a fixed key order; no empty schema."""
         data = asdict(self)
         if self.schema is None:
             del data["schema"]
@@ -64,7 +64,7 @@ class ChatRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """Tokens and requests spent. Adds up with ``+``."""
+    """Tokens and requests used. Two of them add up with ``+``."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -90,9 +90,9 @@ class Usage:
 class Completion:
     """The outcome of one :class:`ChatRequest`.
 
-    ``error`` is None on success. A failed request carries a message for people in ``error`` and
-    ``finish_reason == "error"``; it is never raised, so that the other requests of the batch
-    are not lost.
+    ``error`` is None on success. A failed request has a message for people in ``error`` and
+    ``finish_reason == "error"``; it is not raised, so that the other requests of the batch are
+    not lost.
     """
 
     text: str
@@ -102,7 +102,7 @@ class Completion:
 
     @classmethod
     def failure(cls, error: str, usage: Usage | None = None) -> Completion:
-        """A completion that stands for a failed request."""
+        """Return a completion for a failed request."""
         return cls(text="", usage=usage or Usage(), finish_reason="error", error=error)
 
 
@@ -118,19 +118,19 @@ class ChatModel(Protocol):
     """Anything that answers chat requests in order."""
 
     name: str
-    """The string that requests name in ``ChatRequest.model``."""
+    """Its name in ``ChatRequest.model``."""
 
     @property
     def context_limit(self) -> int | None:
-        """Tokens of prompt and completion together that the model accepts; None: not known."""
+        """Most tokens of prompt and completion together that the model accepts; None: not known."""
         ...
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
-        """Answer every request, in the order given. One failure never loses the others."""
+        """Answer every request, in the order given. A failure never loses the other answers."""
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Number of tokens of ``text`` (an upper estimate where no tokenizer is at hand)."""
+        """Return the number of tokens of ``text`` (an upper estimate without a tokenizer)."""
         ...
 
     def close(self) -> None:
@@ -140,14 +140,14 @@ class ChatModel(Protocol):
 
 @runtime_checkable
 class MeasuresTemplate(Protocol):
-    """A model that knows what its chat template adds, besides being a ``ChatModel``."""
+    """A ``ChatModel`` that knows how many tokens its chat template adds."""
 
     @property
     def tokens_per_message(self) -> int:
-        """Tokens that the template adds to one message at most."""
+        """Most tokens that the template adds to one message."""
         ...
 
 
 def tokens_per_message(model: object) -> int:
-    """What the template of ``model`` adds to a message: as it says, else the usual amount."""
+    """Return the tokens that the template of ``model`` adds to a message, or the usual number."""
     return model.tokens_per_message if isinstance(model, MeasuresTemplate) else TOKENS_PER_MESSAGE

@@ -1,4 +1,4 @@
-"""Three small language models and their coordinator, as data: name ``llm="bundled"``.
+"""Three small language models and their coordinator, as data: ``llm="bundled"``.
 
 The makers are in ``tools/bundled_models`` of the repository, the measurements in ``MODEL_CARD.md``.
 """

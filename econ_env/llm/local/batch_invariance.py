@@ -1,8 +1,8 @@
-"""Checks on this machine that a row's logits do not feel the rest of the batch.
+"""Checks on this machine that a row's logits do not depend on the rest of the batch.
 
-Whether a matrix product sums a row in the same order for any number of rows is a property of the
-processor and its kernels, and nobody promises it. It holds in float32 with MKL on AVX-512 (from
-16 rows on) and does not on AVX2. So it is measured, with the model itself, before it is relied on.
+The order in which a matrix product sums a row may depend on the number of rows. That is a property
+of the processor and its kernels, and is not guaranteed. The order is constant in float32 with
+MKL on AVX-512 (from 16 rows on), and not on AVX2. So it is measured, with the model itself.
 
 This module imports torch; import it only where a model runs.
 """
@@ -17,23 +17,23 @@ import torch
 from econ_env.llm.local.decode_loop import DecodeLoop
 
 _LENGTHS = (7, 40, 75, 200)
-"""Lengths of the prompts tried. From 192 on, attention takes queries in larger groups."""
+"""Lengths of the prompts tried. From 192 on, attention handles queries in larger groups."""
 
 _SIZES = (17, 20, 27, 32, 48, 64)
-"""Batch sizes tried: both sides of what kernels take as one block, and no block at all."""
+"""Batch sizes tried: multiples of the block sizes of kernels, and sizes between them."""
 
 _STEPS = 2
-"""Tokens fed after each prompt, so that the keys and values of earlier ones are used as well."""
+"""Tokens fed after each prompt, so that the keys and values of earlier tokens are used as well."""
 
 
 def rows_stand_alone(loop: DecodeLoop, *, vocabulary: int, context_limit: int | None) -> bool:
-    """Whether logits are equal to the last bit, alone and in batches of several sizes.
+    """Return True if logits are equal to the last bit, alone and in batches of several sizes.
 
-    Takes 0.2 to 0.8 s of one core with 2 million parameters. Finding no difference in these shapes
-    is evidence for the others, not proof.
+    Takes 0.2 to 0.8 s of one core with 2 million parameters. No difference in these shapes is
+    evidence for the other shapes, not proof.
 
     Args:
-        loop: the model's decode loop; the model is in the format in question, on a CPU.
+        loop: the model's decode loop; the model has the number format in question, on a CPU.
         vocabulary: ids below it are tried.
         context_limit: prompts are cut to fit it.
     """
@@ -63,7 +63,7 @@ def _logits(
     fed: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
     member: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
 ) -> torch.Tensor:
-    """Logits (1 + steps, rows, vocabulary) where row i is prompt ``member[i]``.
+    """Return logits (1 + steps, rows, vocabulary), where row i is prompt ``member[i]``.
 
     ``fed`` (prompts, steps) holds the tokens that follow each prompt.
     """

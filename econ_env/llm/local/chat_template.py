@@ -1,8 +1,9 @@
-"""The chat template of a tokenizer: tried out once, and rendered without looking at the clock.
+"""The chat template of a tokenizer: tried out when loaded, and rendered with a fixed date.
 
-A template is a program that comes with a model, and models differ in what theirs accepts and
-writes. So it is run on a few known conversations when the model is loaded: what it refuses is known
-then and not in the middle of an episode, and what it writes around the messages is known too.
+A template is a program that comes with a model, and templates differ in the messages they accept
+and the text they write. So each is run on a few known conversations when the model is loaded: that
+shows at once, and not in the middle of an episode, which messages it refuses, and which text it
+writes around messages.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 DATE = "26 Jul 2024"
-"""The day that every template takes for today: the one that Llama 3.1 falls back to."""
+"""The date that every template gets as today: the default of Llama 3.1."""
 
 _DATE_PARTS = {
     "%d": "26",
@@ -35,8 +36,8 @@ _DATE_PARTS = {
     "%M": "00",
     "%S": "00",
 }
-# transformers hands templates a function strftime_now that reads the clock, and makes a text of any
-# function that is passed in its place. A macro of that name, in front of the template, hides it.
+# transformers gives templates a function strftime_now that reads the clock, and replaces any
+# function passed instead by its text. A macro of that name, in front of the template, hides it.
 _FIXED_CLOCK = (
     "{% macro strftime_now(format) %}{{ format"
     + "".join(f"|replace('{code}', '{part}')" for code, part in _DATE_PARTS.items())
@@ -50,20 +51,20 @@ _PROBES = re.compile("|".join(probe.content for probe in (_SYSTEM, _USER, _ASSIS
 
 
 class PromptError(EconError):
-    """Messages that cannot become a prompt for this model. The text is for people."""
+    """Messages cannot become a prompt for this model. The text is for people."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """A known conversation and what the template made of it."""
+    """A known conversation, and the text that the template made of it."""
 
     messages: tuple[Message, ...]
     text: str
 
     def frame(self) -> list[str]:
-        """What the template wrote: the line before the first message, and all that follows it."""
+        """Return the template's own text: the line before the first message, and all after it."""
         before, *after = _PROBES.split(self.text)
         return [(before.strip().splitlines() or [""])[-1], *after]
 
@@ -72,17 +73,17 @@ class ChatTemplate:
     """A tokenizer's chat template.
 
     Args:
-        tokenizer: has the template.
+        tokenizer: tokenizer with the template.
         source: the model's name, for errors.
 
     Raises:
-        ModelError: there is no chat template, or it cannot write a single message of a user.
+        ModelError: there is no chat template, or it cannot render a single user message.
     """
 
     takes_system: bool
-    """Whether a system message is accepted and appears in the prompt."""
+    """True if a system message is accepted and appears in the prompt."""
     trials: tuple[Trial, ...]
-    """The conversations that it was tried on and did not refuse."""
+    """Conversations that were tried and not refused."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, source: str) -> None:
         if not tokenizer.chat_template:
@@ -97,13 +98,13 @@ class ChatTemplate:
             alone = Trial(messages=(_USER,), text=self.render((_USER,)))
         except (PromptError, ValueError) as error:
             raise ModelError(
-                f"The chat template of {source!r} cannot write one message of a user ({error}). "
+                f"The chat template of {source!r} cannot render a single user message ({error}). "
                 "Use another version of this model, or save a template that can: "
                 "tokenizer.chat_template = '...'; tokenizer.save_pretrained(folder)."
             ) from error
         if _USER.content not in alone.text:
             raise ModelError(
-                f"The chat template of {source!r} leaves out what the user says: it is not a "
+                f"The chat template of {source!r} leaves out the user's text: it is not a "
                 "template for plain text. Use an instruction-tuned text model."
             )
         with_system = self._try((_SYSTEM, _USER))
@@ -111,7 +112,7 @@ class ChatTemplate:
         self.trials = (alone, *with_system, *self._try((_USER, _ASSISTANT, _USER)))
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The prompt as text, up to where the assistant's turn begins. Today is :data:`DATE`.
+        """Render the prompt up to the beginning of the assistant's turn. The date is :data:`DATE`.
 
         Raises:
             PromptError: the template refuses the messages.
@@ -132,7 +133,7 @@ class ChatTemplate:
         return str(text)
 
     def _try(self, messages: tuple[Message, ...]) -> list[Trial]:
-        """The trial, or nothing where the template refuses these messages."""
+        """Return the trial in a list; an empty list if the template refuses these messages."""
         try:
             return [Trial(messages=messages, text=self.render(messages))]
         except PromptError:
@@ -140,9 +141,9 @@ class ChatTemplate:
 
 
 def fold_system(messages: Sequence[Message]) -> list[Message]:
-    """``messages`` for a model that knows no system message.
+    """Rewrite ``messages`` for a model without system messages.
 
-    Their text goes in front of the first message of the user, or becomes one where there is none.
+    The system text is put in front of the first user message; without one it becomes one.
     """
     system = [message.content for message in messages if message.role == "system"]
     rest = [message for message in messages if message.role != "system"]

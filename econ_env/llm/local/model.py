@@ -1,31 +1,32 @@
 """Language models that run in this process: any Hugging Face causal model with a chat template.
 
-What a request's text depends on. It depends on the request, its seed among it, and on nothing
-else of the batch. Every row draws from a stream of its own, so only rounding could carry anything
-from row to row: kernels sum in an order that may depend on the shape of the batch. Small models
-(up to 50 million parameters, on a CPU, with ``dtype="auto"``) are kept from it in one of two ways:
+**Reproducibility.** The text of a request depends on the request, including its seed, and on
+nothing else in the batch. Every row draws from its own stream of random numbers, so only rounding
+could carry an effect from row to row: kernels sum in an order that may depend on the shape of the
+batch. Small models (up to 50 million parameters, on a CPU, with ``dtype="auto"``) avoid this in one
+of two ways:
 
 1. float32, in shapes in which kernels keep the order of their sums: at least 16 rows, padding in
    multiples of 16, and beyond 512 positions only equal widths together. Logits are then equal to
-   the last bit. Whether they are is a matter of the processor, so it is checked when the model is
-   loaded. What remains is that a shape that was not tried behaves differently; then a logit moves
-   by about 1e-5, and about one token in 1e5 changes.
-2. float64 where that check fails (AVX2 processors, as measured): the batch moves a logit by about
+   the last bit. That depends on the processor, so it is checked when the model is loaded. A shape
+   that was not checked may still behave differently; then a logit changes by about 1e-5, and about
+   one token in 1e5 changes.
+2. float64 if that check fails (AVX2 processors, as measured): the batch changes a logit by about
    4e-15, and about one token in 1e14 changes. It takes 1.6 times as long.
 
-For other models the shapes are held in float32 as well (without the rule about 512 positions), but
-nothing is checked: expect at most one changed token in 1e5. In 16-bit formats, which are their
-default, a batch of another composition moves logits by up to a hundredth, and up to one token in a
-hundred changes; the same requests in the same order give the same texts. ``dtype="float64"`` makes
-it exact for any model that is affordable in it.
+Other models use the same shapes in float32 (without the rule about 512 positions), but nothing is
+checked: expect at most one changed token in 1e5. In 16-bit formats, which are their default,
+another composition of the batch changes logits by up to a hundredth, and up to one token in a
+hundred; the same requests in the same order give the same texts. ``dtype="float64"`` makes it exact
+for any model for which it is affordable.
 
-How requests run. Those of small models run in batches that are cut beforehand, so that everything
-about them, counts of shared prompts included, follows from the list of requests. Other models take
-requests while they answer (:meth:`LocalModel.answer`), and rows enter and leave one batch
+**Batches.** Requests to small models run in batches that are formed beforehand, so that everything
+about them, including the counts of shared prompts, follows from the list of requests. Other models
+accept requests while they answer (:meth:`LocalModel.answer`), and rows enter and leave one batch
 (:mod:`econ_env.llm.local.scheduler`).
 
-Rounding logits to a grid does not help: a coarser grid is crossed less often but moves a logit
-further when it is, and the expected number of changed tokens stays the same.
+Rounding logits to a grid does not help: values cross a coarser grid less often but then change by
+more, so the expected number of changed tokens stays the same.
 """
 
 from __future__ import annotations
@@ -49,19 +50,19 @@ if TYPE_CHECKING:
     from econ_env.llm.local.scheduler import Capacity
 
 SMALL_MODEL_ROWS = 64
-"""Most rows of one batch of a small model."""
+"""Largest number of rows in a batch of a small model."""
 
 CPU_ROWS, GPU_ROWS = 128, 256
-"""Most rows of other models. On two cores 128 give a tenth more tokens per second than 64, and
-further ones nothing."""
+"""Largest number of rows of other models. On two cores 128 rows give a tenth more tokens per second
+than 64; more rows give no gain."""
 
 CPU_CHUNK, GPU_CHUNK = 512, 8192
-"""Positions of prompts that are computed between two steps: enough to keep the processor busy."""
+"""Positions of prompts computed between two steps: enough to keep the processor busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Session:
-    """What an open model holds."""
+    """State of an open model."""
 
     checkpoint: LoadedModel
     encoder: PromptEncoder
@@ -69,28 +70,27 @@ class _Session:
 
 
 class LocalModel:
-    """A :class:`~econ_env.llm.types.ChatModel` whose weights live in this process.
+    """A :class:`~econ_env.llm.types.ChatModel` whose weights are in this process.
 
-    Weights are loaded at once, and shared by all instances of the process that name the same
-    path, format and device. An instance can be pickled: the copy loads the weights again.
+    Weights are loaded at once, and shared by all instances of the process with the same path,
+    format and device. An instance can be pickled: the copy loads the weights again.
 
     Args:
         path: a folder written by ``save_pretrained``, or an id on the Hugging Face hub.
-        name: what requests name in ``ChatRequest.model``; None: ``"hf:" + path``.
+        name: its name in ``ChatRequest.model``; None: ``"hf:" + path``.
         dtype: number format of the weights: ``"float64"``, ``"float32"``, ``"bfloat16"``,
-            ``"float16"``, or ``"auto"``: for a small model on a CPU as said above, for another one
-            there bfloat16 where the processor multiplies in it, else float32; on other devices
-            the checkpoint's 16-bit format, or bfloat16.
-        device: a torch device such as ``"cuda:1"``; None: ``cuda`` where there is one, else
-            ``cpu``.
-        max_batch_rows: most requests that run side by side; None: 64 of a small model on a CPU,
-            128 of another one there, 256 on other devices.
-        cache_bytes: most memory for keys and values of the requests of one call, of models that
-            are not small. A request that would not fit beside the others waits. None: half of what
-            is free once the weights are loaded.
+            ``"float16"``, or ``"auto"``. Auto: for a small model on a CPU as described in this
+            module; for other models on a CPU bfloat16 if the processor multiplies in it, else
+            float32; on other devices the checkpoint's 16-bit format, or bfloat16.
+        device: a torch device such as ``"cuda:1"``; None: ``cuda`` if available, else ``cpu``.
+        max_batch_rows: largest number of requests that run side by side; None: 64 for a small model
+            on a CPU, 128 for another model on a CPU, 256 on other devices.
+        cache_bytes: largest memory for keys and values of the requests of one call, for models that
+            are not small. A request that does not fit beside the others waits. None: half of the
+            free memory after the weights are loaded.
         threads: torch threads while this model generates (the process's setting is restored
-            after each call); None: one for a small model on a CPU, which is fastest there and
-            part of the promise above, else the process's setting.
+            after each call); None: one for a small model on a CPU, which is fastest and required
+            for reproducibility, else the process's setting.
 
     Raises:
         ModelError: the model does not exist, cannot be reached or cannot be used.
@@ -100,7 +100,7 @@ class LocalModel:
     name: str
     context_limit: int | None
     tokens_per_message: int
-    """What the chat template adds to one message at most, measured when the model is loaded."""
+    """Most tokens that the chat template adds to a message, measured when the model is loaded."""
 
     def __init__(
         self,
@@ -137,8 +137,8 @@ class LocalModel:
         """Answer every request, in the order given.
 
         A request that is invalid or does not fit the context becomes a failed completion. So
-        does one on which the model fails even when it runs alone; the others are not affected.
-        ``usage.completion_tokens`` counts every generated token, the end token included;
+        does a request on which the model fails even alone; the others are not affected.
+        ``usage.completion_tokens`` counts every generated token, including the end token;
         ``usage.cached_tokens`` counts a prompt that another request of the same batch paid for.
 
         Raises:
@@ -147,10 +147,10 @@ class LocalModel:
         return in_order(self.generate_each(requests))
 
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
-        """As :meth:`generate`, but every completion comes as soon as it is there.
+        """Answer every request; yield each completion as soon as it is ready.
 
-        That is with its batch where the model is small. Closing the iterator early gives up what
-        is not finished.
+        For a small model, that is when its batch is done. Closing the iterator early drops the
+        unfinished requests.
         """
         if self.streams:
             return self.answer(all_at_once(requests))
@@ -158,11 +158,11 @@ class LocalModel:
 
     @property
     def streams(self) -> bool:
-        """Whether :meth:`answer` takes requests while it answers others: not of a small model."""
+        """True if :meth:`answer` takes requests while it answers others; False for small models."""
         return not self._open().checkpoint.small
 
     def answer(self, feed: Feed) -> Answers:
-        """Answer what ``feed`` gives; see :class:`~econ_env.llm.incremental.Streaming`.
+        """Answer the requests of ``feed``; see :class:`~econ_env.llm.incremental.Streaming`.
 
         Raises:
             ModelError: the model was closed.
@@ -184,7 +184,7 @@ class LocalModel:
                     scheduler.submit(index, row)
             count += len(requests)
             if scheduler.busy:
-                # Not across a yield: whoever takes the completions may stop, or take their time.
+                # Not across a yield: the caller may stop there, or take a long time.
                 with checkpoint.lock, torch_threads(self._thread_count(checkpoint)):
                     finished = scheduler.step()
                 for index, outcome in finished:
@@ -193,7 +193,7 @@ class LocalModel:
                 return
 
     def _in_batches(self, requests: Sequence[ChatRequest]) -> Answers:
-        """Answer in batches that are cut beforehand."""
+        """Answer in batches that are formed beforehand."""
         from econ_env.llm.local.scheduler import decoded_apart
 
         session = self._open()
@@ -212,15 +212,15 @@ class LocalModel:
 
     @property
     def version(self) -> str:
-        """What tells its weights, and how they are computed with, from others of its name."""
+        """Text that identifies its weights and number format, for the keys of a cache."""
         return f"{self._dtype} {local_version(self._path)}"
 
     def count_tokens(self, text: str) -> int:
-        """Number of tokens of ``text``, without the chat template around it."""
+        """Return the number of tokens of ``text``, without the chat template around it."""
         return self._open().encoder.count(text)
 
     def close(self) -> None:
-        """Let go of the weights, which are freed when no instance holds them.
+        """Release the weights, which are freed when no instance holds them.
 
         May be called twice. The model answers nothing afterwards.
         """
@@ -262,7 +262,7 @@ class LocalModel:
                 usage,
             )
         said = outcome.tokens[:-1] if outcome.ended else outcome.tokens
-        # The tokenizer must not tidy up spaces: the text is what the model said.
+        # The tokenizer must not tidy up spaces: the text must be exactly the model's.
         text = session.checkpoint.tokenizer.decode(
             list(said), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
@@ -272,7 +272,7 @@ class LocalModel:
 
 
 def _capacity(checkpoint: LoadedModel, *, rows: int | None, cache_bytes: int | None) -> Capacity:
-    """What may be in the works at once, as asked for or by what there is."""
+    """Return the limits of what is generated at once, as requested or from the free memory."""
     from econ_env.llm.local.memory import available_bytes
     from econ_env.llm.local.scheduler import Capacity
 
@@ -292,7 +292,7 @@ def _capacity(checkpoint: LoadedModel, *, rows: int | None, cache_bytes: int | N
 def _rows(
     session: _Session, requests: Sequence[ChatRequest], context_limit: int | None
 ) -> list[DecodeRow | PromptError]:
-    """Every request as a row to decode, or why it cannot be one; equal prompts encoded once."""
+    """Convert every request to a row, or to its error; equal prompts are encoded once."""
     encoded: dict[tuple[Message, ...], tuple[int, ...] | PromptError] = {}
     rows = []
     for request in requests:
@@ -312,7 +312,7 @@ def _encode(encoder: PromptEncoder, messages: tuple[Message, ...]) -> tuple[int,
 def _row(
     request: ChatRequest, prompt: tuple[int, ...] | PromptError, context_limit: int | None
 ) -> DecodeRow | PromptError:
-    """The request as a row to decode, or why it cannot be one."""
+    """Convert a request to a row to decode, or to the error that prevents it."""
     from econ_env.llm.local.sampler import DecodeRow
 
     fault = _fault(request)
@@ -339,10 +339,10 @@ def _row(
 def _batches(
     rows: Mapping[int, DecodeRow], *, block: int | None, largest: int
 ) -> Iterator[list[int]]:
-    """Indices of ``rows`` in batches of at most ``largest``.
+    """Yield the keys of ``rows`` in batches of at most ``largest``.
 
-    Equal prompts come side by side, so that one batch shares them, and similar lengths together.
-    Where a batch would take more than ``block`` positions, it holds one padded width only.
+    Equal prompts are next to each other, so that a batch shares them, and so are similar lengths.
+    If a batch would take more than ``block`` positions, its rows have equal padded widths.
     """
     from econ_env.llm.local.decode_loop import padded_width
 
@@ -371,7 +371,7 @@ def _rebuild(
     cache_bytes: int | None,
     threads: int | None,
 ) -> LocalModel:
-    """A model like the pickled one, in the process that unpickles it."""
+    """Create a model like the pickled one, in the process that unpickles it."""
     return LocalModel(
         path,
         name=name,
@@ -384,7 +384,7 @@ def _rebuild(
 
 
 def _fault(request: ChatRequest) -> str | None:
-    """What is wrong with the sampling settings of ``request``; None: nothing."""
+    """Return an error in the sampling settings of ``request``; None: there is none."""
     if not (math.isfinite(request.temperature) and request.temperature >= 0):
         return f"temperature must be finite and at least 0, not {request.temperature}"
     if not (math.isfinite(request.repetition_penalty) and request.repetition_penalty > 0):

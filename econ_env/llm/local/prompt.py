@@ -1,10 +1,10 @@
-"""From chat messages to the tokens of a prompt, with message text that cannot pose as control.
+"""Encoding of chat messages into the tokens of a prompt; message text cannot act as control tokens.
 
-A response of one model travels into the prompt of another. If it contains the literal text of a
-control token, ``<|end|>`` say, a tokenizer would turn it into the token itself, and a message
-could end its own turn and write the next. Some templates mark turns with ordinary text instead,
-``[/INST]`` say, and there the text alone is enough. So both are broken up before the chat template
-is applied, and that no control token is left is checked.
+A response of one model becomes part of the prompt of another. If it contains the literal text of a
+control token, ``<|end|>`` for example, a tokenizer would turn it into the token itself, and a
+message could end its own turn and write the next. Some templates mark turns with ordinary text,
+``[/INST]`` for example, and there the text alone is enough. So both are broken up before the chat
+template is applied, and a check follows that no control token is left.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SHORTEST_MARKER = 3
-"""Characters. Shorter texts between turns, such as ``A:``, are too common to be broken up."""
+"""Shortest marker that is broken up, in characters. Shorter texts between turns, such as ``A:``,
+are too common."""
 
 _TAG = re.compile(r"<[^\s<>]+>|\[[^\s\[\]]+\]")
-"""A marker in brackets, which counts without the rest of its line too."""
+"""A marker in brackets, which counts even without the rest of its line."""
 
 
 class PromptEncoder:
     """Encodes messages with a tokenizer and its chat template.
 
-    Where the template knows no system message, its text goes in front of the user's first message.
+    If the template has no system messages, their text is put in front of the first user message.
 
     Args:
-        tokenizer: the model's.
+        tokenizer: the model's tokenizer.
         source: the model's name, for errors.
 
     Raises:
@@ -41,12 +42,12 @@ class PromptEncoder:
     """
 
     tokens_per_message: int
-    """What the template adds to one message at most, measured on short conversations."""
+    """Most tokens that the template adds to a message, measured on short conversations."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, source: str) -> None:
         self._template = ChatTemplate(tokenizer, source=source)
         self._tokenizer = tokenizer
-        # Not every control token is marked special: what the template itself writes counts too.
+        # Not every control token is marked special: those in the template's own text count too.
         control = {
             token_id: token.content
             for token_id, token in tokenizer.added_tokens_decoder.items()
@@ -59,11 +60,11 @@ class PromptEncoder:
         self.tokens_per_message = max(map(self._overhead, self._template.trials))
 
     def encode(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """The prompt's tokens, ending where the assistant's turn begins.
+        """Return the prompt's tokens, up to the beginning of the assistant's turn.
 
         Raises:
-            PromptError: the template refuses the messages, or a control token cannot be kept out
-                of their text.
+            PromptError: the template refuses the messages, or a control token cannot be removed
+                from their text.
         """
         if not messages:
             raise PromptError("the request has no messages")
@@ -75,23 +76,23 @@ class PromptEncoder:
         return tuple(self._tokens(self._template.render(plain)))
 
     def count(self, text: str) -> int:
-        """Number of tokens that ``text`` takes in a prompt, without a template around it."""
+        """Return the number of tokens of ``text`` in a prompt, without a template around it."""
         return len(self._tokens(self._broken_up(text)))
 
     def _tokens(self, text: str) -> list[int]:
-        # Halves of surrogate pairs, which a model's broken output may hold, become "?".
+        # Halves of surrogate pairs, possible in a model's broken output, become "?".
         valid = text.encode("utf-8", "replace").decode("utf-8")
         # verbose=False: the context limit is checked by the caller, per request and with numbers.
         encoded = self._tokenizer(valid, add_special_tokens=False, verbose=False)
         return list(encoded["input_ids"])
 
     def _overhead(self, trial: Trial) -> int:
-        """Tokens that the template adds to one message of ``trial``, rounded up."""
+        """Return the tokens that the template adds to one message of ``trial``, rounded up."""
         contents = sum(self.count(message.content) for message in trial.messages)
         return math.ceil((len(self._tokens(trial.text)) - contents) / len(trial.messages))
 
     def _plain(self, content: str) -> str:
-        """``content`` with a space inside every control token's literal and every turn marker."""
+        """Break up control tokens and turn markers in ``content`` with a space in each."""
         content = self._broken_up(content)
         # Normalisation can still produce a control token from text that does not contain it.
         if self._control_ids.intersection(self._tokens(content)):
@@ -106,9 +107,10 @@ class PromptEncoder:
 
 
 def _turn_markers(trials: Iterable[Trial], tokens: Iterable[str]) -> set[str]:
-    """Texts, a line or a tag each, that a template writes around messages beside control tokens.
+    """Return the texts, a line or a tag each, that a template writes around messages.
 
-    Not among them: plain words, such as the ``user`` of ``<|im_start|>user``, and very short texts.
+    Control tokens, plain words (such as the ``user`` of ``<|im_start|>user``) and very short texts
+    are left out.
     """
     control = _any_of(tokens)
     lines = {
@@ -127,8 +129,8 @@ def _turn_markers(trials: Iterable[Trial], tokens: Iterable[str]) -> set[str]:
 
 
 def _any_of(literals: Iterable[str]) -> re.Pattern[str] | None:
-    """Matches any of the literals; None: there are none."""
-    # Longest first: of two literals that begin alike, the whole one is broken.
+    """Return a pattern for any of the literals; None: there are none."""
+    # Longest first: if two literals begin alike, the longer one is broken up.
     ordered = sorted(literals, key=lambda literal: (-len(literal), literal))
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 

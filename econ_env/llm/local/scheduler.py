@@ -1,9 +1,9 @@
-"""Continuous batching: rows that wait enter a running batch as soon as others leave it.
+"""Continuous batching: waiting rows enter a running batch as soon as others leave it.
 
-Between two steps of the running rows at most one chunk of waiting prompts is computed, so that
-rows do not stand still while a long prompt is read. Rows with equal prompts enter together and
-share its computation. How many rows run is bounded by their number and by the memory that their
-keys and values will need when each has reached its full length: a row that would not fit waits.
+Between two steps of the running rows at most one chunk of waiting prompts is computed, so rows do
+not stall while a long prompt is read. Rows with equal prompts enter together and share its
+computation. The number of running rows is limited, and so is the memory that their keys and values
+need at their full lengths: a row that does not fit waits.
 
 This module imports torch and transformers; import it only where a model runs.
 """
@@ -33,15 +33,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capacity:
-    """What may be in the works at once."""
+    """Limits of what is generated at once."""
 
     rows: int
-    """Most rows that run side by side, at least 1."""
+    """Largest number of rows that run side by side, at least 1."""
     positions: int
-    """Most positions of all running rows together, padding included. A row that needs more than
-    this by itself still runs, alone."""
+    """Largest number of positions of all running rows together, including padding. A row that needs
+    more than this by itself still runs, alone."""
     chunk: int
-    """Most positions of prompts that are computed between two steps."""
+    """Largest number of prompt positions computed between two steps."""
 
 
 @dataclass(kw_only=True)
@@ -53,13 +53,13 @@ class _Prompt:
 
     @property
     def length(self) -> int:
-        """Positions that its longest row takes in the end."""
+        """Positions of its longest row at full length."""
         return padded_width(self.tokens) + max(row.max_tokens for row in self.rows.values())
 
 
 @dataclass(kw_only=True)
 class _Entry:
-    """Prompts that are being computed, for rows that enter next."""
+    """Prompts in computation, for rows that enter next."""
 
     prompts: list[_Prompt]
     chunks: Iterator[tuple[Cache, torch.Tensor, torch.Tensor] | None]
@@ -70,8 +70,8 @@ class Scheduler:
     """Generates rows with one model; more may be submitted at any time. Not thread-safe.
 
     Args:
-        loop: the model's.
-        capacity: what may be in the works at once.
+        loop: the model's decode loop.
+        capacity: limits of what is generated at once.
     """
 
     def __init__(self, loop: DecodeLoop, capacity: Capacity) -> None:
@@ -84,11 +84,11 @@ class Scheduler:
 
     @property
     def busy(self) -> bool:
-        """Whether a row is not finished."""
+        """True if a row is not finished."""
         return bool(self._running or self._waiting or self._entry)
 
     def submit(self, key: int, row: DecodeRow) -> None:
-        """Let ``row`` wait for its turn; first come, first served, equal prompts together."""
+        """Queue ``row``: first come, first served, except that equal prompts enter together."""
         prompt = self._waiting.setdefault(row.prompt, _Prompt(tokens=row.prompt, rows={}))
         prompt.rows[key] = row
 
@@ -96,8 +96,8 @@ class Scheduler:
         """Compute a chunk of waiting prompts, and a token of every running row.
 
         Returns:
-            The rows that are finished now, by the keys they were submitted with. An exception is
-            what the model raises on this row even when it runs alone.
+            The rows that finished now, by the keys they were submitted with. An exception is the
+            error that the model raises on this row even when it runs alone.
         """
         failed = self._let_in()
         if not self._batch.running:
@@ -111,7 +111,7 @@ class Scheduler:
         return [*failed, *finished]
 
     def _let_in(self) -> list[tuple[int, DecodedRow | Exception]]:
-        """Go on with the prompts that are being computed, or begin some; rows that failed."""
+        """Continue computing waiting prompts, or begin; return the rows that failed."""
         if self._entry is None:
             chosen = self._next_prompts()
             if not chosen:
@@ -142,20 +142,20 @@ class Scheduler:
         self._entry = _Entry(prompts=prompts, chunks=chunks)
 
     def _may_join(self) -> bool:
-        """Whether a row keeps its place in the lanes of attention if it enters at this step."""
+        """Return True if a row that enters now keeps its place in the lanes of attention."""
         return not (
             self._batch.running and self._loop.order_matters and self._batch.width % ALIGNMENT
         )
 
     def _next_prompts(self) -> list[_Prompt]:
-        """Waiting prompts that fit beside what runs, and together into one chunk; maybe none."""
+        """Return waiting prompts that fit beside the running rows, and together into one chunk."""
         if self._running and not self._loop.rows_can_join:
             return []
         chosen: list[_Prompt] = []
         rows = list(self._running.values())
         for prompt in list(self._waiting.values()):
             free = self._capacity.rows - len(rows)
-            # The executors of a question share its prompt, so they wait for each other.
+            # The executors of a question share its prompt, so they enter together.
             wanted = min(len(prompt.rows), self._capacity.rows)
             taken = dict(list(prompt.rows.items())[:wanted])
             while not rows and not self._fits(list(taken.values())):
@@ -174,7 +174,7 @@ class Scheduler:
         return chosen
 
     def _fits(self, rows: Sequence[DecodeRow]) -> bool:
-        """Whether ``rows`` have room side by side at their full lengths; one alone always has."""
+        """Return True if ``rows`` fit side by side at their full lengths; one row always does."""
         longest = max(padded_width(row.prompt) for row in rows)
         most = max(row.max_tokens for row in rows)
         return len(rows) == 1 or len(rows) * (longest + most) <= self._capacity.positions
@@ -182,7 +182,7 @@ class Scheduler:
     def _in_parts(
         self, prompts: list[_Prompt], error: Exception
     ) -> list[tuple[int, DecodedRow | Exception]]:
-        """After prompts failed: one by one again; rows of one that failed alone have failed."""
+        """Retry failed prompts one by one; return the results of their rows."""
         self._entry = None
         if len(prompts) == 1:
             return [(key, error.with_traceback(None)) for key in prompts[0].rows]
@@ -193,10 +193,9 @@ class Scheduler:
         return outcomes
 
     def _begin_again(self, error: Exception) -> list[tuple[int, DecodedRow | Exception]]:
-        """After a step failed: every running row once more from its beginning, in halves.
+        """Retry every running row from its beginning, in halves, after a failed step.
 
-        Which row it was, nobody knows; a text depends on its request alone, so nothing is lost
-        but time.
+        The failing row is not known. A text depends only on its request, so only time is lost.
         """
         rows, self._running = self._running, {}
         self._batch = RunningBatch(self._loop)
@@ -215,10 +214,10 @@ class Scheduler:
 def decoded_apart(
     loop: DecodeLoop, rows: dict[int, DecodeRow]
 ) -> list[tuple[int, DecodedRow | Exception]]:
-    """Outcome of every row. What fails as a whole is tried again in halves, down to one row.
+    """Return the result of every row. A failed batch is tried again in halves, down to one row.
 
-    So a batch that is too large for the memory is only slower, and one request on which the
-    model fails does not take its neighbours with it.
+    So a batch that is too large for the memory is only slower, and one request on which the model
+    fails does not affect its neighbours.
     """
     keys = list(rows)
     try:

@@ -1,12 +1,12 @@
 """Sampling from the vocabularies of real models, 50,000 tokens and more, on a CPU.
 
-It draws what :class:`~econ_env.llm.local.sampler.Sampler` draws, with the same meaning of every
-setting and from the same stream of numbers, but in float32 where logits have no more than that,
-and without sorting a vocabulary: the tokens that top-p can keep are few, and a partition by blocks
-finds them. A row takes 0.2 ms of one core at 152,000 tokens, against 4 ms for sorting it.
+It draws the same tokens as :class:`~econ_env.llm.local.sampler.Sampler`, with the same meaning of
+every setting and from the same stream of numbers, but in float32 if logits have no more precision,
+and without sorting a vocabulary: top-p can keep only few tokens, and a partition by blocks finds
+them. A row takes 0.2 ms of one core at 152,000 tokens, against 4 ms for sorting it.
 
-Row by row, so that a row's numbers stay in the processor's cache from one step to the next, and so
-that no row can feel another.
+Rows are processed one by one, so that a row's numbers stay in the processor's cache from one step
+to the next, and rows cannot affect each other.
 
 This module imports torch; import it only where a model runs.
 """
@@ -23,25 +23,25 @@ from numpy.typing import NDArray
 from econ_env.llm.local.sampler import BELOW_ONE, DecodeRow, uniforms
 
 WIDE = 16_384
-"""Logits from which on a vocabulary counts as wide."""
+"""Smallest vocabulary that counts as wide."""
 
 _BLOCK = 64
-"""Tokens that are looked at together."""
+"""Tokens per block of the partition."""
 
 _LEVELS = (1e-3, 1e-5)
-"""Weights, the largest being 1, down to which tokens are first looked for."""
+"""Weights, relative to the largest, of the first searches for the tokens to keep."""
 
 Floats = NDArray[np.floating]
 
 
 @dataclass(kw_only=True, slots=True)
 class _State:
-    """A row's settings, its stream, and what it holds."""
+    """Settings, random numbers and tokens of a row."""
 
     row: DecodeRow
     stream: NDArray[np.float64]
     present: NDArray[np.int64]
-    """Tokens of prompt and output, each once; kept where the penalty needs them."""
+    """Tokens of prompt and output, each once; updated only if there is a repetition penalty."""
     position: int = 0
 
     @classmethod
@@ -71,15 +71,15 @@ class WideSampler:
         self._buffer: torch.Tensor | None = None
 
     def enter(self, rows: Sequence[DecodeRow]) -> None:
-        """Add ``rows`` behind those that are there; their outputs begin with the next sample."""
+        """Add ``rows`` behind the present ones; their outputs begin with the next sample."""
         self._states += map(_State.of, rows)
 
     def select(self, index: torch.Tensor) -> None:
-        """Keep, repeat or reorder the rows: row i becomes what row ``index[i]`` was."""
+        """Keep, repeat or reorder the rows: row i becomes the former row ``index[i]``."""
         self._states = [self._states[i].copy() for i in index.tolist()]
 
     def sample(self, logits: torch.Tensor) -> torch.Tensor:
-        """The next token of each row, from ``logits`` (rows, vocabulary); ids of shape (rows,)."""
+        """Draw the next token per row from ``logits`` (rows, vocabulary); ids of shape (rows,)."""
         tokens = [self._draw(state, row) for state, row in zip(self._states, logits, strict=True)]
         return torch.tensor(tokens, dtype=torch.int64)
 
@@ -94,7 +94,7 @@ class WideSampler:
         token = int(scores.argmax())
         if row.temperature > 0 and np.isfinite(scores[token]):
             uniform = state.stream[min(state.position, len(state.stream) - 1)]
-            # The maximum is subtracted first, so that no temperature, however small, overflows.
+            # The maximum is subtracted first, so that even a tiny temperature does not overflow.
             buffer.sub_(float(scores[token]))
             if row.temperature != 1.0:
                 buffer.div_(max(row.temperature, float(np.finfo(scores.dtype).tiny)))
@@ -107,7 +107,7 @@ class WideSampler:
         return token
 
     def _scores(self, logits: torch.Tensor) -> torch.Tensor:
-        """A copy of one row's logits, padded to whole blocks, in a buffer that is used again."""
+        """Return one row's logits, padded to whole blocks, in a buffer that is used again."""
         if self._buffer is None:
             size = -(-self._vocabulary // _BLOCK) * _BLOCK
             wide = logits.dtype == torch.float64
@@ -118,13 +118,13 @@ class WideSampler:
 
 
 def draw(weights: torch.Tensor, top_p: float, uniform: float) -> int:
-    """A token by inverse CDF, in the order of ids, among those that ``top_p`` keeps.
+    """Draw a token by inverse CDF, in the order of ids, among the tokens that ``top_p`` keeps.
 
-    A token stays when the tokens that are more probable hold less than ``top_p``; so do all that
-    are exactly as probable as the last one that stays.
+    A token is kept if the more probable tokens together have less than ``top_p``; so are all tokens
+    exactly as probable as the last one that is kept.
 
     Args:
-        weights: of all tokens, the largest 1; as many as make whole blocks of 64.
+        weights: weights of all tokens, the largest 1; their number is a multiple of 64.
         top_p: in (0, 1].
         uniform: in [0, 1).
     """
@@ -136,13 +136,13 @@ def draw(weights: torch.Tensor, top_p: float, uniform: float) -> int:
         cdf = sums.cumsum()
         at = int(np.searchsorted(cdf, uniform * cdf[-1], side="right"))
         inside = table[at].cumsum(dtype=np.float64)
-        # Sums of blocks are rounded, so the rest is a part of the block and not of its own sum.
+        # Sums of blocks are rounded, so the rest is a share of the block and not of its own sum.
         rest = (uniform * cdf[-1] - (cdf[at] - sums[at])) / sums[at]
         rest = min(max(rest, 0.0), BELOW_ONE)
         return at * _BLOCK + int(np.searchsorted(inside, rest * inside[-1], side="right"))
     total = float(sums.sum())
     largest = blocks.amax(dim=1).numpy()
-    # Tokens below this weight hold less than 1 - top_p together, so none of them can stay.
+    # Tokens below this weight together have less than 1 - top_p, so none of them is kept.
     lowest = (1.0 - top_p) * total / len(weights)
     for level in (*[level for level in _LEVELS if level > lowest], lowest):
         inside = table[largest >= level]

@@ -1,1 +1,1 @@
-"""Simulated language models, whose optimum and best responses are computable."""
+"""Simulated language models with computable optimum and best responses."""

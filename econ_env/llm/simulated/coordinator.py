@@ -1,16 +1,16 @@
-"""How the simulated coordinator concludes: plurality, and a check where that leaves a tie.
+"""Commitments of the simulated coordinator: plurality, and a check if there is a tie.
 
-The leaders are the answers with the most votes. A single leader is committed to. Among L > 1, the
-coordinator works the problem again: with probability CHECK it finds out which leader is right, if
-one is, else it takes any of them::
+The leaders are the answers with the most votes. The coordinator commits to a single leader. Among
+L > 1 leaders it solves the problem again: with probability CHECK it identifies the correct leader,
+if there is one; otherwise it takes any of them with equal probability::
 
     P(commit correct) = 1                         if the correct answer leads alone
                         CHECK + (1 - CHECK) / L   if it is one of L leaders
                         0                         otherwise
 
 So a team profits from wrong answers that differ, because they leave the coordinator something to
-check: one cold pair that shares its misconception outvotes a third executor who is right. The
-order of the responses has no influence: executors of equal skill are exchangeable.
+check, while two cold executors that share a misconception outvote a third executor that is right.
+The order of the responses has no influence: executors of equal skill are exchangeable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 CHECK = 0.8
-"""Probability that the coordinator's own check finds the correct one of several leaders."""
+"""Probability that the coordinator's own check identifies the correct one of several leaders."""
 
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 
@@ -32,15 +32,15 @@ class Tally:
     """The votes of one commitment."""
 
     leaders: tuple[str, ...]
-    """Answers with the most votes, empty if nobody answered."""
+    """Answers with the most votes, empty if there are no answers."""
     votes: int
     """Votes of each leader."""
     voters: int
-    """Responses that state an answer."""
+    """Responses with an answer."""
 
 
 def read_response(text: str) -> tuple[str, str | None]:
-    """Worked steps and answer (the last box, None without one) of a one-line response."""
+    """Split a one-line response into worked steps and answer (the last box; None without one)."""
     boxes = list(_BOXED.finditer(text))
     if not boxes:
         return text.strip(" ;"), None
@@ -62,7 +62,7 @@ def tally(answers: Iterable[str | None]) -> Tally:
 
 
 def chance_of(tally: Tally, correct: str) -> dict[str, float]:
-    """P(value) of the commitment for every leader; empty if nobody answered."""
+    """Return P(value) of the commitment for every leader; empty if there are no answers."""
     leaders = tally.leaders
     found = CHECK if correct in leaders else 0.0
     return {
@@ -72,7 +72,7 @@ def chance_of(tally: Tally, correct: str) -> dict[str, float]:
 
 
 def choose(tally: Tally, correct: str, uniform: float) -> str | None:
-    """The value that one uniform number in [0, 1) selects; None if nobody answered."""
+    """Return the value that one uniform number in [0, 1) selects; None if there are no answers."""
     leaders = tally.leaders
     if not leaders:
         return None
@@ -86,7 +86,7 @@ def choose(tally: Tally, correct: str, uniform: float) -> str | None:
 
 @lru_cache(maxsize=16384)
 def commitment_text(reason: str, value: str | None, votes: int, voters: int) -> str:
-    """The coordinator's reply: JSON of reason, value, confidence and checklist, in this order.
+    """Return the coordinator's reply: JSON of reason, value, confidence, checklist, in this order.
 
     The confidence is the share of votes for the value.
     """

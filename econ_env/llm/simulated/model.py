@@ -1,7 +1,7 @@
 r"""A simulated team of language models, for work on algorithms: exact, instant and free.
 
 The simulator answers the same :class:`~econ_env.llm.types.ChatRequest` objects as any other model
-and knows nothing else. It reads the ``COMPACT`` prompts and plays the questions of
+and has no other input. It reads the ``COMPACT`` prompts and plays the questions of
 ``dataset="simulated"`` (:mod:`econ_env.questions.simulated`).
 
 **Executors** (``simulated:k``, skill profile k mod 3). T is the temperature, p the repetition
@@ -14,27 +14,27 @@ penalty, j the kind of the question, k the profile, m = 5 the number of slips::
     P(correct) = a,   P(misconception) = (1 - a) s,   P(slip x) = (1 - a)(1 - s) / m
 
 A question's *misconception* is one fixed wrong solution, the same for all executors; slips differ.
-So wrong answers are shared at low T and independent at high T. With a last commitment in the
-prompt, an executor repeats it with probability PULL if it is one of the question's solutions, and
-otherwise answers as above. The strategy does not change what executors say.
+So wrong answers are shared at low T and independent at high T. If the prompt holds a last
+commitment, an executor repeats it with probability PULL if it is one of the question's solutions,
+and otherwise answers as above. The strategy does not change the executors' answers.
 
 **Coordinator** (``simulated:coordinator``; any simulated model plays the role). Its strategy names
-the operations. Its commitment is the plurality of the answers; of several leading answers it finds
-the correct one with probability CHECK, and else takes any of them
+the operations. Its commitment is the plurality of the answers. Among several leading answers it
+identifies the correct one with probability CHECK, and otherwise takes any of them
 (:mod:`econ_env.llm.simulated.coordinator`).
 
-**Randomness.** One uniform number per request, a function of the request's seed only (splitmix64).
+**Randomness.** Each request has one uniform number, a function of its seed only (splitmix64).
 A reply thus never depends on the batch, the order, or earlier calls. Temperature 0 is not greedy
 decoding here, only the coldest setting; ``top_p`` has no effect.
 
-**The game this makes.** Executors are mostly more accurate when cold, but cold errors are shared,
-and two shared errors outvote an answer that is right. Somebody has to explore, and whoever does
-pays for it with accuracy of its own. For every kind of question one executor does not mind: its
-accuracy peaks at T = 1.15. Exact values for three executors (``solve()``: default weights,
-``hashing`` embedder, split ``test``; team reward and P(commit correct))::
+**The resulting game.** Executors are mostly more accurate when cold, but cold errors are shared,
+and two shared errors outvote a correct answer. So one executor has to explore, at the cost of its
+own accuracy. For every kind of question there is one executor without that cost: its accuracy peaks
+at T = 1.15. Exact values for three executors (``solve()``: default weights, ``hashing`` embedder,
+split ``test``; team reward and P(commit correct))::
 
     actions drawn uniformly                      0.640   0.43
-    equilibrium, same action for every kind      0.698   0.49    all cold: nobody explores
+    equilibrium, same action for every kind      0.698   0.49    all cold: none explores
     middle of the box                            0.717   0.62
     optimum with one temperature for all         0.743   0.67
     optimum, same action for every kind          0.761   0.71    one explores, two stay cold
@@ -88,8 +88,8 @@ _MASK = (1 << 64) - 1
 class SimulatedModel:
     """One simulated model; implements :class:`~econ_env.llm.types.ChatModel`.
 
-    Stateless: equal requests always get equal completions. A request that it cannot understand
-    (another data set, other prompts) gets a failed completion that says so.
+    Stateless: equal requests always get equal completions. A request in another format (another
+    data set, other prompts) gets a failed completion with a message.
 
     Args:
         name: ``"simulated:k"`` with a skill profile number k, or ``"simulated:coordinator"``,
@@ -123,11 +123,11 @@ class SimulatedModel:
         return [self._generate(request) for request in requests]
 
     def count_tokens(self, text: str) -> int:
-        """Words, numbers and punctuation marks of ``text``."""
+        """Return the number of words, numbers and punctuation marks of ``text``."""
         return _count_tokens(text)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def _generate(self, request: ChatRequest) -> Completion:
         if len(request.messages) != 1:
@@ -158,17 +158,17 @@ class SimulatedModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ExecutePrompt:
-    """A prompt for executors, read and answered in every possible way."""
+    """A parsed prompt for executors, with every possible reply."""
 
     task: SimulatedTask
     last: int | None
-    """The outcome that the last commitment was; None if there is none or it is none of them."""
+    """Outcome of the last commitment; None without one, or if it is not one of the outcomes."""
     replies: tuple[Completion, ...]
-    """One for each outcome."""
+    """One reply for each outcome."""
 
 
 def _uniform(seed: int) -> float:
-    """A number in [0, 1) from a seed: the output function of splitmix64, its top 53 bits."""
+    """Return a number in [0, 1) from a seed: the output function of splitmix64, its top 53 bits."""
     bits = (seed + 1) * 0x9E3779B97F4A7C15 & _MASK
     bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 & _MASK
     bits = (bits ^ bits >> 27) * 0x94D049BB133111EB & _MASK
@@ -210,7 +210,7 @@ def _commit(request: ChatRequest) -> Completion:
     value = choose(votes, task.answers[CORRECT], _uniform(request.seed))
     reason = next((steps for steps, answer in responses if answer == value), "no response")
     text = commitment_text(reason, value, votes.votes, votes.voters)
-    # Line by line, because lines recur and whole prompts hardly do.
+    # Line by line, because lines recur, while whole prompts rarely do.
     tokens = _count_tokens(first) + sum([line.tokens for line in lines])
     return Completion(text=text, usage=_usage(tokens, text))
 

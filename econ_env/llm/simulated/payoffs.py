@@ -1,16 +1,16 @@
-"""The exact expected rewards of a simulated team: no sampling, no model calls.
+"""Exact expected rewards of a simulated team: no sampling, no model calls.
 
-Executors answer independently given their actions, and every question has OUTCOMES = 2 + m
+Given their actions, executors answer independently, and every question has OUTCOMES = 2 + m
 possible responses. So the expected reward of a profile is a finite sum over joint outcomes o::
 
     E[r | kind] = sum_o  prod_i P_i(o_i | T_i, p_i, kind) * R(o | kind)
 
 R(o | kind) averages over the coordinator's check and over the questions of the kind. It does not
-depend on the actions and is computed once. AL and CC are affine in cosines of embeddings, so that
-their average over questions needs the average cosines only.
+depend on the actions and is computed once. AL and CC are affine in cosines of embeddings, so their
+average over questions needs only the average cosines.
 
-Covered is one round of a flat team (``bne_rounds=1``, ``max_rounds=1``, the training default) under
-``commitment_rule="coordinator"``: no executor has seen a commitment yet.
+The sum covers one round of a flat team (``bne_rounds=1``, ``max_rounds=1``, the training default)
+with ``commitment_rule="coordinator"``: no executor has seen a commitment yet.
 
 A *profile* is an array of actions in the units of the models, ``[..., 0]`` the temperature and
 ``[..., 1]`` the repetition penalty: of shape (n, 2), the same for all kinds of questions
@@ -44,17 +44,17 @@ from econ_env.sampling_action import SamplingBounds
 
 NUM_KINDS = len(KINDS)
 MAX_AGENTS = 5
-"""The sums have OUTCOMES^n terms: 16,807 for five executors."""
+"""Largest number of executors. The sums have OUTCOMES^n terms: 16,807 for five executors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpectedRewards:
-    """Expected values of one profile, averaged over the questions."""
+    """Expected values for one profile, averaged over the questions."""
 
     team: float
     """The team reward."""
     agents: tuple[float, ...]
-    """r_i of every executor."""
+    """Reward r_i of every executor."""
     accuracy: float
     """P(the commitment is correct)."""
     agent_accuracy: tuple[float, ...]
@@ -65,13 +65,13 @@ class SimulatedGame:
     """One round of a simulated team as a game in normal form with continuous actions.
 
     Args:
-        profiles: skill profile number of every executor; ``(0, 1, 2)`` is ``llm="simulated"``
-            with three executors. One to MAX_AGENTS of them.
-        weights: of the reward's components.
+        profiles: skill profile number of every executor, one to MAX_AGENTS of them; ``(0, 1, 2)``
+            is ``llm="simulated"`` with three executors.
+        weights: weights of the reward's components.
         fidelity_weight: share w of fidelity in CC.
         embedder: name or object, as in the environment.
-        questions: of the simulated kinds; None: ``SimulatedQuestions()``, the default pool of
-            ``dataset="simulated"``.
+        questions: questions of the simulated kinds; None: ``SimulatedQuestions()``, the default
+            pool of ``dataset="simulated"``.
         bounds: the box of actions.
 
     Raises:
@@ -110,11 +110,11 @@ class SimulatedGame:
 
     @property
     def team_row(self) -> int:
-        """The ``row`` of the team reward; row i < n is r_i."""
+        """Index ``row`` of the team reward; row i < n is r_i."""
         return self.n_agents
 
     def probabilities(self, profile: npt.ArrayLike) -> Array:
-        """P(outcome) of every executor on every kind: shape (NUM_KINDS, n, OUTCOMES)."""
+        """Return P(outcome) of every executor for every kind: shape (NUM_KINDS, n, OUTCOMES)."""
         actions = self.type_aware(profile)
         return np.array(
             [
@@ -127,7 +127,7 @@ class SimulatedGame:
         )
 
     def expected_rewards(self, profile: npt.ArrayLike) -> ExpectedRewards:
-        """Exact expected values of a profile.
+        """Return the exact expected values for a profile.
 
         Raises:
             ValueError: the profile has another shape than (n, 2) or (NUM_KINDS, n, 2).
@@ -135,7 +135,7 @@ class SimulatedGame:
         return self.expected_rewards_of(self.probabilities(profile))
 
     def expected_rewards_of(self, probabilities: Array) -> ExpectedRewards:
-        """The same for outcome probabilities, of mixed actions for example.
+        """Return the exact expected values for outcome probabilities, for example of mixed actions.
 
         Args:
             probabilities: shape (NUM_KINDS, n, OUTCOMES).
@@ -153,13 +153,13 @@ class SimulatedGame:
         )
 
     def outcome_values(self, agent: int, row: int, probabilities: Array) -> Array:
-        """Expected reward ``row`` given executor ``agent``'s outcome: shape (NUM_KINDS, OUTCOMES).
+        """Return the expected reward ``row`` per outcome of ``agent``: shape (NUM_KINDS, OUTCOMES).
 
-        The others answer with ``probabilities`` (those of ``agent`` are not read). So the reward
-        of any action of ``agent`` is the average of these values over its own outcomes.
+        The others answer with ``probabilities`` (those of ``agent`` are not read). So the reward of
+        any action of ``agent`` is the average of these values over its own outcomes.
         """
         values = self._payoffs[:, row]
-        # From the last executor to the first, so that the axes before keep their places.
+        # From the last executor to the first, so that the axes before it keep their places.
         for other in reversed(range(self.n_agents)):
             if other != agent:
                 others_axis = np.moveaxis(values, 1 + other, -1)
@@ -167,9 +167,9 @@ class SimulatedGame:
         return values
 
     def average(self, agent: int, actions: Array, values: Array) -> float:
-        """Expected reward of executor ``agent``'s actions, shape (NUM_KINDS, 2).
+        """Return the expected reward of executor ``agent``'s actions, shape (NUM_KINDS, 2).
 
-        ``values`` are :meth:`outcome_values`; the result averages over the questions.
+        ``values`` come from :meth:`outcome_values`; the result is averaged over the questions.
         """
         probabilities = [
             outcome_probabilities(self.skills[agent], kind, temperature, penalty)
@@ -178,7 +178,7 @@ class SimulatedGame:
         return float(self.kind_share @ (np.array(probabilities) * values).sum(axis=1))
 
     def type_aware(self, profile: npt.ArrayLike) -> Array:
-        """The profile with an action per kind: shape (NUM_KINDS, n, 2), a new array."""
+        """Return the profile with one action per kind: shape (NUM_KINDS, n, 2), a new array."""
         actions = np.asarray(profile, dtype=np.float64)
         full = (NUM_KINDS, self.n_agents, 2)
         if actions.shape not in (full, full[1:]):
@@ -211,12 +211,12 @@ def _payoffs(
     fidelity_weight: float,
     embedder: Embedder,
 ) -> Array:
-    """R(o | kind): shape (NUM_KINDS, n + 2, OUTCOMES, ..., OUTCOMES).
+    """Return R(o | kind): shape (NUM_KINDS, n + 2, OUTCOMES, ..., OUTCOMES).
 
     Rows: r_i of every executor, the team reward, [the commitment is correct].
     """
     joint = list(product(range(OUTCOMES), repeat=n_agents))
-    # Every way to conclude from a joint outcome, one after the other.
+    # Every possible commitment for every joint outcome, with its probability.
     cases = [
         (number, int(value), chance)
         for number, outcomes in enumerate(joint)
@@ -246,16 +246,16 @@ def _payoffs(
 
 
 def _typical_texts(tasks: list[SimulatedTask], embedder: Embedder) -> Array:
-    """Unit vectors whose cosines are the average cosines of the solutions: (OUTCOMES, OUTCOMES).
+    """Return unit vectors with the average cosines of the solutions: (OUTCOMES, OUTCOMES).
 
-    An average of Gram matrices is a Gram matrix, so there are such vectors, one per outcome. They
-    let the environment's own reward function work on averages.
+    An average of Gram matrices is a Gram matrix, so such vectors exist, one per outcome. They let
+    the environment's own reward function work on averages.
     """
     solutions = [text for task in tasks for text in task.solutions]
     vectors = np.asarray(embedder.embed(solutions), dtype=np.float64)
     vectors = vectors.reshape(len(tasks), OUTCOMES, -1)
     gram = np.einsum("qid,qjd->ij", vectors, vectors) / len(tasks)
     eigenvalues, eigenvectors = np.linalg.eigh(gram)
-    # Rounding leaves an eigenvalue a little below 0 where solutions look the same.
+    # Rounding makes an eigenvalue slightly negative if solutions have equal embeddings.
     factor: Array = eigenvectors * np.sqrt(np.maximum(eigenvalues, 0))
     return factor

@@ -1,8 +1,8 @@
-"""Search in the simulated game: one executor's best action, and a team's climb to a better profile.
+"""Search in the simulated game: the best action of one executor, and the climb of a team.
 
-One executor's action is searched by a grid over the box that is refined around its best point,
-which finds the best of a smooth function to about 1e-4 in T and p. Profiles are searched by moving
-one executor at a time: a local search, to be started from several profiles.
+The action of one executor is searched on a grid over the box that is refined around its best
+point, which finds the maximum of a smooth function to about 1e-4 in T and p. Profiles are searched
+by moving one executor at a time: a local search, to be started from several profiles.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from econ_env.sampling_action import SamplingBounds
 from econ_env.seeds import derive_seed
 
 GRID = (39, 29)
-"""First grid of the one-executor search: temperatures, repetition penalties."""
+"""First grid of the search for one executor: temperatures, repetition penalties."""
 ZOOMS = 5
-"""Grids around the best point so far, each with a quarter of the spacing of the one before."""
+"""Number of refinements: grids around the best point so far, each with a quarter of the spacing."""
 SWEEPS = 60
-"""Most rounds in which every executor may move; a search that moves on after that gave up."""
+"""Largest number of rounds in which every executor may move; then the search gives up."""
 TOLERANCE = 1e-7
-"""Gains of reward below this are none."""
+"""Smallest gain of reward that counts."""
 
 Box = tuple[tuple[float, float], tuple[float, float]]
 """Bounds of temperature and of repetition penalty."""
@@ -32,9 +32,9 @@ Box = tuple[tuple[float, float], tuple[float, float]]
 def climb(
     game: SimulatedGame, kinds: list[int], start: Array, box: Box | None = None
 ) -> tuple[Array, float]:
-    """Raise the team reward on ``kinds``, one executor at a time, until that gains nothing.
+    """Raise the team reward on ``kinds``, one executor at a time, until there is no further gain.
 
-    Returns the type-aware profile, of which only ``kinds`` count, and its team reward on them.
+    Returns the type-aware profile, valid only on ``kinds``, and its team reward on them.
     """
     profile = game.type_aware(start)
     box = box or box_of(game.bounds)
@@ -52,7 +52,7 @@ def climb(
 def climb_at_one_temperature(
     game: SimulatedGame, kinds: list[int], start: Array
 ) -> tuple[Array, float]:
-    """Like :func:`climb`, over profiles whose executors all have one temperature."""
+    """Climb like :func:`climb`, over profiles whose executors all have one temperature."""
     (low, high), penalties = box_of(game.bounds)
     temperatures, spacing = np.linspace(low, high, GRID[0] // 2, retstep=True)
     best, reached = start, -np.inf
@@ -69,14 +69,14 @@ def climb_at_one_temperature(
 def best_action(
     game: SimulatedGame, agent: int, values: Array, kinds: list[int], box: Box
 ) -> tuple[Array, float]:
-    """The action (2,) of one executor that is best on ``kinds`` together, and its worth on them.
+    """Return the action (2,) of one executor that is best on all ``kinds``, and its worth on them.
 
     Args:
         game: the exact game.
         agent: the executor.
-        values: worth of each of its outcomes, shape (NUM_KINDS, OUTCOMES).
+        values: expected reward for each of its outcomes, shape (NUM_KINDS, OUTCOMES).
         kinds: the kinds that count.
-        box: where to search.
+        box: the box to search.
     """
     skill = game.skills[agent]
 
@@ -91,8 +91,8 @@ def best_action(
 
 
 def _maximise(worth: Callable[[Array, Array], Array], box: Box) -> tuple[Array, float]:
-    """The point (2,) of the box with the highest worth, by a grid that is refined around it."""
-    # unique: a side without length needs one point only.
+    """Return the point (2,) of the box with the highest worth, found on a grid that is refined."""
+    # unique: a side of length zero needs only one point.
     axes = [np.unique(np.linspace(*side, count)) for side, count in zip(box, GRID, strict=True)]
     spacing = [(high - low) / (count - 1) for (low, high), count in zip(box, GRID, strict=True)]
     for zoom in range(ZOOMS + 1):
@@ -108,12 +108,12 @@ def _maximise(worth: Callable[[Array, Array], Array], box: Box) -> tuple[Array, 
 
 
 def kind_groups(type_aware: bool) -> list[list[int]]:
-    """The kinds that share an action."""
+    """Return the groups of kinds that share an action."""
     return [[kind] for kind in range(NUM_KINDS)] if type_aware else [list(range(NUM_KINDS))]
 
 
 def box_of(bounds: SamplingBounds) -> Box:
-    """The sides of the box of actions."""
+    """Return the sides of the box of actions."""
     return (
         (bounds.temperature_min, bounds.temperature_max),
         (bounds.repetition_penalty_min, bounds.repetition_penalty_max),
@@ -121,7 +121,7 @@ def box_of(bounds: SamplingBounds) -> Box:
 
 
 def start_profiles(game: SimulatedGame, count: int) -> list[Array]:
-    """The midpoint of the box, then random profiles, the same in every run: each (n, 2)."""
+    """Return the midpoint of the box, then fixed random profiles: each (n, 2)."""
     if count < 1:
         raise ValueError(f"starts must be at least 1, got {count}")
     low, high = np.array(box_of(game.bounds)).T

@@ -1,4 +1,4 @@
-"""How likely a simulated executor is to be right, and what it says when it is wrong.
+"""Probability that a simulated executor is right, and its answers when it is wrong.
 
 Equations, for the executor of skill profile k on a question of kind j, with temperature T and
 repetition penalty p::
@@ -11,11 +11,12 @@ repetition penalty p::
     P(misconception)       = (1 - a) * s               the same wrong answer for all executors
     P(slip x)              = (1 - a) * (1 - s) / m      for each of the m slips x
 
-    with a last commitment that is one of these outcomes, say y:
+    with a last commitment that is one of these outcomes, y:
     P'(x) = (1 - PULL) * P(x) + PULL * [x = y]
 
-The accuracy peaks at (T_kj, p_kj), strictly inside the box of actions, at another place for every
-pair of profile and kind. Sharing falls with T: cold executors that are wrong are wrong together.
+The accuracy peaks at (T_kj, p_kj), strictly inside the box of actions, at a different point for
+every pair of profile and kind. Sharing falls with T: cold executors that are wrong give the same
+answer.
 """
 
 from __future__ import annotations
@@ -35,27 +36,27 @@ Real = TypeVar("Real", float, Array)
 FLOOR = 0.05
 """Accuracy far away from the peak."""
 WIDTH_T = 0.5
-"""How far T may be from the peak until accuracy has clearly dropped (standard deviation)."""
+"""Width of the accuracy's peak in T (standard deviation)."""
 WIDTH_P = 0.2
-"""The same for the repetition penalty."""
+"""Width of the accuracy's peak in the repetition penalty (standard deviation)."""
 SHARING_T = 0.9
 """Temperature at which half of all wrong answers are the shared misconception."""
 SHARING_SLOPE = 16.0
-"""How sudden sharing ends as the temperature rises."""
+"""Steepness of the fall of sharing with the temperature."""
 PULL = 0.2
 """Probability that an executor repeats the last commitment that it was shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skill:
-    """What one executor is good at, per kind of question (in the order of ``KINDS``)."""
+    """Skills of one executor, per kind of question (in the order of ``KINDS``)."""
 
     peak: tuple[float, float, float]
     """Highest accuracy, in (0, 1)."""
     temperature: tuple[float, float, float]
-    """Where that is: T_kj."""
+    """Temperature of the highest accuracy, T_kj."""
     repetition_penalty: tuple[float, float, float]
-    """And p_kj."""
+    """Repetition penalty of the highest accuracy, p_kj."""
 
 
 SKILLS: tuple[Skill, ...] = (
@@ -75,17 +76,17 @@ SKILLS: tuple[Skill, ...] = (
         repetition_penalty=(1.20, 1.10, 1.00),
     ),
 )
-"""The skill profiles: each is the specialist of one kind. Executor model ``simulated:k`` has
-profile k mod 3."""
+"""Skill profiles: each is the specialist of one kind. Executor model ``simulated:k`` has profile
+k mod 3."""
 
 
 def skill_of(profile: int) -> Skill:
-    """The skill profile number ``profile`` >= 0; numbers beyond the table start over."""
+    """Return the skill profile number ``profile`` >= 0; numbers beyond the table start over."""
     return SKILLS[profile % len(SKILLS)]
 
 
 def accuracy(skill: Skill, kind: int, temperature: Real, repetition_penalty: Real) -> Real:
-    """P(correct); numbers or arrays of one shape."""
+    """Return P(correct), for numbers or for arrays of one shape."""
     t = (temperature - skill.temperature[kind]) / WIDTH_T
     p = (repetition_penalty - skill.repetition_penalty[kind]) / WIDTH_P
     # A power and not math.exp: the same line then serves numbers and arrays.
@@ -94,7 +95,7 @@ def accuracy(skill: Skill, kind: int, temperature: Real, repetition_penalty: Rea
 
 
 def sharing(temperature: Real) -> Real:
-    """P(the shared misconception | wrong), for T >= 0; falls with T."""
+    """Return P(the shared misconception | wrong), for T >= 0; it falls with T."""
     odds_of_a_slip: Real = (temperature / SHARING_T) ** SHARING_SLOPE
     return 1.0 / (1.0 + odds_of_a_slip)
 
@@ -102,7 +103,7 @@ def sharing(temperature: Real) -> Real:
 def outcome_probabilities(
     skill: Skill, kind: int, temperature: Array, repetition_penalty: Array
 ) -> Array:
-    """P(outcome) of arrays of actions of shape S, without a last commitment: shape S + (OUTCOMES,).
+    """Return P(outcome) for action arrays of shape S, without a last commitment: S + (OUTCOMES,).
 
     The outcomes are in the order of ``SimulatedTask.solutions``.
     """
@@ -124,9 +125,9 @@ def draw_outcome(
     last: int | None,
     uniform: float,
 ) -> int:
-    """The outcome that one uniform number in [0, 1) selects.
+    """Return the outcome that one uniform number in [0, 1) selects.
 
-    ``last`` is the outcome that the last commitment was, None if there was none.
+    ``last`` is the outcome of the last commitment, None if there was none.
     """
     if last is not None:
         if uniform < PULL:

@@ -1,7 +1,8 @@
 """Solving the simulated game: best responses, optima, equilibria, all on exact expectations.
 
-Nothing here samples; what remains is search (:mod:`econ_env.llm.simulated.search`). A best response
-is found to about 1e-4 in T and p. An optimum is the best end of a local search from several starts.
+All expectations are exact; the rest is search (:mod:`econ_env.llm.simulated.search`). A best
+response is found to about 1e-4 in T and p. An optimum is the best result of a local search from
+several starts.
 """
 
 from __future__ import annotations
@@ -32,22 +33,22 @@ from econ_env.sampling_action import SamplingBounds
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class BestResponse:
-    """The best that one executor can do while the others keep their actions."""
+    """Best response of one executor while the others keep their actions."""
 
     action: Array
     """(T, p): shape (2,), or (NUM_KINDS, 2) for a type-aware response."""
     reward: float
-    """The expected r_i it gets."""
+    """Its expected reward r_i."""
     gain: float
-    """How much more that is than what the profile gives; >= 0."""
+    """Gain over the expected reward in the given profile; >= 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SolvedProfile:
-    """A profile and what it is worth."""
+    """A profile with its expected rewards."""
 
     profile: Array
-    """Shape (n, 2), or (NUM_KINDS, n, 2) where type-aware."""
+    """Shape (n, 2), or (NUM_KINDS, n, 2) if type-aware."""
     rewards: ExpectedRewards
     nash_conv: float
     """Sum over executors of the gain of their best response; 0 in an equilibrium."""
@@ -55,28 +56,28 @@ class SolvedProfile:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PolicyClassSolution:
-    """The landmarks among the profiles of one class, type-blind or type-aware."""
+    """Optima and equilibria among the profiles of one class, type-blind or type-aware."""
 
     optimum: SolvedProfile
     """Highest team reward."""
     same_temperature: SolvedProfile
-    """Highest team reward where all executors share one temperature (per kind where type-aware)."""
+    """Highest team reward with one temperature for all executors (per kind if type-aware)."""
     equilibria: tuple[SolvedProfile, ...]
-    """Where best-response dynamics came to rest, best team reward first. Empty: it never did."""
+    """End points of best-response dynamics, best team reward first. Empty: there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SimulatedSolution:
-    """What can be won in a simulated game, for comparison with what a learner wins."""
+    """Solution of a simulated game, for comparison with the rewards of a learner."""
 
     type_blind: PolicyClassSolution
-    """Of profiles that do not depend on the question."""
+    """Solution for profiles that do not depend on the question."""
     type_aware: PolicyClassSolution
-    """Of policies that read the kind off the question's embedding."""
+    """Solution for policies that read the kind off the question's embedding."""
     midpoint: ExpectedRewards
-    """Every executor in the middle of the box: the action 0 of an untrained policy."""
+    """Rewards if every executor plays the middle of the box, action 0, as if untrained."""
     uniform: ExpectedRewards
-    """Every executor draws its action uniformly from the box."""
+    """Rewards if every executor draws its action uniformly from the box."""
 
 
 def solve(
@@ -89,17 +90,17 @@ def solve(
     bounds: SamplingBounds | None = None,
     starts: int = 16,
 ) -> SimulatedSolution:
-    """Solve the game of one round (see :mod:`econ_env.llm.simulated.payoffs` for what it covers).
+    """Solve the game of one round; :mod:`econ_env.llm.simulated.payoffs` describes its scope.
 
     Args:
         profiles: skill profile of every executor.
-        weights: of the reward's components.
+        weights: weights of the reward's components.
         fidelity_weight: share w of fidelity in CC.
         embedder: name or object, as in the environment.
-        questions: of the simulated kinds; None: ``SimulatedQuestions()``, the default pool of
-            ``dataset="simulated"``.
+        questions: questions of the simulated kinds; None: ``SimulatedQuestions()``, the default
+            pool of ``dataset="simulated"``.
         bounds: the box of actions.
-        starts: profiles that the searches start from; the first is the midpoint.
+        starts: number of profiles that the searches start from; the first is the midpoint.
 
     Raises:
         ValueError: see :class:`SimulatedGame`; or ``starts`` is below 1.
@@ -123,14 +124,14 @@ def solve(
 def best_response(
     game: SimulatedGame, agent: int, profile: npt.ArrayLike, *, type_aware: bool = False
 ) -> BestResponse:
-    """What executor ``agent`` would do against ``profile``, and what it would gain.
+    """Return the best response of executor ``agent`` to ``profile``, and its gain.
 
     Args:
         game: the exact game.
         agent: 0 to n - 1.
         profile: shape (n, 2) or (NUM_KINDS, n, 2).
-        type_aware: the response may depend on the kind. Always so for a type-aware profile,
-            so that a response never gains less than the action it replaces.
+        type_aware: the response may depend on the kind. Always True for a type-aware profile, so
+            that a response never gains less than the action it replaces.
     """
     actions = game.type_aware(profile)
     type_aware = type_aware or np.ndim(profile) == 3
@@ -139,14 +140,14 @@ def best_response(
     for kinds in kind_groups(type_aware):
         actions[kinds, agent], _ = best_action(game, agent, values, kinds, box_of(game.bounds))
     after = game.average(agent, actions[:, agent], values)
-    if after < before:  # the search stopped just beside the profile's own action
+    if after < before:  # the search ended just beside the profile's own action
         actions, after = game.type_aware(profile), before
     best = actions[:, agent]
     return BestResponse(action=best if type_aware else best[0], reward=after, gain=after - before)
 
 
 def nash_conv(game: SimulatedGame, profile: npt.ArrayLike, *, type_aware: bool = False) -> float:
-    """Sum over executors of the gain of their best response; arguments as in best_response."""
+    """Return the sum of all executors' best-response gains; arguments as in best_response."""
     return sum(
         best_response(game, agent, profile, type_aware=type_aware).gain
         for agent in range(game.n_agents)
@@ -160,13 +161,13 @@ def optimum(
     same_temperature: bool = False,
     starts: int = 16,
 ) -> SolvedProfile:
-    """The profile with the highest team reward.
+    """Return the profile with the highest team reward.
 
     Args:
         game: the exact game.
         type_aware: actions may depend on the kind.
-        same_temperature: all executors share one temperature (per kind where ``type_aware``).
-        starts: profiles that the search starts from.
+        same_temperature: all executors share one temperature (per kind if ``type_aware``).
+        starts: number of profiles that the search starts from.
     """
     best = game.type_aware(np.zeros((game.n_agents, 2)))
     for kinds in kind_groups(type_aware):
@@ -180,9 +181,10 @@ def optimum(
 def equilibria(
     game: SimulatedGame, *, type_aware: bool = False, starts: int = 16
 ) -> tuple[SolvedProfile, ...]:
-    """Nash equilibria that best-response dynamics reaches, best team reward first.
+    """Return the Nash equilibria that best-response dynamics reaches, best team reward first.
 
-    The executors respond in turn until nobody gains. Starts that end in a cycle add nothing.
+    The executors respond in turn until none of them gains. Starts that end in a cycle add no
+    result.
     """
     found: list[SolvedProfile] = []
     for start in start_profiles(game, starts):
@@ -196,7 +198,7 @@ def equilibria(
 
 
 def _respond_until_rest(game: SimulatedGame, profile: Array) -> bool:
-    """Let the executors respond in turn, in place; whether they came to rest."""
+    """Let the executors respond in turn, in place; return True if they came to rest."""
     for _ in range(SWEEPS):
         gains = []
         for agent in range(game.n_agents):
@@ -218,7 +220,7 @@ def _solve_class(game: SimulatedGame, *, type_aware: bool, starts: int) -> Polic
 
 
 def _solved(game: SimulatedGame, profile: Array, type_aware: bool) -> SolvedProfile:
-    """``profile`` is type-aware in shape; kinds agree where ``type_aware`` is False."""
+    """Evaluate ``profile``, type-aware in shape; all kinds agree if ``type_aware`` is False."""
     own = profile if type_aware else profile[0]
     return SolvedProfile(
         profile=own,
@@ -228,7 +230,7 @@ def _solved(game: SimulatedGame, profile: Array, type_aware: bool) -> SolvedProf
 
 
 def _uniform_rewards(game: SimulatedGame) -> ExpectedRewards:
-    """Executors draw independently, so their outcome probabilities average one by one."""
+    """Return the rewards of uniform actions; independent draws allow averages per executor."""
     axes = [low + (high - low) * (np.arange(200) + 0.5) / 200 for low, high in box_of(game.bounds)]
     grid = np.meshgrid(*axes)
     averages = [

@@ -133,8 +133,8 @@ def test_a_system_message_that_the_template_knows_stays_one() -> None:
     ("template", "reason"),
     [
         ("{{ raise_exception('tools only') }}", "tools only"),
-        ("{{ undefined.name }}", "cannot write one message"),
-        ("hello", "leaves out what the user says"),
+        ("{{ undefined.name }}", "cannot render a single user message"),
+        ("hello", "leaves out the user's text"),
         (None, "no chat template"),
     ],
 )
