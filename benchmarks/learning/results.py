@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -71,7 +71,7 @@ class ResultFile:
     def put(self, name: str, part: Mapping[str, Any]) -> None:
         """Keep a finished part, with when and where it was made."""
         stamp = {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
             "versions": {
                 "python": platform.python_version(),

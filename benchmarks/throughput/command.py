@@ -16,7 +16,7 @@ import json
 import platform
 import sys
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -82,7 +82,7 @@ def main(settings: Settings) -> None:
 def _stamp() -> Result:
     """When, where and with what a part was measured."""
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": {
             "python": platform.python_version(),
