@@ -23,14 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedModel
-from transformers.cache_utils import (
-    Cache,
-    DummyLayer,
-    DynamicCache,
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-)
+from transformers import PreTrainedModel, cache_utils
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from econ_env.llm.local.sampler import DecodeRow, Sampler
 from econ_env.llm.types import ModelError
@@ -41,6 +35,9 @@ ROW_FLOOR = 16
 Measured with MKL and AVX-512: from 16 rows on, the result of a row is the same, to the last bit,
 for any number of rows; below, kernels change and with them the order of the sums.
 """
+
+_HOLDS_NOTHING = getattr(cache_utils, "DummyLayer", None)
+"""The layer that keeps no state, as transformers has since 5.23; None before."""
 
 ALIGNMENT = 16
 """Padded widths are multiples of this, so that a row's own padding is fixed modulo 16.
@@ -137,7 +134,7 @@ def new_cache(model: PreTrainedModel, *, source: str) -> Cache:
     for layer in cache.layers:
         if type(layer) is DynamicLayer:
             layers.append(AppendingLayer())
-        elif type(layer) in (DynamicSlidingWindowLayer, DummyLayer):
+        elif type(layer) in (DynamicSlidingWindowLayer, _HOLDS_NOTHING):
             layers.append(layer)
         else:
             raise ModelError(
@@ -168,6 +165,8 @@ class DecodeLoop:
         accepted = inspect.signature(model.forward).parameters
         self._takes_positions = "position_ids" in accepted
         self._takes_logits_to_keep = "logits_to_keep" in accepted
+        # The name since transformers 5.24, and the one before.
+        self._cache_argument = "cache" if "cache" in accepted else "past_key_values"
         new_cache(model, source=source)
 
     @property
@@ -255,16 +254,14 @@ class DecodeLoop:
         ``mask`` covers all positions so far, the new ones included. The head computes the last
         ``keep`` positions where the model lets it choose.
         """
-        extra: dict[str, Any] = {}
+        extra: dict[str, Any] = {self._cache_argument: cache}
         if self._takes_positions:
             # Padding has no position of its own: the first token of every prompt is at 0.
             positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
             extra["position_ids"] = positions[:, -ids.shape[1] :]
         if self._takes_logits_to_keep:
             extra["logits_to_keep"] = min(keep, ids.shape[1])
-        output = self._model(
-            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra
-        )
+        output = self._model(input_ids=ids, attention_mask=mask, use_cache=True, **extra)
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 
