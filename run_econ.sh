@@ -30,7 +30,7 @@ tests one that was only trained. Where both is done it begins anew, in runs/NAME
 
 environment:
   TOGETHER_API_KEY key of Together
-  PYTHON           the Python (3.10 or newer) that makes .venv; python3 where unset
+  PYTHON           the Python (3.11 or newer) that makes .venv; python3 where unset
   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
                    the small CPU build of torch instead of the CUDA build that PyPI gives Linux
 TEXT

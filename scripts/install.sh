@@ -25,24 +25,24 @@ fail() {
     exit 1
 }
 
-is_usable() { # Python 3.10 or newer, with the module that makes environments
-    "$1" -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1
+is_usable() { # Python 3.11 or newer, with the module that makes environments
+    "$1" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
 find_python() {
     local candidate
     if [[ -n ${PYTHON:-} ]]; then
-        is_usable "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.10 or newer that has venv."
+        is_usable "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11 or newer that has venv."
         printf '%s' "$PYTHON"
         return
     fi
-    for candidate in python3 python3.13 python3.12 python3.11 python3.10; do
+    for candidate in python3 python3.13 python3.12 python3.11; do
         if is_usable "$candidate"; then
             printf '%s' "$candidate"
             return
         fi
     done
-    fail "found no Python 3.10 or newer (python3 is: $(python3 --version 2>&1))." \
+    fail "found no Python 3.11 or newer (python3 is: $(python3 --version 2>&1))." \
         "Install one, or name it: PYTHON=/path/to/python3.11 $0"
 }
 
@@ -63,7 +63,7 @@ make_venv() {
 
 if [[ -e .venv ]]; then
     is_usable "$venv_python" ||
-        fail ".venv exists, but $venv_python is not a working Python 3.10 or newer." \
+        fail ".venv exists, but $venv_python is not a working Python 3.11 or newer." \
             "Remove the folder (rm -r .venv) and run this again."
 else
     make_venv

@@ -7,6 +7,7 @@ import importlib
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -18,13 +19,8 @@ from packaging.utils import canonicalize_name
 
 from econ_agents.config.files import PRESETS, preset_names
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 PACKAGES = ("econ_env", "econ_agents")
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def pins(root: Path, python: str) -> list[tuple[str, str]]:

@@ -182,7 +182,7 @@ def test_an_old_python_is_refused_with_a_remedy(clone: Path) -> None:
     old.chmod(0o755)
     refused = run(clone, "scripts/install.sh", PYTHON=str(old))
     assert refused.returncode == 1
-    assert f"PYTHON={old} is not a Python 3.10 or newer" in refused.stderr
+    assert f"PYTHON={old} is not a Python 3.11 or newer" in refused.stderr
     assert not (clone / ".venv").exists()
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -69,7 +69,7 @@ class ResultFile:
     def put(self, name: str, part: Mapping[str, Any]) -> None:
         """Store a finished part, with its date, machine and versions."""
         stamp = {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
             "versions": {
                 "python": platform.python_version(),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -99,7 +99,7 @@ def _measure(settings: Settings) -> int:
 def _stamp() -> Result:
     """Return date, machine and library versions of a measurement."""
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": {
             "python": platform.python_version(),

@@ -17,7 +17,7 @@ and one driver plays one question or a thousand in lock-step::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 
 from econ_env.game.closing_rules import GameConfig, closes, deviates
 from econ_env.game.commitment_round import Coordination, read_response, read_strategy
@@ -42,7 +42,7 @@ from econ_env.sampling_action import SamplingAction
 __all__ = ["Game", "GameConfig", "ModelLimits", "Phase"]
 
 
-class Phase(str, Enum):
+class Phase(StrEnum):
     """The input that the game waits for."""
 
     STRATEGY = "strategy"

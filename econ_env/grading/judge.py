@@ -26,6 +26,11 @@ _EXACT_TOLERANCE = "1e-50"
 # If one value has a decimal, both must agree in six significant digits.
 _DECIMAL_TOLERANCE = "5e-6"
 
+_ANTLR_REMEDY = (
+    "Formulas are read with antlr4-python3-runtime 4.9.3, 4.11 or 4.13.2. Install one of them: "
+    "pip install antlr4-python3-runtime==4.13.2, or ==4.9.3 beside hydra-core."
+)
+
 
 class _OutOfTimeError(BaseException):
     """The time for one pair is over. Not an ``Exception``: sympy and math-verify catch those."""
@@ -145,6 +150,11 @@ def _judge_in_time(gold: str, answer: str, cpu_seconds: float) -> str:
         return "unparseable"
 
 
+def _explained(error: ImportError) -> str:
+    said = f"math-verify cannot be imported: {error}".removesuffix(".") + "."
+    return f"{said} {_ANTLR_REMEDY}" if "antlr" in said.lower() else said
+
+
 def _out_of_time(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise _OutOfTimeError
 
@@ -165,7 +175,7 @@ def main(limits: dict[str, Any], requests: TextIO, replies: TextIO) -> None:
         judge(r"\sqrt{8} + \pi", r"2\sqrt{2} + \pi")
         judge(r"\cot x", r"\frac{\cos x}{\sin x}")
     except ImportError as error:
-        _send(replies, {"error": f"math-verify cannot be imported: {error}"})
+        _send(replies, {"error": _explained(error)})
         return
     _send(replies, {"ready": True, "missing_limits": apply_limits(limits["memory_bytes"])})
     for line in requests:

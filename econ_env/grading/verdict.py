@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """Outcome of grading an answer. Only ``CORRECT`` ever counts as correct."""
 
     CORRECT = "correct"

@@ -105,6 +105,8 @@ class DecodeLoop:
         layers = new_cache(model, source=source).layers
         self.rows_can_join = all(isinstance(layer, AppendingLayer) for layer in layers)
         """True if rows may enter beside running rows: every layer keeps all positions."""
+        # The name since transformers 5.24, and the one before.
+        self._cache_argument = "cache" if "cache" in accepted else "past_key_values"
 
     @property
     def row_floor(self) -> int:
@@ -189,16 +191,14 @@ class DecodeLoop:
         ``mask`` covers all positions so far, including the new ones. The head computes only the
         last ``keep`` positions if the model supports that.
         """
-        extra: dict[str, Any] = {}
+        extra: dict[str, Any] = {self._cache_argument: cache}
         if self._takes_positions:
             # Padding has no position of its own: the first token of every prompt is at 0.
             positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
             extra["position_ids"] = positions[:, -ids.shape[1] :]
         if self._takes_logits_to_keep:
             extra["logits_to_keep"] = min(keep, ids.shape[1])
-        output = self._model(
-            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra
-        )
+        output = self._model(input_ids=ids, attention_mask=mask, use_cache=True, **extra)
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 

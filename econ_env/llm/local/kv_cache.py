@@ -12,16 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
-from transformers.cache_utils import (
-    Cache,
-    DummyLayer,
-    DynamicCache,
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-)
+from transformers import PreTrainedModel, cache_utils
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from econ_env.llm.types import ModelError
+
+_STATELESS_LAYER = getattr(cache_utils, "DummyLayer", None)
+"""Layer that keeps no state, which transformers has since 5.23; None in earlier versions."""
 
 
 class AppendingLayer(DynamicLayer):
@@ -145,7 +142,7 @@ def new_cache(model: PreTrainedModel, *, source: str) -> Cache:
     for layer in cache.layers:
         if type(layer) is DynamicLayer:
             layers.append(AppendingLayer())
-        elif type(layer) in (DynamicSlidingWindowLayer, DummyLayer):
+        elif type(layer) in (DynamicSlidingWindowLayer, _STATELESS_LAYER):
             layers.append(layer)
         else:
             raise ModelError(

@@ -302,3 +302,32 @@ def test_a_worker_that_cannot_start_says_how_to_see_why(
 @pytest.mark.slow
 def test_all_attempts_at_a_hostile_answer_take_less_than_two_seconds() -> None:
     assert ATTEMPTS * WorkerLimits().wall_seconds < 2
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        (
+            "antlr4_python3_runtime-4.12.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: antlr4-python3-runtime\nVersion: 4.12.0\n",
+            "Unsupported ANTLR version 4.12.0",
+        ),
+        (
+            "antlr4/__init__.py",
+            "raise ModuleNotFoundError(\"No module named 'antlr4'\")\n",
+            "No module named 'antlr4'.",
+        ),
+    ],
+)
+def test_a_runtime_of_antlr_that_reads_no_formulas_is_named_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, said: str
+) -> None:
+    path = tmp_path / file
+    path.parent.mkdir()
+    path.write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    worker = GradingWorker()
+    with pytest.raises(GradingError, match="antlr4-python3-runtime==4.13.2") as caught:
+        worker.warm_up()
+    assert said in str(caught.value)
+    assert "or ==4.9.3 beside hydra-core" in str(caught.value)
