@@ -17,19 +17,19 @@ from econ_env.commands.version import versions
 PROGRAM = "econ-env"
 DESCRIPTION = (
     "Teams of language models that answer questions together (ECON). "
-    "`econ-env --version` prints the versions that a report of a bug needs."
+    "`econ-env --version` prints the versions to include in a bug report."
 )
 
 
 def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor | Models:
-    """The command that arguments name, with its flags; nothing is done yet.
+    """Return the command that the arguments name, with its flags, without running it.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.
 
     Raises:
         UsageError: a value of --reward-weights or --prices is wrong.
-        SystemExit: 0 after help, 2 if another flag or its value is wrong (said on stderr).
+        SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
     command: Play | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
         {"play": Play, "validate": Validate, "doctor": Doctor, "models": Models},
@@ -43,8 +43,8 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor | Model
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    0; 1 if no question finished and some failed, rows of a data set failed, a model was found
-    unfit, or the command could not be carried out; 2 after a mistake of the user; 130 after Ctrl-C.
+    The codes: 0; 1 if no question finished and some failed, rows of a data set failed, a model is
+    unfit, or the command could not be carried out; 2 after a user's mistake; 130 after Ctrl-C.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.

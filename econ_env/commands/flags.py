@@ -1,4 +1,4 @@
-"""The settings of the environment as flags: names, defaults and help are those of EnvConfig."""
+"""The settings of the environment as flags, with the names, defaults and help of EnvConfig."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def with_help(cls: type[_Command]) -> type[_Command]:
     """Decorate a dataclass of flags, so that ``--help`` shows its docstrings as paragraphs.
 
     The text of a flag is the docstring below its field, in the class or the nearest base class
-    that has one, else that of the setting of its name. Left to itself, tyro would keep the line
-    breaks of the source.
+    that has one, else the docstring of the setting with its name. By default, tyro would keep the
+    line breaks of the source.
     """
     said = attribute_docstrings(EnvConfig)
     for base in filter(is_dataclass, reversed(cls.__mro__)):
@@ -38,7 +38,7 @@ def with_help(cls: type[_Command]) -> type[_Command]:
 
 
 def read_weight(text: str) -> tuple[str, float]:
-    """A weight as it is typed, ``ts=0.4``; ``UsageError`` if it is none."""
+    """Parse a weight as typed, ``ts=0.4``; ``UsageError`` if it is not one."""
     name, _, number = text.partition("=")
     try:
         return name, float(number)
@@ -50,7 +50,7 @@ def read_weight(text: str) -> tuple[str, float]:
 
 
 def read_price(text: str) -> tuple[str, Sequence[float]]:
-    """A price as it is typed, ``MODEL=0.2,0.6``; ``UsageError`` if it is none."""
+    """Parse a price as typed, ``MODEL=0.2,0.6``; ``UsageError`` if it is not one."""
     name, _, numbers = text.rpartition("=")
     try:
         pair = [float(number) for number in numbers.split(",")]
@@ -85,9 +85,9 @@ _PRICES = PrimitiveConstructorSpec[Mapping[str, Sequence[float]]](
 @with_help
 @dataclass(frozen=True, kw_only=True)
 class EnvFlags(EnvConfig):
-    """Settings of the environment as they are typed: checked only by :meth:`env_config`.
+    """Settings of the environment as typed, not yet checked; see :meth:`env_config`.
 
-    Types are narrowed to what can be typed; defaults and docstrings are inherited.
+    Types are limited to those that can be typed; defaults and docstrings are inherited.
     """
 
     dataset: str
@@ -107,14 +107,14 @@ class EnvFlags(EnvConfig):
     ]
 
     def __post_init__(self) -> None:
-        """Accept everything: what was typed is checked with the other settings, as one."""
+        """Accept everything: all typed settings are checked together later."""
 
     def env_config(self) -> EnvConfig:
-        """The settings, checked.
+        """Return the checked settings.
 
         Raises:
             UsageError: a setting has a wrong value.
-            ModelError: a model is not known, or its price is not and must be.
+            ModelError: a model is unknown, or its price is unknown and needed.
         """
         values = {field.name: getattr(self, field.name) for field in fields(EnvConfig)}
         if isinstance(self.llm, tuple) and len(self.llm) == 1:
@@ -128,10 +128,10 @@ class EnvFlags(EnvConfig):
 def fixed_point(
     bounds: SamplingBounds, *, temperature: float, repetition_penalty: float
 ) -> tuple[float, float]:
-    """The point of the action box that --temperature and --repetition-penalty name.
+    """Return the point of the action box for --temperature and --repetition-penalty.
 
     Raises:
-        UsageError: one of them is beyond the bounds.
+        UsageError: one of them is outside the bounds.
     """
     temperatures = (bounds.temperature_min, bounds.temperature_max)
     penalties = (bounds.repetition_penalty_min, bounds.repetition_penalty_max)
@@ -149,7 +149,7 @@ def fixed_point(
 
 
 def only(*names: str) -> Any:
-    """Narrow a field of type :class:`EnvFlags` to the flags of these settings.
+    """Limit a field of type :class:`EnvFlags` to the flags of these settings.
 
     >>> settings: Annotated[EnvFlags, only("temperature_min", "temperature_max")]
     """

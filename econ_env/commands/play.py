@@ -1,4 +1,4 @@
-"""``econ-env play``: a team answers questions, a few of them on screen, all of them counted."""
+"""``econ-env play``: a team answers questions; prints a few episodes and a summary."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ fast in large batches only, and take no more into work at once than memory allow
 @with_help
 @dataclass(frozen=True, kw_only=True)
 class Play(EnvFlags):
-    """Let a team of language models answer questions, and watch.
+    """Let a team of language models answer questions, and print the result.
 
     A coordinator plans, executors answer, the coordinator commits to one answer. Without any
     flags, three small models that come with this package solve word problems that they have not
-    seen; nothing is downloaded. The sampling actions are fixed, nobody learns here.
+    seen; nothing is downloaded. The actions are fixed or random: this command does not learn.
     """
 
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 20
     """Number of questions to play."""
     actions: Literal["fixed", "random"] = "fixed"
-    """"fixed": every executor samples as --temperature and --repetition-penalty say. "random": a
-    new random temperature and penalty for every executor in every round."""
+    """"fixed": every executor samples with --temperature and --repetition-penalty. "random": a new
+    random temperature and penalty for every executor in every round."""
     temperature: float = 0.7
     """Sampling temperature of all executors, from --temperature-min to --temperature-max."""
     repetition_penalty: float = 1.0
     """Repetition penalty of all executors, from --repetition-penalty-min to
     --repetition-penalty-max; 1 is neutral."""
     loop: bool = False
-    """Start over after the last question, where the data set has fewer than --questions. Off: each
+    """Start over after the last question if the data set has fewer than --questions. Off: each
     question is played once."""
     show: int = 2
     """Number of episodes to print in full."""
@@ -64,11 +64,11 @@ class Play(EnvFlags):
     """File to which every finished episode is appended, one JSON object per line."""
 
     def run(self) -> int:
-        """Play; the exit code is 0, 1 if nothing finished but some failed, or 130 after Ctrl-C.
+        """Play; the exit code is 0, 1 if no episode finished and some failed, or 130 after Ctrl-C.
 
         Raises:
-            ModelError: a model cannot be used, or no longer: an exhausted budget, for example.
-                What was played by then is summed up first.
+            ModelError: a model cannot be used, or no longer: an exhausted budget, for example. The
+                episodes played before are summed up first.
         """
         if self.questions < 1:
             raise UsageError(f"--questions must be at least 1, got {self.questions}")
@@ -88,7 +88,7 @@ class Play(EnvFlags):
             out = stack.enter_context(self.out.open("a", encoding="utf-8")) if self.out else None
             bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
             try:
-                # A batch takes a while and ends as a whole: until then the bar says what is done.
+                # A batch takes a while and ends as a whole: until then the bar shows its phase.
                 show_phase = bar.set_postfix_str
                 for transcript in play_through(env, chosen, choose_actions, report=show_phase):
                     if out is not None:
@@ -120,7 +120,7 @@ class Play(EnvFlags):
         return 1 if summary.failed and not summary.finished else 0
 
     def _print_spending(self, env: BatchedEconEnv) -> None:
-        """What was asked now, where a cache or a budget makes that worth knowing."""
+        """Print the requests and tokens of this run, if there is a cache or a budget."""
         limits = (self.max_requests, self.max_total_tokens, self.max_cost_usd)
         if self.cache == "off" and limits == (None, None, None):
             return
@@ -131,7 +131,7 @@ class Play(EnvFlags):
             print(f"from the cache       {kept.requests} requests, {kept.total_tokens} tokens")
 
     def _choose_questions(self, env: BatchedEconEnv) -> list[Question]:
-        """The first ``questions`` of the order: each at most once, unless it is to start over."""
+        """Return the first ``questions`` of the order, each at most once unless ``loop`` is set."""
         order = QuestionOrder(env.questions, order=self.order, loop=self.loop, seed=self.seed)
         chosen = order.take(self.questions)
         if len(chosen) < self.questions:
@@ -141,7 +141,7 @@ class Play(EnvFlags):
     def _chooser(
         self, config: EnvConfig, size: int
     ) -> Callable[[], dict[str, NDArray[np.float32]]]:
-        """Choose for every agent and ``size`` questions: one and the same point, or at random."""
+        """Return a function that chooses the actions of all agents: one point, or at random."""
         rng = np.random.default_rng(self.seed)
         if self.actions == "random":
             return lambda: {

@@ -1,4 +1,4 @@
-"""Going through questions once, with actions that somebody else chooses."""
+"""Playing questions once each, with actions that the caller chooses."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def play_through(
     *,
     report: Callable[[str], object] | None = None,
 ) -> Iterator[Transcript]:
-    """Play every question once, batch by batch; yields the transcripts in the questions' order.
+    """Play every question once, batch by batch; yield the transcripts in the questions' order.
 
     Args:
         env: its ``num_questions`` is the size of a batch.
-        questions: what is played; any number of them, also none or fewer than a batch.
-        choose_actions: called before every step; for every agent an array
+        questions: the questions to play; their number is free, it may be 0.
+        choose_actions: called before every step; returns for every agent an array
             ``(env.num_questions, 2)`` in [-1, 1].
-        report: told before every reset and step what comes next and for how many questions, such
-            as "answering 16"; None: nobody is told.
+        report: called before every reset and step with the next phase and its number of questions,
+            such as "answering 16"; None: no reports.
     """
     size = env.num_questions
     for start in range(0, len(questions), size):

@@ -1,4 +1,4 @@
-"""The end of a program: its exit code, and one line on stderr where something went wrong."""
+"""Running a program: its exit code, and one line on stderr after an error."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from econ_env.errors import EconError
 
 
 def run_program(name: str, run: Callable[[], int]) -> int:
-    """Run a program, and turn errors for people into one line on stderr.
+    """Run a program, and turn errors that people can act on into one line on stderr.
 
     Args:
         name: of the program and its command, for the line: ``"econ-env play"``.
-        run: does everything and returns the exit code.
+        run: does all the work and returns the exit code.
 
     Returns:
-        The exit code: that of ``run``; after an :class:`~econ_env.errors.EconError` the one that
-        the error names; 2 after an error of the operating system (a file that is not there, for
-        example); 130 after Ctrl-C. Any other exception is a bug and keeps its traceback.
+        The exit code: the result of ``run``; after an :class:`~econ_env.errors.EconError` its
+        ``exit_code``; 2 after an error of the operating system (a missing file, for example); 130
+        after Ctrl-C. Any other exception is a bug and keeps its traceback.
     """
     try:
         return run()

@@ -1,4 +1,4 @@
-"""What a set of played episodes amounts to: accuracy, tokens, and how commitments were read."""
+"""Summary of played episodes: accuracy, tokens, and the reading of commitments."""
 
 from __future__ import annotations
 
@@ -14,46 +14,47 @@ from econ_env.grading.answers import Verdict, equivalent, gold_answer, grade_ans
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """Counts over episodes. An episode that failed is in ``failed`` and nowhere else but tokens."""
+    """Counts over episodes. A failed episode counts only in ``failed`` and in the tokens."""
 
     finished: int
     failed: int
     correct: int
-    """Episodes whose last commitment is correct."""
+    """Episodes with a correct last commitment."""
     first_executor_correct: int
     majority_correct: int
     """Episodes in which the majority of the executors' last answers is correct."""
     unparseable: int
-    """Of the last answers of all executors and the last commitments of the teams: how many are
-    missing or cannot be read. All of a question whose gold answer cannot be read."""
+    """Values that are missing or cannot be read, among the last answers of all executors and the
+    last commitments of the teams. If a gold answer cannot be read, all values of its question
+    count."""
     timeouts: int
-    """Of the same: how many could not be compared in time, so that they are not known to be wrong.
-    They are not counted as correct."""
+    """Values, among the same answers and commitments, whose comparison ran out of time. They are
+    not known to be wrong, but do not count as correct."""
     rounds: int
     """Rounds played in finished episodes."""
     commitments_asked: int
-    """Commitments that a model was asked for."""
+    """Commitments that a model was asked to make."""
     commitments_json: int
-    """Those of them that were valid JSON as they came."""
+    """Commitments from a model that were valid JSON without repair."""
     consensus: int
     """Commitments that needed no call, because all members agreed."""
     by_majority: int
     """Commitments that needed no call, because more than half of the members agreed."""
     novel: int
-    """Commitments replaced by the majority, because nobody gave their value."""
+    """Commitments replaced by the majority, because no executor gave their value."""
     leaks: int
-    """Strategies that stated an answer and were cut."""
+    """Strategies that gave an answer away and were cut."""
     prompt_tokens: int
     completion_tokens: int
 
     @property
     def tokens_per_question(self) -> float:
-        """Tokens of prompts and completions together, over all episodes; 0 without any."""
+        """Tokens of prompts and completions together, over all episodes; 0 without episodes."""
         tokens = self.prompt_tokens + self.completion_tokens
         return tokens / max(self.finished + self.failed, 1)
 
     def __str__(self) -> str:
-        """The summary as lines for people."""
+        """Return the summary as lines for people."""
         lines = [f"questions            {self.finished} finished, {self.failed} failed"]
         if self.finished:
             low, high = wilson_interval(self.correct, self.finished)
@@ -82,7 +83,7 @@ class Summary:
         return f"{self.consensus} by consensus without a call"
 
     def _not_graded(self) -> list[str]:
-        """A line for each kind of value without a verdict on its correctness, if there are any."""
+        """Return a line for each kind of value that could not be graded, if there are any."""
         lines = []
         if self.unparseable:
             lines.append(f"unreadable values    {self.unparseable} missing or not readable")
@@ -97,7 +98,7 @@ class Summary:
 
 
 def summarise(transcripts: Sequence[Transcript]) -> Summary:
-    """Count over episodes that have ended."""
+    """Summarise episodes that have ended."""
     finished = [transcript for transcript in transcripts if transcript.failed is None]
     last_rounds = [(t, _last_round(t)) for t in finished]
     verdicts: Counter[Verdict] = Counter()
@@ -139,7 +140,7 @@ def _last_round(transcript: Transcript) -> RoundRecord:
 
 
 def _verdicts(transcript: Transcript, played: RoundRecord) -> list[Verdict]:
-    """On the executors' answers and the team's commitment of one round."""
+    """Return the verdicts on the executors' answers and the team's commitment of one round."""
     gold = gold_answer(transcript.question.gold)
     values = [*(record.answer for record in played.executors), played.commitments[-1].value]
     return [grade_answer(value, gold) for value in values]

@@ -1,4 +1,4 @@
-"""``econ-env validate``: can the answers of a data set be graded?"""
+"""``econ-env validate``: checks that the answers of a data set can be graded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from econ_env.questions.load import PROCEDURAL, DataSetName, open_table, procedu
 from econ_env.questions.table import Limits, Table, no_questions, read_table
 
 PATIENCE_S = 60.0
-"""Seconds that one comparison may wait on a busy machine."""
+"""Longest wait for one comparison on a busy machine, in seconds."""
 
 
 @with_help
@@ -29,14 +29,14 @@ class Validate:
     """Check that every row of a data set can be read and graded, before models play it.
 
     A row passes if it has a question and a gold answer, if that answer is graded correct against
-    itself, and if a wrong one close to it (12 for 11, no for yes, x^3 + 1 for x^2 + 1) is graded
+    itself, and if a similar wrong answer (12 for 11, no for yes, x^3 + 1 for x^2 + 1) is graded
     incorrect. Every row that fails is listed with its place and the reason.
 
     For example "econ-env validate my_questions.jsonl", "econ-env validate gsm8k --split train", or
-    "econ-env validate gsm8k --data-path path/to/test.jsonl" for rows that are on this machine.
+    "econ-env validate gsm8k --data-path path/to/test.jsonl" for rows on this machine.
 
     The exit code is 0 if all rows pass, 1 if some fail, 2 if the data set cannot be read, and 130
-    after Ctrl-C, which sums up what was found so far.
+    after Ctrl-C, which prints the counts so far.
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
@@ -59,10 +59,10 @@ class Validate:
     ]
 
     def run(self) -> int:
-        """Check; the exit code is 0, 1 if rows fail, or 130 after Ctrl-C.
+        """Check the rows; the exit code is 0, 1 if rows fail, or 130 after Ctrl-C.
 
         Raises:
-            QuestionError: the data set cannot be read. What was found before is printed.
+            QuestionError: the data set cannot be read. The counts so far are printed.
         """
         rows, total = self._open()
         tally = Tally()
@@ -87,7 +87,7 @@ class Validate:
         return 1 if tally.failed else 0
 
     def _open(self) -> tuple[Iterator[CheckedRow], int | None]:
-        """The rows to check, and how many there are where that is known."""
+        """Return the rows to check, and their number if it is known."""
         if self.rows is not None and self.rows < 1:
             raise QuestionError(f"--rows must be at least 1, got {self.rows}")
         name = DataSetName(
@@ -109,7 +109,7 @@ class Validate:
     def _first(
         self, rows: Iterator[CheckedRow], size: int | None
     ) -> tuple[Iterator[CheckedRow], int | None]:
-        """The first ``--rows`` of ``rows``, ``size`` of which there are."""
+        """Return the first ``--rows`` of ``rows``, and their number; ``size`` counts all rows."""
         if self.rows is None:
             return rows, size
         return islice(rows, self.rows), self.rows if size is None else min(size, self.rows)
@@ -125,19 +125,19 @@ class Validate:
 
 
 class CheckedRow(NamedTuple):
-    """What became of one row."""
+    """Result for one row."""
 
     place: str
-    """Where the row is: file and line for example."""
+    """Place of the row: file and line, for example."""
     reason: str | None
-    """Why it fails; None if it passes or is left out."""
+    """Reason for a failure; None if the row passes or is left out."""
     is_left_out: bool
-    """Whether it is longer than the limits allow."""
+    """True if the row is longer than the limits allow."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Tally:
-    """How many rows passed, failed and were left out so far."""
+    """Numbers of rows that passed, failed and were left out so far."""
 
     passed: int = 0
     failed: int = 0
@@ -145,7 +145,7 @@ class Tally:
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """Number of all rows counted."""
         return self.passed + self.failed + self.left_out
 
     def count(self, row: CheckedRow) -> None:
@@ -158,7 +158,7 @@ class Tally:
             self.failed += 1
 
     def __str__(self) -> str:
-        """The counts as lines for people."""
+        """Return the counts as lines for people."""
         counts = (
             f"rows checked         {self.passed + self.failed}\npassed               {self.passed}"
         )
@@ -171,7 +171,7 @@ def check_table(table: Table, limits: Limits) -> Iterator[CheckedRow]:
     """Check the rows of a file or of the hub, one by one.
 
     Raises:
-        QuestionError: the rows cannot be read any further, or none of them is to be checked.
+        QuestionError: further rows cannot be read, or there is no row to check.
     """
     checked = left_out = 0
     for row in read_table(table, limits):
@@ -191,17 +191,17 @@ def check_table(table: Table, limits: Limits) -> Iterator[CheckedRow]:
 
 
 def check_source(source: QuestionSource) -> Iterator[CheckedRow]:
-    """Check the questions of a source that has no rows."""
+    """Check the questions of a source without rows."""
     for index in range(len(source)):
         question = source[index]
         yield CheckedRow(question.id, why_not_gradable(question), False)
 
 
 def why_not_gradable(question: Question) -> str | None:
-    """Why answers to ``question`` would be graded wrongly; None if they would not be.
+    """Return the reason why answers to ``question`` would be graded wrongly; None if there is none.
 
-    The gold answer in a box, as models are asked to give it, must be graded correct, and the same
-    with :func:`~econ_env.grading.perturbation.perturbed` must be graded incorrect.
+    The gold answer in a box, as models are asked to give it, must be graded correct, and its
+    variant by :func:`~econ_env.grading.perturbation.perturbed` must be graded incorrect.
     """
     gold = gold_answer(question.gold)
     verdict = grade(f"\\boxed{{{gold}}}", question.gold)
@@ -213,8 +213,8 @@ def why_not_gradable(question: Question) -> str | None:
         return f"the wrong answer {wrong!r} is graded correct; the gold answer is {gold!r}"
     if verdict is Verdict.UNPARSEABLE:
         return (
-            f"the gold answer {gold!r} cannot be read as a value, so that only this very spelling "
-            f"of it is graded correct (the wrong answer {wrong!r} is graded unparseable)"
+            f"the gold answer {gold!r} cannot be read as a value, so that only this exact spelling "
+            f"is graded correct (the wrong answer {wrong!r} is graded unparseable)"
         )
     if verdict is Verdict.TIMEOUT:
         return f"comparing the gold answer {gold!r} with {wrong!r} took too long"

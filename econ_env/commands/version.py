@@ -1,4 +1,4 @@
-"""Versions of this package and of the libraries under it: what a report of a bug needs."""
+"""Versions of this package and of the libraries below it, for bug reports."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ LIBRARIES = ("torch", "transformers", "gymnasium", "pettingzoo")
 
 
 def versions() -> str:
-    """Name and version of this package, Python and each library, one a line.
+    """Return the name and version of this package, Python and each library, one per line.
 
-    They are read from what is installed; nothing is imported for it.
+    They are read from the installed packages; nothing is imported.
     """
     lines = [
         f"econ-env {__version__}",

@@ -1,4 +1,4 @@
-"""``econ-env doctor``: what a model does with what the game sends, by measurement."""
+"""``econ-env doctor``: measures a model's reaction to the requests of the game."""
 
 from econ_env.commands.doctor.command import Doctor
 

@@ -1,4 +1,4 @@
-"""``econ-env doctor``: does a model do what the game needs, and what has to be set?"""
+"""``econ-env doctor``: checks that a model does what the game needs, and advises settings."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from econ_env.llm.registry import resolve_models
 class Doctor:
     """Examine a language model before a game depends on it.
 
-    Asks the model some short questions and says in plain words what works, what does not, and what
-    to set. Servers that call themselves OpenAI-compatible ignore many parameters silently, so
+    Asks the model some short questions and reports in plain words what works, what does not, and
+    what to set. Servers that call themselves OpenAI-compatible ignore many parameters silently, so
     everything is measured: a parameter works if changing it changes the texts.
 
-    The exit code is 0 if the game can be played, 1 if something that it needs does not work, and
-    2 if the command itself is wrong, for example because a key is missing.
+    The exit code is 0 if the game can be played, 1 if something that it needs does not work, and 2
+    if the command itself is wrong, for example because a key is missing.
     """
 
     llm: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL")]
     """The model, named as for "econ-env play": "together:MODEL", "openai:MODEL",
     "vllm:MODEL@http://host:port/v1", "hf:PATH_OR_ID", "bundled:0" and so on. Several names are
-    examined one after another. A key is read from the environment variable of the server's kind,
-    TOGETHER_API_KEY for example."""
+    examined one after another. The key is read from the environment variable of the server's
+    kind, TOGETHER_API_KEY for example."""
     settings: Annotated[
         EnvFlags,
         only(
@@ -47,13 +47,13 @@ class Doctor:
     ]
 
     def run(self) -> int:
-        """Examine; the exit code is 0, 1 after a PROBLEM, or 130 after Ctrl-C."""
+        """Examine the models; the exit code is 0, 1 after a PROBLEM, or 130 after Ctrl-C."""
         try:
             bounds = self.settings.bounds()
         except ValueError as error:
             raise UsageError(str(error)) from error
         worst = 0
-        # A server that cannot do what --second-action asks for is a finding, not a mistake.
+        # A server without the parameter of --second-action is a finding, not a usage error.
         anything = ApiSettings(second_action="none")
         for name in resolve_models(self.llm, len(self.llm), api=anything).executors:
             worst = max(
@@ -66,7 +66,7 @@ class Doctor:
         if examination.requests:
             print(
                 f"Asks about {examination.requests} short questions, {examination.tokens:,} "
-                "tokens; up to twice as many if a result is not clear."
+                "tokens; up to twice as many if a result is unclear."
             )
         problems = 0
         with (
@@ -82,7 +82,7 @@ class Doctor:
                 print("Interrupted: the rest was not examined.", file=sys.stderr)
                 return 130
         if problems:
-            print(f"Not ready: {problems} thing{'s' * (problems > 1)} that the game needs.\n")
+            print(f"Not ready: {problems} problem{'s' * (problems > 1)} to solve before a game.\n")
             return 1
-        print("Ready: all that the game needs works.\n")
+        print("Ready: everything that the game needs works.\n")
         return 0

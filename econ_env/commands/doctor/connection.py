@@ -1,4 +1,4 @@
-"""Why no HTTP answer came, in words that say where to look."""
+"""Explanations of connection errors, with advice where to look."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib3.exceptions import NameResolutionError
 def explain(
     error: requests.RequestException, url: str, connect_timeout_s: float, read_timeout_s: float
 ) -> str:
-    """What ``error`` means for whoever wants to reach ``url``."""
+    """Explain ``error`` to a person who wants to reach ``url``."""
     parts = urlsplit(url)
     where = f"{parts.scheme}://{parts.netloc}"
     causes = list(_causes(error))
@@ -37,8 +37,8 @@ def explain(
     if errno.ECONNREFUSED in numbers:
         return f"nothing listens at {where}: start the server, or check the port"
     if errno.ECONNRESET in numbers or any(isinstance(c, ConnectionError) for c in causes):
-        hint = "it may want https://, or be" if parts.scheme == "http" else "it may be"
-        return f"{where} closed the connection without an answer: {hint} no HTTP server"
+        hint = "it may need https://, or not be" if parts.scheme == "http" else "it may not be"
+        return f"{where} closed the connection without an answer: {hint} an HTTP server"
     return f"{where} cannot be reached: {causes[-1]}"
 
 
@@ -47,16 +47,16 @@ def _tls(where: str, causes: list[BaseException]) -> str:
     if wrong is not None:
         return (
             f"the certificate of {where} is not accepted ({wrong.verify_message}). For a private "
-            "one, name the file of its authority in the environment variable REQUESTS_CA_BUNDLE"
+            "one, set REQUESTS_CA_BUNDLE to the certificate file of its authority"
         )
     return (
-        f"{where} does not speak TLS ({causes[-1]}). For a server without it, write http:// "
+        f"{where} does not speak TLS ({causes[-1]}). For a server without TLS, write http:// "
         "instead of https://"
     )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and what is wrapped in it, the innermost last."""
+    """Yield ``error`` and all errors wrapped in it, the innermost last."""
     seen: set[int] = set()
     waiting: list[BaseException] = [error]
     while waiting:
@@ -65,6 +65,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(one))
         yield one
-        # Libraries hand the reason on as a cause, as an argument or as an attribute.
+        # Libraries wrap the reason as a cause, as an argument or as an attribute.
         inner = [one.__cause__, one.__context__, *one.args, *vars(one).values()]
         waiting += [item for item in inner if isinstance(item, BaseException)]

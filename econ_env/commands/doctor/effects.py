@@ -1,12 +1,12 @@
-"""Does a setting change what a model says? Decided from a few replies, and rarely wrongly.
+"""Test of the effect of a setting on a model's texts, from few replies and with few errors.
 
 A cell is one prompt with four replies: two under the first value of a setting and two under the
-second, all with the same seed. If the setting does nothing, the four are interchangeable, so
-whichever two stand together should not matter. That is tested exactly, by trying all three ways
-to pair the four in every cell. It needs no assumption about the server: one that repeats itself to
-the letter and one that never does are judged by the same rule. On the first kind every cell with
-a difference counts, so four cells of five decide; on the second kind the noise between two equal
-requests is what a difference is measured against.
+second, all with the same seed. If the setting has no effect, the four replies are interchangeable,
+so each way to pair them is equally likely to separate them best. That is tested exactly, by trying
+all three pairings in every cell. The test assumes nothing about the server: it serves for servers
+that always repeat themselves exactly and for servers that never do. With the first kind every cell
+with a difference counts, so four cells of five decide; with the second kind a difference is
+compared with the noise between two equal requests.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Literal
 Kind = Literal["works", "none", "unclear"]
 
 SURE = 0.0125
-"""A setting works where fewer than this share of the pairings separate as well: with five cells
-that takes at least four that differ."""
+"""A setting works if less than this share of the pairings separate the replies as well: with five
+cells that takes at least four that differ."""
 UNLIKELY = 0.2
-"""Above this share nothing speaks for the setting."""
+"""Share of pairings above which there is no sign of an effect."""
 NOISY = 0.5
-"""Mean distance between equal requests above which a small effect would drown."""
+"""Mean distance between equal requests above which a small effect would not be seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,27 +37,27 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effect:
-    """What the cells say about a setting."""
+    """Result of the test of a setting."""
 
     kind: Kind
     p_value: float
     """Share of all pairings that separate the replies at least as well as the true one."""
     cells: int
     changed: int
-    """Cells in which some reply under one value differs from some reply under the other."""
+    """Cells in which a reply under one value differs from a reply under the other."""
     repeated: int
-    """Pairs of equal requests that got equal replies, of ``2 * cells``."""
+    """Pairs of equal requests with equal replies, out of ``2 * cells``."""
     noise: float
     """Mean distance between the replies to equal requests, in [0, 1]."""
 
     @property
     def count(self) -> str:
-        """In how many cells texts differ, for people."""
+        """Number of cells with different texts, for people."""
         return f"on {self.changed} of {self.cells} questions"
 
 
 def distance(one: str, other: str) -> float:
-    """How early two texts part: 0 if they are equal, 1 if they differ from the start."""
+    """Return how early two texts differ: 0 if they are equal, 1 if they differ from the start."""
     if one == other:
         return 0.0
     pairs = enumerate(zip(one, other, strict=False))
@@ -66,13 +66,13 @@ def distance(one: str, other: str) -> float:
 
 
 def judge(cells: Sequence[Cell], *, large: bool) -> Effect:
-    """Whether the setting that separates the cells' replies does anything.
+    """Judge the effect of the setting that distinguishes the two halves of every cell.
 
     Args:
         cells: at least one.
-        large: the two values are so far apart that a working setting shows even where equal
-            requests get different replies (temperature 0.1 against 2). Only then is "none"
-            concluded from noisy replies.
+        large: the two values are so far apart that a working setting shows even if equal requests
+            get different replies (temperature 0.1 against 2). Only then does the result "none"
+            follow from noisy replies.
     """
     tables = [_pairings(cell) for cell in cells]
     observed = sum(table[0] for table in tables)
@@ -84,7 +84,7 @@ def judge(cells: Sequence[Cell], *, large: bool) -> Effect:
     changed = sum({*cell.first, *cell.second} != {cell.first[0]} for cell in cells)
     kind: Kind = "unclear"
     if p_value <= SURE or (noise == 0 and changed > 1):
-        # Replies that never vary by themselves prove an effect in fewer cells.
+        # Replies that never vary by themselves show an effect in fewer cells.
         kind = "works"
     elif changed == 0 or (noise > 0 and p_value > UNLIKELY and (large or noise < NOISY)):
         kind = "none"
@@ -99,7 +99,7 @@ def judge(cells: Sequence[Cell], *, large: bool) -> Effect:
 
 
 def _pairings(cell: Cell) -> tuple[float, float, float]:
-    """How well each way to pair the four replies separates them; the true one comes first."""
+    """Return how well each pairing of the four replies separates them; the true one first."""
     (a, b), (c, d) = cell.first, cell.second
     apart = [
         distance(a, b) + distance(c, d),

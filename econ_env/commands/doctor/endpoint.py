@@ -1,4 +1,4 @@
-"""The bare connection to a chat server: any field can be sent, and whatever comes back is said."""
+"""The bare connection to a chat server: any field can be sent, and every answer is reported."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from econ_env.llm.types import FinishReason, Usage
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 120.0
 TRIES = 4
-"""Of a request that may only have met bad luck."""
+"""Largest number of tries of a request, after faults that may be temporary."""
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
 IN_FLIGHT = 8
-"""Most requests under way at a time."""
+"""Largest number of requests in flight."""
 
 _BAD_LUCK = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNUSABLE, Kind.UNREACHABLE})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What came back for one chat request."""
+    """Result of one chat request."""
 
     fault: Fault | None = None
-    """Why there is nothing to use, after several tries where it may have been bad luck."""
+    """Fault of the last try; None: there is an answer."""
     texts: tuple[str, ...] = ()
-    """One a choice; not empty without a fault."""
+    """One text for each choice; not empty without a fault."""
     finish_reason: FinishReason = "stop"
-    """Of the first choice."""
+    """Finish reason of the first choice."""
     usage: Usage | None = None
-    """Tokens as the server counts them; None: it does not."""
+    """Token counts of the server; None: it reports none."""
 
 
 class _Bearer(AuthBase):
-    """Sends the key. As an object, so that no ``.netrc`` file replaces it."""
+    """Sends the key. It is an object, so that no ``.netrc`` file replaces the key."""
 
     def __init__(self, key: Secret | None) -> None:
         self._key = key
@@ -54,13 +54,13 @@ class _Bearer(AuthBase):
 
 
 class Endpoint:
-    """Sends requests to one server. Safe for several threads.
+    """Sends requests to one server. Thread-safe.
 
     Args:
         url: base URL of the server, as in ``http://localhost:8000/v1``.
-        key: sent as a bearer token; None: nothing is sent. No message contains it.
-        pause_s: wait before the second try; it doubles from try to try. What the server asks for
-            goes before it.
+        key: sent as a bearer token; None: no key is sent. Messages never contain it.
+        pause_s: wait before the second try, in seconds; it doubles with each try. If the server
+            asks for a wait, that counts instead.
     """
 
     def __init__(self, url: str, key: Secret | None, *, pause_s: float = PAUSE_S) -> None:
@@ -73,7 +73,7 @@ class Endpoint:
             self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=IN_FLIGHT))
 
     def models(self) -> list[dict[str, Any]] | Fault:
-        """What the server says of its models, asked for once: some servers have no such list."""
+        """Return the server's list of models; asked only once, since some servers have none."""
         response = self._send("GET", "/models", None)
         if isinstance(response, Fault):
             return response
@@ -83,11 +83,11 @@ class Endpoint:
             body = None
         found = body.get("data") if isinstance(body, dict) else body
         if not isinstance(found, list):
-            return Fault(kind=Kind.UNUSABLE, words="the answer is no list of models")
+            return Fault(kind=Kind.UNUSABLE, words="the answer is not a list of models")
         return [model for model in found if isinstance(model, dict) and "id" in model]
 
     def chat(self, body: Mapping[str, Any]) -> Answer:
-        """One chat request with these fields and no others."""
+        """Send a chat request with exactly these fields."""
         pause_s = self._pause_s
         for _ in range(TRIES - 1):
             answer = self._chat_once(body)
@@ -121,7 +121,7 @@ class Endpoint:
     def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None
     ) -> requests.Response | Fault:
-        """The response with status 200, or what there is instead of it."""
+        """Return the response with status 200, or the fault."""
         try:
             response = self._session.request(
                 method,
@@ -134,7 +134,7 @@ class Endpoint:
             words = explain(error, self._url, CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
             return Fault(kind=Kind.UNREACHABLE, words=self._scrub(words))
         if response.is_redirect:
-            words = f"{response.status_code}, it sends to {response.headers['location']}"
+            words = f"{response.status_code}, it redirects to {response.headers['location']}"
             return Fault(kind=Kind.ADDRESS, words=self._scrub(words))
         if response.status_code != 200:
             text = response.text if self._key is None else self._key.scrub_body(response.text)

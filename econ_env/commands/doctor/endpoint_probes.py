@@ -1,4 +1,4 @@
-"""What a server does with the bare fields of a request, whichever kind its name says it is."""
+"""Probes of the bare fields of a request on a server, independent of its profile."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ PENALTIES: Mapping[str, tuple[Any, Any]] = {
     "frequency_penalty": (None, 1.5),
     "generation_config": ('{"do_sample":true}', '{"do_sample":true,"repetition_penalty":1.5}'),
 }
-"""Fields that punish repetition on some server: a neutral value (None: the field is left out) and
-one that changes most texts."""
+"""Fields that penalise repetition on some server: a neutral value (None: the field is left out) and
+a value that changes most texts."""
 FILTERS_OFF = {"top_k": 0, "min_p": 0.0}
 NO_MODEL = "econ-env-doctor-asks-for-a-model-that-does-not-exist"
 Outcome: TypeAlias = EffectKind | Literal["refused"]
@@ -43,8 +43,8 @@ class EndpointProbes:
     Args:
         address: of the model.
         endpoint: the connection.
-        has_key: whether requests carry a key.
-        report: called with the number of requests that were just answered.
+        has_key: True if requests carry a key.
+        report: called with the number of requests just answered.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class EndpointProbes:
         """Effect of each of :data:`PENALTIES`; known after :meth:`fields`."""
 
     def connect(self) -> Iterator[Finding]:
-        """Reach the server, its models and a first reply. A PROBLEM here ends the examination."""
+        """Check the server, its models and a first reply. A PROBLEM here ends the examination."""
         models = self._endpoint.models()
         self._report(1)
         known: list[dict[str, Any]] = [] if isinstance(models, Fault) else models
@@ -89,7 +89,7 @@ class EndpointProbes:
             yield Finding(topic="token counts", state="ok", text=text)
 
     def fields(self) -> Iterator[Finding]:
-        """Which fields take effect: one finding for the ways to punish repetition, then others."""
+        """Probe fields: one finding for those that penalise repetition, then further ones."""
         sampler: Sampler[_Fields] = Sampler(self._ask)
         base = self._base()
         cold: _Fields = (*base, ("temperature", COLD))
@@ -121,7 +121,7 @@ class EndpointProbes:
                 topic="model name",
                 state="note",
                 text="every name is answered, even one that does not exist",
-                advice="see for yourself that the server runs the model you mean",
+                advice="check that the server really runs this model",
             )
         else:
             text = f"{self._address.model!r} exists, a made-up name is refused"
@@ -130,11 +130,11 @@ class EndpointProbes:
         entry = next((m for m in listed if m["id"] == self._address.model), None)
         length = _context_length(entry)
         if length is not None:
-            text = f"{length} tokens for prompt and reply, says the list of models"
+            text = f"{length} tokens for prompt and reply, according to the list of models"
             yield Finding(topic="context", state="ok", text=text)
 
     def _fatal(self, fault: Fault, known: Sequence[Mapping[str, Any]]) -> Finding:
-        """The one finding of a server that cannot be used."""
+        """Return the only finding about a server that cannot be used."""
         address, variable = self._address, self._address.profile.key_variable
         topic, advice = "server", ""
         if fault.kind is Kind.KEY:
@@ -142,7 +142,7 @@ class EndpointProbes:
             advice = (
                 f"the server does not accept the key of {variable}: correct it"
                 if self._has_key
-                else f"the server wants a key: set the environment variable {variable}"
+                else f"the server requires a key: set the environment variable {variable}"
             )
         elif fault.kind is Kind.MODEL:
             topic = "model name"
@@ -150,18 +150,18 @@ class EndpointProbes:
             close = get_close_matches(address.model, names, n=3, cutoff=0.3) or names[:5]
             advice = f"it has: {', '.join(close)}" if close else "ask the server's owner for names"
         elif fault.kind is Kind.ACCOUNT:
-            topic, advice = "account", "see to the account's balance or quota"
+            topic, advice = "account", "check the account's balance or quota"
         elif fault.kind is Kind.ADDRESS:
             end = "" if address.url.endswith("/v1") else f", {address.url}/v1 for example"
             advice = f"no chat endpoint at {address.url}: give the base URL{end}"
         elif fault.kind is Kind.REFUSED:
-            advice = "it does not take a plain chat request: is it a chat model's server?"
+            advice = "it refuses a plain chat request: does this server run a chat model?"
         return Finding(topic=topic, state="PROBLEM", text=fault.words, advice=advice)
 
     # --- fields -------------------------------------------------------------------------------
 
     def _base(self) -> _Fields:
-        """The seed's place in further requests, empty where the server refuses seeds."""
+        """Return the field for the seed, empty if the server refuses seeds."""
         answer = self._chat({**self._plain(PROMPTS[0]), "temperature": COLD, "seed": 1})
         refused = answer.fault is not None and answer.fault.kind is Kind.REFUSED
         return () if refused else (("seed", None),)
@@ -171,7 +171,7 @@ class EndpointProbes:
         try:
             effect = sampler.effect(hot, (*hot, *FILTERS_OFF.items()), large=False)
         except CannotMeasureError:
-            return  # no such fields, so nothing that could be switched off
+            return  # no such fields, so there is nothing to switch off
         if effect.kind != "works":
             return
         sent = set(FILTERS_OFF) <= set(self._address.profile.extra)
@@ -193,7 +193,7 @@ class EndpointProbes:
         works = answer.fault is None and len(answer.texts) == 2
         counted_on = profile.max_choices > 1
         if works:
-            text = "two replies to one request come as asked"
+            text = "two replies came to one request, as asked"
         elif answer.fault is None:
             text = "ignored: one reply came instead of two"
         else:
@@ -204,7 +204,7 @@ class EndpointProbes:
             topic="n",
             state="PROBLEM",
             text=text,
-            advice=f"names with {profile.name}: count on it: use the prefix of the server's kind",
+            advice=f"names with {profile.name}: rely on it: use the prefix of the server's kind",
         )
 
     def _json_mode(self) -> Finding:
@@ -216,12 +216,12 @@ class EndpointProbes:
             return Finding(topic="JSON mode", state="note", text=text)
         if _begins_json(answer.texts[0]):
             return Finding(topic="JSON mode", state="ok", text="works")
-        return Finding(topic="JSON mode", state="note", text="ignored: prose came")
+        return Finding(topic="JSON mode", state="note", text="ignored: the reply was prose")
 
     # --- requests -----------------------------------------------------------------------------
 
     def _plain(self, prompt: str) -> dict[str, Any]:
-        """The smallest chat request."""
+        """Return the smallest chat request."""
         return {
             "model": self._address.model,
             "messages": [{"role": "user", "content": prompt}],
@@ -240,7 +240,7 @@ class EndpointProbes:
             if "seed" in body:
                 body["seed"] = question.seed
             bodies.append(body)
-        # One alone first: where a field is refused, that is enough.
+        # The first one alone: if the server refuses a field, no others are needed.
         answers = [self._chat(bodies[0])]
         if answers[0].fault is None:
             with ThreadPoolExecutor(IN_FLIGHT) as pool:
@@ -252,7 +252,7 @@ class EndpointProbes:
 
 
 def _context_length(entry: Mapping[str, Any] | None) -> int | None:
-    """Tokens that a model holds, from wherever its kind of server lists them."""
+    """Return the context length of a model, from any of the places where servers list it."""
     if entry is None:
         return None
     meta = entry.get("meta")
@@ -263,7 +263,7 @@ def _context_length(entry: Mapping[str, Any] | None) -> int | None:
 
 
 def _begins_json(text: str) -> bool:
-    """Whether ``text`` is a JSON object, or the beginning of one that was cut."""
+    """Return True if ``text`` is a JSON object, or the beginning of one that was cut."""
     try:
         return isinstance(json.loads(text), dict)
     except ValueError:

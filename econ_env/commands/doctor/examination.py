@@ -1,4 +1,4 @@
-"""All probes of one model in their order, and what follows from them."""
+"""All probes of one model in order, and the advice that follows from them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from econ_env.llm.types import ModelError
 from econ_env.sampling_action import SamplingBounds
 
 PROMPT_TOKENS = 30
-"""About what a prompt takes with its chat template."""
+"""Approximate tokens of a prompt with its chat template."""
 SERVER_REQUESTS = 90
-"""About what the probes of a server's fields take beside those of its model."""
+"""Approximate requests of the probes of a server's fields, beside those of its model."""
 SETTINGS = ApiSettings(request_budget_s=60, connect_timeout_s=10)
 
 Report = Callable[[int], object]
@@ -32,7 +32,7 @@ class Examination:
 
     Args:
         name: a resolved name of a model.
-        second_action: what the second half of an action is to become on a server.
+        second_action: parameter that the second half of an action becomes on a server.
         bounds: the sampling actions that agents may choose.
 
     Raises:
@@ -45,7 +45,7 @@ class Examination:
         self._settings = replace(SETTINGS, second_action=second_action)
         self._served = names_a_server(name)
         self.requests = REQUESTS
-        """About what is sent, if every result is clear at once."""
+        """Approximate number of requests, if every result is clear at once."""
         if name.startswith("simulated:"):
             self.requests = 0
         elif self._served:
@@ -53,11 +53,11 @@ class Examination:
 
     @property
     def tokens(self) -> int:
-        """About what that costs, prompts and replies together."""
+        """Approximate tokens of all requests, prompts and replies together."""
         return self.requests * (PROMPT_TOKENS + MAX_TOKENS)
 
     def run(self, report: Report) -> Generator[Finding, None, None]:
-        """The findings, as they come. ``report`` is called with the requests just answered."""
+        """Yield the findings. ``report`` is called with the number of requests just answered."""
         if self._served:
             yield from self._served_model(report)
         elif self.requests:
@@ -111,7 +111,7 @@ class Examination:
 def _what_to_set(
     address: Address, penalties: Mapping[str, str], second_action: SecondAction
 ) -> Finding:
-    """How to get a second action that works, from what the server does with each field."""
+    """Advise how to get a working second action, from the effect of each field."""
     works = {name for name, outcome in penalties.items() if outcome == "works"}
     for field, kinds in (
         ("repetition_penalty", ("vllm", "sglang", "together", "litellm")),

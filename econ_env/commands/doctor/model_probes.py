@@ -1,7 +1,7 @@
-"""What takes effect when a model is asked the way the game asks: for any model, local or served.
+"""Probes of the sampling parameters as the game sends them, for any model, local or served.
 
-All requests go through :meth:`ChatModel.generate`, so what is measured is what an executor will
-get, whatever happens to a parameter on its way.
+All requests go through :meth:`ChatModel.generate`, so the measured effect is the one that an
+executor gets.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from econ_env.llm.types import ChatModel, ChatRequest, Completion, Message
 from econ_env.sampling_action import SamplingBounds
 
 FEW_TOKENS = 4
-"""Asked for, to see whether a reply stops there."""
+"""Token limit of the probe that checks whether replies respect it."""
 LONGEST_TOKEN = 16
-"""Characters per token beyond which a reply cannot have stopped."""
+"""Characters per token above which a reply has not respected the limit."""
 ALONE, TOGETHER = 5, 8
-"""Requests timed one after another, and at once."""
+"""Numbers of requests timed one after another, and at once."""
 OTHER_SEED = 1000
 REQUESTS = 6 * 2 * len(PROMPTS) + 5 + ALONE + TOGETHER
-"""Where no probe needs a second round."""
+"""Number of requests if no probe needs a second round."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +48,10 @@ class ModelProbes:
     """The probes of one model.
 
     Args:
-        model: asked.
-        bounds: the box that agents choose from.
-        second_action: whether a second half of the action is sent at all.
-        report: called with the number of requests that were just answered.
+        model: the model to examine.
+        bounds: the box of actions that agents choose from.
+        second_action: True if a second half of the action is sent at all.
+        report: called with the number of requests just answered.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class ModelProbes:
         self._report = report
         self._sampler: Sampler[Setting] = Sampler(self._ask)
         self.varies = True
-        """Whether replies ever change with temperature or seed; known after :meth:`run`."""
+        """True if replies change with temperature or seed; known after :meth:`run`."""
         self.penalty_works: bool | None = None
         """None: not measured."""
         self.refused = False
-        """Whether every request failed, so that there is nothing to measure."""
+        """True if every request failed, so that there is nothing to measure."""
 
     def run(self) -> Iterator[Finding]:
-        """Measure, from what the game needs most to what is good to know."""
+        """Measure, from the most important to the merely useful."""
         yield from self._range()
         if self.refused:
             return
@@ -91,7 +91,7 @@ class ModelProbes:
     # --- probes -------------------------------------------------------------------------------
 
     def _range(self) -> Iterator[Finding]:
-        """The corners of the action box are accepted."""
+        """Check that the corners of the action box are accepted."""
         box = self._bounds
         corners = [
             Setting(temperature=t, repetition_penalty=p, top_p=box.top_p)
@@ -112,7 +112,7 @@ class ModelProbes:
                     state="PROBLEM",
                     text=f"temperature {corner.temperature:g} with penalty "
                     f"{corner.repetition_penalty:g} fails: {completion.error}",
-                    advice="find a range that is accepted with --temperature-max and the like, "
+                    advice="find an accepted range with --temperature-max and similar flags, "
                     "and give the environment the same (temperature_max=...)",
                 )
                 return
@@ -142,8 +142,8 @@ class ModelProbes:
             return Finding(
                 topic="temperature",
                 state="PROBLEM",
-                text=f"hardly acts: {values} gave different texts only {effect.count}",
-                advice="agents would learn slowly if at all: look for the server's own limits on "
+                text=f"has little effect: {values} gave different texts only {effect.count}",
+                advice="agents would learn slowly, if at all: look for the server's own limits on "
                 "sampling (top-k, min-p, a fixed temperature)",
             )
         self.varies = effect.noise > 0
@@ -248,7 +248,7 @@ class ModelProbes:
             times_s.append(time.monotonic() - start_s)
             if completion.error is not None:
                 return not_measured("speed", completion.error)
-        # Prompts that nobody has seen, so that no cache helps and no two can be sent as one.
+        # New prompts, so that no cache helps and no two can be sent as one request.
         questions = [
             Question(prompt=f"{index + 1}. {PROMPTS[index % len(PROMPTS)]}", seed=index + 1)
             for index in range(TOGETHER)
@@ -265,7 +265,7 @@ class ModelProbes:
     # --- requests -----------------------------------------------------------------------------
 
     def _effect(self, first: Setting, second: Setting, *, large: bool) -> Effect | str:
-        """The effect, or why it could not be measured."""
+        """Return the effect, or the reason why it could not be measured."""
         try:
             return self._sampler.effect(first, second, large=large)
         except CannotMeasureError as error:

@@ -1,4 +1,4 @@
-"""The replies that verdicts are drawn from: every question asked once, kept, and counted."""
+"""The replies that verdicts are based on: each question is asked once, and its reply kept."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ PROMPTS = (
     "Invent ten names of imaginary cities and write each of them twice.",
     "Describe a dream about the sea in short sentences that all begin with And.",
 )
-"""They leave a model free, so that temperature and seed show early, and they make it repeat
-itself, so that a penalty on repetition does."""
+"""Open tasks, so that temperature and seed show early, that also lead to repetition, so that a
+repetition penalty shows."""
 
 MAX_TOKENS = 32
-"""Length of the replies: enough for two texts to part, and cheap."""
+"""Length of the replies in tokens: enough for two texts to differ, and cheap."""
 
 ROUNDS = 2
-"""Times that every prompt is asked at most; the second time only where the first left doubt."""
+"""Most rounds over the prompts; the second follows only if the first is unclear."""
 
 S = TypeVar("S", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """What to ask: a prompt, and the seed that goes with it."""
+    """A question: a prompt and its seed."""
 
     prompt: str
     seed: int
 
 
 class CannotMeasureError(EconError):
-    """Requests failed, so there is nothing to compare. The message says why."""
+    """Requests failed, so there is nothing to compare. The message gives the reason."""
 
     exit_code = 1
 
 
 class Sampler(Generic[S]):
-    """Asks each question under the settings that are compared.
+    """Asks each question under the settings to compare.
 
-    One call of ``ask`` holds each prompt once: a client that sends equal requests as one, with
-    ``n``, would otherwise hide what a server does with a seed.
+    A call of ``ask`` holds each prompt only once: a client that sends equal requests as one, with
+    ``n``, would otherwise hide the server's treatment of a seed.
 
     Args:
         ask: sends the questions under one setting, side by side, and returns the texts in order;
-            raises :class:`CannotMeasureError` if one cannot be had.
+            raises :class:`CannotMeasureError` if one is not available.
     """
 
     def __init__(self, ask: Callable[[S, Sequence[Question]], list[str]]) -> None:
@@ -58,14 +58,14 @@ class Sampler(Generic[S]):
         self._kept: dict[tuple[S, int, int], list[str]] = {}
 
     def effect(self, first: S, second: S, *, large: bool) -> Effect:
-        """Whether replies under ``second`` differ from those under ``first``.
+        """Judge the difference between replies under ``second`` and under ``first``.
 
         Raises:
             CannotMeasureError: a request failed.
         """
         cells: list[Cell] = []
         for number in range(ROUNDS):
-            # Interleaved, so that a server that changes with time does not look like an effect.
+            # Interleaved, so that a change of the server over time does not look like an effect.
             a1, b1 = self._texts(first, number, 0), self._texts(second, number, 0)
             a2, b2 = self._texts(first, number, 1), self._texts(second, number, 1)
             cells += [
@@ -77,7 +77,7 @@ class Sampler(Generic[S]):
         return effect
 
     def _texts(self, setting: S, number: int, copy: int) -> list[str]:
-        """Replies to all prompts in round ``number``; ``copy`` tells equal requests apart."""
+        """Return the replies to all prompts in round ``number``; ``copy`` marks equal requests."""
         key = (setting, number, copy)
         if key not in self._kept:
             questions = [

@@ -53,7 +53,7 @@ def test_rows_that_fail_are_listed_with_place_and_reason(
     reasons = {
         2: "field 'answer' is empty",
         3: "the gold answer 'x}' is graded unparseable against itself",
-        4: "cannot be read as a value, so that only this very spelling",
+        4: "cannot be read as a value, so that only this exact spelling",
         5: "field 'answer' must be text",
         6: "no gold answer that can be graded: the answer in it is empty",
     }

