@@ -1,9 +1,9 @@
 """Bring what the pages of docs/ link to along into their site: a hook of mkdocs.yml.
 
 On GitHub a page may link to any file of the repository. A site holds only what lies in docs/, and
-knows no address of the repository. So every file outside of docs/ that a page links to becomes part
-of the site, under ``source/``: Markdown and Python as pages, anything else as it is. Pages that come
-along bring theirs.
+knows no address of the repository. So every file outside of docs/ that a page links to becomes
+part of the site, under ``source/``: Markdown and Python as pages, anything else as it is. Pages
+that come along bring theirs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Prepare a release: ``python scripts/release.py check v1.2.3`` and ``links URL v1.2.3``.
 
-``check`` ends with 1 unless the tag is the version of the packages and CHANGELOG.md has a section for
-it. ``links`` rewrites README.md, which the package index shows without the files around it: links and
-images lead to the tag at the address of the repository. It is for the copy that is built only.
+``check`` ends with 1 unless the tag is the version of the packages and CHANGELOG.md has a section
+for it. ``links`` rewrites README.md, which the package index shows without the files around it:
+links and images lead to the tag at the address of the repository. It is for the copy that is built
+only.
 Nothing but Python is needed.
 """
 
@@ -18,7 +19,7 @@ _LINK = re.compile(r"(!?)(\[[^\]]*\])\((?!\w+:|#)([^)\s]+)\)")
 
 
 def problems(tag: str, root: Path = ROOT) -> list[str]:
-    """What keeps this tag from being released."""
+    """Reasons against the release of this tag."""
     (version,) = _VERSION.findall((root / "econ_env/__init__.py").read_text(encoding="utf-8"))
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     found = []

@@ -44,7 +44,7 @@ def can_compile() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlace:
-    """Where and with what a training works, whichever model it makes."""
+    """Folders and means of a training, whichever model it makes."""
 
     work_dir: Annotated[
         Path, tyro.conf.arg(help="Folder of the intermediate states (about 40 MB a model).")
