@@ -18,7 +18,7 @@ _LINK = re.compile(r"(!?)(\[[^\]]*\])\((?!\w+:|#)([^)\s]+)\)")
 
 
 def problems(tag: str, root: Path = ROOT) -> list[str]:
-    """What keeps this tag from being released."""
+    """Reasons against the release of this tag."""
     (version,) = _VERSION.findall((root / "econ_env/__init__.py").read_text(encoding="utf-8"))
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     found = []
