@@ -116,7 +116,7 @@ def test_a_step_needs_a_running_episode():
     teams = make_teams("econ_env:batched_parallel_env", SIMULATED, 2)
     with pytest.raises(ResetNeeded):
         teams.step(np.zeros((2, 3, 2)))
-    with pytest.raises(ValueError, match="places 0 to 1"):
+    with pytest.raises(ValueError, match="places are 0 to 1"):
         teams.reset({2: 0})
 
 

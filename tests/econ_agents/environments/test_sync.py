@@ -174,7 +174,7 @@ def test_a_step_needs_a_running_episode():
 
 @pytest.mark.parametrize("place", [2, -1])
 def test_a_place_that_does_not_exist_cannot_be_reset(place: int):
-    with pytest.raises(ValueError, match="places 0 to 1"):
+    with pytest.raises(ValueError, match="places are 0 to 1"):
         pair_of().reset({place: 0})
 
 
@@ -215,7 +215,7 @@ def test_an_observation_of_another_size_than_its_space_is_an_error():
     env = Counter()
     teams = SyncBatch([env])
     env.observation_spaces["right"] = unit(5)
-    with pytest.raises(EnvironmentMisfit, match=r"'right' holds 5 numbers.*3"):
+    with pytest.raises(EnvironmentMisfit, match=r"'right' has 5 numbers.*3"):
         teams.reset({0: 0})
 
 
