@@ -1,17 +1,18 @@
 """Measure what ECON learns: figures over several seeds, each with its interval.
 
-    python -m benchmarks.learning simulated                    # exact, on the simulator
-    python -m benchmarks.learning bundled                      # the bundled language models
-    python -m benchmarks.learning bundled --seeds 0 1          # some seeds, beside other processes
-    python -m benchmarks.learning bundled_nash                 # NashConv of the bundled models
-    python -m benchmarks.learning sb3                          # PPO and SAC on the simulator
-    python -m benchmarks.learning mpe                          # mpe2's simple_spread
-    python -m benchmarks.learning update                       # time of an update
-    python -m benchmarks.learning simulated --episodes 500 --out /tmp/learning.json --fresh
+    python -m benchmarks.learning simulated            # exact, on the simulator
+    python -m benchmarks.learning bundled              # bundled language models
+    python -m benchmarks.learning bundled --seeds 0 1  # a share of the seeds
+    python -m benchmarks.learning bundled_nash         # their NashConv
+    python -m benchmarks.learning sb3                  # PPO, SAC on the simulator
+    python -m benchmarks.learning mpe                  # mpe2's simple_spread
+    python -m benchmarks.learning update               # time of an update
+    python -m benchmarks.learning simulated --episodes 500 --out /tmp/x.json --fresh
 
-Hyperparameters are those of the presets in econ_agents/config/presets. Results go to
-benchmarks/results/learning_<what>.json after every finished part. Finished parts are skipped, so
-an interrupted benchmark continues when repeated, and several processes may share a file.
+Hyperparameters are those of the presets in econ_agents/config/presets. Results
+go to benchmarks/results/learning_<what>.json after every finished part.
+Finished parts are skipped, so an interrupted benchmark continues when repeated,
+and several processes may share a file.
 """
 
 from __future__ import annotations

@@ -21,25 +21,25 @@ class Flags:
     """Flags of all scripts."""
 
     config: str | None = None
-    """A preset of econ_agents (p0, math, svamp, quickstart, ...) or a YAML file. Default: the
+    """A preset of econ_agents (p0, math, svamp, quickstart, ...) or a YAML file. If omitted: the
     script's own preset, or the configuration of the checkpoint."""
     llm: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ()
     """Models of the team: one for all, or one per executor, the first also for the coordinator.
     "bundled" needs neither key nor network; others are "together:MODEL" and
-    "vllm:MODEL@http://localhost:8000/v1". Default: the models of the configuration."""
+    "vllm:MODEL@http://localhost:8000/v1". If omitted: the models of the configuration."""
     dataset: str | None = None
     """Data set: "gsm8k", "math", "math500", "svamp", "arithmetic", an id of the Hugging Face hub, a
-    file, or a folder with a file for each split. Default: the script's own, but "arithmetic" for
+    file, or a folder with a file for each split. If omitted: the script's own, but "arithmetic" for
     bundled models, which can solve no others."""
     data_path: Path | None = None
     """File or folder with the rows of a known data set, used instead of a download; a folder holds
     train.jsonl and test.jsonl."""
     embedder: str | None = None
     """Embedder of texts for rewards and observations: "hashing", "minilm" (both offline) or a
-    sentence-transformers id. Default: one that suits the models; for models on servers
+    sentence-transformers id. If omitted: one that suits the models; for models on servers
     BAAI/bge-large-en-v1.5, which is downloaded."""
     seed: int | None = None
-    """Seed of everything random. Default: that of the configuration."""
+    """Seed of everything random. If omitted: that of the configuration."""
     set: Assignments = ()
     """Any key of the configuration, as in train.batch_size=32 or coordinator_model=openai:MODEL;
     "econ-agents train --help" lists the keys. It overrides other flags."""
@@ -50,10 +50,10 @@ class TrainAndTestFlags(Flags):
     """Flags of the scripts that train, then test."""
 
     train_eps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Number of training episodes. Default: that of the configuration."""
+    """Number of training episodes. If omitted: that of the configuration."""
     test_eps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Number of test questions, at least 2, each played without and with refinement. Default: that
-    of the configuration."""
+    """Number of test questions, at least 2, each played without and with refinement. If omitted:
+    that of the configuration."""
     log_dir: Path = Path("logs_exp1")
     """Folder of the run, for its settings, metrics, curves and the episodes of the test."""
     model_dir: Path = MODEL_DIR

@@ -1,12 +1,12 @@
-"""Measure the costs and gains of the game's prompts on a real model, question by question.
+"""Measure costs and gains of the game's prompts on a real model, by question.
 
     python -m benchmarks.prompts --llm local:qwen2.5-coder-0.5b
-    python -m benchmarks.prompts --llm local:qwen2.5-coder-1.5b --questions 200 --temperature 0.6
+    python -m benchmarks.prompts --llm local:qwen2.5-coder-1.5b --temperature 0.6
 
-Plays the same rows of the *training* split of GSM8K as one greedy executor with the plain question,
-as one with a strategy, and as a team of three under every commitment rule, with every prompt set.
-Completions are kept in --cache-path and finished arms in --out: repeat an interrupted command to
-continue.
+Plays the same rows of the *training* split of GSM8K as one greedy executor with
+the plain question, as one with a strategy, and as a team of three under every
+commitment rule, with every prompt set. Completions are kept in --cache-path and
+finished arms in --out: repeat an interrupted command to continue.
 """
 
 from __future__ import annotations

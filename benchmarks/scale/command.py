@@ -1,20 +1,21 @@
-"""Measure the gains and costs of team size: 1 to 27 executors, flat and in groups.
+"""Measure gains and costs of team size: 1 to 27 executors, flat and in groups.
 
-    python -m benchmarks.scale                                    # the bundled models
+    python -m benchmarks.scale                                # the bundled models
     python -m benchmarks.scale --questions 20 --out /tmp/scale.json
     python -m benchmarks.scale --executors 3 9 --checkpoint runs/shared
 
-All executors sample with the same fixed action, so that teams differ only in their size: a policy
-trained for three executors cannot play twenty-seven. The default action is near the best fixed
-action of the bundled models (benchmarks/results/learning_bundled.json). A checkpoint whose
-executors share their parameters plays teams of all sizes, and may replace the action.
+All executors sample with the same fixed action, so that teams differ only in
+their size: a policy trained for three executors says nothing about
+twenty-seven. The default action is near the best fixed action of the bundled
+models (benchmarks/results/learning_bundled.json). A checkpoint whose executors
+share their parameters plays teams of all sizes, and may replace the action.
 
-A flat coordinator reads all responses, which may be too long for its model. They are then cut to
-their ends, and the table counts such prompts. If even the ends do not fit, the question fails, and
-the table tells how many failed and why.
+A flat coordinator reads all responses, which may be too long for its model.
+They are then cut to their ends, and the table counts such prompts. If even the
+ends do not fit, the question fails, and the table tells how many failed and why.
 
-Results go to benchmarks/results/scale.json after every batch of questions: repeat an interrupted
-command to continue.
+Results go to benchmarks/results/scale.json after every batch of questions:
+repeat an interrupted command to continue.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def test_bundled_models_play_what_they_know_unless_told_otherwise() -> None:
     assert chosen.config.env_args.dataset_split == "train"
     who, note = chosen.lines()
     assert "bundled:0, bundled:1, bundled:2. Questions: arithmetic." in who
-    assert "instead of math; --dataset" in note
+    assert "instead of math; choose others" in note
     told = choose(MATH, TrainAndTestFlags(llm=("bundled",), dataset="svamp", data_path=Path("x")))
     assert (told.environment.dataset, told.environment.data_path) == ("svamp", "x")
     assert told.notes == ()

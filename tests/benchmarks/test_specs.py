@@ -187,5 +187,5 @@ def test_prompts_of_a_user_have_no_baselines_beside_them() -> None:
         execute, commit, conclusion = COMPACT.execute, COMPACT.commit, COMPACT.conclusion
 
     config = team(prompts=Own())
-    with pytest.raises(SpecError, match=r"'cot': baselines have no prompts beside .*'own'"):
+    with pytest.raises(SpecError, match=r"'cot': baselines have no prompts that go with .*'own'"):
         build_prompted(ChainOfThoughtSpec(), config, config.models())
