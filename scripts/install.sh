@@ -72,7 +72,7 @@ fi
 checksum=$({
     pwd -P
     cat pyproject.toml constraints.txt
-    grep '^__version__' econ_env/__init__.py
+    grep '^__version__' econ_env/version.py
 } | cksum | cut -d ' ' -f 1)
 note=.venv/.installed-$checksum
 

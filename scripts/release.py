@@ -19,11 +19,11 @@ _LINK = re.compile(r"(!?)(\[[^\]]*\])\((?!\w+:|#)([^)\s]+)\)")
 
 def problems(tag: str, root: Path = ROOT) -> list[str]:
     """Reasons against the release of this tag."""
-    (version,) = _VERSION.findall((root / "econ_env/__init__.py").read_text(encoding="utf-8"))
+    (version,) = _VERSION.findall((root / "econ_env/version.py").read_text(encoding="utf-8"))
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     found = []
     if tag != f"v{version}":
-        found.append(f"The tag is {tag}, but econ_env/__init__.py says version {version}.")
+        found.append(f"The tag is {tag}, but econ_env/version.py says version {version}.")
     if not re.search(
         rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE
     ):

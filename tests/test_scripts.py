@@ -56,7 +56,7 @@ esac
 def clone(repository: Path, tmp_path: Path) -> Path:
     """Make a folder with a space in its path, with the scripts and a .venv with a fake Python."""
     root = tmp_path / "a clone"
-    installed = ("pyproject.toml", "constraints.txt", "econ_env/__init__.py")
+    installed = ("pyproject.toml", "constraints.txt", "econ_env/version.py")
     for name in (*installed, "run_econ.sh", "scripts/install.sh"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(repository / name, root / name)
@@ -152,7 +152,7 @@ def test_a_changed_requirement_installs_again(clone: Path, name: str) -> None:
 
 def test_another_version_of_the_packages_installs_again(clone: Path) -> None:
     run(clone, "scripts/install.sh")
-    declared = clone / "econ_env/__init__.py"
+    declared = clone / "econ_env/version.py"
     declared.write_text(re.sub('__version__ = ".*"', '__version__ = "9.9.9"', declared.read_text()))
     run(clone, "scripts/install.sh")
     assert installs(clone) == [".", "."]

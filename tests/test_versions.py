@@ -58,7 +58,7 @@ def test_the_changelog_has_a_section_for_the_version_or_for_what_is_not_released
 
 def test_a_release_needs_its_version_and_its_section(tmp_path: Path) -> None:
     (tmp_path / "econ_env").mkdir()
-    (tmp_path / "econ_env/__init__.py").write_text('__version__ = "1.2.3"\n')
+    (tmp_path / "econ_env/version.py").write_text('__version__ = "1.2.3"\n')
     changelog = tmp_path / "CHANGELOG.md"
     changelog.write_text("## [Unreleased]\n\n## [1.2.3] - 2026-01-31\n\n## [1.2.2] - 2026-01-01\n")
     assert problems("v1.2.3", tmp_path) == []
