@@ -4,10 +4,10 @@
     python -m benchmarks.learning bundled              # bundled language models
     python -m benchmarks.learning bundled --seeds 0 1  # a share of the seeds
     python -m benchmarks.learning bundled_nash         # their NashConv
-    python -m benchmarks.learning sb3                  # PPO, SAC on the simulator
+    python -m benchmarks.learning sb3                  # PPO and SAC
     python -m benchmarks.learning mpe                  # mpe2's simple_spread
     python -m benchmarks.learning update               # time of an update
-    python -m benchmarks.learning simulated --episodes 500 --out /tmp/x.json --fresh
+    python -m benchmarks.learning simulated --episodes 500 --out /tmp/x.json
 
 Hyperparameters are those of the presets in econ_agents/config/presets. Results
 go to benchmarks/results/learning_<what>.json after every finished part.

@@ -1,6 +1,6 @@
 """Measure gains and costs of team size: 1 to 27 executors, flat and in groups.
 
-    python -m benchmarks.scale                                # the bundled models
+    python -m benchmarks.scale                            # the bundled models
     python -m benchmarks.scale --questions 20 --out /tmp/scale.json
     python -m benchmarks.scale --executors 3 9 --checkpoint runs/shared
 

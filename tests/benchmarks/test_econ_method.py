@@ -150,7 +150,7 @@ def test_a_checkpoint_of_another_team_is_refused_before_anything_is_asked(
     config = replace(SIMULATED, n_agents=n_agents)
     models = config.models()
     with pytest.raises(
-        CheckpointError, match=rf"does not fit the compared team of {n_agents}"
+        CheckpointError, match=rf"does not fit the compared team of {n_agents} exec"
     ):
         econ(EconSpec(), Trained(checkpoint=checkpoint(tmp_path)), config, models=models)
     assert models.usage.requests == 0
