@@ -96,7 +96,9 @@ class ArithmeticQuestions:
         if size < 1:
             raise QuestionError(f"arithmetic: size={size}, but at least one question is needed.")
         if not 0 <= chain_rate <= 1:
-            raise QuestionError(f"arithmetic: chain_rate must be a share in [0, 1], got {chain_rate}.")
+            raise QuestionError(
+                f"arithmetic: chain_rate must be a share in [0, 1], got {chain_rate}."
+            )
         self.split = split
         self.chain_rate = chain_rate
         self.shortest_chain = shortest_chain
