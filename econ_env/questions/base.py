@@ -136,7 +136,7 @@ class QuestionOrder:
         is_inside = position == 0 or (position > 0 and self.has(position - 1))
         if epoch < 0 or not is_inside:
             raise ValueError(
-                f"no such state {tuple(state)}: the epoch must be at least 0 and the position in "
+                f"no such state {tuple(state)}: the epoch is at least 0 and the position is in "
                 f"0..{len(self.source)}"
             )
         self._state = OrderState(epoch, position)
