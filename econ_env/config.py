@@ -96,14 +96,16 @@ class EnvConfig:
     always stands. "guarded": unanimous answers stand without a call, and a value that no executor
     gave is replaced by the majority's answer. "majority": as "guarded", but an answer of more than
     half of the executors also stands without a call. None: "guarded" for a bundled coordinator,
-    "coordinator" for all others (paper: "coordinator")."""
+    "majority" for one of the catalogue ("local:NAME"), "coordinator" for all others (paper:
+    "coordinator")."""
     prompts: Literal["compact", "default", "plain"] | PromptSet | None = None
     """Style of the prompts: "compact" for bundled and simulated models, "plain" for small
     instruction-tuned ones, "default" (JSON commitments) for those that keep to a format. None:
-    "compact" if all models are bundled or simulated, "default" if none is."""
+    "compact" if all models are bundled or simulated, "plain" if all are of the catalogue
+    ("local:NAME"), "default" if they are others."""
     strategy: bool | None = None
-    """Let the coordinator write a strategy before the executors answer. None: the default of the
-    models, which is yes (paper: yes)."""
+    """Let the coordinator write a strategy before the executors answer. None: no with a model of
+    the catalogue ("local:NAME"), yes with all others (paper: yes)."""
     second_action: SecondAction = "repetition_penalty"
     """Meaning of an action's second number at a model server: "repetition_penalty";
     "frequency_penalty", a translation for servers without a repetition penalty; "none": no
@@ -141,7 +143,8 @@ class EnvConfig:
     """Share of fidelity in the reward component cc, in [0, 1]; the rest is novelty."""
     embedder: str | Embedder | None = None
     """Embeddings for rewards and observations: "hashing", "minilm" or a sentence-transformers
-    id. None: "hashing" if all models are bundled or simulated, else "BAAI/bge-large-en-v1.5" (the
+    id. None: "hashing" if all models are bundled, simulated or of the catalogue ("local:NAME"),
+    which then need no download, else "BAAI/bge-large-en-v1.5" (the
     authors' code: BAAI/bge-large-en-v1.5). Hashing tells the worked steps of bundled models apart
     in about 50 µs per text; MiniLM hardly sees numbers and takes longer than those models."""
     split: str = "test"

@@ -229,7 +229,7 @@ OTHERS = {
     "QuestionOrder seed": "likewise",
     "ChatRequest top_p": "a request that leaves it out samples from all tokens",
     "Setting top_p": "what doctor asks with, to see the effect of the others",
-    "Profile seed": "a word of the same name: whether a server takes a seed",
+    "ServerProfile seed": "a word of the same name: whether a server takes a seed",
     "paired_difference() seed": "of a bootstrap",
     "SimulatedGame embedder": "the only one of which its payoffs are known",
     "solve() embedder": "likewise",
@@ -237,7 +237,6 @@ OTHERS = {
     "estimate_nash_conv() seed": "likewise",
     "best_fixed_profile() seed": "likewise",
     "BneSettings convergence_threshold": "the learner's own rule of refinement",
-    "RefinementRules convergence_threshold": "likewise",
     "EconUntrainedSpec group_size": "a method of the comparison has groups of its own",
 }
 """Names that settings share with something else."""
