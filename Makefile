@@ -1,6 +1,6 @@
 # Thin names for scripts/check.sh; each target installs what it needs into .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help install test test-oldest lint types format clean
+.PHONY: help install test test-oldest test-resolve lint types format clean
 
 PYTEST_ARGS ?=
 
@@ -13,8 +13,11 @@ install: ## make .venv and install everything that developing needs
 test: ## run the tests (PYTEST_ARGS="-k game -x" are passed on)
 	@scripts/check.sh test $(PYTEST_ARGS)
 
-test-oldest: ## run what needs no torch with the oldest pettingzoo and gymnasium supported
+test-oldest: ## test with the oldest version of every dependency
 	@scripts/test_oldest.sh $(PYTEST_ARGS)
+
+test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network, minutes)
+	@scripts/check.sh resolve
 
 lint: ## check style and formatting
 	@scripts/check.sh lint
