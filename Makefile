@@ -1,6 +1,6 @@
 # Thin names for scripts/check.sh; each target installs what it needs into .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help install test test-fast test-oldest lint types docs format clean
+.PHONY: help install test test-fast test-oldest test-resolve lint types docs format clean
 
 PYTEST_ARGS ?=
 
@@ -16,8 +16,11 @@ test: ## run the tests (PYTEST_ARGS="-k game -x" are passed on)
 test-fast: ## run the tests that take no seconds, for work in progress
 	@scripts/check.sh test-fast $(PYTEST_ARGS)
 
-test-oldest: ## run what needs no torch with the oldest pettingzoo and gymnasium supported
+test-oldest: ## test with the oldest version of every dependency
 	@scripts/test_oldest.sh $(PYTEST_ARGS)
+
+test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network, minutes)
+	@scripts/check.sh resolve
 
 lint: ## check style and formatting
 	@scripts/check.sh lint

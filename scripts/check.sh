@@ -2,7 +2,7 @@
 # Run one of this repository's checks by name. What the check needs is installed if missing.
 #
 #   scripts/check.sh test | test-fast [PYTEST ARGUMENTS...]
-#   scripts/check.sh lint | types | docs | format
+#   scripts/check.sh resolve | lint | types | docs | format
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -22,6 +22,10 @@ case $check in
         scripts/install.sh minilm train test dev
         NO_MKDOCS_2_WARNING=1 run mkdocs build --strict # the variable: no advertisement
         ;;
+    resolve)
+        scripts/install.sh
+        .venv/bin/python scripts/resolve_neighbours.py
+        ;;
     lint)
         scripts/install.sh minilm train test dev
         run ruff check .
@@ -38,7 +42,7 @@ case $check in
         run ruff format .
         ;;
     *)
-        printf 'usage: scripts/check.sh test|test-fast|lint|types|docs|format (not %q)\n' "$check" >&2
+        printf 'usage: scripts/check.sh test|test-fast|resolve|lint|types|docs|format (not %q)\n' "$check" >&2
         exit 2
         ;;
 esac

@@ -1,42 +1,42 @@
 #!/usr/bin/env bash
-# Test with the oldest pettingzoo and gymnasium that pyproject.toml allows, in .venv-oldest.
+# Test with the oldest version of every dependency that pyproject.toml allows, in .venv-oldest.
 #
 #   scripts/test_oldest.sh [PYTEST ARGUMENTS...]
 #
-# It runs the tests of all modules that touch the two libraries: the environments, their views, and
-# the contract with third-party code. They play simulated models, so .venv-oldest needs no torch,
-# which is most of an installation and does not depend on these two. All other packages have the
-# versions of constraints.txt. Once installed, this needs no network.
+# The versions are the lower bounds of pyproject.toml; their own dependencies come as pip finds them.
+# torch alone has the version of constraints.txt: its older builds on PyPI bring CUDA libraries of
+# several GB. It runs the tests of what calls these libraries. Once installed, this needs no network.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
-oldest=(gymnasium==1.0.0 pettingzoo==1.24.3)
-packages=(
-    huggingface-hub jinja2 latex2sympy2-extended 'math-verify[antlr4_13_2]' numpy pyarrow pyyaml
-    requests tqdm tyro hypothesis packaging pytest pytest-timeout pytest-xdist
-)
 tests=(
-    tests/econ_env/envs tests/econ_env/test_import.py tests/econ_env/test_registration.py
+    tests/econ_agents/algorithm tests/econ_agents/environments tests/econ_agents/equilibrium
+    tests/econ_agents/logging tests/econ_agents/networks tests/econ_agents/training
+    tests/econ_env/embeddings tests/econ_env/envs tests/econ_env/grading tests/econ_env/llm/bundled
+    tests/econ_env/llm/local tests/econ_env/questions tests/econ_env/test_hub.py
+    tests/econ_env/test_import.py tests/econ_env/test_registration.py tests/econ_env/test_rewards.py
 )
 
-scripts/install.sh minilm train test # for its Python and its pip
+scripts/install.sh # for its Python and its pip
+
+if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+    printf 'error: %s\n' ".venv has $(.venv/bin/python --version), but the oldest versions have wheels for" \
+        "Python 3.11 only. Make .venv with it: rm -r .venv, then PYTHON=python3.11 $0" >&2
+    exit 1
+fi
 
 python=.venv-oldest/bin/python
-note=.venv-oldest/.installed-$(cat scripts/test_oldest.sh constraints.txt | cksum | cut -d ' ' -f 1)
+oldest=$(.venv/bin/python scripts/oldest_versions.py test wandb | grep -v '^torch==')
+torch=$(grep '^torch==' constraints.txt)
+note=.venv-oldest/.installed-$(printf '%s\n' "$oldest" "$torch" | cksum | cut -d ' ' -f 1)
 if [[ ! -e $note ]]; then
-    printf 'Installing %s into .venv-oldest.\n' "${oldest[*]}"
+    printf 'Installing the oldest versions into .venv-oldest. The first time takes some minutes.\n'
     rm -rf .venv-oldest
     .venv/bin/python -m venv --without-pip .venv-oldest
-    constraints=$(mktemp)
-    trap 'rm -f -- "$constraints"' EXIT
-    grep -vE '^(gymnasium|pettingzoo)==' constraints.txt >"$constraints"
+    # shellcheck disable=SC2086  one word a requirement
     .venv/bin/python -m pip --python "$python" install --quiet --disable-pip-version-check \
-        --constraint "$constraints" "${oldest[@]}" "${packages[@]}"
+        $oldest "$torch"
     touch "$note"
 fi
 
-# In these files, only the bundled models of Arithmetic-v0 need torch.
-registration=tests/econ_env/test_registration.py
-"$python" -m pytest "${tests[@]}" \
-    --deselect "$registration::test_gymnasium_checks_every_id[Arithmetic]" \
-    --deselect "$registration::test_every_id_makes_a_vector_environment[Arithmetic]" "$@"
+"$python" -m pytest "${tests[@]}" "$@"

@@ -12,7 +12,17 @@ import pytest
 MAX_CPU_SECONDS = 1.0
 """Three times what the import takes; a heavy library alone takes longer than this."""
 
-HEAVY = {"datasets", "scipy", "sentence_transformers", "torch", "transformers"}
+HEAVY = {
+    "antlr4",
+    "datasets",
+    "latex2sympy2_extended",
+    "math_verify",
+    "scipy",
+    "sentence_transformers",
+    "sympy",
+    "torch",
+    "transformers",
+}
 
 PROBE = """
 import json, sys, time
@@ -40,3 +50,32 @@ def test_importing_is_quick_and_loads_no_heavy_library(
     print(f"import {module}: {report['wall']:.2f} s, of them {report['cpu']:.2f} s on the CPU")
     assert not HEAVY.intersection(report["modules"])
     assert report["cpu"] <= MAX_CPU_SECONDS
+
+
+PLAY = """
+import econ_env
+env = econ_env.parallel_env(dataset="simulated", llm="simulated")
+env.reset(seed=0)
+env.step({agent: env.action_space(agent).sample() for agent in env.agents})
+"""
+HELP = """
+import contextlib
+from {package}.commands.cli import main
+with contextlib.suppress(SystemExit):
+    main(["--help"])
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [PLAY, HELP.format(package="econ_env"), HELP.format(package="econ_agents")],
+    ids=["a simulated game", "econ-env --help", "econ-agents --help"],
+)
+def test_what_needs_no_heavy_library_loads_none(code: str) -> None:
+    probe = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not HEAVY.intersection(probe.stdout.splitlines()[-1].split())
