@@ -4,6 +4,8 @@ On GitHub a page may link to any file of the repository. A site holds only the f
 has no address of the repository. So every file outside of docs/ that a page links to becomes part
 of the site, under ``source/``: Markdown and Python as pages, anything else unchanged. Files that
 these pages link to are added too.
+
+Docstrings name things as Sphinx does, ``:class:`~package.Name```: the site shows only the name.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, SOURCE = "docs/", "source/"
+_ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod|obj):<code>(?:([\w.]+)|~[\w.]*?(\w+))</")
 _LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)")
 
 
@@ -50,6 +53,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         return posixpath.relpath(_address(target), posixpath.dirname(address))
 
     return _LINK.sub(moved, markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let names in docstrings stand without their roles."""
+    return _ROLE.sub(lambda role: f"<code>{role[2] or role[1]}</", html)
 
 
 def linked_files(page: str, markdown: str) -> Iterator[str]:

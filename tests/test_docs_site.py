@@ -93,6 +93,7 @@ def test_the_site_is_built_strictly_and_loads_nothing_from_elsewhere(tmp_path: P
     reference = pages[tmp_path / "api" / "econ_env.html"]
     for name in econ_env.__all__:
         assert f'id="econ_env.{name}"' in reference or f"<code>{name}</code>" in reference, name
+    assert re.search(r":[a-z]+:<code>", "".join(pages.values())) is None  # Sphinx's roles
     # What pages link to outside of docs/ is there, too.
     for name in ("index.html", "econ_env/grading/answers.py.html", "benchmarks/results/scale.json"):
         assert (tmp_path / "source" / name).is_file()

@@ -327,7 +327,7 @@ def test_a_runtime_of_antlr_that_reads_no_formulas_is_named_with_a_remedy(
     path.write_text(text)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     worker = GradingWorker()
-    with pytest.raises(GradingError, match="or ==4.9.3 beside hydra-core") as caught:
+    with pytest.raises(GradingError, match=r"or ==4\.9\.3 beside hydra-core") as caught:
         worker.warm_up()
     assert said in str(caught.value)
     assert "pip install antlr4-python3-runtime==4.13.2" in str(caught.value)
