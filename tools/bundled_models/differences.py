@@ -1,8 +1,8 @@
-"""Differences between two models on the same questions, by what each has right.
+"""Differences in accuracy between two models on the same questions.
 
 The bootstrap draws counts of the three values that a difference of two 0/1 results can have. The
-committed reports hold its bounds to four digits, which that of :mod:`econ_agents.statistics`, with
-other draws of the same distribution, would change.
+committed reports hold its bounds to four digits. The bootstrap of :mod:`econ_agents.statistics`
+would change these digits, because it makes other draws from the same distribution.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Difference:
 
 
 def paired_difference(ours: Sequence[bool], theirs: Sequence[bool], *, seed: int = 0) -> Difference:
-    """Accuracy of ``ours`` minus that of ``theirs`` on the same questions, in shares.
+    """Accuracy of ``ours`` minus accuracy of ``theirs`` on the same questions, in shares.
 
     The interval is the 2.5% and 97.5% quantile over resampled questions (percentile bootstrap).
 
     Raises:
-        ValueError: the two do not have the same, positive length.
+        ValueError: the two lengths differ or are zero.
     """
     if len(ours) != len(theirs) or not len(ours):
         raise ValueError(f"paired results need equal, positive lengths: {len(ours)}, {len(theirs)}")
@@ -48,7 +48,7 @@ def paired_difference(ours: Sequence[bool], theirs: Sequence[bool], *, seed: int
 
 
 def error_correlation(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """Pearson's correlation of two 0/1 results; 0 where one of them never varies."""
+    """Pearson's correlation of two 0/1 results; 0 if one of them never varies."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if a.std() == 0 or b.std() == 0:
         return 0.0

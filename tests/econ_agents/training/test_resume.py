@@ -204,7 +204,7 @@ def test_a_run_does_not_mix_its_checkpoints_with_those_of_another(
     whole: Path, tmp_path: Path
 ) -> None:
     folder = whole / "checkpoints"
-    with pytest.raises(ConfigError, match=r"checkpoints of another run.*--logging\.model_dir"):
+    with pytest.raises(ConfigError, match=r"checkpoints of another run.*--logging\.model-dir"):
         run_training(small_config(f"logging.model_dir={folder}"), tmp_path)
     shutil.copytree(folder, tmp_path / "checkpoints")
     with pytest.raises(ConfigError, match=r"checkpoints of another run.*--log-dir"):
