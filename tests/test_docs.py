@@ -53,6 +53,7 @@ def answer(ask: Ask) -> str:
     return '{"reason": "all agree", "value": "7"}' if commits else r"It is \boxed{7}."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", in_language("python"), ids=str)
 def test_every_python_block_runs(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -83,6 +83,7 @@ def test_a_run_is_measured_at_its_marks_and_its_end() -> None:
     assert marks(300) == [100, 250, 300]
 
 
+@pytest.mark.slow
 def test_the_simulator_part_trains_once_and_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +162,7 @@ def test_the_bundled_part_goes_from_training_to_the_best_fixed_action(
         )
 
 
+@pytest.mark.slow
 def test_nash_conv_is_measured_before_and_after_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

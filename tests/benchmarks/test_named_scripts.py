@@ -91,6 +91,7 @@ def test_without_a_key_every_script_stops_at_once_and_says_what_to_do(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_script_runs_from_any_folder_without_a_traceback(
     repository: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_script_runs_from_any_folder_without_a_traceback(
     assert "python benchmarks/run_p0_test.py --llm bundled" in done.stderr
 
 
+@pytest.mark.slow
 def test_pytest_takes_no_script_for_a_test(repository: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"]
     done = subprocess.run(
