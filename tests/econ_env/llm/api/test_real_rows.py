@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from tests.misbehaving_server import Ask, MisbehavingServer
 QUESTIONS = 16
 EPISODES = 2
 WRONG = "-987654321"
-_TAGGED = re.compile(r"<question_(\w+)>\n(.*?)\n</question_\1>", re.S)
 
 
 def knows(text: str) -> bool:
@@ -37,14 +35,13 @@ class Pupil:
         self._golds = golds
 
     def __call__(self, ask: Ask) -> str:
-        system, user = (message["content"] for message in ask.messages)
-        found = _TAGGED.search(user)
-        assert found is not None
-        text = found[2]
+        *task, user = (message["content"] for message in ask.messages)
+        # Of questions that contain each other the longest is the one that is asked.
+        text = max((text for text in self._golds if text in user), key=len)
         value = self._golds[text] if knows(text) else WRONG
-        if "JSON" in system:
+        if task:
             return json.dumps({"reason": "they agree", "value": value, "confidence": 0.9})
-        if "plan" in system and "boxed" not in system:
+        if "boxed" not in user:
             return "Name the quantities and go step by step."
         return rf"Step by step, this gives \boxed{{{value}}}."
 
