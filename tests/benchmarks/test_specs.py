@@ -98,7 +98,7 @@ def test_equal_settings_have_one_text(text: str, canonical: str) -> None:
         ("debate:rounds=0", "rounds must be a whole number >= 1"),
         ("cot:temperature=2.1", "temperature must be a number from 0 to 2"),
         ("cot:temperature=nan", "temperature must be a number from 0 to 2"),
-        ("econ:rule=majority", "rule must be coordinator or guarded"),
+        ("econ:rule=vote", "rule must be coordinator or guarded or majority"),
         ("econ:group_size=1", "group_size must be a whole number >= 2"),
         ("first_round_vote:of=cot", "of must be econ or econ_untrained"),
         ("first_round_vote:of=ecom", r"did you mean 'econ'\?"),

@@ -230,7 +230,6 @@ OTHERS = {
     "ChatRequest top_p": "a request that leaves it out samples from all tokens",
     "Setting top_p": "what doctor asks with, to see the effect of the others",
     "ServerProfile seed": "a word of the same name: whether a server takes a seed",
-    "paired_difference() seed": "of a bootstrap",
     "SimulatedGame embedder": "the only one of which its payoffs are known",
     "solve() embedder": "likewise",
     "Config seed": "the learner's own; it does not import the environment",

@@ -91,7 +91,7 @@ def test_an_unknown_name_says_which_one_may_be_meant() -> None:
 def test_a_team_is_named_before_its_model_is_fetched() -> None:
     team = resolve_models("local:smollm2-135m", 3)
     assert team.names == ("local:smollm2-135m",)
-    assert family_of("local:smollm2-135m") == "instruct"
+    assert family_of("local:smollm2-135m") == "catalogue"
 
 
 def test_a_model_that_is_not_here_says_the_command_that_fetches_it() -> None:
