@@ -18,8 +18,8 @@ from typing import Any
 
 from econ_agents.config.base import Settings
 from econ_agents.config.schema import Config
+from econ_env.commands.docstrings import attribute_docstrings
 from econ_env.config import EnvConfig
-from econ_env.docstrings import attribute_docstrings
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 OURS = "ours"

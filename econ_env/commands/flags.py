@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from econ_env.commands.docstrings import attribute_docstrings
 from econ_env.config import EnvConfig
-from econ_env.docstrings import attribute_docstrings
 from econ_env.errors import UsageError
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 

@@ -21,9 +21,9 @@ from benchmarks.comparison.command import main as compare
 from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.flags import NOT_COMPARED
 from econ_env.commands import cli
+from econ_env.commands.docstrings import attribute_docstrings
 from econ_env.commands.play import Play
 from econ_env.config import EnvConfig
-from econ_env.docstrings import attribute_docstrings
 
 ROOT = Path(__file__).parents[2]
 SETTINGS: list[Field[Any]] = list(fields(EnvConfig))

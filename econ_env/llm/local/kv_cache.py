@@ -123,7 +123,7 @@ class AppendingLayer(DynamicLayer):
         self._room, self._left = (buffers[0], buffers[1]), 0
 
     def _show(self, rows: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the layer holds: ``rows``, up to position ``stop`` of the buffers."""
+        """Let the layer hold ``rows``, up to position ``stop`` of the buffers."""
         keys, values = self._buffers()
         self.keys = keys[:rows, :, self._left : stop]
         self.values = values[:rows, :, self._left : stop]
