@@ -30,6 +30,8 @@ from econ_env.commands import cli
 from econ_env.commands.play import Play
 from tests.documents import ALL_COMMANDS, ROOT, Command
 
+pytestmark = pytest.mark.slow
+
 RUN = (
     "econ-env play --questions",
     "econ-env play --dataset my_questions.jsonl",

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LACKING = """
 import os, signal, sys
 for name in ("fcntl", "resource", "termios"):

@@ -22,6 +22,8 @@ from benchmarks.learning.simulated import marks, measure_simulated, preset
 from econ_agents.config.files import read_config
 from econ_env.llm.simulated.model import equilibria
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:

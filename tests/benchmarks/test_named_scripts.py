@@ -27,6 +27,8 @@ from econ_env.grading.answers import gold_answer
 from econ_env.questions import load_questions
 from tests.misbehaving_server import Ask, MisbehavingServer
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = (P0, MATH, SVAMP, GSM8K)
 FILES = [f"run_{s.name}_test.py" for s in SCRIPTS] + [f"test_{s.name}.py" for s in SCRIPTS]
 SMALL = (

@@ -18,6 +18,8 @@ from econ_env.questions.arithmetic import ArithmeticQuestions
 from tests.asked import ITEM, asking
 from tests.misbehaving_server import MisbehavingServer
 
+pytestmark = pytest.mark.slow
+
 FREE = Price(prompt_usd_per_million=0.0, completion_usd_per_million=0.0)
 ARITHMETIC = ArithmeticQuestions(split="test", seed=77, size=3)
 ITEMS = [Item(question=ARITHMETIC[index], run_seed=0) for index in range(3)]

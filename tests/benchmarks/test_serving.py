@@ -18,6 +18,8 @@ from econ_env.llm.api import ApiModel
 from econ_env.llm.registry import shared_model
 from econ_env.llm.types import ChatRequest, Message
 
+pytestmark = pytest.mark.slow
+
 BODY: dict[str, Any] = {"model": "bundled:1", "messages": [{"role": "user", "content": "plan: hi"}]}
 REQUEST = ChatRequest(
     messages=(Message(role="user", content="solve: Ann has 3 pens and buys 14. How many now?"),),

@@ -17,6 +17,8 @@ from econ_env.game.parsing import parse_commitment
 from econ_env.grading.extraction import extract
 from tests.econ_env.llm.local.test_model import save_model
 
+pytestmark = pytest.mark.slow
+
 TINY = Load(
     latency_s=0.01,
     in_flight=4,

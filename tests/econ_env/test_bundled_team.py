@@ -11,6 +11,8 @@ import pytest
 import econ_env
 from econ_env.commands.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 def play(num_questions: int, seed: int) -> list[Any]:
     """One episode of each question with the default settings, as transcripts."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MAX_CPU_SECONDS = 1.0
 """Three times what the import takes; a heavy library alone takes longer than this."""
 

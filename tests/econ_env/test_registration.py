@@ -23,6 +23,8 @@ from econ_env.envs.vector import AutoresetMode
 from econ_env.llm import ChatRequest, Completion
 from econ_env.registration import IDS, register_all
 
+pytestmark = pytest.mark.slow
+
 SIMULATED = "econ_env:econ/Simulated-v0"
 MODES = ["sync", "async", "vector_entry_point"]
 

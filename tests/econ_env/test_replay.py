@@ -21,6 +21,8 @@ from tests.misbehaving_faults import RETRIED
 from tests.misbehaving_server import Ask, MisbehavingServer
 from tests.replayed import play_batch, play_one
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-a-key-that-must-stay-where-it-is"
 HTTP: dict[str, Any] = {"dataset": "arithmetic", "embedder": "hashing", "prompts": "default"}
 

@@ -18,6 +18,8 @@ import pytest
 
 from tests.econ_env.questions.hub_server import COMMIT, hub
 
+pytestmark = pytest.mark.slow
+
 PROBE = """
 import json, sys
 from econ_env.questions import QuestionError, load_questions

@@ -13,6 +13,8 @@ from tests.misbehaving_dialects import DIALECTS
 from tests.misbehaving_faults import Exchange
 from tests.misbehaving_server import Answer, MisbehavingServer
 
+pytestmark = pytest.mark.slow
+
 Out = pytest.CaptureFixture[str]
 
 

@@ -24,6 +24,8 @@ from tests.misbehaving_dialects import DIALECTS
 from tests.misbehaving_faults import QUIRKS, REFUSED, RETRIED
 from tests.misbehaving_server import MisbehavingServer
 
+pytestmark = pytest.mark.slow
+
 TIMED = {"read_timeout_s": 0.4}
 WITH_USAGE = {"null_content", "abort"}
 """Faults that cost tokens: the server has generated something."""

@@ -19,6 +19,8 @@ from econ_env.llm.types import ChatModel, ChatRequest
 from econ_env.questions.arithmetic import ArithmeticQuestions
 from tests.econ_env.llm.api.real_servers import RealServer, find_program, running
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("transformers", "llamacpp", "llamacpp_python", "xllamacpp")
 Out = pytest.CaptureFixture[str]
 

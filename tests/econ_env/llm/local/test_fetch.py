@@ -21,6 +21,8 @@ from econ_env.llm.local import fetch as fetching
 from econ_env.llm.local.catalogue import CatalogueModel, Piece
 from econ_env.llm.local.fetch import FetchError, fetch, unfinished_file
 
+pytestmark = pytest.mark.slow
+
 Out = pytest.CaptureFixture[str]
 CONTENT = bytes(range(256)) * 40
 PART = 4096

@@ -19,6 +19,8 @@ from econ_env.llm.registry import close_shared_models
 from tests.econ_env.llm.api.gguf import write_gguf
 from tests.econ_env.llm.api.test_real_servers import requests_to
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("gguf", reason="gguf is not installed: pip install 'econ-env[local]'")
 pytest.importorskip("accelerate", reason="accelerate is not installed: see econ-env[local]")
 

@@ -31,6 +31,8 @@ from tests.econ_env.llm.local.test_model import (
     varied_requests,
 )
 
+pytestmark = pytest.mark.slow
+
 ROOMY = Capacity(rows=64, positions=100_000, chunk=512)
 
 

@@ -19,6 +19,8 @@ from econ_env.llm.local.decode_loop import sampler_for
 from econ_env.llm.local.sampler import DecodeRow, Sampler
 from econ_env.llm.local.wide_sampler import WIDE, WideSampler, draw
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = 1000  # no whole number of blocks
 
 

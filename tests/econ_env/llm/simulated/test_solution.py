@@ -35,6 +35,8 @@ from econ_env.rewards import RewardWeights, score_decisions
 from econ_env.sampling_action import SamplingBounds
 from econ_env.seeds import derive_seed
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = SimulatedQuestions(size=30)
 BOUNDS = SamplingBounds()
 LOW = np.array([BOUNDS.temperature_min, BOUNDS.repetition_penalty_min])
