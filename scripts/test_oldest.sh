@@ -36,6 +36,9 @@ if [[ ! -e $note ]]; then
     # shellcheck disable=SC2086  one word a requirement
     .venv/bin/python -m pip --python "$python" install --quiet --disable-pip-version-check \
         $oldest "$torch"
+    # The packages ask their own metadata for their version.
+    .venv/bin/python -m pip --python "$python" install --quiet --disable-pip-version-check \
+        --no-deps --editable .
     touch "$note"
 fi
 
