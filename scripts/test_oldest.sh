@@ -26,7 +26,8 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 fi
 
 python=.venv-oldest/bin/python
-oldest=$(.venv/bin/python scripts/oldest_versions.py test wandb | grep -v '^torch==')
+# mpe2 needs a newer pettingzoo than the oldest; its tests are skipped by name without it.
+oldest=$(.venv/bin/python scripts/oldest_versions.py test wandb | grep -vE '^(torch|mpe2)==')
 torch=$(grep '^torch==' constraints.txt)
 note=.venv-oldest/.installed-$(printf '%s\n' "$oldest" "$torch" | cksum | cut -d ' ' -f 1)
 if [[ ! -e $note ]]; then
