@@ -26,7 +26,7 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 fi
 
 python=.venv-oldest/bin/python
-# mpe2 needs a newer pettingzoo than the oldest; its tests are skipped by name without it.
+# mpe2 needs a newer pettingzoo than the oldest, so that tests which play it are left out.
 oldest=$(.venv/bin/python scripts/oldest_versions.py test wandb | grep -vE '^(torch|mpe2)==')
 torch=$(grep '^torch==' constraints.txt)
 note=.venv-oldest/.installed-$(printf '%s\n' "$oldest" "$torch" | cksum | cut -d ' ' -f 1)
@@ -43,4 +43,5 @@ if [[ ! -e $note ]]; then
     touch "$note"
 fi
 
-"$python" -m pytest "${tests[@]}" "$@"
+with_mpe2='simple_spread or take_turns_is_refused or of_others_plays or no_push or papers_criteria'
+"$python" -m pytest -k "not ($with_mpe2)" "${tests[@]}" "$@"
