@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks.comparison.budget_match import pilot_size
 from benchmarks.comparison.building import Workshop, known_prices
-from benchmarks.comparison.econ_policy import Begin, QuestionPolicy, Steering, Untrained
+from benchmarks.comparison.econ import steering_of
+from benchmarks.comparison.econ_policy import Begin, QuestionPolicy, Steering
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.run import Plan, Run
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
@@ -242,7 +243,7 @@ def _answered(plan: Plan, config: EnvConfig, share: float, matches: _Matches) ->
 
 
 def _steering(spec: EconUntrainedSpec, seed: int) -> Steering:
-    return Restless() if isinstance(spec, EconSpec) else Untrained()
+    return Restless() if isinstance(spec, EconSpec) else steering_of(spec, None)
 
 
 def stood_in(config: EnvConfig, share: float) -> EnvConfig:

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.comparison.econ_policy import Steering, Trained, Untrained
+from benchmarks.comparison.econ_policy import FixedSampling, Steering, Trained, Untrained
 from benchmarks.comparison.econ_records import bill_of, solution_of
 from benchmarks.comparison.grading import failure, graded, vote
 from benchmarks.comparison.records import Item, Record
-from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
+from benchmarks.comparison.specs import (
+    EconFixedSpec,
+    EconSpec,
+    EconUntrainedSpec,
+    FirstRoundVoteSpec,
+)
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.rollout import play_wave
 from econ_agents.environments import Moment, NativeBatch
@@ -24,18 +29,24 @@ from econ_env.grading.answers import Verdict
 from econ_env.llm.budget.prices import Price
 from econ_env.llm.models import Models
 from econ_env.questions.base import Question
+from econ_env.sampling_action import SamplingAction
 
 
 def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
     """Return the steering of a spec's team.
 
     Args:
-        spec: spec of ``econ`` or ``econ_untrained``.
-        checkpoint: checkpoint of the compared training run; optional for ``econ_untrained``.
+        spec: spec of ``econ``, ``econ_fixed`` or ``econ_untrained``.
+        checkpoint: checkpoint of the compared training run; only ``econ`` needs one.
 
     Raises:
         ValueError: ``econ`` has no checkpoint.
     """
+    if isinstance(spec, EconFixedSpec):
+        sampling = SamplingAction(
+            temperature=spec.temperature, repetition_penalty=spec.repetition_penalty
+        )
+        return FixedSampling(sampling=sampling)
     if not isinstance(spec, EconSpec):
         return Untrained(checkpoint=checkpoint)
     if checkpoint is None:

@@ -25,7 +25,7 @@ from econ_agents.evaluation.evaluate import load_networks
 from econ_agents.networks import TeamNetworks
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import stored_config
-from econ_env.sampling_action import SamplingBounds
+from econ_env.sampling_action import SamplingAction, SamplingBounds
 
 _BOUNDS = (
     "temperature_min",
@@ -125,6 +125,36 @@ class Fixed:
         """See :class:`Steering`."""
         actions = np.tile(np.array(self.action, dtype=np.float32), (len(space.agents), 1))
         return lambda: _Constant(actions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedSampling:
+    """One temperature and repetition penalty for every executor, round and question."""
+
+    sampling: SamplingAction
+
+    def prepare(self, space: TeamSpace) -> Begin:
+        """See :class:`Steering`.
+
+        Raises:
+            ValueError: the action box does not contain the sampling action.
+        """
+        temperature, penalty = space.action_parts or ()
+        bounds = SamplingBounds(
+            temperature_min=temperature.low,
+            temperature_max=temperature.high,
+            repetition_penalty_min=penalty.low,
+            repetition_penalty_max=penalty.high,
+        )
+        for part, name in ((temperature, "temperature"), (penalty, "repetition_penalty")):
+            value = getattr(self.sampling, name)
+            if not part.low <= value <= part.high:
+                flag = name.replace("_", "-")
+                raise ValueError(
+                    f"{name} {value:g} is outside [{part.low:g}, {part.high:g}], which executors "
+                    f"may choose from: see --{flag}-min and --{flag}-max"
+                )
+        return Fixed(action=bounds.normalise(self.sampling)).prepare(space)
 
 
 class _Constant:

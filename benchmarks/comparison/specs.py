@@ -8,6 +8,7 @@ A method with a single key takes everything after ``key=`` as its value, so that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -127,6 +128,15 @@ class EconSpec(EconUntrainedSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EconFixedSpec(EconUntrainedSpec):
+    """The game with one sampling action for every executor, round and question: no learning."""
+
+    name: ClassVar[str] = "econ_fixed"
+    temperature: float = TEMPERATURE
+    repetition_penalty: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class FirstRoundVoteSpec(_Spec):
     """Majority of ECON's first-round responses, without a conclusion."""
 
@@ -140,7 +150,7 @@ PromptedSpec: TypeAlias = (
 )
 """Spec of a method made of prompts and rules alone."""
 
-Spec: TypeAlias = PromptedSpec | EconUntrainedSpec | EconSpec | FirstRoundVoteSpec
+Spec: TypeAlias = PromptedSpec | EconUntrainedSpec | EconFixedSpec | EconSpec | FirstRoundVoteSpec
 
 _METHODS: dict[str, type[Spec]] = {kind.name: kind for kind in get_args(Spec)}
 
@@ -303,10 +313,19 @@ _KEYS = {
         float,
         lambda value: isinstance(value, (int, float)) and 0 <= value <= 2,
     ),
+    "repetition_penalty": _Key(
+        "a number above 0",
+        float,
+        lambda value: isinstance(value, (int, float)) and 0 < value < math.inf,
+    ),
     "rule": _Key(
         " or ".join(get_args(CommitmentRule)), str, lambda value: value in get_args(CommitmentRule)
     ),
-    "of": _Key("econ or econ_untrained, with its keys if any", _canonical_econ, _is_canonical_econ),
+    "of": _Key(
+        "econ, econ_fixed or econ_untrained, with its keys if any",
+        _canonical_econ,
+        _is_canonical_econ,
+    ),
 }
 
 
