@@ -1,7 +1,7 @@
 """Requests of the baselines: all use the same prompts, seeds and rules for context limits.
 
 Seeds do not depend on the method. Sample j of one method equals sample j of every other method
-that asks the same model at the same temperature, so a cache needs to ask for it only once.
+that asks the same model with the same sampling, so a cache needs to ask for it only once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from econ_env.game.prompt_fitting import ModelLimits, Part, PromptTooLong, Texts
 from econ_env.game.requests import MIN_QUESTION_CHARACTERS, MIN_RESPONSE_CHARACTERS
 from econ_env.llm.models import Models
 from econ_env.llm.types import ChatRequest, Message, tokens_per_message
+from econ_env.sampling_action import SamplingAction
 from econ_env.seeds import derive_seed
 
 
@@ -73,7 +74,7 @@ class Asking:
         item: Item,
         model: str,
         *,
-        temperature: float,
+        sampling: SamplingAction,
         index: int,
         exchanges: Sequence[Exchange] = (),
     ) -> ChatRequest:
@@ -82,7 +83,7 @@ class Asking:
         Args:
             item: the question.
             model: name of the model that answers.
-            temperature: of sampling; 0 is greedy decoding.
+            sampling: temperature and repetition penalty of the response.
             index: number of the sample, or of the agent.
             exchanges: this agent's view of the debate so far, one entry per round.
 
@@ -93,7 +94,8 @@ class Asking:
         max_tokens = self.prompts.game.max_tokens.of(role)
         return ChatRequest(
             messages=self._fitted(item.question.text, exchanges, model, max_tokens),
-            temperature=temperature,
+            temperature=sampling.temperature,
+            repetition_penalty=sampling.repetition_penalty,
             top_p=self.top_p,
             max_tokens=max_tokens,
             seed=derive_seed(item.seed, "sample", index, len(exchanges)),

@@ -42,6 +42,12 @@ class Knob:
     least: int
     most: int
 
+    def of(self, spec: Spec) -> Knob:
+        """Return this knob for the same method with another sampling."""
+        if not isinstance(spec, SelfConsistencySpec | DebateSpec):
+            raise TypeError(f"{spec.canonical} has no number that a budget match chooses")
+        return replace(self, spec=spec)
+
     def at(self, value: int) -> Spec:
         """Return the method with this value."""
         if isinstance(self.spec, SelfConsistencySpec):

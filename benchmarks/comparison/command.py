@@ -73,6 +73,7 @@ def compare(flags: Compare) -> int:
         questions=questions,
         in_flight=min(flags.in_flight, len(questions)),
         target=target,
+        tuning=flags.tuning(config, questions),
     )
     if flags.dry_run:
         print("\n".join(dry_run_lines(plan, config)))
@@ -168,7 +169,7 @@ def _about(flags: Compare, plan: Plan, run: Run) -> About:
         methods=tuple(spec.canonical for spec in run.specs),
         questions=len(plan.questions),
         seeds=plan.seeds,
-        budget_target=None if plan.target is None else plan.target.canonical,
+        budget_target=None if run.target is None else run.target.canonical,
         budget_matched=tuple(spec.canonical for spec in run.matched),
     )
 

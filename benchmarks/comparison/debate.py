@@ -10,6 +10,7 @@ from benchmarks.comparison.grading import vote
 from benchmarks.comparison.method import Attempt
 from benchmarks.comparison.records import Item, Round, Solution
 from benchmarks.comparison.solvers import total_usage
+from econ_env.sampling_action import SamplingAction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Debate:
     models: tuple[str, ...]
     """One per agent."""
     rounds: int
-    temperature: float
+    sampling: SamplingAction
 
     def play(self, item: Item) -> Attempt:
         """See :meth:`benchmarks.comparison.method.Prompted.play`."""
@@ -37,7 +38,7 @@ class Debate:
                 self.asking.request(
                     item,
                     model,
-                    temperature=self.temperature,
+                    sampling=self.sampling,
                     index=agent,
                     exchanges=[_seen_by(agent, texts) for texts in said],
                 )

@@ -24,6 +24,7 @@ from benchmarks.comparison.run import Plan, Run
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
 from benchmarks.comparison.store import Memory
 from benchmarks.comparison.table import NOTHING, aligned
+from benchmarks.comparison.tuning import Trial, calls_of
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.environments import TeamSpace
 from econ_env.config import EnvConfig
@@ -118,8 +119,8 @@ class _Swinging(QuestionPolicy):
         return self._actions
 
 
-class _Matches:
-    """Choices of the budget match, kept in memory."""
+class _Choices:
+    """Choices of the budget match, kept in memory; nothing is tuned."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], str] = {}
@@ -129,6 +130,12 @@ class _Matches:
 
     def keep_matched(self, spec: str, target: str, chosen: str) -> None:
         self._kept[spec, target] = chosen
+
+    def tuned(self, spec: str) -> str | None:
+        return None
+
+    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
+        raise AssertionError("a dry run tunes nothing")
 
 
 def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
@@ -147,10 +154,11 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
         questions=plan.questions[:SAMPLE],
         seeds=plan.seeds[:1],
         in_flight=SAMPLE,
+        tuning=None,
     )
-    matches = _Matches()
-    likely = _answered(sample, config, EXPECTED_SHARE, matches)
-    most = _answered(sample, config, 1.0, matches)
+    choices = _Choices()
+    likely = _answered(sample, config, EXPECTED_SHARE, choices)
+    most = _answered(sample, config, 1.0, choices)
     episodes = len(plan.questions) * len(plan.seeds)
     rows, totals = [], [0.0, 0.0]
     costs: list[tuple[float, float] | None] = []
@@ -182,6 +190,7 @@ def dry_run_lines(plan: Plan, config: EnvConfig) -> list[str]:
         f"calls: the most that are possible. Completions are expected to have {EXPECTED_SHARE:.0%} "
         "of the length that is allowed",
         f"in all: {totals[0]:,.0f} tokens expected, {totals[1]:,.0f} at most",
+        *_tuning_lines(plan),
         *(
             [
                 f"cost: USD {_usd(sum(low for low, _ in known))} expected, "
@@ -231,13 +240,29 @@ def _matching(plan: Plan, run: Run) -> list[str]:
     ]
 
 
-def _answered(plan: Plan, config: EnvConfig, share: float, matches: _Matches) -> Run:
+def _tuning_lines(plan: Plan) -> list[str]:
+    """Return a line on the calls of the tuning, which are not in the table."""
+    tuning, tuned = plan.tuning, [entry.tunable for entry in plan.entries if entry.tunable]
+    if tuning is None or not tuned:
+        return []
+    settings = len(tuning.temperatures) + len(tuning.repetition_penalties) - 1
+    calls = sum(
+        len(tuning.seeds_of(spec)) * calls_of(spec, tuning.n_agents)
+        for spec in dict.fromkeys(tuned)
+    )
+    return [
+        f"not counted: the tuning, which makes up to {calls * settings * len(tuning.questions):,} "
+        "calls more"
+    ]
+
+
+def _answered(plan: Plan, config: EnvConfig, share: float, choices: _Choices) -> Run:
     """Play the comparison with stand-ins."""
     played = stood_in(config, share)
     models = played.models()
     workshop = Workshop(played, models, steering=_steering, in_flight=plan.in_flight)
     workshop.check([entry.spec for entry in plan.entries], plan.seeds)
-    run = Run(plan, workshop.method, Memory(), matches, lambda text: None)
+    run = Run(plan, workshop.method, Memory(), choices, lambda text: None)
     run.play()
     return run
 

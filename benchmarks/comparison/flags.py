@@ -10,15 +10,18 @@ from typing import Annotated
 
 import tyro
 
+from benchmarks.comparison.chosen_questions import choose_questions
 from benchmarks.comparison.paper import PaperSetting
 from benchmarks.comparison.run import Entry, plan_entries
 from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, SpecError, parse_spec
+from benchmarks.comparison.tuning import REPETITION_PENALTIES, TEMPERATURES, Tuning
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
 from econ_env.commands.flags import EnvFlags, with_help
 from econ_env.config import EnvConfig
 from econ_env.errors import UsageError
 from econ_env.game.closing_rules import CommitmentRule
+from econ_env.questions.base import Question
 
 COMPARISONS = Path("runs", "comparisons")
 """Folder that holds comparisons by default."""
@@ -72,6 +75,16 @@ class Compare(EnvFlags):
     budget_match: Annotated[str | None, tyro.conf.arg(metavar="SPEC")] = None
     """One of --methods. Every self_consistency without a k and every debate without rounds gets
     the number that brings its tokens nearest to those of this method."""
+    tune: Annotated[str | None, tyro.conf.arg(metavar="SPLIT")] = None
+    """Split of the validation questions, such as "validation" or "train". Every method whose
+    temperature and penalty are left open gets the best ones of a grid there, the same for all. The
+    questions of the comparison itself are refused. Default: methods are played as written."""
+    tune_questions: Annotated[int, tyro.conf.arg(metavar="N")] = 100
+    """Number of validation questions: the first ones of a fixed shuffle."""
+    tune_temperatures: tuple[float, ...] = TEMPERATURES
+    """Temperatures of the grid, tried at the neutral repetition penalty."""
+    tune_penalties: tuple[float, ...] = REPETITION_PENALTIES
+    """Repetition penalties of the grid, tried at the best temperature."""
     paper: Annotated[str | None, tyro.conf.arg(metavar="DATASET[/MODEL]")] = None
     """Also print the ECON paper's results in this setting, such as "math" or "gsm8k/8x22B", beside
     ours. The paper's numbers are copied, not measured here."""
@@ -97,13 +110,18 @@ class Compare(EnvFlags):
             UsageError: a flag has a wrong value.
             ModelError: a model is unknown, or a price is unknown that a cost limit needs.
         """
-        for name in ("questions", "in_flight"):
+        for name in ("questions", "in_flight", "tune_questions"):
             if getattr(self, name) < 1:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} must be at least 1, got {getattr(self, name)}")
-        for name in ("seeds", "methods", "llm"):
+        for name in ("seeds", "methods", "llm", "tune_temperatures", "tune_penalties"):
             if not getattr(self, name):
-                raise UsageError(f"--{name} needs a value")
+                raise UsageError(f"--{name.replace('_', '-')} needs a value")
+        if self.tune is not None and self.tune == self.split:
+            raise UsageError(
+                f"--tune {self.tune} would tune on the questions that are compared (--split "
+                f"{self.split}): name another split, such as validation or train"
+            )
         config = super().env_config()
         # A folder of results holds {} where no prices were given.
         return replace(config, prices=config.prices or {})
@@ -111,7 +129,7 @@ class Compare(EnvFlags):
     def entries(self) -> tuple[Entry, ...]:
         """Return the methods; ``UsageError`` if one is wrong, or needs another that is missing."""
         try:
-            entries = plan_entries(self.methods, self.budget_match)
+            entries = plan_entries(self.methods, self.budget_match, tune=self.tune is not None)
         except SpecError as error:
             raise UsageError(f"--methods: {error}") from error
         names = [entry.spec.canonical for entry in entries]
@@ -122,6 +140,32 @@ class Compare(EnvFlags):
                     f"{entry.spec.of} to --methods"
                 )
         return entries
+
+    def tuning(self, config: EnvConfig, compared: Sequence[Question]) -> Tuning | None:
+        """Return the validation questions and the grid of ``--tune``; None without it.
+
+        Raises:
+            UsageError: validation questions are among the compared ones.
+            QuestionError: the split cannot be read.
+        """
+        if self.tune is None:
+            return None
+        questions = choose_questions(replace(config, split=self.tune), self.tune_questions)
+        shared = {question.text for question in questions} & {each.text for each in compared}
+        if shared:
+            raise UsageError(
+                f"{len(shared)} of the {len(questions)} questions of --tune {self.tune} are among "
+                "the compared ones: tune on others, so that the comparison stays a test"
+            )
+        try:
+            return Tuning(
+                questions=questions,
+                temperatures=self.tune_temperatures,
+                repetition_penalties=self.tune_penalties,
+                n_agents=len(config.team().executors),
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     def target(self, entries: Sequence[Entry]) -> Spec | None:
         """Return the method of ``--budget-match``; ``UsageError`` if it is not one of them."""

@@ -1,9 +1,9 @@
-"""Run a comparison: answer missing questions, repeat failed ones, keep the rest."""
+"""Run a comparison: tune, answer missing questions, repeat failed ones, keep the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tqdm import tqdm
@@ -20,14 +20,21 @@ from benchmarks.comparison.method import Method
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
 from benchmarks.comparison.store import Records
+from benchmarks.comparison.tuning import Trial, TunableSpec, Tuning, open_spec, tune
 from econ_env.questions.base import Question
 
 Build = Callable[[Spec, int], Method]
 """Function that builds the method of a spec for a run seed."""
 
 
-class Matches(Protocol):
-    """Storage for the choices of the budget match."""
+class Choices(Protocol):
+    """Storage for the choices of the tuning and of the budget match."""
+
+    def tuned(self, spec: str) -> str | None:
+        """Return the spec chosen for ``spec`` by the tuning; None if not chosen."""
+
+    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
+        """Remember a choice, and all settings that were tried."""
 
     def matched(self, spec: str, target: str) -> str | None:
         """Return the spec chosen for ``spec`` to cost as much as ``target``; None if not chosen."""
@@ -43,6 +50,8 @@ class Entry:
     spec: Spec
     knob: Knob | None = None
     """Setting that the budget match chooses, or None."""
+    tunable: TunableSpec | None = None
+    """The method, if its sampling is to be tuned; else None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +65,27 @@ class Plan:
     """Number of questions that are answered at the same time and stored together."""
     target: Spec | None = None
     """Method, one of ``entries``, whose tokens are matched; None without a budget match."""
+    tuning: Tuning | None = None
+    """Validation questions and grid; None plays every method as it was written."""
 
 
-def plan_entries(methods: Sequence[str], target: str | None) -> tuple[Entry, ...]:
+def plan_entries(
+    methods: Sequence[str], target: str | None, *, tune: bool = False
+) -> tuple[Entry, ...]:
     """Return the methods of a command line.
 
-    With a target, the budget match chooses the number of every method that leaves it open.
+    With a target, the budget match chooses the number of every method that leaves it open; with
+    ``tune``, the tuning chooses the sampling of every method that leaves it open.
 
     Raises:
         SpecError: a text is not a method.
     """
     return tuple(
-        Entry(spec=parse_spec(text), knob=None if target is None else knob_of(text))
+        Entry(
+            spec=parse_spec(text),
+            knob=None if target is None else knob_of(text),
+            tunable=open_spec(text) if tune else None,
+        )
         for text in dict.fromkeys(methods)
     )
 
@@ -79,8 +97,8 @@ class Run:
         plan: methods, seeds and questions.
         build: function that builds methods.
         records: storage of records; a question with a record is repeated only if it failed.
-        matches: storage of the choices of the budget match.
-        say: called with messages for the user about those choices.
+        choices: storage of the choices of the tuning and of the budget match.
+        say: called with messages for the user about these choices.
     """
 
     def __init__(
@@ -88,15 +106,16 @@ class Run:
         plan: Plan,
         build: Build,
         records: Records,
-        matches: Matches,
+        choices: Choices,
         say: Callable[[str], object],
     ) -> None:
         self._plan = plan
         self._build = build
         self._records = records
-        self._matches = matches
+        self._choices = choices
         self._say = say
         self._specs: dict[Entry, Spec] = {}
+        self._tuned: dict[str, Spec] = {}
 
     def play(self) -> None:
         """Answer all missing questions; repeat failed ones once.
@@ -105,6 +124,9 @@ class Run:
             ModelError: a model cannot be used, or no longer. The records so far are kept.
         """
         plan = self._plan
+        for entry in plan.entries:
+            if entry.tunable is not None and plan.tuning is not None:
+                self._tuned[entry.spec.canonical] = self._tune(entry.tunable, plan.tuning)
         # The target comes first. An entry with a knob may have the target's spec, but is not it.
         entries = sorted(
             plan.entries, key=lambda entry: entry.spec != plan.target or entry.knob is not None
@@ -120,6 +142,11 @@ class Run:
         """Methods as played, in the plan's order, without those that have not begun."""
         found = [self._specs[entry] for entry in self._plan.entries if entry in self._specs]
         return tuple(dict.fromkeys(found))
+
+    @property
+    def target(self) -> Spec | None:
+        """Method whose tokens are matched, as played; None without a budget match."""
+        return None if self._plan.target is None else self._tuned_spec(self._plan.target)
 
     @property
     def matched(self) -> tuple[Spec, ...]:
@@ -140,12 +167,14 @@ class Run:
         return found
 
     def _settled(self, entry: Entry) -> Spec:
-        """Return the spec of an entry, with the number that the budget match chooses."""
-        target = self._plan.target
+        """Return the spec of an entry, tuned, with the number that the budget match chooses."""
+        spec = self._tuned_spec(entry.spec)
+        target = self.target
         if entry.knob is None or target is None:
-            return entry.spec
-        names = entry.spec.canonical, target.canonical
-        kept = self._matches.matched(*names)
+            return spec
+        knob = entry.knob.of(spec)
+        names = spec.canonical, target.canonical
+        kept = self._choices.matched(*names)
         if kept is not None:
             return parse_spec(kept)
         pilot = self._plan.questions[: pilot_size(len(self._plan.questions))]
@@ -155,19 +184,47 @@ class Run:
             return self._of(tried, pilot)
 
         tokens = tokens_of(self._of(target, self._plan.questions))
-        chosen = match_budget(entry.knob, tokens, ask)
-        self._matches.keep_matched(*names, chosen.canonical)
+        chosen = match_budget(knob, tokens, ask)
+        self._choices.keep_matched(*names, chosen.canonical)
         self._say(
-            f"{names[0]} is played with {entry.knob.setting(chosen)}: nearest to the tokens of "
+            f"{names[0]} is played with {knob.setting(chosen)}: nearest to the tokens of "
             f"{names[1]} on a pilot of {len(pilot)} questions"
         )
         return chosen
 
-    def _answer(self, spec: Spec, questions: Sequence[Question]) -> None:
+    def _tuned_spec(self, spec: Spec) -> Spec:
+        """Return a spec with the sampling that the tuning chose, if it did."""
+        if isinstance(spec, FirstRoundVoteSpec):
+            return replace(spec, of=self._tuned_spec(parse_spec(spec.of)).canonical)
+        return self._tuned.get(spec.canonical, spec)
+
+    def _tune(self, spec: TunableSpec, tuning: Tuning) -> Spec:
+        """Return the best setting of a method on the validation questions."""
+        kept = self._choices.tuned(spec.canonical)
+        if kept is not None:
+            return parse_spec(kept)
+        seeds = tuning.seeds_of(spec)
+
+        def ask(tried: TunableSpec) -> list[Record]:
+            self._answer(tried, tuning.questions, seeds)
+            return self._of(tried, tuning.questions, seeds)
+
+        chosen, trials = tune(spec, tuning, ask)
+        self._choices.keep_tuned(spec.canonical, chosen.canonical, trials)
+        calls = sum(trial.calls for trial in trials)
+        self._say(
+            f"{spec.canonical} is played as {chosen.canonical}: the best of {len(trials)} settings "
+            f"on {len(tuning.questions)} validation questions ({calls:,} calls)"
+        )
+        return chosen
+
+    def _answer(
+        self, spec: Spec, questions: Sequence[Question], seeds: Sequence[int] | None = None
+    ) -> None:
         """Answer the questions without a record, or with that of a failure."""
         if isinstance(spec, FirstRoundVoteSpec):
             return
-        for seed in self._plan.seeds:
+        for seed in self._plan.seeds if seeds is None else seeds:
             missing = [
                 Item(question=question, run_seed=seed)
                 for question in questions
@@ -186,11 +243,13 @@ class Run:
                 self._records.add(list(method.answer(batch, bar.set_postfix_str)))
                 bar.update(len(batch))
 
-    def _of(self, spec: Spec, questions: Sequence[Question]) -> list[Record]:
+    def _of(
+        self, spec: Spec, questions: Sequence[Question], seeds: Sequence[int] | None = None
+    ) -> list[Record]:
         """Return a method's existing records, by seed and in the order of the questions."""
         found = [
             self._records.get((spec.canonical, seed, question.id))
-            for seed in self._plan.seeds
+            for seed in (self._plan.seeds if seeds is None else seeds)
             for question in questions
         ]
         return [record for record in found if record is not None]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparison.tuning import Trial
 from benchmarks.errors import SettingsDiffer
 from econ_agents.atomic_files import replace_file
 from econ_env import __version__
@@ -97,6 +98,7 @@ class SettingsFile:
             "depends_on": new["depends_on"],
             "checkpoints": {**(held["checkpoints"] if held else {}), **new["checkpoints"]},
             "matched": held["matched"] if held else {},
+            "tuned": held.get("tuned", {}) if held else {},
         }
         self._write()
 
@@ -108,6 +110,18 @@ class SettingsFile:
     def keep_matched(self, spec: str, target: str, chosen: str) -> None:
         """Store a choice, so that more seeds do not change it."""
         self._content["matched"].setdefault(target, {})[spec] = chosen
+        self._write()
+
+    def tuned(self, spec: str) -> str | None:
+        """Return the spec that the tuning chose for ``spec``; None if not chosen."""
+        entry = self._content["tuned"].get(spec)
+        chosen: str | None = None if entry is None else entry["chosen"]
+        return chosen
+
+    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
+        """Store a choice with everything that was tried, so that more seeds do not change it."""
+        tried = [trial.to_json() for trial in trials]
+        self._content["tuned"][spec] = {"chosen": chosen, "tried": tried}
         self._write()
 
     def _read(self) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from econ_env.game.coordinator_tree import build_tree
 from econ_env.game.requests import RequestWriter
 from econ_env.grading.answers import equivalent, extract
 from econ_env.llm.types import ChatRequest, Completion, Usage
+from econ_env.sampling_action import SamplingAction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,12 @@ class SelfConsistency:
     asking: Asking
     models: tuple[str, ...]
     """Model of each sample. Requests to one model differ in their seeds only."""
-    temperature: float
+    sampling: SamplingAction
 
     def play(self, item: Item) -> Attempt:
         """See :meth:`benchmarks.comparison.method.Prompted.play`."""
         asking = self.asking
-        completions = yield samples(asking, item, self.models, self.temperature)
+        completions = yield samples(asking, item, self.models, self.sampling)
         read = asking.prompts.read_solution
         answers = tuple([read(completion.text).answer for completion in completions])
         value, usage = vote(answers), total_usage(completions)
@@ -53,12 +54,12 @@ class BestOfNCommit:
     asking: Asking
     models: tuple[str, ...]
     """Model of each sample."""
-    temperature: float
+    sampling: SamplingAction
 
     def play(self, item: Item) -> Attempt:
         """See :meth:`benchmarks.comparison.method.Prompted.play`."""
         asking = self.asking
-        completions = yield samples(asking, item, self.models, self.temperature)
+        completions = yield samples(asking, item, self.models, self.sampling)
         replies = [asking.prompts.read_solution(completion.text) for completion in completions]
         answers = tuple([reply.answer for reply in replies])
         spent = total_usage(completions)
@@ -104,11 +105,11 @@ class BestOfNCommit:
 
 
 def samples(
-    asking: Asking, item: Item, models: Sequence[str], temperature: float
+    asking: Asking, item: Item, models: Sequence[str], sampling: SamplingAction
 ) -> list[ChatRequest]:
     """Return the requests for one independent response of each of ``models``."""
     return [
-        asking.request(item, model, temperature=temperature, index=index)
+        asking.request(item, model, sampling=sampling, index=index)
         for index, model in enumerate(models)
     ]
 

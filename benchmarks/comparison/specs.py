@@ -22,6 +22,7 @@ from benchmarks.errors import BenchmarkError
 from econ_env.config import EnvConfig
 from econ_env.game.closing_rules import CommitmentRule
 from econ_env.llm.models import Models
+from econ_env.sampling_action import SamplingAction
 
 TEMPERATURE = 0.7
 """Default temperature of methods without a policy that chooses it."""
@@ -72,6 +73,7 @@ class ChainOfThoughtSpec(_Spec):
     model: str | None = None
     """Name of the model; None takes the first executor's."""
     temperature: float = TEMPERATURE
+    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class SelfConsistencySpec(_Spec):
     model: str | None = None
     """Name of the model; None takes the executors' models in turn."""
     temperature: float = TEMPERATURE
+    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,7 @@ class BestOfNCommitSpec(_Spec):
     model: str | None = None
     """Name of the model; None takes the first executor's."""
     temperature: float = TEMPERATURE
+    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,7 @@ class DebateSpec(_Spec):
     rounds: int = 3
     """Number of rounds, including the first, in which agents answer independently."""
     temperature: float = TEMPERATURE
+    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,12 +211,16 @@ def build_prompted(spec: PromptedSpec, config: EnvConfig, models: Models) -> Pro
         asking = Asking.of(config, models)
     except ValueError as problem:
         raise SpecError(f"{spec.canonical!r}: {problem}") from None
-    temperature = 0.0 if isinstance(spec, GreedySpec) else spec.temperature
+    greedy = isinstance(spec, GreedySpec)
+    sampling = SamplingAction(
+        temperature=0.0 if greedy else spec.temperature,
+        repetition_penalty=1.0 if greedy else spec.repetition_penalty,
+    )
     shared: dict[str, Any] = {
         "spec": spec.canonical,
         "asking": asking,
         "models": models_of(spec, config),
-        "temperature": temperature,
+        "sampling": sampling,
     }
     match spec:
         case DebateSpec():

@@ -11,6 +11,7 @@ from benchmarks.comparison.records import Bill, Item, Record, Round, Solution
 from benchmarks.comparison.run import Plan, Run, plan_entries
 from benchmarks.comparison.specs import DebateSpec, SelfConsistencySpec, Spec, parse_spec
 from benchmarks.comparison.store import Memory
+from benchmarks.comparison.tuning import Trial
 from econ_env.llm.types import ModelError, Usage
 from econ_env.questions.base import Question
 
@@ -18,7 +19,17 @@ QUESTIONS = tuple(Question(id=f"q:{i}", text=f"{i}?", gold=str(i)) for i in rang
 
 
 class Choices(dict[tuple[str, str], str]):
-    """Choices of the budget match, in memory."""
+    """Choices of the budget match and of the tuning, in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trials: dict[str, tuple[str, Sequence[Trial]]] = {}
+
+    def tuned(self, spec: str) -> str | None:
+        return self.trials[spec][0] if spec in self.trials else None
+
+    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
+        self.trials[spec] = (chosen, trials)
 
     def matched(self, spec: str, target: str) -> str | None:
         return self.get((spec, target))

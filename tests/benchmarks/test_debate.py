@@ -15,15 +15,19 @@ from benchmarks.comparison.solvers import SelfConsistency
 from econ_env.game.prompt_fitting import PromptTooLong
 from econ_env.game.prompts import COMPACT
 from econ_env.llm.types import ChatRequest
+from econ_env.sampling_action import SamplingAction
 from tests.asked import asking, drive
 from tests.scripted import QUESTION, SPENT, boxed, commitment, completion
 
 MODELS = ("a", "b", "a")
+SAMPLING = SamplingAction(temperature=0.7, repetition_penalty=1.0)
 FIRST = [boxed("7"), boxed("8"), "no idea"]
 
 
 def debate(rounds: int = 2, **changes: Any) -> Debate:
-    return Debate(spec="d", asking=asking(**changes), models=MODELS, rounds=rounds, temperature=0.7)
+    return Debate(
+        spec="d", asking=asking(**changes), models=MODELS, rounds=rounds, sampling=SAMPLING
+    )
 
 
 def text_of(request: ChatRequest) -> str:
@@ -31,7 +35,7 @@ def text_of(request: ChatRequest) -> str:
 
 
 def test_its_first_round_is_a_vote_of_samples() -> None:
-    alone = SelfConsistency(spec="s", asking=asking(), models=MODELS, temperature=0.7)
+    alone = SelfConsistency(spec="s", asking=asking(), models=MODELS, sampling=SAMPLING)
     _, asked = drive(debate(rounds=1), FIRST)
     assert asked == drive(alone, FIRST)[1]
 

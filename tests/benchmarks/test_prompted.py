@@ -15,6 +15,7 @@ from econ_env.config import EnvConfig
 from econ_env.game.prompt_fitting import PromptTooLong
 from econ_env.llm.budget.prices import Price
 from econ_env.questions.arithmetic import ArithmeticQuestions
+from econ_env.sampling_action import SamplingAction
 from tests.asked import ITEM, asking
 from tests.misbehaving_server import MisbehavingServer
 
@@ -82,7 +83,14 @@ class TooLong:
     spec = "too_long"
 
     def play(self, item: Item) -> Attempt:
-        yield [asking().request(item, self.model, temperature=0.0, index=0)]
+        yield [
+            asking().request(
+                item,
+                self.model,
+                sampling=SamplingAction(temperature=0.0, repetition_penalty=1.0),
+                index=0,
+            )
+        ]
         raise PromptTooLong("no cut makes it fit")
 
 

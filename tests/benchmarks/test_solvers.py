@@ -13,20 +13,22 @@ from hypothesis import strategies as st
 from benchmarks.comparison.records import Item
 from benchmarks.comparison.solvers import BestOfNCommit, SelfConsistency
 from econ_env.game.prompt_fitting import PromptTooLong
+from econ_env.sampling_action import SamplingAction
 from tests.asked import ITEM, asking, drive
 from tests.scripted import QUESTION, SPENT, boxed, commitment
 
 ASKED = asking().prompts.solve(QUESTION.text)
 
 
-def vote_of(*models: str, temperature: float = 0.7, **changes: Any) -> SelfConsistency:
-    return SelfConsistency(
-        spec="s", asking=asking(**changes), models=models, temperature=temperature
-    )
+SAMPLING = SamplingAction(temperature=0.7, repetition_penalty=1.0)
+
+
+def vote_of(*models: str, **changes: Any) -> SelfConsistency:
+    return SelfConsistency(spec="s", asking=asking(**changes), models=models, sampling=SAMPLING)
 
 
 def best_of(n: int, **changes: Any) -> BestOfNCommit:
-    return BestOfNCommit(spec="s", asking=asking(**changes), models=("m",) * n, temperature=0.7)
+    return BestOfNCommit(spec="s", asking=asking(**changes), models=("m",) * n, sampling=SAMPLING)
 
 
 def test_samples_of_one_model_differ_in_their_seed_only() -> None:

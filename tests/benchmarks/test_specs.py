@@ -15,6 +15,7 @@ from benchmarks.comparison.specs import (
     BestOfNCommitSpec,
     ChainOfThoughtSpec,
     DebateSpec,
+    EconFixedSpec,
     EconSpec,
     EconUntrainedSpec,
     FirstRoundVoteSpec,
@@ -46,6 +47,12 @@ SPECS: st.SearchStrategy[Spec] = st.one_of(
     st.builds(DebateSpec, agents=st.integers(2, 9), rounds=COUNTS, temperature=TEMPERATURES),
     st.builds(EconSpec, **ECON),
     st.builds(EconUntrainedSpec, **ECON),
+    st.builds(
+        EconFixedSpec,
+        temperature=TEMPERATURES,
+        repetition_penalty=st.floats(0, 3, exclude_min=True),
+        **ECON,
+    ),
     st.builds(EconSpec, **ECON).map(lambda spec: FirstRoundVoteSpec(of=spec.canonical)),
 )
 
@@ -97,10 +104,12 @@ def test_equal_settings_have_one_text(text: str, canonical: str) -> None:
         ("debate:agents=1", "agents must be a whole number >= 2"),
         ("debate:rounds=0", "rounds must be a whole number >= 1"),
         ("cot:temperature=2.1", "temperature must be a number from 0 to 2"),
+        ("econ_fixed:repetition_penalty=0", "repetition_penalty must be a number above 0"),
+        ("cot:repetition_penalty=inf", "repetition_penalty must be a number above 0"),
         ("cot:temperature=nan", "temperature must be a number from 0 to 2"),
         ("econ:rule=vote", "rule must be coordinator or guarded or majority"),
         ("econ:group_size=1", "group_size must be a whole number >= 2"),
-        ("first_round_vote:of=cot", "of must be econ or econ_untrained"),
+        ("first_round_vote:of=cot", "of must be econ, econ_fixed or econ_untrained"),
         ("first_round_vote:of=ecom", r"did you mean 'econ'\?"),
         ("first_round_vote:of=econ:rounds=0", "rounds must be a whole number >= 1"),
     ],
@@ -173,9 +182,9 @@ def test_settings_reach_the_method() -> None:
     assert isinstance(greedy, SelfConsistency)
     assert isinstance(cot, SelfConsistency)
     assert isinstance(debate, Debate)
-    assert (greedy.models, greedy.temperature) == (("bundled:0",), 0.0)
-    assert (cot.models, cot.temperature) == (("bundled:0",), 0.5)
-    assert (debate.models, debate.temperature) == (("bundled:0", "bundled:1"), 1.0)
+    assert (greedy.models, greedy.sampling.temperature) == (("bundled:0",), 0.0)
+    assert (cot.models, cot.sampling.temperature) == (("bundled:0",), 0.5)
+    assert (debate.models, debate.sampling.temperature) == (("bundled:0", "bundled:1"), 1.0)
     assert (debate.rounds, debate.spec) == (4, "debate:agents=2,rounds=4,temperature=1")
 
 

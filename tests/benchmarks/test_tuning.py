@@ -1,0 +1,167 @@
+"""Tests of the tuning: equal grids, equal effort, the best setting on validation questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison.command import main
+from benchmarks.comparison.records import Record
+from benchmarks.comparison.run import Plan, Run, plan_entries
+from benchmarks.comparison.settings import SettingsFile
+from benchmarks.comparison.specs import EconFixedSpec, SelfConsistencySpec, parse_spec
+from benchmarks.comparison.store import Memory
+from benchmarks.comparison.tuning import TunableSpec, Tuning, calls_of, open_spec, tune
+from econ_env.grading.answers import Verdict
+from econ_env.llm.types import ModelError, Usage
+from econ_env.questions.base import Question
+from tests.benchmarks.test_compare_run import QUESTIONS, Choices, Office
+
+VALIDATION = tuple(Question(id=f"v:{i}", text=f"v{i}?", gold=str(i)) for i in range(10))
+TUNING = Tuning(questions=VALIDATION, n_agents=3)
+
+
+def records(spec: TunableSpec, right: int, *, tokens: int = 10, failed: str | None = None) -> list:
+    return [
+        Record(
+            method=spec.canonical,
+            seed=0,
+            question=question.id,
+            failed=failed,
+            verdict=(Verdict.CORRECT if index < right else Verdict.INCORRECT).value,
+            rounds=(),
+            closed_by="",
+            usage=Usage(prompt_tokens=tokens, requests=1),
+            cost_usd=None,
+            longest_prompt_tokens=tokens,
+            wall_s=0.0,
+        )
+        for index, question in enumerate(VALIDATION)
+    ]
+
+
+def test_the_most_accurate_setting_wins_and_the_penalty_is_tried_at_its_temperature() -> None:
+    rights = {(0.4, 1.0): 7, (0.4, 1.1): 8}
+    asked = []
+
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        key = (spec.temperature, spec.repetition_penalty)
+        asked.append(key)
+        return records(spec, rights.get(key, 5))
+
+    best, trials = tune(SelfConsistencySpec(), TUNING, ask)
+    assert best.canonical == "self_consistency:temperature=0.4,repetition_penalty=1.1"
+    assert asked == [(t, 1.0) for t in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)] + [(0.4, 1.1)]
+    assert [trial.accuracy for trial in trials][2] == 0.7
+    assert trials[-1].method == best.canonical
+
+
+def test_among_equals_the_one_with_fewer_tokens_wins_then_the_colder_one() -> None:
+    cheap = {0.8: 5}
+    best, _ = tune(
+        EconFixedSpec(),
+        TUNING,
+        lambda spec: records(spec, 5, tokens=cheap.get(spec.temperature, 10)),
+    )
+    assert best.temperature == 0.8
+    assert tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))[0].temperature == 0.0
+
+
+def test_nothing_is_chosen_when_every_question_failed() -> None:
+    with pytest.raises(ModelError, match="every validation question failed"):
+        tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 0, failed="lost"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        ("cot", True),
+        ("self_consistency:k=3", True),
+        ("econ_fixed:rounds=2", True),
+        ("debate", True),
+        ("best_of_n_commit:model=bundled:1", True),
+        ("self_consistency:temperature=0.7", False),
+        ("econ_fixed:repetition_penalty=1", False),
+        ("greedy", False),
+        ("econ", False),
+        ("first_round_vote:of=econ_fixed", False),
+    ],
+)
+def test_what_the_user_wrote_is_not_tuned(text: str, is_open: bool) -> None:
+    assert (open_spec(text) is not None) == is_open
+
+
+def test_methods_with_fewer_calls_answer_with_more_seeds() -> None:
+    effort = {}
+    for text in ("cot", "self_consistency", "best_of_n_commit", "debate", "econ_fixed"):
+        spec = open_spec(text)
+        assert spec is not None
+        effort[text] = len(TUNING.seeds_of(spec)) * calls_of(spec, 3)
+    assert effort == {
+        "cot": 4,
+        "self_consistency": 5,
+        "best_of_n_commit": 4,
+        "debate": 9,
+        "econ_fixed": 4,
+    }
+
+
+@pytest.mark.parametrize(("temperatures", "penalties"), [((2.5,), (1.0,)), ((0.0,), (0.0,))])
+def test_a_grid_outside_the_range_of_samplers_is_refused(
+    temperatures: tuple[float, ...], penalties: tuple[float, ...]
+) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Tuning(
+            questions=VALIDATION,
+            temperatures=temperatures,
+            repetition_penalties=penalties,
+            n_agents=3,
+        )
+
+
+def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only() -> None:
+    office, choices = Office(), Choices()
+    methods = ("econ_fixed", "first_round_vote:of=econ_fixed", "greedy")
+    plan = Plan(
+        entries=plan_entries(methods, None, tune=True),
+        seeds=(0, 1),
+        questions=QUESTIONS,
+        in_flight=2,
+        tuning=TUNING,
+    )
+    run = Run(plan, office.build, Memory(), choices, lambda text: None)
+    run.play()
+    # All settings are equally right and expensive here, so the coldest wins.
+    chosen = "econ_fixed:temperature=0"
+    assert choices.tuned("econ_fixed") == chosen
+    assert [spec.canonical for spec in run.specs] == [
+        chosen,
+        f"first_round_vote:of={chosen}",
+        "greedy",
+    ]
+    tested = {(m, s) for m, s, question in office.asked if question.startswith("q:")}
+    assert tested == {(m, s) for m in (chosen, "greedy") for s in (0, 1)}
+    assert {m for m, _, question in office.asked if question.startswith("v:")} == {
+        parse_spec(trial.method).canonical for trial in choices.trials["econ_fixed"][1]
+    }
+    before = len(office.asked)
+    Run(plan, office.build, Memory(), choices, lambda text: None)._tuned_spec(plan.entries[0].spec)
+    assert len(office.asked) == before
+
+
+def test_a_kept_choice_is_not_made_again(tmp_path: Path) -> None:
+    file = SettingsFile(tmp_path, {"a": 1}, {})
+    tune_result = tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))
+    file.keep_tuned("econ_fixed", tune_result[0].canonical, tune_result[1])
+    again = SettingsFile(tmp_path, {"a": 1}, {})
+    assert again.tuned("econ_fixed") == "econ_fixed:temperature=0"
+    assert again.tuned("cot") is None
+
+
+def test_the_questions_that_are_compared_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--tune", "test", "--methods", "cot"]) == 2
+    said = capsys.readouterr().err
+    assert "--tune test would tune on the questions that are compared" in said
+    assert "Traceback" not in said
