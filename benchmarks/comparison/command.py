@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from benchmarks.comparison.building import Workshop
 from benchmarks.comparison.chosen_questions import choose_questions
@@ -55,6 +56,7 @@ def compare(flags: Compare) -> int:
     config = flags.env_config()
     entries = flags.entries()
     target = flags.target(entries)
+    flags.primary_contrast(entries)
     flags.paper_setting()
     if flags.dry_run:
         checkpoints = {}
@@ -122,7 +124,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
         stack.enter_context(claimed(folder))
         settings = SettingsFile(
             folder,
-            what_answers_depend_on(config, plan.questions),
+            what_answers_depend_on(config, plan.questions) | _named_before(flags),
             {seed: _checksum(path) for seed, path in checkpoints.items()},
         )
         records = RecordStore(folder / RECORDS_FILE)
@@ -162,7 +164,17 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
     return 1
 
 
+def _named_before(flags: Compare) -> dict[str, Any]:
+    """Return the primary contrast as a setting of the folder: it cannot be changed afterwards."""
+    return {} if flags.primary is None else {"primary": list(flags.primary)}
+
+
 def _about(flags: Compare, plan: Plan, run: Run) -> About:
+    contrast = flags.primary_contrast(plan.entries)
+    primary = None
+    if contrast is not None:
+        ours, theirs = (run.as_played(spec).canonical for spec in contrast)
+        primary = ours, theirs
     return About(
         dataset=flags.dataset,
         llm=flags.team_name(),
@@ -171,6 +183,8 @@ def _about(flags: Compare, plan: Plan, run: Run) -> About:
         seeds=plan.seeds,
         budget_target=None if run.target is None else run.target.canonical,
         budget_matched=tuple(spec.canonical for spec in run.matched),
+        primary=primary,
+        margin=flags.margin / 100,
     )
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.comparison.statistics import McNemar
 from econ_agents.statistics import Interval
 from econ_env.record_json import from_plain, to_plain
+
+Finding = Literal["better", "worse", "as good", "open"]
+"""Verdict on a difference. Better, worse: 0 is outside the interval and, for contrasts other than
+the primary one, the p-value after Holm's correction is below 0.05. As good: the loss is smaller
+than the margin, on at least 100 pairs. Open: none of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +30,10 @@ class About:
     """Spec of the method whose tokens the others were matched to; None without a match."""
     budget_matched: tuple[str, ...] = ()
     """Specs whose settings were chosen to spend as many tokens as the target."""
+    primary: tuple[str, str] | None = None
+    """The contrast named before the run, as a method and the one that it is compared with."""
+    margin: float = 0.02
+    """Loss of accuracy, as a share, that still counts as "as good as"."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +64,8 @@ class SeedAccuracy:
 class Accuracy:
     """Share of right answers: with Wilson's interval for one seed, a bootstrap's for several."""
 
-    over_seeds: Interval
-    """Mean over questions of each question's mean over seeds; the bootstrap draws questions."""
+    overall: Interval
+    """Mean over questions of each question's mean over seeds; the bootstrap draws both."""
     by_seed: tuple[SeedAccuracy, ...]
 
 
@@ -69,7 +78,12 @@ class Difference:
     pairs: int
     """Pairs of question and seed with results of both methods."""
     accuracy: Interval
-    """This method's share minus the other's; a bootstrap over each question's mean over seeds."""
+    """This method's share minus the other's; a bootstrap over questions and seeds."""
+    p: float
+    """Two-sided p-value of no difference, from the same bootstrap."""
+    p_holm: float | None
+    """``p``, corrected by Holm's method for the number of contrasts; None for the primary one."""
+    finding: Finding
     by_seed: tuple[McNemar, ...]
 
 

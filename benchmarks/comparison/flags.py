@@ -85,6 +85,12 @@ class Compare(EnvFlags):
     """Temperatures of the grid, tried at the neutral repetition penalty."""
     tune_penalties: tuple[float, ...] = REPETITION_PENALTIES
     """Repetition penalties of the grid, tried at the best temperature."""
+    primary: Annotated[tuple[str, str] | None, tyro.conf.arg(metavar="SPEC SPEC")] = None
+    """The contrast that the comparison is made for: one of --methods, and the one to compare it
+    with. It is kept with the results, so name it first. All other contrasts are corrected for
+    their number."""
+    margin: float = 2.0
+    """Loss of accuracy in points that still counts as "as good as"."""
     paper: Annotated[str | None, tyro.conf.arg(metavar="DATASET[/MODEL]")] = None
     """Also print the ECON paper's results in this setting, such as "math" or "gsm8k/8x22B", beside
     ours. The paper's numbers are copied, not measured here."""
@@ -114,6 +120,8 @@ class Compare(EnvFlags):
             if getattr(self, name) < 1:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.margin <= 100:
+            raise UsageError(f"--margin is in points, from 0 to 100, got {self.margin}")
         for name in ("seeds", "methods", "llm", "tune_temperatures", "tune_penalties"):
             if not getattr(self, name):
                 raise UsageError(f"--{name.replace('_', '-')} needs a value")
@@ -166,6 +174,22 @@ class Compare(EnvFlags):
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
+
+    def primary_contrast(self, entries: Sequence[Entry]) -> tuple[Spec, Spec] | None:
+        """Return the methods of ``--primary``; ``UsageError`` if they are not two of them."""
+        if self.primary is None:
+            return None
+        listed = [entry.spec for entry in entries]
+        try:
+            ours, theirs = map(parse_spec, self.primary)
+        except SpecError as error:
+            raise UsageError(f"--primary: {error}") from error
+        if ours == theirs or not {ours, theirs} <= set(listed):
+            raise UsageError(
+                f"--primary takes two of --methods: {', '.join(s.canonical for s in listed)}; got "
+                f"{' '.join(map(repr, self.primary))}"
+            )
+        return ours, theirs
 
     def target(self, entries: Sequence[Entry]) -> Spec | None:
         """Return the method of ``--budget-match``; ``UsageError`` if it is not one of them."""

@@ -214,7 +214,7 @@ def _ours(report: MethodReport | None) -> tuple[str, str]:
     if report.spending is None or report.accuracy is None:
         return "no result", report.method
     return (
-        f"{report.spending.tokens:,.1f} | {interval(report.accuracy.over_seeds)}",
+        f"{report.spending.tokens:,.1f} | {interval(report.accuracy.overall)}",
         report.method,
     )
 

@@ -89,7 +89,7 @@ def points_of(comparison: Comparison) -> list[Point]:
         Point(
             method=report.method,
             tokens=max(report.spending.tokens, 1.0),
-            accuracy=report.accuracy.over_seeds,
+            accuracy=report.accuracy.overall,
             target=report.method == comparison.about.budget_target,
         )
         for report in comparison.methods

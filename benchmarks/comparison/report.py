@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from benchmarks.comparison import statistics
 from benchmarks.comparison.findings import (
@@ -12,32 +12,41 @@ from benchmarks.comparison.findings import (
     Comparison,
     Diagnosis,
     Difference,
+    Finding,
     MethodReport,
     Outcomes,
     SeedAccuracy,
     Spending,
 )
 from benchmarks.comparison.records import GradedRound, Record
-from benchmarks.comparison.statistics import ByQuestion, by_question
+from benchmarks.comparison.statistics import ByQuestion, Contrast, by_question
 from econ_env.grading.answers import Verdict
 
-REFERENCES = ("cot", "self_consistency", "greedy")
+REFERENCES = ("cot", "self_consistency", "greedy", "debate")
 """Names of the methods that every other method is compared with."""
+SIGNIFICANCE = 0.05
+LEAST_PAIRS = 100
+"""Smallest number of pairs that "as good" can rest on: with few, a bootstrap sees no loss that is
+merely rare."""
+ROUNDING = 1e-9
+"""Bounds nearer to 0 than this count as 0, since sums of thirds leave rounding errors."""
 
 
 def summarise(records: Iterable[Record], about: About) -> Comparison:
     """Summarise records; their order does not matter.
 
-    Every method is compared with ``cot``, ``self_consistency`` and ``greedy``: among several of
-    the same name with one whose budget was matched, else with the first.
+    Every method is compared with ``cot``, ``self_consistency``, ``greedy`` and ``debate``: among
+    several of the same name with one whose budget was matched, else with the first; and with the
+    second method of the primary contrast.
 
     Raises:
         ValueError: a record is of a method or seed that ``about`` does not list, or occurs twice.
     """
     of_method = _sorted_out(records, about)
-    references = tuple(spec for name in REFERENCES if (spec := _reference(name, about)) is not None)
+    references = _references(about)
     correct = {method: by_question(own, _correct) for method, own in of_method.items()}
     target = None if about.budget_target is None else of_method[about.budget_target]
+    differences = _differences(correct, references, about)
     return Comparison(
         about=about,
         references=references,
@@ -46,11 +55,7 @@ def summarise(records: Iterable[Record], about: About) -> Comparison:
                 method=method,
                 outcomes=_outcomes(own, about),
                 accuracy=_accuracy(correct[method]),
-                differences=tuple(
-                    _difference(correct[method], correct[other], other)
-                    for other in references
-                    if other != method and statistics.pairs_of(correct[method], correct[other])
-                ),
+                differences=tuple(differences[method]),
                 spending=_spending(own, target),
                 diagnosis=_diagnosis(own),
             )
@@ -83,6 +88,58 @@ def _sorted_out(records: Iterable[Record], about: About) -> dict[str, list[Recor
     return of_method
 
 
+def _references(about: About) -> tuple[str, ...]:
+    found = [spec for name in REFERENCES if (spec := _reference(name, about)) is not None]
+    primary = () if about.primary is None else about.primary[1:]
+    return tuple(dict.fromkeys([*primary, *found]))
+
+
+def _differences(
+    correct: Mapping[str, ByQuestion], references: Sequence[str], about: About
+) -> dict[str, list[Difference]]:
+    """Return the contrasts of every method with the references, corrected for their number.
+
+    Two references that are compared with each other count once.
+    """
+    contrasts = {
+        (method, other): statistics.paired_contrast(correct[method], correct[other])
+        for method in correct
+        for other in references
+        if other != method and statistics.pairs_of(correct[method], correct[other])
+    }
+    primary = None if about.primary is None else frozenset(about.primary)
+    once = {frozenset(pair): contrast.p for pair, contrast in contrasts.items()}
+    others = [pair for pair in once if pair != primary]
+    corrected = dict(zip(others, statistics.holm([once[pair] for pair in others]), strict=True))
+    found: dict[str, list[Difference]] = {method: [] for method in correct}
+    for (method, other), contrast in contrasts.items():
+        p_holm = corrected.get(frozenset((method, other)))
+        pairs = statistics.pairs_of(correct[method], correct[other])
+        margin = about.margin if pairs >= LEAST_PAIRS else None
+        found[method].append(
+            Difference(
+                to=other,
+                pairs=pairs,
+                accuracy=contrast.interval,
+                p=contrast.p,
+                p_holm=p_holm,
+                finding=_finding(contrast, p_holm, margin),
+                by_seed=statistics.mcnemar(correct[method], correct[other]),
+            )
+        )
+    return found
+
+
+def _finding(contrast: Contrast, p_holm: float | None, margin: float | None) -> Finding:
+    low, high = contrast.interval.low, contrast.interval.high
+    if p_holm is None or p_holm < SIGNIFICANCE:
+        if low > ROUNDING:
+            return "better"
+        if high < -ROUNDING:
+            return "worse"
+    return "as good" if margin is not None and low > -margin else "open"
+
+
 def _reference(name: str, about: About) -> str | None:
     candidates = [method for method in about.methods if method.partition(":")[0] == name]
     matched = [method for method in candidates if method in about.budget_matched]
@@ -109,20 +166,11 @@ def _accuracy(correct: ByQuestion) -> Accuracy | None:
     if not correct:
         return None
     return Accuracy(
-        over_seeds=statistics.accuracy_interval(correct),
+        overall=statistics.accuracy_interval(correct),
         by_seed=tuple(
             SeedAccuracy(seed=seed, accuracy=statistics.seed_interval(correct, seed))
             for seed in statistics.seeds_of(correct)
         ),
-    )
-
-
-def _difference(ours: ByQuestion, theirs: ByQuestion, to: str) -> Difference:
-    return Difference(
-        to=to,
-        pairs=statistics.pairs_of(ours, theirs),
-        accuracy=statistics.paired_interval(ours, theirs),
-        by_seed=statistics.mcnemar(ours, theirs),
     )
 
 

@@ -143,6 +143,11 @@ class Run:
         found = [self._specs[entry] for entry in self._plan.entries if entry in self._specs]
         return tuple(dict.fromkeys(found))
 
+    def as_played(self, spec: Spec) -> Spec:
+        """Return the spec that a method of the plan is played with, once it has begun."""
+        played = {entry.spec: found for entry, found in self._specs.items()}
+        return played.get(spec, spec)
+
     @property
     def target(self) -> Spec | None:
         """Method whose tokens are matched, as played; None without a budget match."""

@@ -1,26 +1,43 @@
-"""Statistics of results by question, which is the unit of resampling in every bootstrap here.
+"""Statistics of results by question and team.
 
-The seeds of one question stay together, because a hard question is hard under every seed: counting
-them as separate results would make intervals too narrow.
+A run seed is a team: a training of its own if a policy was trained, else a play of its own. Results
+of one question are alike under every seed, and results of one team are alike on every question, so
+a bootstrap draws both, teams and questions, independently (a two-way bootstrap, Owen, 2007).
+Counting every pair as a separate result would make intervals too narrow. With one team there is
+nothing to draw teams from: intervals then speak of this team alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.comparison.records import Record
-from econ_agents.statistics import Interval, mean_interval, proportion_interval
+from econ_agents.statistics import CONFIDENCE, RESAMPLES, Interval, proportion_interval
 
 ByQuestion: TypeAlias = Mapping[str, Mapping[int, float]]
 """Value by question and run seed; seeds and questions without a result are missing."""
 
+_AT_ONCE = 500
+"""Number of resamples that are held in memory at once."""
+_ROUNDING = 1e-12
+
 RESAMPLING_SEED = 0
 """Seed of every bootstrap, so that the same records give the same intervals to the last digit."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contrast:
+    """Difference of two methods on the same questions and teams."""
+
+    interval: Interval
+    p: float
+    """Two-sided p-value of no difference, from the bootstrap's distribution."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +81,9 @@ def mean(values: ByQuestion) -> float:
 def accuracy_interval(correct: ByQuestion) -> Interval:
     """Return the share of right answers with its 95% interval.
 
-    The interval is Wilson's for one seed, and a bootstrap over questions for several. If all
-    results are right, or all wrong, every resample is the same and the bootstrap would claim
-    certainty: then it is Wilson's, over the questions.
+    The interval is Wilson's for one seed, and a two-way bootstrap for several. If all results are
+    right, or all wrong, every resample is the same and the bootstrap would claim certainty: then it
+    is Wilson's, over the questions.
 
     Raises:
         ValueError: there are no results.
@@ -95,13 +112,31 @@ def seeds_of(values: ByQuestion) -> list[int]:
     return sorted({seed for by_seed in values.values() for seed in by_seed})
 
 
-def paired_interval(ours: ByQuestion, theirs: ByQuestion) -> Interval:
-    """Return the mean of ours minus theirs over common results, with a bootstrap over questions.
+def paired_contrast(ours: ByQuestion, theirs: ByQuestion) -> Contrast:
+    """Return the mean of ours minus theirs over common results, by a bootstrap over both.
 
     Raises:
         ValueError: they have no question and seed in common.
     """
-    return _interval(_differences(ours, theirs), lowest=-1.0, highest=1.0)
+    differences = _differences(ours, theirs)
+    interval = _interval(differences, lowest=-1.0, highest=1.0)
+    if len(differences) == 1:
+        return Contrast(interval=interval, p=1.0)
+    means = _resampled_means(differences)
+    # A mean of differences that cancel is 0 up to rounding.
+    below, above = np.sum(means <= _ROUNDING), np.sum(means >= -_ROUNDING)
+    p = (2 * min(below, above) + 1) / (len(means) + 1)
+    return Contrast(interval=interval, p=min(1.0, float(p)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number by the method of Holm (1979), in their order."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
 
 
 def pairs_of(ours: ByQuestion, theirs: ByQuestion) -> int:
@@ -147,7 +182,28 @@ def _interval(values: ByQuestion, *, lowest: float, highest: float) -> Interval:
     if len(values) == 1:
         # One question cannot be resampled: its interval is the whole range.
         return Interval(mean=mean(values), low=lowest, high=highest)
-    return mean_interval(_question_means(values), seed=RESAMPLING_SEED)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(_resampled_means(values), [tail, 100 - tail])
+    return Interval(mean=mean(values), low=float(low), high=float(high))
+
+
+def _resampled_means(values: ByQuestion) -> NDArray[np.float64]:
+    """Return the means of resamples, each drawn from the teams and from the questions."""
+    teams, rng = seeds_of(values), np.random.default_rng(RESAMPLING_SEED)
+    # (teams, questions); a missing value adds nothing to the sum and nothing to the count.
+    table = np.array([[row.get(team, np.nan) for row in values.values()] for team in teams])
+    known = ~np.isnan(table)
+    table = np.where(known, table, 0.0)
+    n_teams, n_questions = table.shape
+    means: list[NDArray[np.float64]] = []
+    for start in range(0, RESAMPLES, _AT_ONCE):
+        count = min(_AT_ONCE, RESAMPLES - start)
+        chosen_teams = rng.multinomial(n_teams, [1 / n_teams] * n_teams, size=count)
+        chosen = rng.multinomial(n_questions, [1 / n_questions] * n_questions, size=count)
+        sums = ((chosen_teams @ table) * chosen).sum(axis=1)
+        counts = ((chosen_teams @ known) * chosen).sum(axis=1)
+        means.append(sums[counts > 0] / counts[counts > 0])
+    return np.concatenate(means)
 
 
 def _question_means(values: ByQuestion) -> list[float]:

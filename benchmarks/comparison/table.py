@@ -17,6 +17,8 @@ _NAME_WIDTH = 28
 """Longest name of a method that shares a line with its cells."""
 _LISTED = 4
 """Largest number of rounds or seeds that are listed in full; of more, only the outermost."""
+_REFERENCES = 3
+"""Largest number of methods that one table of differences compares with."""
 _DIAGNOSED = (
     "rounds",
     "% after each round",
@@ -26,8 +28,6 @@ _DIAGNOSED = (
     "lost:won",
     "vote lost:won",
 )
-_ROUNDING = 1e-9
-"""Bounds nearer to 0 than this count as 0, since sums of thirds leave rounding errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +83,14 @@ def blocks(comparison: Comparison) -> list[Block]:
     compared = any(
         method.method != spec for method in comparison.methods for spec in comparison.references
     )
-    return [
-        _accuracy(comparison),
-        *([_differences(comparison), _tests(comparison)] if compared else []),
-        _spending(comparison),
-        _diagnosis(comparison),
-    ]
+    tables = [_accuracy(comparison)]
+    if compared:
+        for start in range(0, len(comparison.references), _REFERENCES):
+            references = comparison.references[start : start + _REFERENCES]
+            last = start + _REFERENCES >= len(comparison.references)
+            tables.append(_differences(comparison, references, explained=last))
+        tables.append(_tests(comparison))
+    return [*tables, _spending(comparison), _diagnosis(comparison)]
 
 
 def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -132,15 +134,14 @@ def _accuracy(comparison: Comparison) -> Block:
         by_seed = [] if found is None else [one.accuracy.mean for one in found.by_seed]
         counts = (outcomes.unparseable, outcomes.timeout, outcomes.failed, outcomes.missing)
         return (
-            NOTHING if found is None else interval(found.over_seeds),
+            NOTHING if found is None else interval(found.overall),
             *([_listed(by_seed)] if several else []),
             f"{outcomes.correct}/{outcomes.finished}",
             *map(str, counts),
         )
 
     note = (
-        "accuracy: mean over seeds; its interval is a bootstrap over questions, of which all "
-        "seeds go together"
+        "accuracy: mean over seeds; its interval is a bootstrap over seeds (teams) and questions"
         if several
         else "accuracy: its interval is Wilson's"
     )
@@ -154,17 +155,28 @@ def _accuracy(comparison: Comparison) -> Block:
     )
 
 
-def _differences(comparison: Comparison) -> Block:
-    count = sum(len(method.differences) for method in comparison.methods)
+def _differences(comparison: Comparison, references: Sequence[str], *, explained: bool) -> Block:
+    about, margin = comparison.about, 100 * comparison.about.margin
+    count = len({frozenset((m.method, d.to)) for m in comparison.methods for d in m.differences})
+    primary = (
+        "No contrast was named as the primary one."
+        if about.primary is None
+        else f"primary contrast, named before the run: {about.primary[0]} to {about.primary[1]}"
+    )
+    notes = (
+        primary,
+        "better, worse: 0 is outside the interval; other contrasts than the primary one also need "
+        "p < 0.05 after",
+        f"Holm's correction for all {count} here. as good: the loss is under {margin:g} points, on "
+        "100 pairs or more. open: none of these.",
+    )
     return _block(
         comparison,
-        "Difference in accuracy, in points, on the same questions (bootstrap 95%)",
-        _reference_headers(comparison),
-        lambda method: _to_references(comparison, method, _difference),
-        _references_note(comparison),
-        "better, worse: the interval leaves out 0. open: it holds 0, so that these results do "
-        "not tell which is better.",
-        f"One in twenty such intervals misses the truth; {count} stand here.",
+        "Difference in accuracy, in points, on the same questions and seeds (bootstrap 95%)",
+        _reference_headers(references),
+        lambda method: _to_references(references, method, _difference),
+        f"compared with: {', '.join(references)}",
+        *(notes if explained else ()),
     )
 
 
@@ -172,8 +184,8 @@ def _tests(comparison: Comparison) -> Block:
     return _block(
         comparison,
         "Exact McNemar test of each seed: questions that only one of the two got right, and p",
-        _reference_headers(comparison),
-        lambda method: _to_references(comparison, method, _test),
+        _reference_headers(comparison.references),
+        lambda method: _to_references(comparison.references, method, _test),
     )
 
 
@@ -252,19 +264,15 @@ def _block(
     return Block(title=title, headers=headers, rows=rows, notes=notes)
 
 
-def _reference_headers(comparison: Comparison) -> tuple[str, ...]:
-    return tuple(f"to {spec.partition(':')[0]}" for spec in comparison.references)
-
-
-def _references_note(comparison: Comparison) -> str:
-    return f"compared with: {', '.join(comparison.references)}"
+def _reference_headers(references: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"to {spec.partition(':')[0]}" for spec in references)
 
 
 def _to_references(
-    comparison: Comparison, method: MethodReport, cell: Callable[[Difference], str]
+    references: Sequence[str], method: MethodReport, cell: Callable[[Difference], str]
 ) -> tuple[str, ...]:
     found = {difference.to: cell(difference) for difference in method.differences}
-    return tuple(found.get(spec, NOTHING) for spec in comparison.references)
+    return tuple(found.get(spec, NOTHING) for spec in references)
 
 
 def _difference(difference: Difference) -> str:
@@ -273,8 +281,7 @@ def _difference(difference: Difference) -> str:
         difference.accuracy.low,
         difference.accuracy.high,
     )
-    word = "better" if low > _ROUNDING else "worse" if high < -_ROUNDING else "open"
-    return f"{_points(mean)} ({_points(low)} to {_points(high)}) {word:6}"
+    return f"{_points(mean)} ({_points(low)} to {_points(high)}) {difference.finding:7}"
 
 
 def _points(value: float) -> str:

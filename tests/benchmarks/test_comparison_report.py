@@ -13,6 +13,8 @@ from scipy import stats
 from benchmarks.comparison.findings import Comparison, Difference, MethodReport
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.report import summarise
+from benchmarks.comparison.statistics import holm
+from benchmarks.comparison.table import WIDTH, table_lines
 from econ_agents.statistics import proportion_interval
 from econ_env.llm.types import Usage
 from tests.benchmarks.hand_made import about, column, failed, played, record
@@ -30,7 +32,7 @@ def test_accuracy_of_one_seed_has_wilsons_interval() -> None:
     comparison = summarise(column("cot", [True] * 7 + [False] * 3), about("cot"))
     accuracy = report_of(comparison, "cot").accuracy
     assert accuracy is not None
-    assert accuracy.over_seeds == proportion_interval(7, 10)
+    assert accuracy.overall == proportion_interval(7, 10)
     assert [each.accuracy for each in accuracy.by_seed] == [proportion_interval(7, 10)]
 
 
@@ -67,8 +69,8 @@ def test_the_seeds_of_a_question_go_together() -> None:
     accuracy = report_of(comparison, "cot").accuracy
     assert accuracy is not None
     assert len(accuracy.by_seed) == 9
-    assert accuracy.over_seeds.mean == 0.5
-    assert accuracy.over_seeds.high - accuracy.over_seeds.low > 0.7
+    assert accuracy.overall.mean == 0.5
+    assert accuracy.overall.high - accuracy.overall.low > 0.7
     assert proportion_interval(18, 36).high - proportion_interval(18, 36).low < 0.4
 
 
@@ -79,7 +81,7 @@ def test_one_question_in_several_seeds_leaves_everything_possible() -> None:
     comparison = summarise(records, about("cot", "econ", questions=1, seeds=(0, 1)))
     accuracy = report_of(comparison, "econ").accuracy
     assert accuracy is not None
-    assert (accuracy.over_seeds.low, accuracy.over_seeds.high) == (0.0, 1.0)
+    assert (accuracy.overall.low, accuracy.overall.high) == (0.0, 1.0)
     found = difference(comparison, "econ", "cot").accuracy
     assert (found.low, found.mean, found.high) == (-1.0, 0.0, 1.0)
 
@@ -90,7 +92,7 @@ def test_all_right_or_all_wrong_in_several_seeds_is_no_certainty(right: bool) ->
     comparison = summarise(records, about("cot", seeds=(0, 1), questions=6))
     accuracy = report_of(comparison, "cot").accuracy
     assert accuracy is not None
-    assert accuracy.over_seeds == proportion_interval(6 * right, 6)
+    assert accuracy.overall == proportion_interval(6 * right, 6)
 
 
 answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=12)
@@ -113,6 +115,7 @@ def test_a_difference_turns_round_with_its_sides(
     assert there.accuracy.mean == pytest.approx(-back.accuracy.mean)
     assert there.accuracy.low == pytest.approx(-back.accuracy.high)
     assert there.accuracy.low - 1e-9 <= there.accuracy.mean <= there.accuracy.high + 1e-9
+    assert there.p == back.p
     assert [test.p for test in there.by_seed] == [test.p for test in back.by_seed]
     assert [test.ours_only for test in there.by_seed] == [t.theirs_only for t in back.by_seed]
 
@@ -285,3 +288,70 @@ def test_a_target_that_is_not_compared_is_refused() -> None:
 def test_a_comparison_is_plain_data_and_comes_back() -> None:
     comparison = summarise(mixed(), about("greedy", "cot", "econ", seeds=(0, 1)))
     assert Comparison.from_json(comparison.to_json(), "comparison.json") == comparison
+
+
+def test_teams_are_drawn_as_well_as_questions() -> None:
+    # Two teams that differ by 40 points on the same hundred questions: the spread between teams
+    # is most of the uncertainty, and a bootstrap over questions alone would not see it.
+    good, bad = [index < 90 for index in range(100)], [index < 50 for index in range(100)]
+    records = [*column("econ", good), *column("econ", bad, seed=1)]
+    middle = [index < 70 for index in range(100)]
+    records += [*column("cot", middle), *column("cot", middle, seed=1)]
+    comparison = summarise(records, about("econ", "cot", questions=100, seeds=(0, 1)))
+    found = difference(comparison, "econ", "cot")
+    assert found.accuracy.mean == pytest.approx(0.0)
+    assert found.accuracy.low < -0.15
+    assert found.accuracy.high > 0.15
+    assert found.finding == "open"
+
+
+def test_contrasts_are_corrected_for_their_number_except_the_one_named_before() -> None:
+    ours = [index < 62 for index in range(100)]
+    theirs = [index < 56 for index in range(100)]
+    methods = ("econ", "greedy", "cot", "self_consistency")
+    records = [*column("econ", ours), *(each for m in methods[1:] for each in column(m, theirs))]
+    plain = difference(summarise(records, about(*methods, questions=100)), "econ", "greedy")
+    assert plain.accuracy.low > 0
+    assert plain.p < 0.05
+    assert plain.p_holm is not None
+    assert plain.p_holm > plain.p
+    named = about(*methods, questions=100, primary=("econ", "greedy"))
+    primary = difference(summarise(records, named), "econ", "greedy")
+    assert primary.p_holm is None
+    assert primary.finding == "better"
+    assert primary.p == plain.p
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        ([], []),
+        ([0.03], [0.03]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.5, 0.9], [1.0, 1.0]),
+    ],
+)
+def test_holms_correction(p_values: list[float], corrected: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(corrected)
+
+
+@pytest.mark.parametrize(("questions", "finding"), [(300, "as good"), (60, "open")])
+def test_as_good_means_a_loss_below_the_margin_on_enough_pairs(
+    questions: int, finding: str
+) -> None:
+    ours = [index % 3 != 0 for index in range(questions)]
+    theirs = ours.copy()
+    theirs[1], theirs[2], theirs[0] = False, False, True
+    records = [*column("econ", ours), *column("cot", theirs)]
+    compared = about("econ", "cot", questions=questions, margin=0.02)
+    assert difference(summarise(records, compared), "econ", "cot").finding == finding
+
+
+def test_the_table_names_the_primary_contrast_and_tells_the_difference_to_a_debate() -> None:
+    methods = ("greedy", "cot", "self_consistency", "debate", "econ")
+    records = [each for m in methods for each in column(m, [True, False, True])]
+    named = about(*methods, questions=3, primary=("econ", "debate"))
+    text = "\n".join(table_lines(summarise(records, named)))
+    assert "primary contrast, named before the run: econ to debate" in text
+    assert "to debate" in text
+    assert max(map(len, text.splitlines())) <= WIDTH
