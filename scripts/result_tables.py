@@ -56,7 +56,7 @@ def comparison() -> list[str]:
     for method in found["methods"]:
         difference = next((d for d in method["differences"] if d["to"] == matched), None)
         over = "–" if difference is None else _signed(difference["accuracy"])
-        share = method["accuracy"]["overall"]
+        share = method["accuracy"]["over_seeds"]
         tokens = method["spending"]["tokens"]
         lines.append(f"| `{method['method']}` | {_percent(share)} | {over} | {tokens:,.0f} |")
     return lines
