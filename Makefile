@@ -1,11 +1,12 @@
 # Thin names for scripts/check.sh; each target installs what it needs into .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help install test test-fast test-oldest test-resolve lint types docs format clean
+.PHONY: help install test test-fast test-oldest test-resolve replay-gsm8k lint types docs format clean
 
 PYTEST_ARGS ?=
+ROWS ?=
 
 help: ## show these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 install: ## make .venv and install everything that developing needs
 	@scripts/install.sh minilm train test dev
@@ -21,6 +22,10 @@ test-oldest: ## test with the oldest version of every dependency
 
 test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network, minutes)
 	@scripts/check.sh resolve
+
+replay-gsm8k: ## repeat the table of GSM8K with public models from its recording (ROWS="--data-path DIR")
+	@.venv/bin/python -m benchmarks.replay play benchmarks/recordings/gsm8k_1.5b.sqlite.xz \
+		--config benchmarks/configs/gsm8k_1.5b.yaml --expect benchmarks/results/gsm8k_1.5b.json $(ROWS)
 
 lint: ## check style and formatting
 	@scripts/check.sh lint

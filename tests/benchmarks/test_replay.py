@@ -1,0 +1,83 @@
+"""Tests of recordings of a comparison: equal tables without a model, and no question inside."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison import output
+from benchmarks.comparison.command import main as compare
+from benchmarks.replay import differences, main
+
+FLAGS = """\
+dataset: simulated
+llm: simulated
+questions: 6
+in_flight: 2
+temperature_min: 0
+sampling_digits: 3
+methods: [greedy, "econ_fixed:temperature=0.6", "first_round_vote:of=econ_fixed:temperature=0.6"]
+"""
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder with a configuration, its comparison and its packed recording."""
+    monkeypatch.setattr(output, "draw", lambda comparison, folder: [])
+    config, cache = tmp_path / "config.yaml", tmp_path / "completions.sqlite"
+    config.write_text(FLAGS)
+    flags = ["--config", str(config), "--log-dir", str(tmp_path / "log")]
+    assert compare([*flags, "--cache", "read_write", "--cache-path", str(cache)]) == 0
+    assert main(["pack", str(cache), str(tmp_path / "recording.sqlite.xz")]) == 0
+    return tmp_path
+
+
+def play(folder: Path, expect: Path | None = None) -> int:
+    flags = ["--config", str(folder / "config.yaml")]
+    expect = folder / "log" / "comparison.json" if expect is None else expect
+    return main(["play", str(folder / "recording.sqlite.xz"), *flags, "--expect", str(expect)])
+
+
+def test_a_recording_repeats_the_comparison_to_the_last_digit(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert play(recorded) == 0
+    assert "equal to" in capsys.readouterr().out
+
+
+def test_a_figure_that_differs_is_told_and_fails(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = json.loads((recorded / "log" / "comparison.json").read_text())
+    result["methods"][1]["spending"]["tokens"] += 1
+    changed = recorded / "changed.json"
+    changed.write_text(json.dumps(result))
+    assert play(recorded, changed) == 1
+    assert "methods[1].spending.tokens" in capsys.readouterr().err
+
+
+def test_durations_may_differ() -> None:
+    assert differences({"wall_s": 1.0, "a": [1]}, {"wall_s": 2.0, "a": [1]}) == []
+    assert differences({"a": [1, 2]}, {"a": [1]}) == ["a: [1, 2] there, [1] now"]
+
+
+def test_a_recording_holds_no_request(recorded: Path) -> None:
+    plain = recorded / "plain.sqlite"
+    plain.write_bytes(lzma.decompress((recorded / "recording.sqlite.xz").read_bytes()))
+    connection = sqlite3.connect(plain)
+    assert connection.execute("SELECT DISTINCT request FROM completions").fetchall() == [("",)]
+    assert connection.execute("SELECT count(*) FROM completions").fetchone()[0] > 0
+    connection.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a recording", lzma.compress(b"not a cache")])
+def test_another_file_is_refused_in_one_line(
+    recorded: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (recorded / "recording.sqlite.xz").write_bytes(content)
+    assert play(recorded) in (1, 2)
+    assert "Traceback" not in capsys.readouterr().err
