@@ -68,7 +68,9 @@ def grade(response: str, gold: str) -> Verdict:
     answer = extract(response)
     if answer is None:
         # Extraction takes no prose for an answer, but a response may be exactly the gold words.
-        stated = len(response) <= MAX_ANSWER_LENGTH and expected and clean(response) == expected
+        choice = read_choice(expected)
+        words = {expected, clean(choice.text) if choice else ""} - {""}
+        stated = len(response) <= MAX_ANSWER_LENGTH and clean(response) in words
         return Verdict.CORRECT if stated else Verdict.UNPARSEABLE
     return grade_answer(answer, expected)
 
@@ -175,8 +177,9 @@ def gold_answer(gold: str) -> str:
     r"""The answer in a gold text of a data set: behind ``####``, in a box, or the whole text.
 
     The last ``####`` with an answer counts, up to the end of its line; a heading such as
-    ``#### Explanation`` is no answer. Else the last box counts. Some solutions of MATH box without braces, ``\boxed 2$``: such a box ends
-    with its formula or line. A text whose box is empty or never closed gives "".
+    ``#### Explanation`` is no answer. Else the last box counts. Some solutions of MATH box without
+    braces, ``\boxed 2$``: such a box ends with its formula or line. A text with nothing but such
+    a heading, or a box that is empty or never closed, gives "".
     """
     if "####" in gold:
         answer = hashed_gold(gold)

@@ -3,12 +3,13 @@ r"""The answer in ``\boxed{...}``, the form that models are asked for."""
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import NamedTuple
 
 from econ_env.grading.latex import clean
 from econ_env.grading.plain import parse_plain, same_plain
 
-_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+_BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,4}\{([^\n$]{0,300})")
 _MENTION = re.compile(r"\b(?:within|inside|in|into|using|with|as|the|an?|of)\s*[`'\"$\\(]{0,4}$")
 _PLACEHOLDER = re.compile(
@@ -40,17 +41,18 @@ class _Span(NamedTuple):
     closes: int
 
 
-def find_box(text: str) -> Box | None:
+def find_box(text: str, *, even_open: bool = False) -> Box | None:
     r"""The answer in the last balanced box; None without a box. Linear time.
 
     A box that is only spoken of (``put it within \boxed{}``, ``\boxed{your answer}``) does not
-    count. Without a balanced box, an open one counts if the rest of its line is a value.
+    count. With ``even_open`` and no balanced box, an open one does if the rest of its line is a
+    value: a response may be cut off there.
     """
     if "boxed" not in text and "fbox" not in text:
         return None
     boxes = _balanced(text)
     if not boxes:
-        return _open_box(text)
+        return _open_box(text) if even_open else None
     while boxes and _is_mentioned(text, boxes[-1]):
         boxes.pop()
     return _joined(text, boxes) if boxes else None
@@ -70,7 +72,7 @@ def _balanced(text: str) -> list[_Span]:
     """The balanced boxes in the order in which they open."""
     open_braces: list[re.Match[str] | None] = []  # the beginning of a box, None: another brace
     found: list[_Span] = []
-    for token in _TOKEN.finditer(text):
+    for token in _BRACE.finditer(text):
         mark = token[0]
         if mark == "}":
             box = open_braces.pop() if open_braces else None
@@ -119,10 +121,8 @@ def _are_equal(a: str, b: str) -> bool:
 
 
 def _open_box(text: str) -> Box | None:
-    last = None
-    for last in _OPEN_BOX.finditer(text):
-        pass
-    if last is None:
+    last = deque(_OPEN_BOX.finditer(text), maxlen=1)
+    if not last:
         return None
-    answer = clean(last[1].rstrip(" .)\\"))
-    return Box(answer, last.start(), last.end()) if parse_plain(answer) is not None else None
+    answer = clean(last[0][1].rstrip(" .)\\"))
+    return Box(answer, *last[0].span()) if parse_plain(answer) is not None else None

@@ -198,7 +198,7 @@ def _locate(text: str) -> tuple[_Hit, Way] | None:
     """The answer in a response; "" if it says that there is none, as an empty last box does."""
     if (hit := _in_a_tag(text)) is not None:
         return hit, "tag"
-    if (box := find_box(text)) is not None:
+    if (box := find_box(text, even_open=True)) is not None:
         letter = _letter_behind(text, box.ends) if read_choice(box.answer) is None else None
         if letter is not None:
             return letter, "phrase"

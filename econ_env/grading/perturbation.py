@@ -15,8 +15,8 @@ def perturbed(answer: str) -> str:
     """A different value in the spelling of ``answer``.
 
     A number grows by one; yes becomes no and no becomes yes; a letter becomes the next one, also in
-    front of the text of a choice; other words get a "not" in front. In anything else, such as a tuple or a formula, the first number
-    grows by one; without any number, " + 1" is appended.
+    front of the text of a choice; other words get a "not" in front. In anything else, such as a
+    tuple or a formula, the first number grows by one; without any number, " + 1" is appended.
 
     Args:
         answer: an answer in the spelling of :func:`~econ_env.grading.latex.clean`, not empty.

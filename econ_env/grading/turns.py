@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 
 _THINK = re.compile(
@@ -15,14 +16,14 @@ _CHANNEL = re.compile(r"<\|channel\|>\s{0,2}(\w{1,20})[^<]{0,80}<\|message\|>")
 _BARE_CHANNELS = re.compile(r"(?:assistant)?analysis(?=\S)")
 _BARE_FINAL = "assistantfinal"
 
-_TOKEN = r"<\|[A-Za-z_▁]{1,32}\|>|</?s>|<(?:end|start)_of_turn>|<eos>|\[/?INST\]"
+_SPECIAL = r"<\|[A-Za-z_▁]{1,32}\|>|</?s>|<(?:end|start)_of_turn>|<eos>|\[/?INST\]"
 _ROLE = r"(?:assistant|model|gpt)\b\s{0,2}:?|<\|end_header_id\|>|<\|message\|>"
 _OWN_HEADER = re.compile(
-    rf"\s*(?:{_TOKEN})\s{{0,3}}(?:(?:{_TOKEN})|{_ROLE}|\s){{0,8}}", re.IGNORECASE
+    rf"\s*(?:{_SPECIAL})\s{{0,3}}(?:(?:{_SPECIAL})|{_ROLE}|\s){{0,8}}", re.IGNORECASE
 )
 _LABEL_BEGINS = r"^[ \t]{0,8}(?:[-=]{3,9}[ \t]*\n)?[#*_> \t]{0,8}"
 _TURN = re.compile(
-    rf"(?P<token>{_TOKEN})"
+    rf"(?P<token>{_SPECIAL})"
     rf"|{_LABEL_BEGINS}(?:"
     r"(?P<role>(?:user|human|student)[*_]{0,3}[ \t]?:)"
     r"|(?:(?:next|new|another|follow-up)[ \t])?"
@@ -47,12 +48,10 @@ def outside_think(response: str) -> str:
 
 def _final_channel(response: str) -> str:
     if "<|channel|>" in response:
-        last = None
-        for last in _CHANNEL.finditer(response):
-            pass
-        if last is None:
+        last = deque(_CHANNEL.finditer(response), maxlen=1)
+        if not last:
             return response
-        return response[last.end() :] if last[1] == "final" else ""
+        return response[last[0].end() :] if last[0][1] == "final" else ""
     if _BARE_FINAL in response and _BARE_CHANNELS.match(response):
         return response.rpartition(_BARE_FINAL)[2]
     return response

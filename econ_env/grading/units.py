@@ -129,7 +129,7 @@ def read_unit(text: str, *, glued: bool) -> tuple[int, str] | None:
 
 
 def read_short_multiplier(text: str) -> tuple[int, int]:
-    """The factor of a letter behind an amount of money ($15k, $2M), and its length; 1, 0 without."""
+    """The factor of the letter in $15k or $2M and its length; 1 and 0 without a letter."""
     match = _SHORT_MULTIPLIER.match(text)
     return (1, 0) if match is None else (_SHORT_MULTIPLIERS[match[1].lower()], match.end())
 
