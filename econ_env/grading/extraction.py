@@ -76,7 +76,9 @@ _PHRASE = re.compile(
     r"(?: \w{1,12})?? (?:ist|lautet|est|es|è|é|is)\b"
     r"|\b(?:antwort|réponse|respuesta|risposta|resposta|antwoord|ответ)[*_ ]{0,4}[:=]"
     r"|^[#*_ \t>]{0,8}(?:the |my )?(?:final )?answer[*_ \t]{0,8}\n"
-    r")[\s*_:\"'“「『`]{0,8}",
+    r"|(?:故选|应选|選|选)[择擇]?[:\s]{0,3}(?=\(?(?-i:[A-J])(?![A-Za-z]))"
+    r")[\s*_:\"'“「『`]{0,8}"
+    r"(?:(?:therefore|thus|hence|simply|clearly|then|just)\b,?[\s*_:]{1,4})?",
     re.IGNORECASE | re.MULTILINE,
 )
 _SENTENCE_END = re.compile(
@@ -88,14 +90,14 @@ _SENTENCE_END = re.compile(
 _FORMULA = re.compile(r"\$\$?([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _UNCLOSED_BOX = re.compile(r"\$?\\(?:boxed|fbox)\s{0,3}\{")
 _NUMBER = re.compile(
-    # Digits inside a word or an identifier (H2O, AZYUK2A, COVID-19) are no number.
-    r"(?:(?<![A-Za-z])|(?<=\d[xX]))(?<![A-Za-z]_)(?<![A-Z]-)"
+    # Digits inside a word or an identifier (H2O, AZYUK2A, COVID-19, v2.0) are no number.
+    r"(?:(?<![A-Za-z])|(?<=\d[xX]))(?<![A-Za-z]_)(?<![A-Z]-)(?<![A-Za-z]\d-)(?<!\d\.)"
     r"(?:(?:\d{1,9}\s?)?\\[dtc]?frac\{\d{1,30}\}\{\d{1,30}\}"
     rf"|(?:\d{{1,9}}\s?)?[{VULGAR_FRACTIONS}]"
     r"|[1-9]\d{0,2}(?:\.\d{3}){1,9},\d{1,9}(?![.,]?\d)"
     r"|[1-9]\d{0,2}(?:\.\d{3}){2,9}(?![.,]?\d)"
     r"|(?:\d{1,9} {1,2}(?=\d{1,9}/\d))?\d[\d,]*(?:/\d{1,99}|(?:\.\d+)?(?:[eE][+-]?\d{1,4}(?!\w))?)"
-    r")(?:\s{0,2}\\?%)?(?![A-Za-z]{1,9}\d)|(?<![\d.])\.\d+",
+    r")(?:\s{0,2}\\?%|\s?π|√\d{1,9})?(?![A-Za-z]{1,9}\d)|(?<![\d.])\.\d+",
     re.ASCII,
 )
 _NO_ANSWER_BEFORE = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from econ_env.grading.characters import latex_signs, plain_characters
+from econ_env.grading.units import UNIT_NAMES
 
 WORDS_OF_MATHEMATICS = frozenset(
     "pi sqrt frac sin cos tan cot sec csc arcsin arccos arctan log ln exp min max gcd lcm mod abs "
@@ -45,6 +46,9 @@ _TEXT = (
 )
 """Commands that set their argument as text or in another font."""
 _UNIT_AT_THE_END = re.compile(rf"(?<=\S)\s*{_TEXT}\s*\{{[^{{}}]*\}}$")
+_NAMED_UNIT_AT_THE_END = re.compile(
+    rf"(?<=[\d}})])\s+(?:(?:square|cubic|sq\.?)\s)?(?:{'|'.join(UNIT_NAMES)})$"
+)
 _ROOT_IN_PARENTHESES = re.compile(r"\\?sqrt\s*\(([^()]*)\)")
 _BARE_NAME = re.compile(r"(?<![A-Za-z\\])(?:pi|sqrt|theta|infty|log|ln|sin|cos|tan)(?![A-Za-z])")
 _COMMAND = re.compile(r"\\(?:begin|end)\s*\{[A-Za-z*]*\}|\\[A-Za-z]+")
@@ -77,7 +81,11 @@ def to_latex(text: str) -> str:
 
     A unit in words at the end and dollar signs, which would end the formula, are dropped.
     """
-    text = _UNIT_AT_THE_END.sub("", text).replace("$", "").replace("%", r"\%")
+    text = (
+        _NAMED_UNIT_AT_THE_END.sub("", _UNIT_AT_THE_END.sub("", text))
+        .replace("$", "")
+        .replace("%", r"\%")
+    )
     text = _ROOT_IN_PARENTHESES.sub(r"\\sqrt{\1}", text)
     text = _BARE_NAME.sub(r"\\\g<0>", text)
     return text.replace("**", "^").replace("°", r"^{\circ}").strip()

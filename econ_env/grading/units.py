@@ -43,6 +43,8 @@ _SYNONYMS = {
     "miles per hour": "mph",
 }
 _CANONICAL = {word: unit for unit, words in _SYNONYMS.items() for word in words.split()}
+UNIT_NAMES = sorted(name for name in _CANONICAL if name.isascii() and len(name) > 1)
+"""Names of known units of at least two letters."""
 CURRENCIES = {
     "$": "dollar",
     "US$": "dollar",
@@ -65,7 +67,7 @@ CURRENCIES = {
 """Unit by the sign or code of a currency in front of a number."""
 MONEY = "|".join(re.escape(sign) for sign in sorted(CURRENCIES, key=len, reverse=True))
 """Pattern of :data:`CURRENCIES`."""
-_SHORT_AND_HARMLESS = frozenset("a an at by for h in of on per s sq the to".split())
+_SHORT_AND_HARMLESS = frozenset("a an at by for h in it of on per s sq the to".split())
 _MULTIPLIERS = {
     "dozen": 12,
     "hundred": 10**2,
