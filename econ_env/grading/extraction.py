@@ -107,6 +107,7 @@ _NO_ANSWER_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"[.)]\s+\S")
+_HEDGE = re.compile(r"(?:exactly|about|approximately|roughly|around)\s+(?=[-\d$€£.])", re.I)
 _COMMA_LIST = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}")
 _NO_WORD = frozenset("not unclear unknown found given below as the a an obvious in that".split())
 """Words with which no short answer begins."""
@@ -410,7 +411,7 @@ def _bare_value(text: str) -> str | None:
     text = text.strip()
     if not text or len(text) > _LONGEST_BARE_RESPONSE or "\n" in text or "boxed" in text:
         return None
-    text = clean(text)
+    text = _HEDGE.sub("", clean(text))
     value = parse_plain(text)
     if value is not None:
         is_prose = isinstance(value, Word) and not (

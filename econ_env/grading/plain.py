@@ -229,18 +229,18 @@ def _number_in_words(text: str) -> Number | None:
         value = _NUMBER_WORDS[match["tens"].lower()] + _NUMBER_WORDS[match["ones"].lower()]
     else:
         value = _NUMBER_WORDS[match["word"].lower()]
-    unit: tuple[int, str] | None = (1, "")
+    factor, unit = 1, ""
     rest = (match["rest"] or "").strip()
     if rest:
-        unit = read_unit(rest, glued=False)
-        is_counted = unit is not None and (unit != (1, "") or _COUNTED.fullmatch(rest))
-        if unit is None or not is_counted:
+        read = read_unit(rest, glued=False)
+        if read is None or (read == (1, "") and _COUNTED.fullmatch(rest) is None):
             return None
+        factor, unit = read
     return Number(
-        value=Fraction((-value if match["minus"] else value) * unit[0]),
+        value=Fraction((-value if match["minus"] else value) * factor),
         places=0,
         digits=len(str(value)),
-        unit=unit[1],
+        unit=unit,
         name="",
     )
 
