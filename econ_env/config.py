@@ -21,6 +21,7 @@ from econ_env.llm.models import Models
 from econ_env.llm.registry import Family, Team, resolve_models
 from econ_env.llm.types import ChatModel, ModelError
 from econ_env.questions.base import OrderName, QuestionSource
+from econ_env.questions.load import load_questions
 from econ_env.questions.table import Limits
 from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
 from econ_env.sampling_action import SamplingBounds
@@ -69,7 +70,8 @@ class EnvConfig:
     dataset: str | Path | QuestionSource = "arithmetic"
     """Questions: "arithmetic", "simulated", a public data set ("gsm8k", "math", "math500", "svamp",
     "gsm_hard", "strategyqa"), any id of the Hugging Face hub ("owner/name"), the path of a .jsonl,
-    .json, .parquet or .csv file, or a folder with one such file per split."""
+    .json, .parquet or .csv file, or a folder: one such file per split, a copy of a repository of
+    the hub, or what save_to_disk wrote."""
     llm: str | ChatModel | Sequence[str | ChatModel] = "bundled"
     """Models of the executors: one name for all ("bundled", "bundled:0", "simulated",
     "hf:PATH_OR_ID", "together:MODEL", "openai:MODEL", "vllm:MODEL@http://host:port/v1", ...) or
@@ -155,8 +157,8 @@ class EnvConfig:
     """File, or folder with one file per split, that holds the rows of a public data set such as
     "gsm8k". It is read instead of the Hugging Face hub."""
     subset: str | None = None
-    """Configuration of a data set of the hub. None: the usual one of a public data set, the
-    default one of others."""
+    """Configuration of a data set of the hub, or of a copy of its repository. None: the usual one
+    of a public data set, the default one of others."""
     revision: str | None = None
     """Commit, tag or branch of a data set of the hub. None: any copy on this machine, else the
     main branch."""
@@ -174,6 +176,9 @@ class EnvConfig:
     max_answer_length: int | None = None
     """Maximum length of a gold answer in characters; rows with a longer one are left out. None: no
     limit."""
+    skip_bad_rows: bool = False
+    """Leave out rows that cannot be used instead of ending with an error. Their number is logged,
+    and a file that the log names holds the number and the fault of each row."""
     order: OrderName = "shuffled"
     """Order of the questions: "shuffled" by the seed, without replacement, or "sequential"."""
     loop: bool = True
@@ -277,6 +282,27 @@ class EnvConfig:
             max_cost_usd=self.max_cost_usd,
         )
         return Budget(limits, prices)
+
+    def load_questions(self, seed: int = 0) -> QuestionSource:
+        """The questions of the data set; ``seed`` is that of problems that are made on the spot.
+
+        Raises:
+            QuestionError: the data set cannot be used.
+        """
+        return load_questions(
+            self.dataset,
+            split=self.split,
+            data_path=self.data_path,
+            subset=self.subset,
+            revision=self.revision,
+            streaming=self.streaming,
+            question_field_name=self.question_field_name,
+            answer_field_name=self.answer_field_name,
+            max_question_length=self.max_question_length,
+            max_answer_length=self.max_answer_length,
+            skip_bad_rows=self.skip_bad_rows,
+            seed=seed,
+        )
 
     def models(self) -> Models:
         """The team's models behind a cache and a fresh budget; loads nothing."""

@@ -28,6 +28,7 @@ _NOT_OF_ANSWERS = frozenset(
         # Selection of questions: their texts are compared instead, whatever file they are from.
         *("split", "data_path", "subset", "revision", "streaming", "order", "loop"),
         *("question_field_name", "answer_field_name", "max_question_length", "max_answer_length"),
+        "skip_bad_rows",
         # Settings that belong to the method.
         *("bne_rounds", "group_size", "commitment_rule"),
     }

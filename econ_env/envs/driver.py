@@ -30,7 +30,6 @@ from econ_env.grading.answers import equivalent, extract
 from econ_env.llm.budget.limits import Spending
 from econ_env.llm.models import Models
 from econ_env.llm.types import Usage, tokens_per_message
-from econ_env.questions import load_questions
 from econ_env.rewards import RewardWeights
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -76,18 +75,7 @@ class Episodes:
         self.config = config
         self.num_questions = num_questions
         self.agents = config.agents
-        self.questions = load_questions(
-            config.dataset,
-            split=config.split,
-            data_path=config.data_path,
-            subset=config.subset,
-            revision=config.revision,
-            streaming=config.streaming,
-            question_field_name=config.question_field_name,
-            answer_field_name=config.answer_field_name,
-            max_question_length=config.max_question_length,
-            max_answer_length=config.max_answer_length,
-        )
+        self.questions = config.load_questions()
         self._schedule = Schedule(
             self.questions,
             num_questions=num_questions,

@@ -15,10 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 
-from econ_env.grading.extraction import boxed_answer, extract
-from econ_env.grading.latex import clean, to_latex
+from econ_env.grading.choices import read_choice
+from econ_env.grading.extraction import boxed_answer, extract, hashed_gold
+from econ_env.grading.latex import clean, to_latex, unwrap_text
 from econ_env.grading.limits import MAX_ANSWER_LENGTH, is_excessive, is_no_formula
-from econ_env.grading.plain import parse_plain, same_plain
+from econ_env.grading.plain import Number, parse_plain, same_plain, with_decimal_comma
 from econ_env.grading.verdict import Verdict
 from econ_env.grading.worker import GradingError, GradingWorker
 
@@ -67,7 +68,9 @@ def grade(response: str, gold: str) -> Verdict:
     answer = extract(response)
     if answer is None:
         # Extraction takes no prose for an answer, but a response may be exactly the gold words.
-        stated = len(response) <= MAX_ANSWER_LENGTH and expected and clean(response) == expected
+        choice = read_choice(expected)
+        words = {expected, clean(choice.text) if choice else ""} - {""}
+        stated = len(response) <= MAX_ANSWER_LENGTH and clean(response) in words
         return Verdict.CORRECT if stated else Verdict.UNPARSEABLE
     return grade_answer(answer, expected)
 
@@ -115,9 +118,40 @@ def _compared(answer: str | None, gold: str) -> Verdict:
         return Verdict.UNPARSEABLE
     if answer == gold:
         return Verdict.CORRECT
+    verdict = _compared_choices(answer, gold)
+    return _compared_values(answer, gold) if verdict is None else verdict
+
+
+def _compared_choices(answer: str, gold: str) -> Verdict | None:
+    """Compare two choices, or one with its text; None if neither is a choice with a text."""
+    given, expected = read_choice(unwrap_text(answer)), read_choice(unwrap_text(gold))
+    if given is not None and expected is not None:
+        if given.letter != expected.letter:
+            return Verdict.INCORRECT
+        if not given.text or not expected.text:
+            return Verdict.CORRECT
+        return _compared_values(clean(given.text), clean(expected.text))
+    # The text of a choice may be given without its letter.
+    if given is not None and given.text:
+        return _compared_values(clean(given.text), gold)
+    if expected is not None and expected.text:
+        return _compared_values(answer, clean(expected.text))
+    return None
+
+
+def _compared_values(answer: str, gold: str) -> Verdict:
+    if not answer or not gold:
+        return Verdict.UNPARSEABLE
+    if answer == gold:
+        return Verdict.CORRECT
     expected, given = parse_plain(gold), parse_plain(answer)
     if expected is not None and given is not None:
-        return Verdict.CORRECT if same_plain(given, expected) else Verdict.INCORRECT
+        # A list in a gold answer is a list; in an answer, "3,50" may be how 3.50 is written.
+        decimal = with_decimal_comma(answer) if isinstance(expected, Number) else None
+        is_same = same_plain(given, expected) or (
+            decimal is not None and same_plain(decimal, expected)
+        )
+        return Verdict.CORRECT if is_same else Verdict.INCORRECT
     if any(is_excessive(text) or is_no_formula(text) for text in (answer, gold)):
         return Verdict.UNPARSEABLE
     return _judge(to_latex(gold), to_latex(answer))
@@ -142,11 +176,15 @@ def equivalent(a: str, b: str) -> bool:
 def gold_answer(gold: str) -> str:
     r"""The answer in a gold text of a data set: behind ``####``, in a box, or the whole text.
 
-    The last box counts. Some solutions of MATH box without braces, ``\boxed 2$``: such a box ends
-    with its formula or line. A text whose box is empty or never closed gives "".
+    The last ``####`` with an answer counts, up to the end of its line; a heading such as
+    ``#### Explanation`` is no answer. Else the last box counts. Some solutions of MATH box without
+    braces, ``\boxed 2$``: such a box ends with its formula or line. A text with nothing but such
+    a heading, or a box that is empty or never closed, gives "".
     """
     if "####" in gold:
-        return clean(gold.rpartition("####")[2])
+        answer = hashed_gold(gold)
+        if answer or not ("\\boxed" in gold or "\\fbox" in gold):
+            return answer
     if "\\boxed" in gold or "\\fbox" in gold:
         boxed = boxed_answer(gold)
         if boxed is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from econ_env.grading.choices import read_choice
 from econ_env.grading.plain import Number, Word, parse_plain
 
 _DIGITS = re.compile(r"\d+", re.ASCII)
@@ -13,9 +14,9 @@ _DIGITS = re.compile(r"\d+", re.ASCII)
 def perturbed(answer: str) -> str:
     """A different value in the spelling of ``answer``.
 
-    A number grows by one; yes becomes no and no becomes yes; a letter becomes the next one; other
-    words get a "not" in front. In anything else, such as a tuple or a formula, the first number
-    grows by one; without any number, " + 1" is appended.
+    A number grows by one; yes becomes no and no becomes yes; a letter becomes the next one, also in
+    front of the text of a choice; other words get a "not" in front. In anything else, such as a
+    tuple or a formula, the first number grows by one; without any number, " + 1" is appended.
 
     Args:
         answer: an answer in the spelling of :func:`~econ_env.grading.latex.clean`, not empty.
@@ -23,7 +24,10 @@ def perturbed(answer: str) -> str:
     value = parse_plain(answer)
     if isinstance(value, Number):
         return _one_more(value)
-    if isinstance(value, Word):
+    choice = read_choice(answer)
+    if choice is not None and choice.text:
+        return f"{_another_word(choice.letter)}. {choice.text}"
+    if isinstance(value, Word) and _DIGITS.search(answer) is None:
         return _another_word(value.text)
     number = _DIGITS.search(answer)
     if number is None:

@@ -13,7 +13,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from econ_env.grading.latex import WORDS_OF_MATHEMATICS, unwrap_text
-from econ_env.grading.units import PERCENT, read_unit
+from econ_env.grading.moments import read_moment
+from econ_env.grading.units import CURRENCIES, MONEY, PERCENT, read_short_multiplier, read_unit
 
 MAX_DIGITS = 300
 """Maximum digits of a number and maximum power of ten of a plain value."""
@@ -53,8 +54,9 @@ class Word:
 Plain = Number | Group | Word
 
 _HEAD = re.compile(
-    r"(?:(?P<name>[A-Za-z][A-Za-z ]{0,30})=\s*)?(?P<sign>[+-])?\s*(?P<money>[$€£¥₹])?\s*"
-    r"(?P<late_sign>[+-])?"
+    r"(?:(?P<name>[A-Za-z][A-Za-z ]{0,30})(?:=|\\approx)\s*|\\approx\s*"
+    r"|(?:exactly|about|approximately|approx\.?|roughly|around)\s+)?"
+    rf"(?P<sign>[+-])?\s*(?P<money>{MONEY})?\s*(?P<late_sign>[+-])?"
 )
 _FRACTION = re.compile(
     r"(?:(?P<whole>\d+)(?:\s+|(?=\\)))?"
@@ -63,14 +65,47 @@ _FRACTION = re.compile(
     r"|(?P<n3>\d+)\s*/\s*(?P<d3>\d+))"
 )
 _DECIMAL = re.compile(
-    r"(?P<int>\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.(?P<dec>\d*))?"
+    r"(?P<int>\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?!\d)"
+    r"|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)?(?:\.(?P<dec>\d*))?"
     r"(?:[eE](?P<e>[+-]?\d{1,4})"
     r"|\s*(?:\\times|\\cdot|\*)\s*10\s*\^\s*(?:\{\s*(?P<p1>[+-]?\d{1,4})\s*\}"
     r"|\((?P<p2>[+-]?\d{1,4})\)|(?P<p3>[+-]?\d{1,4})))?"
 )
+_WITH_COMMA = re.compile(
+    r"(?P<int>[1-9]\d{0,2}(?:\.\d{3})+|[1-9]\d{0,2}(?: \d{3})+),(?P<dec>\d{1,9})(?![\d.,])"
+    r"|(?P<groups>[1-9]\d{0,2}(?:\.\d{3}){2,})(?![\d.,])"
+    r"|(?P<whole>\d{1,9}),(?P<rest>\d{1,2}|\d{4,9})(?![\d.,])"
+)
+"""Numbers with a decimal comma or with points between groups of digits."""
 _BASE = re.compile(r"_\s*(?:\{\s*(\d{1,2})\s*\}|(\d{1,2}))\s*")
 _WORD = re.compile(r"\(?\s*([A-Za-z](?:[A-Za-z' -]*[A-Za-z])?)\s*\)?")
-_MONEY = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee"}
+_UNITS_OF_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_NUMBER_WORDS = {word: number for number, word in enumerate(_UNITS_OF_NUMBERS)} | {
+    word: number for number, word in zip(range(20, 100, 10), _TENS, strict=True)
+}
+_NUMBER_WORD = re.compile(
+    rf"(?P<minus>(?:minus|negative) )?(?:(?P<tens>{'|'.join(_TENS)})[- ]"
+    rf"(?P<ones>{'|'.join(_UNITS_OF_NUMBERS[1:10])})|(?P<word>{'|'.join(_NUMBER_WORDS)}))"
+    r"(?:\s(?P<rest>.*))?",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(r"[a-z]{2,20}s")
+_OTHER_NAMES = {
+    r"\emptyset": "empty set",
+    "the empty set": "empty set",
+    r"\infty": "infinity",
+    r"+\infty": "infinity",
+    r"-\infty": "-infinity",
+    "infinity": "infinity",
+    "-infinity": "-infinity",
+    "dne": "does not exist",
+    "no solutions": "no solution",
+}
+"""Words for a symbol or in another spelling."""
 _TRUTH = {"true": "yes", "false": "no"}
 _CLOSING = {"(": ")]", "[": "])"}
 
@@ -84,7 +119,23 @@ def parse_plain(text: str) -> Plain | None:
     if text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:
         return _integer(text)
     bare = unwrap_text(text)
-    return _number(bare) or _group(bare) or _word(bare, quoted=bare != text)
+    name = _OTHER_NAMES.get(" ".join(bare.lower().split()))
+    if name is not None:
+        return Word(text=name)
+    return (
+        _number(bare)
+        or _number_in_words(bare)
+        or _moment(bare)
+        or _group(bare)
+        or _word(bare, quoted=bare != text)
+    )
+
+
+def with_decimal_comma(text: str) -> Number | None:
+    """The number of a text such as ``3,50``, which could be a list as well; None for others."""
+    if re.fullmatch(r"[+-]?\d{1,9},\d{2}", text, re.ASCII) is None:
+        return None
+    return _number(text.replace(",", "."))
 
 
 def same_plain(a: Plain, b: Plain) -> bool:
@@ -104,11 +155,16 @@ def _number(text: str) -> Number | None:
     head = _HEAD.match(text)
     if head is None or (head["sign"] and head["late_sign"]):
         return None
-    read = _fraction(text, head.end()) or _decimal(text, head.end())
+    money = CURRENCIES[head["money"]] if head["money"] else None
+    read = (
+        _fraction(text, head.end())
+        or _decimal_with_comma(text, head.end(), money=money)
+        or _decimal(text, head.end())
+    )
     if read is None:
         return None
     value, places, digits, end = read
-    unit = _unit_after(text, end, money=head["money"])
+    unit = _unit_after(text, end, money=money)
     if unit is None:
         return None
     scale, name = unit
@@ -137,7 +193,7 @@ def _decimal(text: str, start: int) -> tuple[Fraction, int, int, int] | None:
     if match is None:
         return None
     whole, decimals, *exponents = match.groups()
-    digits = (whole or "").replace(",", "") + (decimals or "")
+    digits = (whole or "").replace(",", "").replace(" ", "") + (decimals or "")
     exponent = int(next(filter(None, exponents), "0"))
     if not digits or len(digits) > MAX_DIGITS or abs(exponent) > MAX_DIGITS:
         return None
@@ -146,19 +202,73 @@ def _decimal(text: str, start: int) -> tuple[Fraction, int, int, int] | None:
     return value, max(places, 0), len(digits.lstrip("0")), match.end()
 
 
+def _decimal_with_comma(
+    text: str, start: int, *, money: str | None
+) -> tuple[Fraction, int, int, int] | None:
+    """A number in the European way. ``3,5`` is one with a unit only: else it may be a list."""
+    match = _WITH_COMMA.match(text, start)
+    if match is None or match.end() - start > MAX_DIGITS:
+        return None
+    end = match.end()
+    if match["whole"]:
+        unit = _unit_after(text, end, money=None)
+        if unit is None or not (money or unit[1]) or match["rest"].startswith(" "):
+            return None
+    whole = re.sub(r"\D", "", match["int"] or match["groups"] or match["whole"])
+    decimals = match["dec"] or match["rest"] or ""
+    value = Fraction(int(whole + decimals), 10 ** len(decimals))
+    return value, len(decimals), len((whole + decimals).lstrip("0")), end
+
+
+def _number_in_words(text: str) -> Number | None:
+    """A number up to ninety-nine in words, alone or in front of a unit or a counted thing."""
+    match = _NUMBER_WORD.fullmatch(text)
+    if match is None:
+        return None
+    if match["tens"]:
+        value = _NUMBER_WORDS[match["tens"].lower()] + _NUMBER_WORDS[match["ones"].lower()]
+    else:
+        value = _NUMBER_WORDS[match["word"].lower()]
+    factor, unit = 1, ""
+    rest = (match["rest"] or "").strip()
+    if rest:
+        read = read_unit(rest, glued=False)
+        if read is None or (read == (1, "") and _COUNTED.fullmatch(rest) is None):
+            return None
+        factor, unit = read
+    return Number(
+        value=Fraction((-value if match["minus"] else value) * factor),
+        places=0,
+        digits=len(str(value)),
+        unit=unit,
+        name="",
+    )
+
+
+def _moment(text: str) -> Word | None:
+    moment = read_moment(text)
+    return None if moment is None else Word(text=moment)
+
+
 def _unit_after(text: str, end: int, *, money: str | None) -> tuple[int, str] | None:
     """The factor and the unit that follow a number; None if the rest is not a unit."""
     rest = text[end:].strip()
     if not rest:
-        return 1, _MONEY[money] if money else ""
+        return 1, money or ""
     base = _BASE.fullmatch(rest)
     if base is not None:
         return None if money else (1, f"base {base[1] or base[2]}")
-    read = read_unit(rest, glued=not text[end].isspace())
+    glued = not text[end].isspace()
+    if money and glued:  # $15k, $2.5M
+        factor, length = read_short_multiplier(rest)
+        if factor > 1:
+            more = _unit_after(rest, length, money=money)
+            return None if more is None else (factor * more[0], more[1])
+    read = read_unit(rest, glued=glued)
     if read is None or not money:
         return read
     # "$5 each" and "$5 million" are still money, "$5 kg" has no meaning.
-    return None if read[1] not in ("", _MONEY[money]) else (read[0], _MONEY[money])
+    return None if read[1] not in ("", money) else (read[0], money)
 
 
 def _group(text: str) -> Plain | None:

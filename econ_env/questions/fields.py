@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from math import isfinite
 
 from econ_env.questions.base import Question, QuestionError
+from econ_env.questions.choices import with_choices
 from econ_env.questions.gold import GoldFormat, gold_fault
 from econ_env.text import encodable
 
@@ -43,6 +44,7 @@ KNOWN_FIELDS = (
     Fields(question=("question_concat",), answer="Answer", kind="Type"),  # SVAMP, newer files
     Fields(question=("Body", "Question"), answer="Answer", kind="Type"),  # SVAMP
     Fields(question=("input",), answer="target"),  # GSM-Hard
+    Fields(question=("prompt",), answer="answer"),
 )
 """The sets of fields that :func:`detect_fields` knows; the first match wins."""
 
@@ -85,17 +87,22 @@ def read_row(
 ) -> Question:
     """The question in ``row``; every error message begins with ``where`` (file and row).
 
+    A question may be a chat, of which the user's last message counts. Choices beside the question
+    become part of it, and the letter and text of the right one are the gold answer.
     Lone surrogates, which JSON can spell but UTF-8 cannot encode, become question marks.
 
     Raises:
         QuestionError: a field is missing or empty, or its value is not text, number or boolean.
     """
-    texts = [_text(row, name, where) for name in fields.question]
-    gold = _text(row, fields.answer, where)
+    texts = [_question_text(row, name, where) for name in fields.question]
+    text, gold = " ".join(texts), _text(row, fields.answer, where)
+    if fields.gold == "any":
+        chosen = with_choices(text, _value(row, fields.answer, where), row, where)
+        text, gold = (text, gold) if chosen is None else map(encodable, chosen)
     kind = row.get(fields.kind) if fields.kind is not None else None
     return Question(
         id=question_id,
-        text=" ".join(texts),
+        text=text,
         gold=gold,
         kind="" if kind is None else encodable(str(kind)).strip(),
     )
@@ -115,12 +122,48 @@ def check_gold(question: Question, row: Mapping[str, object], fields: Fields, wh
         )
 
 
+def _value(row: Mapping[str, object], name: str, where: str) -> object:
+    """The value of a field; ``a.b`` is the field ``b`` of the object in field ``a``."""
+    value: object = row
+    for part in (name,) if name in row else name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            near = get_close_matches(name, list(row), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise QuestionError(f"{where}: no field {name!r}; fields there: {_listed(row)}.{hint}")
+        value = value[part]
+    return value
+
+
+def _question_text(row: Mapping[str, object], name: str, where: str) -> str:
+    """The text of a field that may be a chat: then what its user says last is the question."""
+    value = _value(row, name, where)
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return _text(row, name, where)
+    text = _said_by_user(value)
+    if not text:
+        raise QuestionError(
+            f"{where}: field {name!r} is a list without a message of a user "
+            '({"role": "user", "content": text}); fields there: ' + f"{_listed(row)}."
+        )
+    return encodable(text).strip()
+
+
+def _said_by_user(messages: Sequence[object]) -> str:
+    for message in reversed(messages):
+        if not isinstance(message, Mapping):
+            continue
+        role = message.get("role", message.get("from"))
+        content = message.get("content", message.get("value"))
+        if isinstance(content, list):  # parts of text
+            parts = [part.get("text") for part in content if isinstance(part, Mapping)]
+            content = "\n".join(part for part in parts if isinstance(part, str))
+        if role in ("user", "human") and isinstance(content, str) and content.strip():
+            return content
+    return ""
+
+
 def _text(row: Mapping[str, object], name: str, where: str) -> str:
-    if name not in row:
-        near = get_close_matches(name, list(row), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise QuestionError(f"{where}: no field {name!r}; fields there: {_listed(row)}.{hint}")
-    value = row[name]
+    value = _value(row, name, where)
     if isinstance(value, str):
         text = encodable(value).strip()
     elif isinstance(value, bool):

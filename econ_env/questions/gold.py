@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from econ_env.grading.answers import gold_answer
@@ -13,6 +14,8 @@ GoldFormat = Literal["any", "hashes", "boxed", "number", "truth"]
 ``boxed``: a solution with its answer in a box. ``number``: a number. ``truth``: yes or no (in a
 file also true or false). ``any``: one of these or any other text or formula."""
 
+_HEADING = re.compile(r"####[ \t]*[^\s#][^\n]*")
+
 
 def gold_fault(text: str, gold_format: GoldFormat) -> str | None:
     """Return the reason why ``text``, a gold answer, cannot be graded; None if it can be."""
@@ -22,6 +25,12 @@ def gold_fault(text: str, gold_format: GoldFormat) -> str | None:
         return "it has no \\boxed{...} with the answer"
     answer = gold_answer(text)
     if not answer:
+        heading = _HEADING.search(text)
+        if heading is not None:
+            return (
+                f"{_short(heading[0])} is a heading, not an answer: the answer stands behind "
+                "'#### ' on one line"
+            )
         return "the answer in it is empty"
     if len(answer) > MAX_ANSWER_LENGTH:
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from econ_env.progress import progress
 from econ_env.questions.base import Question
+from econ_env.questions.skipped import SkippedRows
 from econ_env.questions.table import Limits, Table, no_questions, read_table
 
 
@@ -16,29 +17,35 @@ class ListedQuestions:
     Args:
         table: the rows.
         limits: rows with longer texts are left out and counted in :attr:`skipped`.
+        skip_bad_rows: True to leave out faulty rows, which are written to a file and reported with
+            their number; False to raise the first fault.
 
     Raises:
         QuestionError: the rows cannot be read or hold no question, a row lacks a field, or a gold
             answer cannot be graded. The message names the data set, the row and the field.
     """
 
-    def __init__(self, table: Table, limits: Limits) -> None:
+    def __init__(self, table: Table, limits: Limits, *, skip_bad_rows: bool = False) -> None:
         self.name = table.name
         self.skipped = 0
         """Number of rows left out because their question or answer is too long."""
         self._questions: list[Question] = []
+        faulty = SkippedRows(table.name)
         rows = read_table(table, limits)
         for row in progress(
             rows, description=f"reading {table.name}", unit=table.unit, total=table.size
         ):
             if row.fault is not None:
-                raise row.fault
-            if row.question is None:
+                if not skip_bad_rows:
+                    raise row.fault
+                faulty.add(number=row.number, place=table.place(row.number), fault=row.fault)
+            elif row.question is None:
                 self.skipped += 1
             else:
                 self._questions.append(row.question)
+        faulty.report(table.where)
         if not self._questions:
-            raise no_questions(table, limits, self.skipped)
+            raise no_questions(table, limits, self.skipped, faulty=faulty.count)
 
     def __len__(self) -> int:
         """Number of questions, those left out not counted."""

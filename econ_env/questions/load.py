@@ -11,7 +11,7 @@ from econ_env.questions.base import QuestionError, QuestionSource
 from econ_env.questions.fields import Fields, named_fields
 from econ_env.questions.hub_table import HubSplit, hub_table
 from econ_env.questions.listed import ListedQuestions
-from econ_env.questions.local import file_of_split, file_table, is_file_name
+from econ_env.questions.local import is_file_name, local_table
 from econ_env.questions.presets import PRESETS, Preset
 from econ_env.questions.rows import SUFFIXES
 from econ_env.questions.streamed import StreamedQuestions
@@ -62,8 +62,8 @@ def open_table(name: DataSetName) -> Table:
         )
     path = Path(name.dataset)
     if is_file_name(path) or isinstance(name.dataset, Path) or path.is_dir():
-        name.refuse("subset", "revision", "streaming")
-        return file_table(file_of_split(path, name.split) if path.is_dir() else path, fields)
+        name.refuse("revision", "streaming", *(() if path.is_dir() else ("subset",)))
+        return local_table(path, fields, split=name.split, subset=name.subset)
     if "/" in name.dataset and is_hub_id(name.dataset):
         part = HubSplit(
             hub_id=name.dataset, split=name.split, subset=name.subset, revision=name.revision
@@ -73,16 +73,16 @@ def open_table(name: DataSetName) -> Table:
         f"unknown data set {name.dataset!r}: accepted are "
         f"{', '.join(map(repr, (*PROCEDURAL, *PRESETS)))}, an id of the Hugging Face hub "
         f"('owner/name'), the path of a file ({', '.join(SUFFIXES)}), and a folder with one such "
-        "file per split"
+        "file per split, as copies of a repository of the hub and save_to_disk have it"
     )
 
 
 def _preset_table(name: DataSetName, preset: Preset, fields: Fields | None) -> Table:
     fields = fields or preset.fields
     if name.data_path is not None:
-        name.refuse("subset", "revision", "streaming")
         path = Path(name.data_path)
-        return file_table(file_of_split(path, name.split) if path.is_dir() else path, fields)
+        name.refuse("revision", "streaming", *(() if path.is_dir() else ("subset",)))
+        return local_table(path, fields, split=name.split, subset=name.subset)
     part = HubSplit(
         hub_id=preset.hub_id,
         split=preset.hub_split(name.split),
@@ -104,6 +104,7 @@ def load_questions(
     answer_field_name: str | None = None,
     max_question_length: int | None = None,
     max_answer_length: int | None = None,
+    skip_bad_rows: bool = False,
     seed: int = 0,
 ) -> QuestionSource:
     """The questions of the data set that a user named.
@@ -116,14 +117,16 @@ def load_questions(
             the simulated model), a preset (``"gsm8k"``, ``"math"``, ``"math500"``, ``"svamp"``,
             ``"gsm_hard"``, ``"strategyqa"``), the id ``"owner/name"`` of a data set of the Hugging
             Face hub, the path of a ``.jsonl``, ``.json``, ``.parquet`` or ``.csv`` file, a folder
-            with one such file per split (``test.jsonl``, ``train.jsonl``), or a
-            :class:`QuestionSource`, which is returned as it is. ``"./gsm8k"`` is a folder.
+            (:mod:`econ_env.questions.folders`: ``test.jsonl`` and ``train.jsonl``, a copy of a
+            repository of the hub, or what ``save_to_disk`` wrote), or a :class:`QuestionSource`,
+            which is returned as it is. ``"./gsm8k"`` is a folder.
         split: part of ``"arithmetic"`` (``train``, ``validation``, ``test``), of ``"simulated"``
             (``train``, ``test``), of a preset or of a data set of the hub, or file of a folder. A
             single file is one split and is read for any value of ``split``.
         data_path: file, or folder with a file per split, that a preset reads instead of the hub.
-        subset: configuration of a data set of the hub, for example ``"socratic"`` of
-            ``"gsm8k"``. None: the usual one of a preset, the default one of others.
+        subset: configuration of a data set of the hub, or of a copy of its repository, for example
+            ``"socratic"`` of ``"gsm8k"``. None: the usual one of a preset, the default one of
+            others.
         revision: commit, tag or branch of a data set of the hub. None: any copy on this machine,
             else the main branch.
         streaming: True to read a data set of the hub over the network while it is played, instead
@@ -135,6 +138,8 @@ def load_questions(
             left out, see :class:`Limits`. Procedural questions are not filtered.
         max_answer_length: maximum length of a gold answer in characters; rows with a longer one
             are left out.
+        skip_bad_rows: True to leave out rows that cannot be used instead of raising an error. Their
+            number is logged, and a file that the log names holds row and reason of each.
         seed: seed of the problems of ``"arithmetic"`` and ``"simulated"``; others ignore it.
 
     Raises:
@@ -157,7 +162,8 @@ def load_questions(
         return procedural_questions(name, seed=seed)
     limits = Limits(max_question_length=max_question_length, max_answer_length=max_answer_length)
     table = open_table(name)
-    return StreamedQuestions(table, limits) if streaming else ListedQuestions(table, limits)
+    source = StreamedQuestions if streaming else ListedQuestions
+    return source(table, limits, skip_bad_rows=skip_bad_rows)
 
 
 def procedural_questions(name: DataSetName, *, seed: int) -> QuestionSource:

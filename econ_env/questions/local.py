@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from econ_env.questions.base import QuestionError
 from econ_env.questions.fields import Fields, named_fields
+from econ_env.questions.folders import files_of_split
 from econ_env.questions.listed import ListedQuestions
-from econ_env.questions.rows import SUFFIXES, read_rows, unit
+from econ_env.questions.rows import SUFFIXES, Row, read_rows, unit
 from econ_env.questions.table import Limits, Table
 
 
@@ -44,6 +46,28 @@ class LocalQuestions(ListedQuestions):
         super().__init__(file_table(Path(path), fields), limits)
 
 
+def local_table(
+    path: Path, fields: Fields | None, *, split: str, subset: str | None = None
+) -> Table:
+    """The table of a file, or of the files of a folder that hold ``split``.
+
+    Raises:
+        QuestionError: the folder holds no such split, or not all of it.
+    """
+    if not path.is_dir():
+        return file_table(path, fields)
+    files = files_of_split(path, split, subset)
+    if len(files) == 1:
+        return file_table(files[0], fields)
+    return Table(
+        name=f"{path.resolve().name}/{split}",
+        where=f"{path} (split {split!r}, {len(files)} files)",
+        unit="row",
+        rows=partial(_rows_of_all, files),
+        fields=fields,
+    )
+
+
 def file_table(path: Path, fields: Fields | None) -> Table:
     """The table of one file, which is opened only when the rows are read."""
     return Table(
@@ -60,17 +84,8 @@ def is_file_name(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def file_of_split(folder: Path, split: str) -> Path:
-    """The file of ``folder`` that holds ``split``: ``test.jsonl`` for example.
-
-    Raises:
-        QuestionError: there is none, or more than one.
-    """
-    files = [folder / f"{split}{suffix}" for suffix in SUFFIXES]
-    present = [file for file in files if file.is_file()]
-    if len(present) != 1:
-        raise QuestionError(
-            f"{folder}: the folder must hold exactly one file for the split {split!r}, "
-            f"named {' or '.join(file.name for file in files)}; it holds {len(present)}"
-        )
-    return present[0]
+def _rows_of_all(files: list[Path]) -> Iterator[Row]:
+    """The rows of several files, numbered from 1 on over all of them."""
+    rows = chain.from_iterable(map(read_rows, files))
+    for number, (_, row) in enumerate(rows, 1):
+        yield number, row

@@ -32,6 +32,10 @@ class Table:
     size: int | None = None
     """Number of rows; None if it is unknown before reading."""
 
+    def place(self, number: int) -> str:
+        """The place of one row, with which its errors begin."""
+        return f"{self.where}, {self.unit} {number}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
@@ -78,7 +82,10 @@ def read_table(table: Table, limits: Limits) -> Iterator[ReadRow]:
     """
     fields = table.fields
     for number, row in table.rows():
-        where = f"{table.where}, {table.unit} {number}"
+        if isinstance(row, QuestionError):
+            yield ReadRow(number, None, row)
+            continue
+        where = table.place(number)
         if fields is None:
             fields = detect_fields(list(row), where)
         question_id = f"{table.name}:{number}"
@@ -94,11 +101,16 @@ def read_table(table: Table, limits: Limits) -> Iterator[ReadRow]:
             yield ReadRow(number, question, None)
 
 
-def no_questions(table: Table, limits: Limits, skipped: int) -> QuestionError:
-    """The error of a table without usable questions; ``skipped`` of them were too long."""
-    if skipped:
+def no_questions(table: Table, limits: Limits, too_long: int, *, faulty: int = 0) -> QuestionError:
+    """The error of a table without usable questions: all were too long or faulty."""
+    if faulty:
         return QuestionError(
-            f"{table.where}: all {skipped} questions are longer than max_question_length="
+            f"{table.where}: none of the questions can be used: {faulty} rows are faulty and "
+            f"{too_long} too long; `econ-env validate` lists the reasons"
+        )
+    if too_long:
+        return QuestionError(
+            f"{table.where}: all {too_long} questions are longer than max_question_length="
             f"{limits.max_question_length} or max_answer_length={limits.max_answer_length} "
             "characters"
         )

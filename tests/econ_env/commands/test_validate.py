@@ -108,15 +108,63 @@ def test_questions_that_are_made_are_checked_too(capsys: pytest.CaptureFixture[s
     assert "rows checked         450" in capsys.readouterr().out
 
 
+def test_a_malformed_line_is_listed_and_the_others_are_checked(
+    rows: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = '{"question"\n["q"]\n{"question": "q", "answer": "4"}\n'
+    assert validate(rows("1", more=more)) == 1
+    first, second, *counts = capsys.readouterr().out.splitlines()
+    assert "line 2: not valid JSON" in first
+    assert "line 3: a row must be a JSON object, not list" in second
+    assert [count.split()[-1] for count in counts] == ["4", "2", "2"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"answer": "#### Explanation\nShe has 7."}, "'#### Explanation' is a heading"),
+        ({"answer": 4, "choices": ["a", "b"]}, "the answer 4 is none of the 2 choices"),
+        ({"answer": "2", "choices": ["1", "2", "3"]}, "may be a position or a text"),
+        ({"answer": 1, "choices": "(A) a (B) b"}, "is text and not a list of choices"),
+        ({"answer": 0, "choices": ["only"]}, "holds 1 choices; 2 to 10"),
+        ({"answer": 0, "choices": [["a"], ["b"]]}, "must be a list of texts"),
+    ],
+)
+def test_a_gold_answer_that_would_be_misread_fails_its_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: dict[str, Any], reason: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"question": "q"} | row) + "\n")
+    assert validate(path) == 1
+    assert reason in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"answer": "3 + 4 = 7\n#### 7\nSource: a book"},
+        {"answer": 2, "choices": ["Rome", "Oslo", "Paris"]},
+        {"answer": "B", "choices": ["x^2", "x^3"]},
+        {"answer": "C", "options": {"A": "1", "B": "2", "C": "3"}},
+    ],
+)
+def test_a_gold_answer_with_more_around_it_passes(tmp_path: Path, row: dict[str, Any]) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"question": "q"} | row) + "\n")
+    assert validate(path) == 0
+
+
 def test_a_file_that_breaks_off_shows_what_was_found_before(
     rows: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert validate(rows("1", "", more='{"question"\n')) == 2
+    path = rows("1", "")
+    path.write_bytes(path.read_bytes() + b'{"question": "caf\xe9"}\n')
+    assert validate(path) == 2
     captured = capsys.readouterr()
     assert "line 2: field 'answer' is empty" in captured.out
     assert "failed               1" in captured.out
     assert captured.err.startswith("econ-env validate: ")
-    assert "line 3: not valid JSON" in captured.err
+    assert "line 3: not UTF-8 text" in captured.err
 
 
 def test_ctrl_c_sums_up_what_was_found(

@@ -165,7 +165,7 @@ def test_a_repaired_object_keeps_its_other_entries() -> None:
     ("text", "value", "method"),
     [
         (r"So it is \boxed{84}, not 99.", "84", "boxed"),
-        (r"\boxed{1} or \boxed{\frac{3}{4}}", r"\frac{3}{4}", "boxed"),
+        (r"\boxed{1} then \boxed{\frac{3}{4}}", r"\frac{3}{4}", "boxed"),
         (r"\boxed{84} and \boxed{broken", "84", "boxed"),
         ("It costs $1,234.50 in 3 shops: 5 - 2 = 1,200.", "1,200", "last_number"),
         ("about -3/4", "-3/4", "last_number"),

@@ -243,13 +243,52 @@ def test_a_malformed_line_is_named(
         LocalQuestions(jsonl(content=content))
 
 
-def test_json_lines_in_a_json_file_are_explained(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD + GOOD,
+        GOOD + b"\n" + GOOD.rstrip(),
+        b"[" + GOOD + b"," + GOOD + b"]",
+        b'{"data": [' + GOOD + b"," + GOOD + b"]}",
+        b'{"version": 1, "source": {"url": "x"}, "rows": [' + GOOD + b"," + GOOD + b"]}",
+        b'{"mine": [' + GOOD + b"," + GOOD + b'], "note": "two"}',
+        b'{"question": "q",\n "answer": "1"}\n{"question": "q",\n "answer": "1"}',
+    ],
+)
+def test_a_json_file_holds_a_list_alone_or_under_a_name_or_one_object_per_line(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(content)
+    questions = everything(LocalQuestions(path))
+    assert [(question.text, question.gold) for question in questions] == [("q", "1")] * 2
+
+
+def test_one_object_with_fields_is_one_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_bytes(GOOD)
-    with pytest.raises(QuestionError, match=r"one list of objects, not dict.*named \.jsonl"):
-        LocalQuestions(path)
-    path.write_bytes(GOOD + GOOD)
-    with pytest.raises(QuestionError, match=r"line 2 column 1.*a \.jsonl file holds one object"):
+    assert len(LocalQuestions(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"a": [' + GOOD + b'], "b": [' + GOOD + b"]}", r"several lists of objects \(a, b\)"),
+        (b'{"question": {"0": "q"}, "answer": {"0": "1"}}', "object without such a list"),
+        (b'"text"', "one list of objects, not str"),
+        (GOOD + b'{"question"', "not valid JSON: Expecting ':' delimiter: line 2"),
+        (GOOD + b"7\n", "row 2: a row must be a JSON object, not int"),
+        (b"[" + GOOD + b",", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"data":' * 100_000, "not valid JSON"),
+    ],
+)
+def test_a_json_file_without_one_list_is_explained(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(content)
+    with pytest.raises(QuestionError, match=message):
         LocalQuestions(path)
 
 
