@@ -15,9 +15,12 @@ from econ_env.llm.api import (
     ApiError,
     ApiModel,
     KeyProblem,
+    ServerBroken,
     UnknownModel,
     WrongAddress,
 )
+from econ_env.llm.api.batch import HOPELESS
+from econ_env.llm.api.reply import CHARACTERS_PER_TOKEN, SPARE_CHARACTERS, estimated_tokens
 from econ_env.llm.types import Completion, ModelError
 from tests.econ_env.llm.api.support import KEY, client_threads, model_on, request, settings
 from tests.misbehaving_dialects import DIALECTS
@@ -27,7 +30,7 @@ from tests.misbehaving_server import MisbehavingServer
 pytestmark = pytest.mark.slow
 
 TIMED = {"read_timeout_s": 0.4}
-WITH_USAGE = {"null_content", "abort"}
+WITH_USAGE = {"null_content", "abort", "empty_choices", "many_choices"}
 """Faults that cost tokens: the server has generated something."""
 
 
@@ -172,13 +175,99 @@ def test_answers_without_content_fail_a_request_after_a_few_and_not_the_model() 
 def test_a_request_fails_when_its_budget_is_spent() -> None:
     with MisbehavingServer() as server:
         model = model_on(server, request_budget_s=0.3, backoff_base_s=0.01, backoff_max_s=0.05)
+        server.schedule(None)
         server.mix({"500": 1.0})
-        completion = model.generate([request()])[0]
+        _, completion = [model.generate([request()])[0] for _ in range(2)]
         model.close()
     assert completion.error is not None
     assert "no answer within 0.3 s" in completion.error
     assert "Internal server error" in completion.error
-    assert completion.usage.requests == len(server.chats) > 2
+    assert completion.usage.requests == len(server.chats) - 1 > 2
+
+
+def test_a_server_that_has_only_ever_broken_down_is_given_up_early() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.mix({"500": 1.0})
+        with pytest.raises(ServerBroken, match=r"nothing but errors.*Internal server error"):
+            model.generate([request()])
+        model.close()
+        assert len(server.chats) == HOPELESS
+
+
+def test_a_budget_that_ends_between_two_attempts_fails_the_request_and_not_the_run() -> None:
+    with MisbehavingServer(latency_s=0.05) as server:
+        # The group is asked for one by one when its budget is over already.
+        model = model_on(server, request_budget_s=0.04, read_timeout_s=5.0)
+        server.schedule("null_first_choice")
+        asked = [request(seed=seed) for seed in range(2)]
+        completions = model.generate(asked)
+        assert any(completion.error is not None for completion in completions)
+        for each in completions:
+            assert each.error is None or "no answer within 0.04 s" in each.error
+        model.close()
+
+
+@pytest.mark.parametrize("fault", ["huge_count", "negative_count", "nan_count", "true_count"])
+def test_a_count_that_is_none_is_estimated_instead(fault: str, good: str) -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.schedule(fault)
+        completion = model.generate([request()])[0]
+        model.close()
+    assert completion.text == good
+    assert completion.usage.completion_tokens == estimated_tokens([good])
+
+
+def test_an_error_text_can_be_printed_and_stored() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.schedule("rude_400")
+        error = model.generate([request()])[0].error
+        model.close()
+    assert error is not None
+    assert error.isprintable()
+    assert error.encode()
+    assert "refused (400: ?[2J? half a ? pair" in error
+    assert len(error) < 700
+
+
+def test_a_completion_is_cut_at_a_multiple_of_what_was_asked_for() -> None:
+    with MisbehavingServer(answer=lambda ask: "word " * 50_000) as server:
+        model = model_on(server)
+        completion = model.generate([request(max_tokens=10)])[0]
+        model.close()
+    assert len(completion.text) == SPARE_CHARACTERS + 10 * CHARACTERS_PER_TOKEN
+    assert completion.finish_reason == "length"
+
+
+@pytest.mark.parametrize("fault", ["refusal", "content_filter"])
+def test_a_refusal_costs_one_attempt_and_is_reported_as_one(fault: str) -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.schedule(fault)
+        alone = model.generate([request()])[0]
+        assert len(server.chats) == 1
+        server.schedule(fault)
+        together = model.generate([request(seed=seed) for seed in range(3)])
+        model.close()
+        assert len(server.chats) == 2
+    words = {"refusal": "declines to answer: I cannot help", "content_filter": "was withheld"}
+    for completion in (alone, *together):
+        assert completion.error is not None
+        assert words[fault] in completion.error
+
+
+def test_a_server_that_cuts_prompts_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        model.generate([request("word " * 900)])
+        assert "cut the prompt" not in caplog.text
+        server.schedule("cut_prompt", "cut_prompt")
+        model.generate([request("word " * 900), request("word " * 901)])
+        model.close()
+    assert caplog.text.count("it has probably cut the prompt") == 1
+    assert "counts 256 tokens in a prompt of 45" in caplog.text
 
 
 def test_a_wait_beyond_the_budget_is_not_begun() -> None:

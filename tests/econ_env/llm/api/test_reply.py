@@ -26,7 +26,7 @@ def body(message: Any = None, finish_reason: Any = "stop", **changes: Any) -> by
 
 def only(data: bytes) -> Choice | Fault:
     """The one choice of a body."""
-    reply = read_reply(data, choices=1, secret=None)
+    reply = read_reply(data, choices=1, max_tokens=64, secret=None)
     assert isinstance(reply, Reply)
     return reply.choices[0]
 
@@ -117,7 +117,7 @@ def test_a_choice_without_an_answer_is_a_fault(data: bytes, kind: Kind, words: s
 def test_a_body_without_answers_is_a_fault_in_the_words_of_the_server(
     data: bytes, words: str
 ) -> None:
-    fault = read_reply(data, choices=1, secret=None)
+    fault = read_reply(data, choices=1, max_tokens=64, secret=None)
     assert isinstance(fault, Fault)
     assert fault.kind is Kind.UNUSABLE
     assert words in fault.words
@@ -146,7 +146,7 @@ def test_no_body_breaks_the_reading(value: Any) -> None:
         {"choices": [value]},
         {"choices": [{"message": value}]},
     ):
-        outcome = read_reply(json.dumps(data).encode(), choices=2, secret=None)
+        outcome = read_reply(json.dumps(data).encode(), choices=2, max_tokens=64, secret=None)
         if isinstance(outcome, Reply):
             assert len(outcome.choices) == 2
 
@@ -173,7 +173,7 @@ def test_no_body_breaks_the_reading(value: Any) -> None:
 def test_usage_is_what_the_server_counts_and_unknown_where_it_does_not(
     said: Any, usage: Usage | None
 ) -> None:
-    reply = read_reply(body(usage=said), choices=1, secret=None)
+    reply = read_reply(body(usage=said), choices=1, max_tokens=64, secret=None)
     assert isinstance(reply, Reply)
     assert reply.usage == usage
 
