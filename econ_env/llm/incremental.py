@@ -21,9 +21,9 @@ Feed: TypeAlias = Callable[[], Sequence[ChatRequest]]
 """Function that returns the new requests since its last call, possibly none."""
 
 Spend: TypeAlias = Callable[[int, Usage], bool]
-"""Function that is told, while a batch goes on, what attempts of the request at a position cost that
-brought no answer. It returns True if another attempt may be sent. The usage of the request's
-completion includes these attempts."""
+"""Function that is told, while a batch goes on, what attempts without an answer cost of the request
+at a position. It returns True if another attempt may be sent. The usage of the request's completion
+includes these attempts."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from econ_env.llm.types import Message
 
 _REFUSED = re.compile(
     r"system(?:[ _]|\W{1,3})(?:role|message|prompt|instruction)"
-    r"|roles? (?:\w+ )?(?:\W{0,3})system|developer instruction is not enabled"
+    r"|roles?\W{1,4}(?:\w+ )?\W{0,3}system|developer instruction is not enabled"
     r"|only user(?:,| and) (?:model|assistant)|(?:conversation )?roles must alternate"
     r"|must (?:start|begin) with a user",
     re.I,

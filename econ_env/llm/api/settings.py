@@ -186,8 +186,12 @@ def _check_headers(extra: Mapping[str, str]) -> None:
                 f"extra_headers cannot set {name}: the key goes into the environment variable of "
                 "the server's profile, the rest is the client's own"
             )
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        if not (_is_text(value) and value.isascii() and value.isprintable()):
             raise ValueError(f"extra_headers: the value of {name} must be printable ASCII text")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _check_query(parameters: Mapping[str, str]) -> None:
@@ -198,5 +202,5 @@ def _check_query(parameters: Mapping[str, str]) -> None:
                 f"query_parameters cannot set {name}: a key in a URL ends up in logs. Put it into "
                 "the environment variable of the server's profile"
             )
-        if not isinstance(value, str):
+        if not _is_text(value):
             raise ValueError(f"query_parameters: the value of {name} must be a text")

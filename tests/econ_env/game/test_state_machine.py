@@ -352,8 +352,8 @@ def test_the_list_of_pending_requests_is_a_copy() -> None:
         ({"coordinator_temperature": -1.0}, "coordinator_temperature"),
         ({"coordinator_repetition_penalty": 0.0}, "coordinator_repetition_penalty"),
         (
-            {"prompts": CompactPrompts(max_tokens=TokenLimits(strategy=51, execute=9, commit=9))},
-            "a strategy has 1 to 50 tokens",
+            {"prompts": CompactPrompts(max_tokens=TokenLimits(strategy=0, execute=9, commit=9))},
+            "a strategy has at least 1 token",
         ),
     ],
 )
