@@ -112,8 +112,8 @@ class EnvConfig:
     "frequency_penalty", a translation for servers without a repetition penalty; "none": no
     effect. Models that run in this process support the repetition penalty only."""
     max_tokens_strategy: int | None = None
-    """Maximum number of tokens of a strategy, thoughts included, >= 1. The strategy itself is cut to
-    about 50 tokens (paper: 50). None: the limit of the prompts, at most 50."""
+    """Maximum number of tokens of a strategy, thoughts included, >= 1. The strategy itself is cut
+    to about 50 tokens (paper: 50). None: the limit of the prompts, at most 50."""
     max_tokens_execute: int | None = None
     """Maximum number of tokens of an executor's response, thoughts included, >= 1. None: the limit
     of the prompts (1,024 of "default")."""

@@ -1,4 +1,4 @@
-"""Texts that reached their token limit inside a thought, so that there is nothing to read in them."""
+"""Texts that reached their token limit inside a thought: there is nothing to read in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def is_cut_thought(text: str, finish_reason: FinishReason) -> bool:
 
 
 def lines_about_cut_thoughts(transcripts: Sequence[Transcript]) -> list[str]:
-    """Return what a person should know about cut thoughts in these episodes; none if all is well."""
+    """Return what a person should know about cut thoughts in these episodes, if there are any."""
     asked: Counter[str] = Counter()
     cut: Counter[str] = Counter()
     for transcript in transcripts:

@@ -54,7 +54,7 @@ class ForwardingModel:
         return completions_of(self._model, requests)
 
     def generate_counted(self, requests: Sequence[ChatRequest], spend: Spend) -> Answers:
-        """Answer every request; ``spend`` is asked before an attempt that cost tokens is repeated."""
+        """Answer every request; ``spend`` is asked before an attempt that cost is repeated."""
         return completions_of(self._model, requests, spend)
 
     @property

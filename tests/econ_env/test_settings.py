@@ -229,6 +229,7 @@ OTHERS = {
     "QuestionOrder seed": "likewise",
     "ChatRequest top_p": "a request that leaves it out samples from all tokens",
     "Setting top_p": "what doctor asks with, to see the effect of the others",
+    "ServerProfile token_field": "the usual field of a kind of server, which the setting replaces",
     "ServerProfile seed": "a word of the same name: whether a server takes a seed",
     "SimulatedGame embedder": "the only one of which its payoffs are known",
     "solve() embedder": "likewise",

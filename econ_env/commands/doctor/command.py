@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from econ_env.commands.doctor.examination import Examination
 from econ_env.commands.flags import EnvFlags, only, with_help
-from econ_env.config import EnvConfig
 from econ_env.errors import UsageError
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.registry import resolve_models
@@ -68,7 +67,7 @@ class Doctor:
         anything = ApiSettings(second_action="none")
         for name in resolve_models(self.llm, len(self.llm), api=anything).executors:
             # No episode is played, so the data set only has to suit the model.
-            data = "simulated" if name.startswith("simulated:") else EnvConfig.dataset
+            data = "simulated" if name.startswith("simulated:") else "arithmetic"
             flags = replace(self.settings, llm=name, dataset=data, second_action="none")
             examination = Examination(name, self.settings.second_action, flags.env_config())
             worst = max(worst, self._examine(examination))

@@ -1,4 +1,4 @@
-"""Probe of the game's own prompts: a strategy, a response and a commitment, as a team asks for them."""
+"""Probe of the game's own prompts: a strategy, a response and a commitment."""
 
 from __future__ import annotations
 

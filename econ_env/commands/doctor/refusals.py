@@ -1,4 +1,4 @@
-"""Advice from a server's refusal of a request: the flag that leaves out or changes what it refuses."""
+"""Advice on a server's refusal of a request: the flag that changes what it refuses."""
 
 from __future__ import annotations
 

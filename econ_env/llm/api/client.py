@@ -74,7 +74,7 @@ class ApiModel:
         return self._generate(requests, None)
 
     def generate_counted(self, requests: Sequence[ChatRequest], spend: Spend) -> Answers:
-        """Answer every request; ``spend`` is asked before an attempt that cost tokens is repeated."""
+        """Answer every request; ``spend`` is asked before an attempt that cost is repeated."""
         return self._generate(requests, spend)
 
     def _generate(self, requests: Sequence[ChatRequest], spend: Spend | None) -> Answers:

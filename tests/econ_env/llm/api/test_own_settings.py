@@ -44,7 +44,8 @@ def test_fields_can_be_added_replaced_and_left_out() -> None:
 
 
 def test_the_token_limit_and_the_lowest_temperature_can_be_set() -> None:
-    body = body_of("openai", 0.0, second_action="none", token_field="max_tokens")
+    limit: dict[str, Any] = {"token_field": "max_tokens"}
+    body = body_of("openai", 0.0, second_action="none", **limit)
     assert "max_completion_tokens" not in body
     assert body["max_tokens"] == 64
     assert body_of(temperature=0.0, min_temperature=0.01)["temperature"] == 0.01
