@@ -151,6 +151,16 @@ def test_words_of_a_server_cannot_steer_the_terminal(capsys: Out) -> None:
     assert "?]0;owned? no" in printed
 
 
+def test_headers_are_sent_by_every_probe_and_shown_by_none(capsys: Out) -> None:
+    secret = "a-secret-of-the-user"
+    with MisbehavingServer("vllm", answer=lambda ask: f"you sent {secret}") as server:
+        server.mix({"gzip_bomb": 0.02, "negative_chunk": 0.02, "many_choices": 0.02})
+        _, printed = examine(server, capsys, "--extra-headers", f"X-Tenant={secret}")
+    assert {seen.headers.get("x-tenant") for seen in server.seen} == {secret}
+    assert secret not in printed
+    assert "[key]" in printed
+
+
 def test_play_says_why_nothing_was_read(capsys: Out) -> None:
     with Thinker() as server:
         words = ["play", "--llm", f"vllm:any@{server.url}", "--questions", "2", "--show", "0"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import socket
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -19,8 +22,14 @@ from econ_env.llm.api import (
     UnknownModel,
     WrongAddress,
 )
-from econ_env.llm.api.batch import HOPELESS
-from econ_env.llm.api.reply import CHARACTERS_PER_TOKEN, SPARE_CHARACTERS, estimated_tokens
+from econ_env.llm.api.batch import HOPELESS, RequestBatch
+from econ_env.llm.api.reply import (
+    CHARACTERS_PER_TOKEN,
+    SPARE_CHARACTERS,
+    estimated_tokens,
+    read_reply,
+)
+from econ_env.llm.api.unpacking import CannotUnpack, unpacked
 from econ_env.llm.types import Completion, ModelError
 from tests.econ_env.llm.api.support import KEY, client_threads, model_on, request, settings
 from tests.misbehaving_dialects import DIALECTS
@@ -206,6 +215,56 @@ def test_a_budget_that_ends_between_two_attempts_fails_the_request_and_not_the_r
         for each in completions:
             assert each.error is None or "no answer within 0.04 s" in each.error
         model.close()
+
+
+def test_no_attempt_begins_after_the_budget_has_ended() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        batch = RequestBatch(model._running(), [request()])
+        batch._start((0,), -0.0098)
+        position, completion = batch._wait()
+        model.close()
+        assert not server.chats
+    assert position == 0
+    assert completion.error is not None
+    assert "no answer within 20 s" in completion.error
+
+
+def test_a_broken_protocol_is_named_and_ends_after_a_few_attempts() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server, max_unusable_replies=3)
+        server.mix({"negative_chunk": 1.0})
+        error = model.generate([request()])[0].error
+        model.close()
+        assert len(server.chats) == 3
+    assert error is not None
+    assert "the answer breaks the protocol" in error
+
+
+def test_whatever_reading_raises_is_a_fault_of_that_request_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read(data: bytes, **rest: Any) -> Any:
+        if b"What is 3" in data:
+            raise OverflowError(f"too large, and {KEY}")
+        return read_reply(data, **rest)
+
+    monkeypatch.setattr("econ_env.llm.api.engine.read_reply", read)
+    with MisbehavingServer(answer=lambda ask: ask.messages[0]["content"]) as server:
+        model = model_on(server)
+        bad, fine = model.generate([request(), request("Hello")])
+        model.close()
+    assert bad.error is not None
+    assert "cannot be read (OverflowError: too large, and [key])" in bad.error
+    assert fine.text == "Hello"
+
+
+def test_no_more_is_unpacked_than_is_read() -> None:
+    assert len(unpacked(gzip.compress(bytes(10**7)), "gzip", 1_000)) == 1_001
+    assert unpacked(zlib.compress(b"seven"), "deflate", 1_000) == b"seven"
+    for data, encoding in ((b"seven", "gzip"), (b"seven", "br")):
+        with pytest.raises(CannotUnpack):
+            unpacked(data, encoding, 1_000)
 
 
 @pytest.mark.parametrize("fault", ["huge_count", "negative_count", "nan_count", "true_count"])
