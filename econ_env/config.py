@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from econ_env.embeddings import DEFAULT_MODEL, Embedder
 from econ_env.game.closing_rules import CommitmentRule
 from econ_env.game.coordinator_tree import build_tree
-from econ_env.game.prompts import COMPACT, DEFAULT, PLAIN, PromptSet
-from econ_env.llm.api import ApiSettings, SecondAction
+from econ_env.game.prompts import COMPACT, DEFAULT, PLAIN, PromptSet, TokenLimits
+from econ_env.llm.api import ApiSettings, SecondAction, TokenField
+from econ_env.llm.api.secret import MASK
 from econ_env.llm.budget.limits import Budget, BudgetLimits
 from econ_env.llm.budget.prices import find_prices, read_prices
 from econ_env.llm.cache.recording_model import CacheMode
@@ -112,6 +113,33 @@ class EnvConfig:
     """Meaning of an action's second number at a model server: "repetition_penalty";
     "frequency_penalty", a translation for servers without a repetition penalty; "none": no
     effect. Models that run in this process support the repetition penalty only."""
+    max_tokens_strategy: int | None = None
+    """Maximum number of tokens of a strategy, thoughts included, >= 1. The strategy itself is cut
+    to about 50 tokens (paper: 50). None: the limit of the prompts, at most 50."""
+    max_tokens_execute: int | None = None
+    """Maximum number of tokens of an executor's response, thoughts included, >= 1. None: the limit
+    of the prompts (1,024 of "default")."""
+    max_tokens_commit: int | None = None
+    """Maximum number of tokens of a commitment, thoughts included, >= 1. None: the limit of the
+    prompts (512 of "default")."""
+    extra_body: Mapping[str, Any] | None = None
+    """Fields added to every request to a model server, as JSON: {"chat_template_kwargs":
+    {"enable_thinking": false}} for example. None: none."""
+    extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    """Headers added to every request to a model server. Their values are treated as secrets. None:
+    none."""
+    query_parameters: Mapping[str, str] | None = None
+    """Parameters added to the URL of every request to a model server, such as api-version. None:
+    none."""
+    omit_fields: Sequence[str] = ()
+    """Fields left out of every request to a model server, because it refuses them: seed for
+    example."""
+    token_field: TokenField | None = None
+    """Field of the token limit in requests to a model server: "max_tokens" or
+    "max_completion_tokens". None: the usual one of the kind of server."""
+    min_temperature: float = 0.0
+    """Lowest temperature that is sent to a model server, >= 0; lower ones are raised to it. For
+    servers that refuse 0, at which coordinators are asked."""
     max_concurrency: int = 64
     """Maximum number of requests in flight to one model on a server, >= 1."""
     request_timeout_s: float = 600.0
@@ -221,6 +249,8 @@ class EnvConfig:
         Limits(
             max_question_length=self.max_question_length, max_answer_length=self.max_answer_length
         )
+        if isinstance(self.omit_fields, str):
+            raise ValueError(f"omit_fields must be a list of names, got {self.omit_fields!r}")
         if isinstance(self.prompts, str):
             _check_choice("prompts", self.prompts, tuple(_PROMPT_SETS))
         if not self.convergence_threshold >= 0:
@@ -258,7 +288,7 @@ class EnvConfig:
         return resolve_models(self.llm, self.n_agents, self.coordinator, api=self.api_settings())
 
     def api_settings(self) -> ApiSettings:
-        """Settings of requests to model servers; ``ValueError`` for a bad ``request_timeout_s``."""
+        """Settings of requests to model servers; ``ValueError`` if one is out of range."""
         if not 0 < self.request_timeout_s < math.inf:
             raise ValueError(
                 "request_timeout_s must be a finite number of seconds above 0, "
@@ -268,6 +298,12 @@ class EnvConfig:
             second_action=self.second_action,
             max_concurrency=self.max_concurrency,
             request_budget_s=self.request_timeout_s,
+            extra_body=self.extra_body or {},
+            extra_headers=self.extra_headers or {},
+            query_parameters=self.query_parameters or {},
+            omit_fields=tuple(self.omit_fields),
+            token_field=self.token_field,
+            min_temperature=self.min_temperature,
         )
 
     def budget(self) -> Budget:
@@ -329,11 +365,35 @@ class EnvConfig:
         return RewardWeights.from_options(self.reward_weights)
 
     def prompt_set(self) -> PromptSet:
-        """``prompts``, or the default of the team's models.
+        """``prompts``, or the default of the team's models, with the token limits that are set.
 
         Raises:
             ModelError: ``prompts`` is None and the models need different prompts.
+            ValueError: a token limit is below 1, or is set beside prompts that keep their own.
         """
+        prompts = self._chosen_prompts()
+        set_limits = {
+            kind: limit
+            for kind, limit in (
+                ("strategy", self.max_tokens_strategy),
+                ("execute", self.max_tokens_execute),
+                ("commit", self.max_tokens_commit),
+            )
+            if limit is not None
+        }
+        if not set_limits:
+            return prompts
+        for kind, limit in set_limits.items():
+            _check_at_least_one(f"max_tokens_{kind}", limit)
+        if not is_dataclass(prompts) or isinstance(prompts, type):
+            raise ValueError(
+                f"max_tokens_{min(set_limits)} is set, but the prompts {prompts.name!r} keep their "
+                "own limits: set their max_tokens instead"
+            )
+        limits: TokenLimits = replace(prompts.max_tokens, **set_limits)
+        return replace(prompts, max_tokens=limits)
+
+    def _chosen_prompts(self) -> PromptSet:
         if self.prompts is not None:
             return _PROMPT_SETS[self.prompts] if isinstance(self.prompts, str) else self.prompts
         team = self.team()
@@ -365,8 +425,14 @@ class EnvConfig:
         return suited.pop() if len(suited) == 1 else DEFAULT_MODEL
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-serialisable data; objects are given by their names."""
-        return {item.name: _json_value(getattr(self, item.name)) for item in fields(self)}
+        """The settings as JSON-serialisable data; objects are given by their names.
+
+        The values of ``extra_headers`` are masked.
+        """
+        data = {item.name: _json_value(getattr(self, item.name)) for item in fields(self)}
+        if self.extra_headers is not None:
+            data["extra_headers"] = dict.fromkeys(self.extra_headers, MASK)
+        return data
 
 
 def _check_at_least_one(name: str, value: object) -> None:

@@ -5,6 +5,7 @@ A fault answers one request in its own way, and returns True if the connection c
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import struct
@@ -189,8 +190,48 @@ def _overflow(exchange: Exchange) -> bool:
     return exchange.error(400, exchange.dialect.overflow, "invalid_request_error")
 
 
+def _negative_chunk(exchange: Exchange) -> bool:
+    """Announce a chunk of -5 bytes."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n"
+    exchange.connection.sendall(head)
+    return False
+
+
+def _gzip_bomb(exchange: Exchange) -> bool:
+    """Send a few kilobytes that unpack to many megabytes."""
+    data = gzip.compress(bytes(64 * 2**20), compresslevel=9)
+    return exchange.send(200, data, {"Content-Encoding": "gzip"})
+
+
+def _packed_oddly(exchange: Exchange) -> bool:
+    return exchange.send(200, exchange.good(), {"Content-Encoding": "zstd"})
+
+
+def _many_choices(body: dict[str, Any], exchange: Exchange) -> None:
+    body["choices"] = [{}] * 200_000
+
+
+def _count(value: Any) -> Misdeed:
+    """Return a fault whose answer reports this number of written tokens."""
+    return _with(lambda body, exchange: body["usage"].update(completion_tokens=value))
+
+
+def _refusal(body: dict[str, Any], exchange: Exchange) -> None:
+    for choice in body["choices"]:
+        choice["message"].update(content=None, refusal="I cannot help with that.")
+
+
+def _rude_400(exchange: Exchange) -> bool:
+    words = "\x1b[2J\x9b half a \ud83d pair " + "x" * 100_000
+    return exchange.error(400, words, "invalid_request_error")
+
+
 RETRIED: Mapping[str, Misdeed] = MappingProxyType(
     {
+        "negative_chunk": _negative_chunk,
+        "gzip_bomb": _gzip_bomb,
+        "packed_oddly": _packed_oddly,
+        "many_choices": _with(_many_choices),
         "429": partial(_limited, lambda wait: {}),
         "429_seconds": partial(_limited, lambda wait: {"Retry-After": f"{wait:g}"}),
         "429_ms": partial(_limited, lambda wait: {"retry-after-ms": f"{wait * 1000:g}"}),
@@ -241,6 +282,8 @@ REFUSED: Mapping[str, Misdeed] = MappingProxyType(
         "400": _status(400, "this request is not to my liking", "invalid_request_error"),
         "422": _status(422, "a field is not known", "invalid_request_error"),
         "overflow": _overflow,
+        "rude_400": _rude_400,
+        "refusal": _with(_refusal),
         "content_filter": _finish("content_filter"),
     }
 )
@@ -248,6 +291,14 @@ REFUSED: Mapping[str, Misdeed] = MappingProxyType(
 
 QUIRKS: Mapping[str, Misdeed] = MappingProxyType(
     {
+        "huge_count": _count(10**400),
+        "negative_count": _count(-3),
+        "nan_count": _count(float("nan")),
+        "true_count": _count(True),
+        "cut_prompt": _with(lambda body, exchange: body["usage"].update(prompt_tokens=256)),
+        "gzip": lambda exchange: exchange.send(
+            200, gzip.compress(json.dumps(exchange.good()).encode()), {"Content-Encoding": "gzip"}
+        ),
         "eos": _finish("eos"),
         "no_finish_reason": _finish(None),
         "length": _finish("length"),

@@ -130,7 +130,7 @@ class MisbehavingServer:
     @property
     def chats(self) -> list[Seen]:
         """Chat requests among ``seen``."""
-        return [seen for seen in self.seen if seen.path.endswith("/chat/completions")]
+        return [seen for seen in self.seen if is_chat(seen.path)]
 
     @property
     def open_connections(self) -> int:
@@ -202,7 +202,7 @@ class MisbehavingServer:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = None
-        chat = method == "POST" and path == "/v1/chat/completions"
+        chat = method == "POST" and is_chat(path)
         with self._lock:
             self.in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
@@ -311,6 +311,11 @@ class MisbehavingServer:
             max_tokens=int(limits[0]) if limits else 4096,
             seed=int(config.get("seed", 0)) + index if dialect.seed else 0,
         )
+
+
+def is_chat(path: str) -> bool:
+    """Return True if a path, without its parameters, is that of chat requests."""
+    return path.partition("?")[0] == "/v1/chat/completions"
 
 
 def echo(ask: Ask) -> str:

@@ -98,12 +98,14 @@ def _as_typed(value: Any, hint: Any) -> Any:
     for option in get_args(hint):
         if get_origin(option) is Mapping:
             _, item = get_args(option)
-            return {name: _number_or_numbers(each, item) for name, each in value.items()}
+            return {name: _entry(each, item) for name, each in value.items()}
     return value
 
 
-def _number_or_numbers(value: Any, hint: Any) -> float | list[float]:
-    """Convert a weight of ``reward_weights``, or the two prices of a model in ``prices``."""
-    if hint is float:
-        return float(convert(value, float))
+def _entry(value: Any, hint: Any) -> Any:
+    """Convert a weight of ``reward_weights``, a header, a field, or the two prices of a model."""
+    if hint is Any:
+        return value
+    if hint in (float, str):
+        return convert(value, hint)
     return list(convert(value, tuple[float, ...]))

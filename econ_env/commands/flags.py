@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -64,6 +65,46 @@ def read_price(text: str) -> tuple[str, Sequence[float]]:
     return name, pair
 
 
+def read_pair(text: str) -> tuple[str, str]:
+    """Parse a header or a parameter as typed, ``NAME=VALUE``; ``UsageError`` if it is not one."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        # Not the text itself: it may be a secret.
+        raise UsageError(
+            "--extra-headers and --query-parameters take names with values, NAME=VALUE, such as "
+            "api-version=2024-10-21"
+        )
+    return name, value
+
+
+def read_fields(texts: Sequence[str]) -> Mapping[str, Any]:
+    """Parse fields of a request as typed, one JSON object; ``UsageError`` if it is none."""
+    try:
+        fields_ = json.loads(texts[0]) if len(texts) == 1 else None
+    except (ValueError, RecursionError):
+        fields_ = None
+    if not isinstance(fields_, dict):
+        raise UsageError(
+            "--extra-body takes one JSON object in quotes, such as "
+            '\'{"chat_template_kwargs": {"enable_thinking": false}}\''
+        )
+    return fields_
+
+
+_PAIRS = PrimitiveConstructorSpec[Mapping[str, str]](
+    nargs="*",
+    metavar="NAME=VALUE",
+    instance_from_str=lambda texts: dict(map(read_pair, texts)),
+    is_instance=lambda value: isinstance(value, Mapping),
+    str_from_instance=lambda pairs: [f"{name}={value}" for name, value in pairs.items()],
+)
+_FIELDS = PrimitiveConstructorSpec[Mapping[str, Any]](
+    nargs=1,
+    metavar="JSON",
+    instance_from_str=read_fields,
+    is_instance=lambda value: isinstance(value, Mapping),
+    str_from_instance=lambda fields_: [json.dumps(dict(fields_))],
+)
 _WEIGHTS = PrimitiveConstructorSpec[Mapping[str, float]](
     nargs="*",
     metavar="NAME=WEIGHT",
@@ -97,6 +138,20 @@ class EnvFlags(EnvConfig):
     reward_weights: Annotated[
         Annotated[Mapping[str, float], _WEIGHTS] | None,
         tyro.conf.arg(metavar="NAME=WEIGHT ..."),
+    ]
+    extra_body: Annotated[
+        Annotated[Mapping[str, Any], _FIELDS] | None, tyro.conf.arg(metavar="JSON")
+    ]
+    extra_headers: Annotated[
+        Annotated[Mapping[str, str], _PAIRS] | None,
+        tyro.conf.arg(metavar="NAME=VALUE ...", aliases=["--extra-header"]),
+    ]
+    query_parameters: Annotated[
+        Annotated[Mapping[str, str], _PAIRS] | None,
+        tyro.conf.arg(metavar="NAME=VALUE ...", aliases=["--query"]),
+    ]
+    omit_fields: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="NAME ...", aliases=["--omit-field"])
     ]
     embedder: str | None
     data_path: Path | None

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from econ_env.commands.cut_thoughts import lines_about_cut_thoughts
 from econ_env.commands.statistics import wilson_interval
 from econ_env.game.coordinator_tree import majority
 from econ_env.game.transcript import RoundRecord, Transcript
@@ -46,6 +47,8 @@ class Summary:
     """Strategies that gave an answer away and were cut."""
     prompt_tokens: int
     completion_tokens: int
+    cut_thoughts: tuple[str, ...] = ()
+    """Lines about texts that ended inside a thought; none if there are no such texts."""
 
     @property
     def tokens_per_question(self) -> float:
@@ -74,6 +77,7 @@ class Summary:
             f"commitments asked    {asked}, {rate}; {self._without_a_call()}",
             f"novel values         {self.novel} replaced by the majority",
             f"leaking strategies   {self.leaks} cut",
+            *self.cut_thoughts,
         ]
         return "\n".join(lines)
 
@@ -131,6 +135,7 @@ def summarise(transcripts: Sequence[Transcript]) -> Summary:
         leaks=sum(t.leaks for t in finished),
         prompt_tokens=sum(t.usage.prompt_tokens for t in transcripts),
         completion_tokens=sum(t.usage.completion_tokens for t in transcripts),
+        cut_thoughts=tuple(lines_about_cut_thoughts(transcripts)),
     )
 
 

@@ -22,7 +22,7 @@ from typing import Literal, get_args
 
 from econ_env.game.coordinator_tree import build_tree, same
 from econ_env.game.prompt_fitting import ModelLimits
-from econ_env.game.prompts import MAX_STRATEGY_TOKENS, PromptSet
+from econ_env.game.prompts import PromptSet
 from econ_env.game.transcript import ClosedBy
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 
@@ -96,10 +96,10 @@ class GameConfig:
             )
         if missing := {*self.executor_models, self.coordinator_model} - self.limits.keys():
             raise ValueError(f"limits must have an entry for: {', '.join(sorted(missing))}")
-        if not 1 <= self.prompts.max_tokens.strategy <= MAX_STRATEGY_TOKENS:
+        if self.prompts.max_tokens.strategy < 1:
             raise ValueError(
-                f"a strategy has 1 to {MAX_STRATEGY_TOKENS} tokens; the prompt set "
-                f"{self.prompts.name!r} asks for {self.prompts.max_tokens.strategy}"
+                f"a strategy has at least 1 token; the prompt set {self.prompts.name!r} asks for "
+                f"{self.prompts.max_tokens.strategy}"
             )
         if not 0 <= self.coordinator_temperature < math.inf:
             raise ValueError(

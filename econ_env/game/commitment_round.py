@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from econ_env.game.closing_rules import GameConfig
 from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands, strict_majority
 from econ_env.game.parsing import Commitment, guard_strategy, parse_commitment, whole_steps
+from econ_env.game.prompts import MAX_STRATEGY_TOKENS, SHOWN_STRATEGY_CHARACTERS
 from econ_env.game.requests import RequestWriter
 from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
 from econ_env.grading.extraction import worked_steps
@@ -170,7 +171,11 @@ def read_strategy(
     """The strategy of ``agent``, cut before a leaked answer or an unfinished step."""
     text = encodable(completion.text)
     strategy, leaked = guard_strategy(text)
-    if completion.finish_reason == "length" and config.prompts.plans_in_sentences:
+    cut = completion.finish_reason == "length"
+    if request.max_tokens > MAX_STRATEGY_TOKENS and len(strategy) > SHOWN_STRATEGY_CHARACTERS:
+        # The tokens were for a thought, not for a longer strategy.
+        strategy, cut = strategy[:SHOWN_STRATEGY_CHARACTERS], True
+    if cut and config.prompts.plans_in_sentences:
         strategy = whole_steps(strategy)
     return StrategyRecord(
         agent=agent,

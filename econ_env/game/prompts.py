@@ -31,7 +31,12 @@ from typing import Protocol
 from econ_env.llm.types import Message, Role
 
 MAX_STRATEGY_TOKENS = 50
-"""Hard limit on a strategy's length in tokens (paper, section 3.1)."""
+"""Hard limit on a strategy's length in tokens (paper, section 3.1). A request may allow more, for a
+thought that comes before the strategy."""
+
+SHOWN_STRATEGY_CHARACTERS = 300
+"""Length to which a strategy is cut if its request allowed more than :data:`MAX_STRATEGY_TOKENS`:
+as many tokens of six characters."""
 
 MAX_VALUE_CHARACTERS = 200
 """Maximum length of a commitment's value in a prompt; a longer one is cut."""
@@ -50,7 +55,7 @@ _TAG_LOOK_ALIKE = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenLimits:
-    """``max_tokens`` of the three kinds of calls."""
+    """``max_tokens`` of the three kinds of calls, thoughts included."""
 
     strategy: int
     execute: int
@@ -72,7 +77,7 @@ class PromptSet(Protocol):
 
     @property
     def max_tokens(self) -> TokenLimits:
-        """Maximum length of a completion by kind of call, in tokens; ``strategy`` at most 50."""
+        """Maximum length of a completion by kind of call, in tokens."""
 
     @property
     def plans_in_sentences(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from econ_env.llm.incremental import (
     Answers,
     Feed,
+    Spend,
     answers_of,
     completions_of,
     in_order,
@@ -51,6 +52,10 @@ class ForwardingModel:
     def generate_each(self, requests: Sequence[ChatRequest]) -> Answers:
         """Answer every request; yield each completion as soon as it arrives."""
         return completions_of(self._model, requests)
+
+    def generate_counted(self, requests: Sequence[ChatRequest], spend: Spend) -> Answers:
+        """Answer every request; ``spend`` is asked before an attempt that cost is repeated."""
+        return completions_of(self._model, requests, spend)
 
     @property
     def streams(self) -> bool:

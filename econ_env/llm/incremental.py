@@ -12,13 +12,18 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError
+from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError, Usage
 
 Answers: TypeAlias = Generator[tuple[int, Completion], None, None]
 """Completions with the positions of their requests, in order of arrival."""
 
 Feed: TypeAlias = Callable[[], Sequence[ChatRequest]]
 """Function that returns the new requests since its last call, possibly none."""
+
+Spend: TypeAlias = Callable[[int, Usage], bool]
+"""Function that is told, while a batch goes on, what attempts without an answer cost of the request
+at a position. It returns True if another attempt may be sent. The usage of the request's completion
+includes these attempts."""
 
 
 @runtime_checkable
@@ -30,6 +35,15 @@ class Incremental(Protocol):
 
         Closing the iterator early gives up the requests that are not answered yet.
         """
+        ...
+
+
+@runtime_checkable
+class Retrying(Protocol):
+    """A model that may send a request several times, and tells what the attempts cost."""
+
+    def generate_counted(self, requests: Sequence[ChatRequest], spend: Spend) -> Answers:
+        """Do the same as :meth:`Incremental.generate_each`, and ask ``spend`` before a retry."""
         ...
 
 
@@ -88,10 +102,13 @@ def answers_of(model: ChatModel, feed: Feed) -> Answers:
         count += len(requests)
 
 
-def completions_of(model: ChatModel, requests: Sequence[ChatRequest]) -> Answers:
+def completions_of(
+    model: ChatModel, requests: Sequence[ChatRequest], spend: Spend | None = None
+) -> Answers:
     """Yield the position and completion of each request, as early as ``model`` allows.
 
     An :class:`Incremental` model gives each when it is ready; any other model gives all at the end.
+    A :class:`Retrying` one asks ``spend`` before it repeats an attempt that cost tokens.
 
     Raises:
         ModelError: the model did not answer every request.
@@ -100,9 +117,14 @@ def completions_of(model: ChatModel, requests: Sequence[ChatRequest]) -> Answers
         # A model without requests need not be loaded.
         return
     count = 0
-    if isinstance(model, Incremental):
+    each: Answers | None = None
+    if spend is not None and isinstance(model, Retrying):
+        each = model.generate_counted(requests, spend)
+    elif isinstance(model, Incremental):
+        each = model.generate_each(requests)
+    if each is not None:
         # Closed together with this iterator, so that no request stays in flight.
-        with closing(model.generate_each(requests)) as answered:
+        with closing(each) as answered:
             for pair in answered:
                 count += 1
                 yield pair

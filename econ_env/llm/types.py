@@ -12,11 +12,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from econ_env.errors import EconError
+from econ_env.text import printable
 
 Role = Literal["strategy", "local_strategy", "execute", "local_commit", "commit"]
 """Purpose of a call. The two ``local_*`` roles exist only if executors form groups."""
 
 FinishReason = Literal["stop", "length", "error"]
+
+MAX_COUNT = 2**53
+"""Largest count of tokens or requests: every whole number up to it is exact as a float too."""
 
 TOKENS_PER_MESSAGE = 8
 """Assumed tokens that a chat template adds to a message, if not known: enough for markers of turns,
@@ -64,13 +68,27 @@ class ChatRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """Tokens and requests used. Two of them add up with ``+``."""
+    """Tokens and requests used. Two of them add up with ``+``.
+
+    Raises:
+        ValueError: a count is not in [0, :data:`MAX_COUNT`].
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     """Part of ``prompt_tokens`` that was not computed again (a shared prefix)."""
     requests: int = 0
+
+    def __post_init__(self) -> None:
+        for count in (
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.cached_tokens,
+            self.requests,
+        ):
+            if not 0 <= count <= MAX_COUNT:
+                raise ValueError(f"a usage has counts from 0 to 2**53, not {count!r}"[:120])
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -102,8 +120,8 @@ class Completion:
 
     @classmethod
     def failure(cls, error: str, usage: Usage | None = None) -> Completion:
-        """Return a completion for a failed request."""
-        return cls(text="", usage=usage or Usage(), finish_reason="error", error=error)
+        """Return a completion for a failed request; ``error`` is cleaned of control characters."""
+        return cls(text="", usage=usage or Usage(), finish_reason="error", error=printable(error))
 
 
 class ModelError(EconError):

@@ -117,6 +117,8 @@ def test_a_file_of_flags_is_read_and_flags_win(
     file.write_text(
         "methods: [cot, greedy]\nseeds: [4, 5]\nquestions: 9\nmax_requests: null\n"
         "top_p: 0.5\nprices: {simulated:0: [1, 2.5]}\npaper: math\n"
+        "extra_body: {reasoning: {enabled: false}}\nextra_headers: {X-Tenant: a-secret-value}\n"
+        "omit_fields: seed\n"
     )
     assert compare(tmp_path / "out", "--config", str(file), "--seeds", "7") == 0
     found = comparison(tmp_path / "out")
@@ -126,6 +128,10 @@ def test_a_file_of_flags_is_read_and_flags_win(
     settings = json.loads((tmp_path / "out" / "comparison_settings.json").read_text())["depends_on"]
     assert settings["top_p"] == 0.5
     assert settings["prices"] == {"simulated:0": [1, 2.5]}
+    assert settings["extra_body"] == {"reasoning": {"enabled": False}}
+    assert settings["omit_fields"] == ["seed"]
+    for written in (tmp_path / "out").iterdir():
+        assert "a-secret-value" not in written.read_text()
     assert "Beside the paper: MATH" in capsys.readouterr().out
 
 

@@ -54,6 +54,32 @@ def test_what_is_set_is_used() -> None:
     assert EnvConfig(prompts=DEFAULT).prompt_set() is DEFAULT
 
 
+def test_token_limits_replace_those_of_the_prompts() -> None:
+    config = EnvConfig(prompts="default", max_tokens_strategy=2048, max_tokens_commit=4096)
+    limits = config.prompt_set().max_tokens
+    assert (limits.strategy, limits.execute, limits.commit) == (2048, 1024, 4096)
+    assert config.prompt_set().name == "default"
+    assert DEFAULT.max_tokens.strategy == 50
+    with pytest.raises(ValueError, match="max_tokens_execute must be a whole number >= 1"):
+        EnvConfig(max_tokens_execute=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"omit_fields": "seed"}, "omit_fields must be a list"),
+        ({"extra_body": {"messages": []}}, "extra_body cannot set messages"),
+        ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set Authorization"),
+        ({"min_temperature": -1.0}, "min_temperature must be"),
+    ],
+)
+def test_settings_of_requests_are_checked_with_the_others(
+    settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        EnvConfig(**settings)
+
+
 def test_a_team_that_speaks_two_languages_must_be_told_which_to_use() -> None:
     mixed: dict[str, Any] = {"llm": ["bundled:0", "hf:some/model"], "n_agents": 2}
     with pytest.raises(ModelError, match="choose with prompts"):

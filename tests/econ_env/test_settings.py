@@ -229,6 +229,7 @@ OTHERS = {
     "QuestionOrder seed": "likewise",
     "ChatRequest top_p": "a request that leaves it out samples from all tokens",
     "Setting top_p": "what doctor asks with, to see the effect of the others",
+    "ServerProfile token_field": "the usual field of a kind of server, which the setting replaces",
     "ServerProfile seed": "a word of the same name: whether a server takes a seed",
     "SimulatedGame embedder": "the only one of which its payoffs are known",
     "solve() embedder": "likewise",
@@ -248,12 +249,20 @@ def declarations(path: Path) -> Iterator[tuple[str, str, ast.expr]]:
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ClassDef) and not is_env_config(node):
             for each in node.body:
-                if isinstance(each, ast.AnnAssign) and each.value is not None:
-                    yield node.name, ast.unparse(each.target), each.value
+                if isinstance(each, ast.AnnAssign) and (value := default_of(each)) is not None:
+                    yield node.name, ast.unparse(each.target), value
                 elif isinstance(each, ast.FunctionDef) and each.name == "__init__":
                     yield from ((node.name, *rest) for rest in parameters(each))
         elif isinstance(node, ast.FunctionDef) and node.name != "__init__":
             yield from ((f"{node.name}()", *rest) for rest in parameters(node))
+
+
+def default_of(field: ast.AnnAssign) -> ast.expr | None:
+    """The default of a field, also where ``field(default=...)`` gives it; None for a factory."""
+    value = field.value
+    if not isinstance(value, ast.Call) or ast.unparse(value.func) != "field":
+        return value
+    return next((word.value for word in value.keywords if word.arg == "default"), None)
 
 
 def parameters(function: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:

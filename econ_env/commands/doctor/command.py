@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import tyro
@@ -39,6 +39,16 @@ class Doctor:
         EnvFlags,
         only(
             "second_action",
+            "max_tokens_strategy",
+            "max_tokens_execute",
+            "max_tokens_commit",
+            "extra_body",
+            "extra_headers",
+            "query_parameters",
+            "omit_fields",
+            "token_field",
+            "min_temperature",
+            "prompts",
             "temperature_min",
             "temperature_max",
             "repetition_penalty_min",
@@ -49,16 +59,18 @@ class Doctor:
     def run(self) -> int:
         """Examine the models; the exit code is 0, 1 after a PROBLEM, or 130 after Ctrl-C."""
         try:
-            bounds = self.settings.bounds()
+            self.settings.bounds()
         except ValueError as error:
             raise UsageError(str(error)) from error
         worst = 0
         # A server without the parameter of --second-action is a finding, not a usage error.
         anything = ApiSettings(second_action="none")
         for name in resolve_models(self.llm, len(self.llm), api=anything).executors:
-            worst = max(
-                worst, self._examine(Examination(name, self.settings.second_action, bounds))
-            )
+            # No episode is played, so the data set only has to suit the model.
+            data = "simulated" if name.startswith("simulated:") else "arithmetic"
+            flags = replace(self.settings, llm=name, dataset=data, second_action="none")
+            examination = Examination(name, self.settings.second_action, flags.env_config())
+            worst = max(worst, self._examine(examination))
         return worst
 
     def _examine(self, examination: Examination) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from econ_env.commands.doctor.effects import Kind as EffectKind
 from econ_env.commands.doctor.endpoint import IN_FLIGHT, Answer, Endpoint
 from econ_env.commands.doctor.findings import Finding, shortened
+from econ_env.commands.doctor.refusals import advice_on
 from econ_env.commands.doctor.sampler import (
     MAX_TOKENS,
     PROMPTS,
@@ -20,6 +21,7 @@ from econ_env.commands.doctor.sampler import (
 )
 from econ_env.llm.api.address import Address
 from econ_env.llm.api.errors import Fault, Kind
+from econ_env.llm.api.settings import ApiSettings
 
 COLD, HOT = 0.1, 2.0
 PENALTIES: Mapping[str, tuple[Any, Any]] = {
@@ -43,6 +45,7 @@ class EndpointProbes:
     Args:
         address: of the model.
         endpoint: the connection.
+        settings: of the requests of a game.
         has_key: True if requests carry a key.
         report: called with the number of requests just answered.
     """
@@ -51,12 +54,14 @@ class EndpointProbes:
         self,
         address: Address,
         endpoint: Endpoint,
+        settings: ApiSettings,
         *,
         has_key: bool,
         report: Callable[[int], object],
     ) -> None:
         self._address = address
         self._endpoint = endpoint
+        self._token_field = settings.token_field or address.profile.token_field
         self._has_key = has_key
         self._report = report
         self.penalties: dict[str, Outcome] = {}
@@ -155,7 +160,12 @@ class EndpointProbes:
             end = "" if address.url.endswith("/v1") else f", {address.url}/v1 for example"
             advice = f"no chat endpoint at {address.url}: give the base URL{end}"
         elif fault.kind is Kind.REFUSED:
-            advice = "it refuses a plain chat request: does this server run a chat model?"
+            advice = (
+                advice_on(fault.words, self._plain(""))
+                or "it refuses a plain chat request: does this server run a chat model?"
+            )
+        if "version" in fault.words.lower():
+            advice = advice_on(fault.words, ()) or advice
         return Finding(topic=topic, state="PROBLEM", text=fault.words, advice=advice)
 
     # --- fields -------------------------------------------------------------------------------
@@ -225,7 +235,7 @@ class EndpointProbes:
         return {
             "model": self._address.model,
             "messages": [{"role": "user", "content": prompt}],
-            self._address.profile.token_field: MAX_TOKENS,
+            self._token_field: MAX_TOKENS,
         }
 
     def _chat(self, body: Mapping[str, Any]) -> Answer:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import json
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
+from econ_env.commands.doctor import game_probe
 from econ_env.commands.doctor.findings import Finding
+from econ_env.commands.doctor.game_probe import GameProbe
 from econ_env.commands.doctor.model_probes import REQUESTS, ModelProbes
 from econ_env.commands.doctor.sampler import MAX_TOKENS
+from econ_env.config import EnvConfig
 from econ_env.llm.api.address import Address, names_a_server, parse_address
+from econ_env.llm.api.body import request_body
 from econ_env.llm.api.client import ApiModel
 from econ_env.llm.api.errors import UnsupportedSetting
 from econ_env.llm.api.server_key import key_of
 from econ_env.llm.api.settings import ApiSettings, SecondAction
 from econ_env.llm.registry import shared_model
-from econ_env.llm.types import ModelError
-from econ_env.sampling_action import SamplingBounds
+from econ_env.llm.types import ChatModel, ChatRequest, ModelError
 
 PROMPT_TOKENS = 30
 """Approximate tokens of a prompt with its chat template."""
 SERVER_REQUESTS = 90
 """Approximate requests of the probes of a server's fields, beside those of its model."""
-SETTINGS = ApiSettings(request_budget_s=60, connect_timeout_s=10)
+REQUEST_BUDGET_S, CONNECT_TIMEOUT_S = 180.0, 10.0
+"""Limits of a request: long enough for a thought of thousands of tokens."""
 
 Report = Callable[[int], object]
 
@@ -33,18 +39,24 @@ class Examination:
     Args:
         name: a resolved name of a model.
         second_action: parameter that the second half of an action becomes on a server.
-        bounds: the sampling actions that agents may choose.
+        config: a game with this model: its prompts, limits, bounds and settings of requests.
 
     Raises:
         ModelError: the name is wrong, or a key is missing.
     """
 
-    def __init__(self, name: str, second_action: SecondAction, bounds: SamplingBounds) -> None:
+    def __init__(self, name: str, second_action: SecondAction, config: EnvConfig) -> None:
         self.name = name
-        self._bounds = bounds
-        self._settings = replace(SETTINGS, second_action=second_action)
+        self._bounds = config.bounds()
+        self._prompts = config.prompt_set()
+        self._settings = replace(
+            config.api_settings(),
+            second_action=second_action,
+            request_budget_s=REQUEST_BUDGET_S,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
+        )
         self._served = names_a_server(name)
-        self.requests = REQUESTS
+        self.requests = REQUESTS + game_probe.REQUESTS
         """Approximate number of requests, if every result is clear at once."""
         if name.startswith("simulated:"):
             self.requests = 0
@@ -61,16 +73,31 @@ class Examination:
         if self._served:
             yield from self._served_model(report)
         elif self.requests:
-            probes = ModelProbes(
-                shared_model(self.name),
-                bounds=self._bounds,
-                second_action=True,
-                report=report,
-            )
+            model = shared_model(self.name)
+            probes = ModelProbes(model, bounds=self._bounds, second_action=True, report=report)
             yield from probes.run()
+            if not probes.refused:
+                yield from self._game_probe(model, report).run()
         else:
             text = "answers in this process by formulas; there is nothing to measure"
             yield Finding(topic="simulated", state="ok", text=text)
+
+    def _game_probe(
+        self,
+        model: ChatModel,
+        report: Report,
+        *,
+        sent: Collection[str] = (),
+        remake: Callable[[Mapping[str, Any]], ChatModel] | None = None,
+    ) -> GameProbe:
+        return GameProbe(
+            model,
+            self._prompts,
+            temperature=self._bounds.temperature_min,
+            sent=sent,
+            remake=remake,
+            report=report,
+        )
 
     def _served_model(self, report: Report) -> Generator[Finding, None, None]:
         # Imported here, because they load the HTTP library.
@@ -87,9 +114,12 @@ class Examination:
             settings = replace(settings, second_action="none")
             model = ApiModel(self.name, settings)
         key = key_of(address)
-        endpoint = Endpoint(address.url, key)
+        endpoint = Endpoint(address.url, key, settings)
+        sent = fields_sent(address, settings)
         with closing(model), closing(endpoint):
-            server = EndpointProbes(address, endpoint, has_key=key is not None, report=report)
+            server = EndpointProbes(
+                address, endpoint, settings, has_key=key is not None, report=report
+            )
             for finding in server.connect():
                 yield finding
                 if finding.state == "PROBLEM":
@@ -97,15 +127,33 @@ class Examination:
             if refusal is not None:
                 yield refusal
             acts = settings.second_action != "none"
-            probes = ModelProbes(model, bounds=self._bounds, second_action=acts, report=report)
+            probes = ModelProbes(
+                model, bounds=self._bounds, second_action=acts, sent=sent, report=report
+            )
+
+            def remade(extra: Mapping[str, Any]) -> ApiModel:
+                body = {**settings.extra_body, **extra}
+                return ApiModel(self.name, replace(settings, extra_body=body))
+
             try:
                 yield from probes.run()
+                if not probes.refused:
+                    yield from self._game_probe(model, report, sent=sent, remake=remade).run()
             except ModelError as error:
                 yield Finding(topic="model", state="PROBLEM", text=str(error))
                 return
             yield from server.fields()
             if refusal is not None or probes.refused or probes.penalty_works is False:
                 yield _what_to_set(address, server.penalties, self._settings.second_action)
+
+
+def fields_sent(address: Address, settings: ApiSettings) -> frozenset[str]:
+    """Return the names of the fields of a request to this server."""
+    request = ChatRequest(
+        messages=(), temperature=0.0, max_tokens=1, seed=0, model=address.name, role="execute"
+    )
+    body = request_body(request, model="", profile=address.profile, settings=settings)
+    return frozenset(json.loads(body))
 
 
 def _what_to_set(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from econ_env.text import printable
+
 State: TypeAlias = Literal["ok", "note", "PROBLEM"]
 """ok: as the game needs it. note: good to know, the game can be played. PROBLEM: the game cannot be
 played, or not as expected."""
@@ -23,8 +25,8 @@ class Finding:
     """Advice on settings or actions; empty if there is none."""
 
     def __str__(self) -> str:
-        line = f"  {self.state:<8} {self.topic:<15} {self.text}"
-        return f"{line}\n{'':27}→ {self.advice}" if self.advice else line
+        line = f"  {self.state:<8} {self.topic:<15} {printable(self.text)}"
+        return f"{line}\n{'':27}→ {printable(self.advice)}" if self.advice else line
 
 
 def ok(topic: str, text: str) -> Finding:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from econ_env.commands.doctor.effects import Effect
 from econ_env.commands.doctor.findings import Finding, not_measured, ok
+from econ_env.commands.doctor.refusals import advice_on
 from econ_env.commands.doctor.sampler import (
     MAX_TOKENS,
     PROMPTS,
@@ -51,6 +52,7 @@ class ModelProbes:
         model: the model to examine.
         bounds: the box of actions that agents choose from.
         second_action: True if a second half of the action is sent at all.
+        sent: names of the fields of a request to a server; empty for a model in this process.
         report: called with the number of requests just answered.
     """
 
@@ -60,11 +62,13 @@ class ModelProbes:
         *,
         bounds: SamplingBounds,
         second_action: bool,
+        sent: Collection[str] = (),
         report: Callable[[int], object],
     ) -> None:
         self._model = model
         self._bounds = bounds
         self._second_action = second_action
+        self._sent = sent
         self._report = report
         self._sampler: Sampler[Setting] = Sampler(self._ask)
         self.varies = True
@@ -103,7 +107,8 @@ class ModelProbes:
         self.refused = all(completion.error is not None for completion in completions)
         if self.refused:
             text = f"every request fails: {completions[0].error}"
-            yield Finding(topic="requests", state="PROBLEM", text=text)
+            advice = advice_on(str(completions[0].error), self._sent)
+            yield Finding(topic="requests", state="PROBLEM", text=text, advice=advice)
             return
         for corner, completion in zip(corners, completions, strict=True):
             if completion.error is not None:

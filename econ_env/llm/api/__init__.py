@@ -9,12 +9,13 @@ from econ_env.llm.api.errors import (
     AccountExhausted,
     ApiError,
     KeyProblem,
+    ServerBroken,
     UnknownModel,
     UnsupportedSetting,
     WrongAddress,
 )
 from econ_env.llm.api.profiles import PROFILES, ServerProfile
-from econ_env.llm.api.settings import ApiSettings, SecondAction
+from econ_env.llm.api.settings import ApiSettings, SecondAction, TokenField
 
 __all__ = [
     "PROFILES",
@@ -24,7 +25,9 @@ __all__ = [
     "ApiSettings",
     "KeyProblem",
     "SecondAction",
+    "ServerBroken",
     "ServerProfile",
+    "TokenField",
     "UnknownModel",
     "UnsupportedSetting",
     "WrongAddress",

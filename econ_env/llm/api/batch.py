@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from econ_env.llm.api.body import request_body
@@ -24,10 +24,19 @@ from econ_env.llm.api.errors import FAILED, RETRIED, Fault, Kind
 from econ_env.llm.api.grouping import group_requests, shared_usage
 from econ_env.llm.api.reply import Choice, Reply
 from econ_env.llm.api.waiting import backoff_s, jitter
+from econ_env.llm.incremental import Spend
+from econ_env.llm.system_role import fold_system, has_system, refuses_system
 from econ_env.llm.types import ChatRequest, Completion, ModelError, Usage
 
 LOOK_S = 0.1
 """Seconds between two searches for overdue attempts."""
+HOPELESS = 5
+"""Attempts of one request after which a server that has only ever said "500" is given up."""
+LONG_PROMPT = 1_000
+"""Characters from which a prompt is long enough to see that the server has cut it."""
+CUT_PROMPT = 7
+"""Characters per token, as the server counts them, above which it has cut a long prompt: texts have
+less than five, in most languages three or fewer."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -41,6 +50,12 @@ class _Job:
     body: bytes
     left_s: float
     """Seconds that are left of ``request_budget_s``."""
+    folded: bool
+    """True if ``body`` has the system text in the user's message."""
+    refused_system: bool = False
+    """True if the server has refused the system message, by its words or by a 400."""
+    counted: Usage = field(default_factory=Usage)
+    """Part of ``spent`` that ``spend`` has been told."""
     spent: Usage = field(default_factory=Usage)
     """Usage of the attempts that brought no answer."""
     attempts: int = 0
@@ -55,11 +70,26 @@ class _Outcome:
     took_s: float
 
 
+OVER_BUDGET = "an attempt brought no answer but cost tokens, and the budget allows no other"
+
+
+def _difference(more: Usage, less: Usage) -> Usage:
+    return Usage(
+        prompt_tokens=more.prompt_tokens - less.prompt_tokens,
+        completion_tokens=more.completion_tokens - less.completion_tokens,
+        cached_tokens=more.cached_tokens - less.cached_tokens,
+        requests=more.requests - less.requests,
+    )
+
+
 class RequestBatch:
     """The requests of one call of ``generate``, with their progress."""
 
-    def __init__(self, engine: Engine, requests: Sequence[ChatRequest]) -> None:
+    def __init__(
+        self, engine: Engine, requests: Sequence[ChatRequest], spend: Spend | None = None
+    ) -> None:
         self._engine = engine
+        self._spend = spend
         self._settings = engine.settings
         self._requests = requests
         self._unanswered = len(requests)
@@ -121,20 +151,39 @@ class RequestBatch:
 
     def _start(self, indices: tuple[int, ...], left_s: float, spent: Usage = Usage()) -> None:  # noqa: B008
         request = self._requests[indices[0]]
-        address = self._engine.address
+        folded = self._engine.takes_system is False
         try:
-            body = request_body(
-                request,
-                model=address.model,
-                profile=address.profile,
-                settings=self._settings,
-                choices=len(indices),
-            )
+            body = self._body(request, len(indices), folded=folded)
         except ValueError as error:
             for index in indices:
-                self._finish(index, Completion.failure(f"{address.name}: {error}"))
+                name = self._engine.address.name
+                self._finish(index, Completion.failure(f"{name}: {error}", spent))
             return
-        self._submit(_Job(indices=indices, request=request, body=body, left_s=left_s, spent=spent))
+        job = _Job(
+            indices=indices,
+            request=request,
+            body=body,
+            left_s=left_s,
+            folded=folded,
+            spent=spent,
+            counted=spent,
+        )
+        if left_s > 0:
+            self._submit(job)
+        else:
+            self._fail(job, f"no answer within {self._settings.request_budget_s:g} s")
+
+    def _body(self, request: ChatRequest, choices: int, *, folded: bool) -> bytes:
+        address = self._engine.address
+        if folded:
+            request = replace(request, messages=tuple(fold_system(request.messages)))
+        return request_body(
+            request,
+            model=address.model,
+            profile=address.profile,
+            settings=self._settings,
+            choices=choices,
+        )
 
     def _submit(self, job: _Job) -> None:
         future = self._engine.pool.submit(self._attempt, job)
@@ -157,7 +206,13 @@ class RequestBatch:
         try:
             if self._given_up.is_set():
                 return None
-            result = self._engine.attempt(job.body, len(job.indices), flight, job.left_s)
+            result = self._engine.attempt(
+                job.body,
+                choices=len(job.indices),
+                max_tokens=job.request.max_tokens,
+                flight=flight,
+                limit_s=job.left_s,
+            )
             answered = isinstance(result, Reply)
             throttled = isinstance(result, Fault) and result.kind is Kind.THROTTLED
             return _Outcome(result=result, took_s=time.monotonic() - start_s)
@@ -195,13 +250,21 @@ class RequestBatch:
         job.left_s -= outcome.took_s
         job.spent += Usage(requests=1)
         result = outcome.result
+        engine = self._engine
         if isinstance(result, Reply):
-            self._engine.reached = True
+            engine.reached, engine.only_errors = True, False
+            if has_system(job.request.messages):
+                engine.learn_system(folded=job.folded, sure=job.refused_system)
             self._take_reply(job, result)
             return
+        if result.usage is not None:
+            job.spent += result.usage
         if result.kind is not Kind.UNREACHABLE:
-            self._engine.reached = True
-        if result.kind in RETRIED:
+            engine.reached = True
+            engine.only_errors = engine.only_errors and result.status == 500
+        if self._may_refuse_system(job, result):
+            self._without_system(job, result)
+        elif result.kind in RETRIED:
             self._again(job, result)
         elif result.kind is Kind.REFUSED and len(job.indices) > 1:
             # Perhaps the server refuses the number of answers.
@@ -212,13 +275,55 @@ class RequestBatch:
         else:
             raise self._engine.error(result)
 
-    def _take_reply(self, job: _Job, reply: Reply) -> None:
+    def _may_refuse_system(self, job: _Job, fault: Fault) -> bool:
+        """Return True if the system message may be the reason for a fault, and can be left out."""
+        if job.folded or self._engine.takes_system or not has_system(job.request.messages):
+            return False
+        if fault.status not in (400, 422, 500) or fault.kind is Kind.TOO_LONG:
+            return False
+        if refuses_system(fault.words) or self._engine.takes_system is False:
+            return True
+        if fault.kind is Kind.REFUSED:
+            return len(job.indices) == 1
+        # A breakdown may pass: the same request is sent once more before.
+        return fault.status == 500 and job.attempts > 1
+
+    def _without_system(self, job: _Job, fault: Fault) -> None:
+        """Send a job again with the system text in the user's message."""
+        job.folded = True
+        job.refused_system = fault.kind is Kind.REFUSED or refuses_system(fault.words)
+        job.body = self._body(job.request, len(job.indices), folded=True)
+        self._again(job, replace(fault, kind=Kind.UNAVAILABLE))
+
+    def _warn(self, job: _Job, reply: Reply) -> None:
+        """Log, once each, what a person should know about this server."""
         if reply.usage is None:
             self._engine.tell(
                 logging.WARNING,
                 "usage",
                 "the server counts no tokens, so they are estimated from the length of the texts",
             )
+        else:
+            sent = sum(len(message.content) for message in job.request.messages)
+            counted = reply.usage.prompt_tokens
+            if sent >= LONG_PROMPT and sent > CUT_PROMPT * max(counted, 1):
+                self._engine.tell(
+                    logging.WARNING,
+                    "cut prompt",
+                    f"the server counts {counted} tokens in a prompt of {sent} characters: it has "
+                    "probably cut the prompt. Raise its context length",
+                )
+        if any(isinstance(choice, Choice) and choice.cut_thought for choice in reply.choices):
+            self._engine.tell(
+                logging.WARNING,
+                "thought",
+                f"a reply reached its limit of {job.request.max_tokens} tokens inside a thought, "
+                "so there is nothing to read in it: `econ-env doctor` says how to switch thinking "
+                "off, or how many tokens to allow",
+            )
+
+    def _take_reply(self, job: _Job, reply: Reply) -> None:
+        self._warn(job, reply)
         shares = list(shared_usage(reply, [message.content for message in job.request.messages]))
         shares[0] += job.spent
         if len(job.indices) == 1 and isinstance(reply.choices[0], Fault):
@@ -236,6 +341,8 @@ class RequestBatch:
                     index,
                     Completion(text=choice.text, usage=share, finish_reason=choice.finish_reason),
                 )
+            elif choice.kind in FAILED:
+                self._finish(index, self._failure(f"{choice.kind.value} ({choice.words})", share))
             else:
                 missing.append(index)
                 owed.append(share)
@@ -251,7 +358,11 @@ class RequestBatch:
         """Ask again for single answers of a group; ``spent`` holds the usage of each so far."""
         for position, index in enumerate(indices):
             so_far = spent[position] if position < len(spent) else Usage()
-            self._start((index,), job.left_s, so_far)
+            counted = job.counted if index == job.indices[0] else Usage()
+            if self._affordable(index, _difference(so_far, counted)):
+                self._start((index,), job.left_s, so_far)
+            else:
+                self._finish(index, self._failure(OVER_BUDGET, so_far))
 
     def _again(self, job: _Job, fault: Fault) -> None:
         """Send a job again after a pause, if its budget allows it."""
@@ -281,6 +392,12 @@ class RequestBatch:
                 f"last: {fault.words}{asked}",
             )
             return
+        if fault.status == 500 and self._engine.only_errors and job.attempts >= HOPELESS:
+            raise self._engine.error(fault)
+        if not self._affordable(job.indices[0], _difference(job.spent, job.counted)):
+            self._fail(job, OVER_BUDGET)
+            return
+        job.counted = job.spent
         self._engine.retrying(job.attempts, fault, wait_s)
         job.left_s -= wait_s
         due_s = time.monotonic() + wait_s
@@ -289,7 +406,14 @@ class RequestBatch:
     def _fail(self, job: _Job, words: str) -> None:
         for position, index in enumerate(job.indices):
             usage = job.spent if position == 0 else Usage()
-            self._finish(index, Completion.failure(f"{self._engine.address.name}: {words}", usage))
+            self._finish(index, self._failure(words, usage))
+
+    def _failure(self, words: str, usage: Usage) -> Completion:
+        return Completion.failure(f"{self._engine.address.name}: {words}", usage)
+
+    def _affordable(self, index: int, usage: Usage) -> bool:
+        """Report the cost of attempts without an answer; return True if another may be sent."""
+        return self._spend is None or not usage.total_tokens or self._spend(index, usage)
 
     def _finish(self, index: int, completion: Completion) -> None:
         self._unanswered -= 1

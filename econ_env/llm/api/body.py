@@ -81,12 +81,13 @@ def request_body(
         "messages": [
             {"role": message.role, "content": message.content} for message in request.messages
         ],
-        profile.token_field: request.max_tokens,
+        settings.token_field or profile.token_field: request.max_tokens,
     }
+    temperature = max(request.temperature, settings.min_temperature)
     if profile.penalty == "generation_config":
-        body["generation_config"] = _generation_config(request, penalty)
+        body["generation_config"] = _generation_config(request, temperature, penalty)
     else:
-        body["temperature"] = request.temperature
+        body["temperature"] = temperature
         body["top_p"] = request.top_p
         if profile.penalty is not None:
             body[profile.penalty] = penalty
@@ -102,13 +103,16 @@ def request_body(
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif settings.json_mode and request.role in ("commit", "local_commit"):
         body["response_format"] = {"type": "json_object"}
+    body.update(settings.extra_body)
+    for name in settings.omit_fields:
+        body.pop(name, None)
     return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def _generation_config(request: ChatRequest, penalty: float) -> str:
+def _generation_config(request: ChatRequest, temperature: float, penalty: float) -> str:
     """Return the sampling parameters for ``transformers serve``, which adds no defaults."""
-    config: dict[str, Any] = {"do_sample": request.temperature > 0, "repetition_penalty": penalty}
-    if request.temperature > 0:
+    config: dict[str, Any] = {"do_sample": temperature > 0, "repetition_penalty": penalty}
+    if temperature > 0:
         # top_k=0 switches off a filter that is on by default, with k = 50.
-        config |= {"temperature": request.temperature, "top_p": request.top_p, "top_k": 0}
+        config |= {"temperature": temperature, "top_p": request.top_p, "top_k": 0}
     return json.dumps(config, allow_nan=False, separators=(",", ":"))

@@ -11,7 +11,7 @@ from econ_env.llm.api.address import Address, parse_address
 from econ_env.llm.api.body import check_supported
 from econ_env.llm.api.server_key import key_of
 from econ_env.llm.api.settings import ApiSettings
-from econ_env.llm.incremental import Answers, in_order
+from econ_env.llm.incremental import Answers, Spend, in_order
 from econ_env.llm.types import ChatRequest, Completion, ModelError
 
 if TYPE_CHECKING:
@@ -71,13 +71,20 @@ class ApiModel:
 
         Closing the iterator early ends all requests in flight.
         """
+        return self._generate(requests, None)
+
+    def generate_counted(self, requests: Sequence[ChatRequest], spend: Spend) -> Answers:
+        """Answer every request; ``spend`` is asked before an attempt that cost is repeated."""
+        return self._generate(requests, spend)
+
+    def _generate(self, requests: Sequence[ChatRequest], spend: Spend | None) -> Answers:
         from econ_env.llm.api.batch import RequestBatch
 
         if not requests:
             return
         with self._lock:
             engine = self._running()
-            batch = RequestBatch(engine, requests)
+            batch = RequestBatch(engine, requests, spend)
             self._batches.append(batch)
         try:
             yield from batch.run()

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 from econ_env.llm.api.address import Address
 from econ_env.llm.api.concurrency import AdaptiveLimit
@@ -17,12 +18,14 @@ from econ_env.llm.api.errors import (
     Fault,
     KeyProblem,
     Kind,
+    ServerBroken,
     UnknownModel,
     WrongAddress,
     fault_of_status,
+    shortened,
 )
-from econ_env.llm.api.reply import Reply, read_reply
-from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.reply import Reply, largest_body, read_reply
+from econ_env.llm.api.secret import Secret, Secrets
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.api.transport import Transport
 
@@ -43,28 +46,66 @@ class Engine:
         """Id of the process that owns the threads and connections."""
         self.reached = False
         """True if the server has ever accepted a connection."""
+        self.only_errors = True
+        """True as long as the server has said nothing but "500"."""
+        self.takes_system: bool | None = None
+        """True if the model takes system messages; None: not known yet."""
+        self._folded_answers = 0
         self.choices = profile.max_choices
         """Largest number of answers in one HTTP request."""
         self.limit = AdaptiveLimit(
             settings.max_concurrency, profile.initial_concurrency or settings.max_concurrency
         )
         self._secret = secret
-        self._transport = Transport(f"{address.url}/chat/completions", secret, settings)
+        sent = [word for value in settings.extra_headers.values() for word in value.split()]
+        self._scrubber = Secrets([*filter(None, [secret]), *map(Secret, sent)])
+        query = f"?{urlencode(settings.query_parameters)}" if settings.query_parameters else ""
+        url = f"{address.url}/chat/completions{query}"
+        self._transport = Transport(url, secret, settings, self._scrubber)
         self.pool = ThreadPoolExecutor(settings.max_concurrency, thread_name_prefix="econ-api")
         self._said: set[str] = set()
         self._lock = threading.Lock()
 
-    def attempt(self, body: bytes, choices: int, flight: Flight, limit_s: float) -> Reply | Fault:
-        """Send a body once; return the answers, or the fault that prevented them."""
-        answer = self._transport.post(body, flight, limit_s=limit_s)
-        if isinstance(answer, Fault):
-            return answer
-        if answer.status == 200:
-            return read_reply(answer.data, choices=choices, secret=self._secret)
-        text = answer.data.decode("utf-8", "replace")
-        if self._secret is not None:
-            text = self._secret.scrub_body(text)
-        return fault_of_status(answer.status, answer.headers, text, time.time())
+    def attempt(
+        self, body: bytes, *, choices: int, max_tokens: int, flight: Flight, limit_s: float
+    ) -> Reply | Fault:
+        """Send a body once; return the answers, or the fault that prevented them.
+
+        This is the boundary to the server: whatever it sends, no exception leaves this method.
+        """
+        largest = largest_body(max_tokens, choices)
+        try:
+            answer = self._transport.post(body, flight, limit_s=limit_s, largest=largest)
+            if isinstance(answer, Fault):
+                return answer
+            if answer.status == 200:
+                return read_reply(
+                    answer.data, choices=choices, max_tokens=max_tokens, secret=self._scrubber
+                )
+            text = self._scrubber.scrub_body(answer.data.decode("utf-8", "replace"))
+            return fault_of_status(answer.status, answer.headers, text, time.time())
+        except Exception as error:  # noqa: BLE001 - a fault of this request, not of the run
+            words = shortened(self._scrubber.scrub(f"{type(error).__name__}: {error}"))
+            return Fault(kind=Kind.UNUSABLE, words=f"the answer cannot be read ({words})")
+
+    def learn_system(self, *, folded: bool, sure: bool) -> None:
+        """Note the answer to a request with a system message.
+
+        Args:
+            folded: its text was put into the user's message, after a refusal.
+            sure: the refusal was no mere breakdown, which may have passed in the meantime.
+        """
+        if not folded:
+            self.takes_system = True
+            return
+        self._folded_answers += 1
+        if self.takes_system is None and (sure or self._folded_answers > 1):
+            self.takes_system = False
+            self.tell(
+                logging.WARNING,
+                "system",
+                "the model takes no system messages, so their text is put in front of the user's",
+            )
 
     def tell(self, level: int, topic: str, text: str) -> None:
         """Log a topic once."""
@@ -88,6 +129,11 @@ class Engine:
     def error(self, fault: Fault) -> ApiError:
         """Return the exception for a fault that affects all requests."""
         name, url, variable = self.address.name, self.address.url, self.address.profile.key_variable
+        if fault.status == 500:
+            return ServerBroken(
+                f"{name}: {url} has answered nothing but errors: its own log says why, and "
+                f"`econ-env doctor` what it accepts. It says: {fault.words}"
+            )
         if fault.kind is Kind.KEY:
             problem = (
                 f"needs a key: set the environment variable {variable}"

@@ -15,7 +15,8 @@ from enum import Enum
 from typing import Any
 
 from econ_env.llm.api.waiting import asked_wait_s
-from econ_env.llm.types import ModelError
+from econ_env.llm.types import ModelError, Usage
+from econ_env.text import printable
 
 MAX_WORDS = 500
 """Longest quotation from a server's message, in characters."""
@@ -45,6 +46,12 @@ class UnknownModel(ApiError):
 
 class WrongAddress(ApiError):
     """The URL has no chat endpoint, or cannot be reached."""
+
+
+class ServerBroken(ApiError):
+    """The server answers every request with an internal error (500)."""
+
+    exit_code = 1
 
 
 class Kind(Enum):
@@ -82,6 +89,10 @@ class Fault:
     """Description of the fault, in the server's own words if there are any; without keys."""
     wait_s: float | None = None
     """Seconds that the server asks to wait before the next attempt."""
+    status: int | None = None
+    """HTTP status of the answer; None: 200, or no answer."""
+    usage: Usage | None = None
+    """What the attempt cost, as far as the server reports it."""
 
 
 _OVERFLOW = re.compile(
@@ -116,6 +127,7 @@ def fault_of_status(status: int, headers: Mapping[str, str], text: str, now_s: f
         kind=_kind_of(status, f"{kind} {message}"),
         words=words,
         wait_s=asked_wait_s(headers, now_s),
+        status=status,
     )
 
 
@@ -167,6 +179,6 @@ def _words_of(body: Any) -> tuple[str, str]:
 
 
 def shortened(text: str) -> str:
-    """Return ``text`` on one line, cut to :data:`MAX_WORDS` characters."""
-    line = " ".join(text.split())
+    """Return ``text`` on one line, cut to :data:`MAX_WORDS` characters, safe to print and store."""
+    line = printable(" ".join(text[: 100 * MAX_WORDS].split()))
     return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 3] + "..."

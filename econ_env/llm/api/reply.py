@@ -9,18 +9,34 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from econ_env.llm.api.errors import Fault, Kind, error_in, shortened
-from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.secret import Scrubber
 from econ_env.llm.types import FinishReason, Usage
+from econ_env.text import encodable
 
 BYTES_PER_TOKEN = 3
 """Bytes of UTF-8 per token, to estimate tokens that a server does not count: less than in English
 prose (about four), about right for calculations."""
+
+CHARACTERS_PER_TOKEN = 32
+"""Most characters of an answer for each token asked for; the rest of a longer one is cut off. Few
+tokens are that long, so only the answers of servers that ignore ``max_tokens`` are cut."""
+SPARE_CHARACTERS = 2_048
+"""Characters of an answer that are never cut, however few tokens were asked for."""
+
+_BYTES_PER_TOKEN_SENT = 256
+_SPARE_BYTES = 2**20
+_MAX_BODY_BYTES = 64 * 2**20
+_MAX_CHOICES = 1_024
+"""Most answers in one body that are looked at."""
+_MAX_REPORTED = 2**31
+"""Counts of tokens from here on are no counts."""
 
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
 _BROKEN_OFF = frozenset({"abort", "error"})
 """Finish reasons of answers that the server broke off: their text is not an answer."""
 _WITHHELD = frozenset({"content_filter"})
 _THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.S)
+_OPEN_THOUGHT = re.compile(r"\s*<think>(?!.*</think>)", re.S)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +44,11 @@ class Choice:
     """One answer."""
 
     text: str
+    """The answer; a thought that the token limit cut off begins with ``<think>``, which stays
+    open."""
     finish_reason: FinishReason
+    cut_thought: bool = False
+    """True if the token limit was reached before the model had finished thinking."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,33 +63,46 @@ class Reply:
     """None: the server did not report it."""
 
 
-def read_reply(data: bytes, *, choices: int, secret: Secret | None) -> Reply | Fault:
+def largest_body(max_tokens: int, choices: int) -> int:
+    """Return the size, in bytes, from which the body of an answer is not read any further."""
+    return min(_SPARE_BYTES + _BYTES_PER_TOKEN_SENT * max_tokens * choices, _MAX_BODY_BYTES)
+
+
+def read_reply(
+    data: bytes, *, choices: int, max_tokens: int, secret: Scrubber | None
+) -> Reply | Fault:
     """Read the body of an answer with status 200.
 
     Args:
         data: the body.
         choices: number of answers asked for.
+        max_tokens: tokens asked for in each; much longer answers are cut.
         secret: the key, which is removed if the server repeats it.
     """
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
         return _unusable(f"the answer is not JSON: {_start(data, secret)}")
+    usage = _usage(body.get("usage")) if isinstance(body, dict) else None
     error = error_in(body)
     if error is not None:
-        return _unusable(f"the answer holds an error: {_scrubbed(error, secret)}")
+        return _unusable(f"the answer holds an error: {_scrubbed(error, secret)}", usage)
     found = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(found, list) or not found:
-        return _unusable(f"the answer has no choices: {_start(data, secret)}")
+        return _unusable(f"the answer has no choices: {_start(data, secret)}", usage)
+    if len(found) > _MAX_CHOICES:
+        return _unusable(f"the answer has {len(found)} choices instead of {choices}", usage)
+    longest = SPARE_CHARACTERS + CHARACTERS_PER_TOKEN * max_tokens
     by_index: dict[int, Choice | Fault] = {}
     for position, choice in enumerate(found):
         index = choice.get("index") if isinstance(choice, dict) else None
-        by_index.setdefault(index if _is_count(index) else position, _read(choice, secret))
+        read = _read(choice, longest, secret)
+        by_index.setdefault(index if _is_count(index) else position, read)
     missing = _unusable(f"the server sent {len(found)} of {choices} answers")
     return Reply(
         choices=tuple([by_index.get(index, missing) for index in range(choices)]),
         sent=len(found),
-        usage=_usage(body.get("usage")),
+        usage=usage,
     )
 
 
@@ -78,7 +111,7 @@ def estimated_tokens(texts: Sequence[str]) -> int:
     return sum([-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts])
 
 
-def _read(choice: Any, secret: Secret | None) -> Choice | Fault:
+def _read(choice: Any, longest: int, secret: Scrubber | None) -> Choice | Fault:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         return _unusable("a choice has no message")
@@ -88,19 +121,29 @@ def _read(choice: Any, secret: Secret | None) -> Choice | Fault:
         return _unusable(f"the server gave up in the middle (finish_reason {reason!r})")
     if reason in _WITHHELD:
         return Fault(kind=Kind.REFUSED, words=f"the answer was withheld (finish_reason {reason!r})")
-    text = _text(message)
+    cut = reason in _LENGTH
+    text = _text(message, cut=cut)
     if text is None:
+        refusal = message.get("refusal")
+        if isinstance(refusal, str) and refusal.strip():
+            words = f"the model declines to answer: {_scrubbed(refusal, secret)}"
+            return Fault(kind=Kind.REFUSED, words=shortened(words))
         return _unusable(f"the answer has no content (finish_reason {shortened(repr(reason))})")
     # JSON can contain lone surrogates, a file or a prompt cannot.
-    text = _scrubbed(text, secret).encode("utf-8", "replace").decode("utf-8")
-    return Choice(text=text, finish_reason="length" if reason in _LENGTH else "stop")
+    text = encodable(_scrubbed(text, secret))
+    return Choice(
+        text=text[:longest],
+        finish_reason="length" if cut or len(text) > longest else "stop",
+        cut_thought=cut and (not text.strip() or _OPEN_THOUGHT.match(text) is not None),
+    )
 
 
-def _text(message: Mapping[str, Any]) -> str | None:
+def _text(message: Mapping[str, Any], *, cut: bool) -> str | None:
     """Return the text of a message; None if it has none.
 
     Thoughts are removed if an answer follows them. Otherwise they are all that the model wrote,
-    and are returned as the text.
+    and are returned as the text. A thought that the token limit cut off (``cut``) is no answer: it
+    stays marked as a thought, and is "" if the server hides it.
     """
     content = message.get("content")
     if isinstance(content, list):
@@ -112,12 +155,14 @@ def _text(message: Mapping[str, Any]) -> str | None:
     for name in ("reasoning_content", "reasoning"):
         thoughts = message.get(name)
         if isinstance(thoughts, str) and thoughts.strip():
-            return thoughts
+            return f"<think>{thoughts}" if cut else thoughts
+    if content is None and cut:
+        return ""
     return content if isinstance(content, str) else None
 
 
 def _usage(said: Any) -> Usage | None:
-    """Return the token counts of the server; None if they are missing or not numbers."""
+    """Return the token counts of the server; None if they are missing or cannot be counts."""
     if not isinstance(said, dict):
         return None
     prompt, written = said.get("prompt_tokens"), said.get("completion_tokens")
@@ -133,18 +178,18 @@ def _usage(said: Any) -> Usage | None:
 
 
 def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_REPORTED
 
 
-def _unusable(words: str) -> Fault:
-    return Fault(kind=Kind.UNUSABLE, words=words)
+def _unusable(words: str, usage: Usage | None = None) -> Fault:
+    return Fault(kind=Kind.UNUSABLE, words=words, usage=usage)
 
 
-def _scrubbed(text: str, secret: Secret | None) -> str:
+def _scrubbed(text: str, secret: Scrubber | None) -> str:
     return text if secret is None else secret.scrub(text)
 
 
-def _start(data: bytes, secret: Secret | None) -> str:
+def _start(data: bytes, secret: Scrubber | None) -> str:
     """Return the beginning of a body, for an error."""
     text = shortened(_scrubbed(data.decode("utf-8", "replace"), secret))
     return repr(text[:200]) if text else "it is empty"

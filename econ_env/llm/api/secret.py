@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, Protocol
 from urllib.parse import quote
 
 MASK = "[key]"
@@ -13,6 +14,18 @@ MASK = "[key]"
 MIN_SECRET_LENGTH = 8
 """Shortest key that is removed from texts. Shorter ones are placeholders ("EMPTY", "none"), and
 removing them would spoil ordinary texts."""
+
+
+class Scrubber(Protocol):
+    """Something that removes secrets from texts."""
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without the secrets."""
+        ...
+
+    def scrub_body(self, text: str) -> str:
+        """Return a body without the secrets, even if its JSON spells characters as escapes."""
+        ...
 
 
 class Secret:
@@ -59,3 +72,22 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key is neither pickled nor copied: it is read from the environment")
+
+
+class Secrets:
+    """Several secrets, which are removed from texts together; ``repr`` shows none of them."""
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        self._secrets = tuple(secrets)
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without the secrets."""
+        for secret in self._secrets:
+            text = secret.scrub(text)
+        return text
+
+    def scrub_body(self, text: str) -> str:
+        """Return a body without the secrets, even if its JSON spells characters as escapes."""
+        for secret in self._secrets:
+            text = secret.scrub_body(text)
+        return text

@@ -30,11 +30,12 @@ from urllib3.exceptions import (
 
 from econ_env.llm.api.connections import AbortableAdapter, Flight, embark
 from econ_env.llm.api.errors import Fault, Kind, shortened
-from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.secret import Scrubber, Secret
 from econ_env.llm.api.settings import ApiSettings
+from econ_env.llm.api.unpacking import CannotUnpack, unpacked
 
-MAX_BODY_BYTES = 64 * 2**20
-"""Longest answer that is read, in bytes."""
+SHORTEST_TIMEOUT_S = 0.001
+"""Shortest time-out of a connection or a read, in seconds: libraries refuse 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,8 @@ class Answer:
     data: bytes
 
 
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
+"""Errors of a connection; any other one comes from what the server sent over it."""
 _NOT_CONNECTED = (NewConnectionError, ConnectTimeoutError, ProxyError)
 
 _NO_RETRIES = urllib3.Retry(0, read=False)
@@ -59,12 +62,15 @@ class Transport:
     Args:
         url: address for chat requests.
         secret: the key, if there is one.
-        settings: with the time-outs and the largest number of connections.
+        settings: with the time-outs, the largest number of connections and further headers.
+        scrubber: removes all secrets from descriptions of errors.
     """
 
-    def __init__(self, url: str, secret: Secret | None, settings: ApiSettings) -> None:
+    def __init__(
+        self, url: str, secret: Secret | None, settings: ApiSettings, scrubber: Scrubber
+    ) -> None:
         self._settings = settings
-        self._secret = secret
+        self._scrubber = scrubber
         self._adapter = AbortableAdapter(pool_connections=1, pool_maxsize=settings.max_concurrency)
         session = requests.Session()
         # A session would look up proxies and certificates in the environment for every request;
@@ -73,21 +79,28 @@ class Transport:
         found = session.merge_environment_settings(url, {}, True, None, None)
         self._proxies = found["proxies"]
         self._verify = found["verify"] or True
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        headers |= settings.extra_headers
         if secret is not None:
             headers["Authorization"] = f"Bearer {secret.reveal()}"
         self._headers = headers
         self._template = requests.Request("POST", url).prepare()
         session.close()
 
-    def post(self, body: bytes, flight: Flight, *, limit_s: float) -> Answer | Fault:
+    def post(self, body: bytes, flight: Flight, *, limit_s: float, largest: int) -> Answer | Fault:
         """Send one request and read its whole answer.
 
         Args:
             body: JSON.
             flight: handle to break the attempt off.
             limit_s: seconds that are left of the request's budget.
+            largest: longest answer that is read, in bytes.
         """
+        limit_s = max(limit_s, SHORTEST_TIMEOUT_S)
         connect_s = min(self._settings.connect_timeout_s, limit_s)
         read_s = min(self._settings.read_timeout_s, limit_s)
         embark(flight)
@@ -105,22 +118,19 @@ class Transport:
                 timeout=urllib3.Timeout(connect=connect_s, read=read_s),
             )
             try:
-                data = response.read(MAX_BODY_BYTES + 1, decode_content=True)
+                data = response.read(largest + 1, decode_content=False)
+                whole = len(data) <= largest
+                data = unpacked(data, response.headers.get("content-encoding"), largest)
             except BaseException:
                 response.close()
                 raise
-            if len(data) > MAX_BODY_BYTES:
+            if not whole or len(data) > largest:
                 response.close()
-                words = f"the answer has more than {MAX_BODY_BYTES} bytes"
+                words = f"the answer has more than {largest} bytes"
                 return Fault(kind=Kind.UNUSABLE, words=words)
             response.release_conn()
             return Answer(status=response.status, headers=response.headers, data=data)
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            HTTPException,
-            OSError,
-        ) as error:
+        except Exception as error:  # noqa: BLE001 - a server can cause any, and none may end a run
             fault = self._fault(error, flight)
         finally:
             flight.land()
@@ -156,18 +166,19 @@ class Transport:
             return Fault(kind=Kind.UNAVAILABLE, words="no whole answer came in time")
         chain = _chain(error)
         root = chain[-1]
-        words = f"{type(root).__name__}: {root}"
-        if self._secret is not None:
-            words = self._secret.scrub(words)
-        words = shortened(words)
+        words = shortened(self._scrubber.scrub(f"{type(root).__name__}: {root}"))
+        if isinstance(error, CannotUnpack):
+            return Fault(kind=Kind.UNUSABLE, words=shortened(self._scrubber.scrub(str(error))))
         if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
             return Fault(kind=Kind.CERTIFICATE, words=words)
         if isinstance(error, ReadTimeoutError):
             return Fault(kind=Kind.UNAVAILABLE, words="no answer came in time")
         if any(isinstance(link, _NOT_CONNECTED) for link in chain):
             return Fault(kind=Kind.UNREACHABLE, words=words)
+        if not isinstance(error, _BROKEN):
+            return Fault(kind=Kind.UNUSABLE, words=f"the answer breaks the protocol: {words}")
         if isinstance(error, ValueError):
-            # requests' errors about a URL are also ValueErrors.
+            # The errors of requests and urllib3 about a URL are also ValueErrors.
             return Fault(kind=Kind.ADDRESS, words=words)
         return Fault(kind=Kind.UNAVAILABLE, words=f"the connection broke: {words}")
 

@@ -6,8 +6,10 @@ requests of a batch are sent together as surely fit; the rest follows when the f
 shown how much is left. When not even one fits, :class:`BudgetExceeded` is raised; the answers
 received so far were already handed over (:mod:`econ_env.llm.incremental`), so a cache has them.
 
-The limits apply to what models report. A server may count tokens of its own template that no client
-can foresee, and a retry after a lost answer may cost money that is never reported.
+The limits apply to what models report, attempts without a usable answer included: these are counted
+as they happen, and repeated only if the budget has room for another. A model that reports more than
+was reserved can cross a limit with that one report; then nothing is sent any more, and what is in
+flight is broken off. Cost that is never reported (of an answer that got lost) cannot be counted.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from econ_env.llm.budget.prices import Price
 from econ_env.llm.forwarding import ForwardingModel
@@ -71,6 +73,9 @@ class Spending:
             cost_usd=self.cost_usd + other.cost_usd,
         )
 
+
+LONGEST_TOKEN = 16
+"""Characters of a completion that count as one token at least, whatever its model reports."""
 
 _ONE = Spending(requests=1)
 _NOTHING = Spending()
@@ -175,14 +180,34 @@ class Budget:
                 fitting += 1
             return books.reserve(costs[:fitting])
 
+    def spend(self, model: str, usage: Usage) -> bool:
+        """Count an attempt without an answer; return True if its reservation still fits."""
+        taken = self._cost(model, usage)
+        with self._changed:
+            self._books.usage += usage
+            self._books.spent += taken
+            return self._crossed(self._books.committed) is None
+
+    def check(self, model: str) -> None:
+        """Raise :class:`BudgetExceeded` if what models reported has crossed a limit."""
+        if self.unlimited:
+            return
+        with self._changed:
+            limit = self._crossed(self._books.spent)
+            if limit is not None:
+                raise BudgetExceeded(
+                    f"{limit}={getattr(self.limits, limit)} is crossed: {model!r} reports more "
+                    f"than it was asked for, so nothing more is sent. {self._so_far()}"
+                )
+
     def settle(self, ticket: int, model: str, usage: Usage, *, charged: Usage) -> None:
         """Replace the reservation of a request by its actual usage.
 
         Args:
             ticket: ticket of the request.
             model: name of the model.
-            usage: usage that the model reported.
-            charged: usage that counts against the limits.
+            usage: usage that the model reported, without attempts that :meth:`spend` has counted.
+            charged: usage that counts against the limits, likewise.
         """
         taken = self._cost(model, charged)
         with self._changed:
@@ -217,8 +242,6 @@ class Budget:
         return None
 
     def _exceeded(self, limit: str, model: str, cost: Spending) -> BudgetExceeded:
-        spent = self._books.spent
-        paid = f", ${spent.cost_usd:.6f}" if self._prices else ""
         most = {
             "max_requests": "",
             "max_total_tokens": f" may take up to {cost.tokens} tokens",
@@ -226,9 +249,16 @@ class Budget:
         }[limit]
         return BudgetExceeded(
             f"{limit}={getattr(self.limits, limit)} does not allow the next request, of "
-            f"{model!r}{most and ', which' + most}. Spent: {spent.requests} requests, "
-            f"{spent.tokens} tokens{paid}. To go on, run again with a higher limit; with "
-            "cache='read_write' requests that were answered are not sent again."
+            f"{model!r}{most and ', which' + most}. {self._so_far()}"
+        )
+
+    def _so_far(self) -> str:
+        spent = self._books.spent
+        paid = f", ${spent.cost_usd:.6f}" if self._prices else ""
+        return (
+            f"Spent: {spent.requests} requests, {spent.tokens} tokens{paid}. To go on, run again "
+            "with a higher limit; with cache='read_write' requests that were answered are not "
+            "sent again."
         )
 
 
@@ -250,21 +280,32 @@ class LimitedModel(ForwardingModel):
         """Answer every request; yield each completion as soon as it arrives.
 
         Raises:
-            BudgetExceeded: the next request could not be sent.
+            BudgetExceeded: the next request could not be sent, or a model reports so much more
+                than was reserved for it that a limit is crossed.
         """
         bounds = [self._bound(request) for request in requests]
+        told: dict[int, Usage] = {}
         start = 0
+
+        def spend(index: int, usage: Usage) -> bool:
+            told[start + index] = told.get(start + index, Usage()) + usage
+            return self._budget.spend(self.name, usage)
+
         while start < len(requests):
             tickets = self._budget.admit(self.name, bounds[start:])
             open_tickets = dict(enumerate(tickets))
             sent = requests[start : start + len(tickets)]
             try:
-                with closing(completions_of(self._model, sent)) as answered:
+                with closing(completions_of(self._model, sent, spend)) as answered:
                     for index, completion in answered:
-                        charged = _charged(completion, bounds[start + index])
+                        before = told.get(start + index, Usage())
+                        usage = _without(completion.usage, before)
+                        charged = _charged(completion, usage, bounds[start + index])
                         ticket = open_tickets.pop(index)
-                        self._budget.settle(ticket, self.name, completion.usage, charged=charged)
+                        self._budget.settle(ticket, self.name, usage, charged=charged)
                         yield start + index, completion
+                        if open_tickets:
+                            self._budget.check(self.name)
             finally:
                 self._budget.release(list(open_tickets.values()))
             start += len(tickets)
@@ -310,7 +351,22 @@ class LimitedModel(ForwardingModel):
         return Usage(prompt_tokens=prompt, completion_tokens=request.max_tokens)
 
 
-def _charged(completion: Completion, bound: Usage) -> Usage:
-    """Return the reported usage, or its upper bound if the model reported none."""
-    silent = completion.error is None and not completion.usage.total_tokens
-    return bound if silent else completion.usage
+def _charged(completion: Completion, usage: Usage, bound: Usage) -> Usage:
+    """Return the reported ``usage``, or its upper bound if the model reported none.
+
+    A text without nearly enough tokens counts one for every :data:`LONGEST_TOKEN` characters.
+    """
+    if completion.error is None and not usage.total_tokens:
+        return bound
+    written = max(usage.completion_tokens, len(completion.text) // LONGEST_TOKEN)
+    return replace(usage, completion_tokens=written)
+
+
+def _without(usage: Usage, part: Usage) -> Usage:
+    """Return ``usage`` without the part of it that was counted before."""
+    return Usage(
+        prompt_tokens=max(0, usage.prompt_tokens - part.prompt_tokens),
+        completion_tokens=max(0, usage.completion_tokens - part.completion_tokens),
+        cached_tokens=max(0, usage.cached_tokens - part.cached_tokens),
+        requests=max(0, usage.requests - part.requests),
+    )

@@ -21,7 +21,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from econ_env.llm.cache.sqlite_file import StoreError, StoreFile
-from econ_env.llm.types import Completion
+from econ_env.llm.types import MAX_COUNT, Completion
 from econ_env.record_json import from_plain, to_plain
 
 __all__ = ["CompletionStore", "ModelFacts", "StoreError", "default_cache_path"]
@@ -30,6 +30,9 @@ APPLICATION_ID = 0x45434F4E
 """Mark of a completion cache ("ECON" in the file's header)."""
 
 SCHEMA_VERSION = 1
+
+MAX_ENTRY_CHARACTERS = 16 * 2**20
+"""Longest completion, as JSON, that is stored or read: an entry never fills the memory."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS completions (
@@ -79,6 +82,11 @@ class ModelFacts:
     context_limit: int | None
     tokens_per_message: int
 
+    def __post_init__(self) -> None:
+        for count in (self.context_limit, self.tokens_per_message):
+            if count is not None and not 0 <= count <= MAX_COUNT:
+                raise ValueError(f"{count} is not a number of tokens")
+
 
 class CompletionStore:
     """A file of completions. Safe for threads, for processes, and across a fork.
@@ -105,10 +113,14 @@ class CompletionStore:
         """Return the completion of the request with this key; None if there is none."""
         with self._file.use() as connection:
             row = connection.execute(
-                "SELECT completion FROM completions WHERE key = ?", (key,)
+                "SELECT CASE WHEN length(completion) <= ? THEN completion END FROM completions "
+                "WHERE key = ?",
+                (MAX_ENTRY_CHARACTERS, key),
             ).fetchone()
         if row is None:
             return None
+        if row[0] is None:
+            raise self._file.damaged(f"the completion {key}", "it is too long")
         try:
             return from_plain(Completion, json.loads(row[0]), "completion")
         except (ValueError, TypeError, RecursionError) as error:
@@ -135,6 +147,12 @@ class CompletionStore:
         if completion.error is not None or completion.finish_reason == "error":
             raise ValueError(f"a failed completion is never stored: {completion.error}")
         text = json.dumps(to_plain(completion))
+        if len(text) > MAX_ENTRY_CHARACTERS:
+            raise StoreError(
+                f"a completion of {model!r} has {len(text)} characters as JSON, and "
+                f"{self._file.path} takes at most {MAX_ENTRY_CHARACTERS}: let the model keep to "
+                "max_tokens"
+            )
         with self._file.use() as connection:
             cursor = connection.execute(
                 "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?)",
@@ -186,7 +204,7 @@ class CompletionStore:
             ).fetchone()
         if row is None:
             return None
-        if not isinstance(row[0], int):
+        if not isinstance(row[0], int) or not 0 <= row[0] <= MAX_COUNT:
             raise self._file.damaged(f"the token count of {text}", f"{row[0]!r} is not a number")
         return row[0]
 

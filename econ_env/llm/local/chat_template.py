@@ -138,19 +138,3 @@ class ChatTemplate:
             return [Trial(messages=messages, text=self.render(messages))]
         except PromptError:
             return []
-
-
-def fold_system(messages: Sequence[Message]) -> list[Message]:
-    """Rewrite ``messages`` for a model without system messages.
-
-    The system text is put in front of the first user message; without one it becomes one.
-    """
-    system = [message.content for message in messages if message.role == "system"]
-    rest = [message for message in messages if message.role != "system"]
-    if not system:
-        return rest
-    first = next((i for i, message in enumerate(rest) if message.role == "user"), None)
-    if first is None:
-        return [Message(role="user", content="\n\n".join(system)), *rest]
-    content = "\n\n".join([*system, rest[first].content])
-    return [*rest[:first], Message(role="user", content=content), *rest[first + 1 :]]

@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from econ_env.llm.local.chat_template import ChatTemplate, PromptError, Trial, fold_system
+from econ_env.llm.local.chat_template import ChatTemplate, PromptError, Trial
+from econ_env.llm.system_role import fold_system
 from econ_env.llm.types import Message
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -352,8 +353,8 @@ def test_the_list_of_pending_requests_is_a_copy() -> None:
         ({"coordinator_temperature": -1.0}, "coordinator_temperature"),
         ({"coordinator_repetition_penalty": 0.0}, "coordinator_repetition_penalty"),
         (
-            {"prompts": CompactPrompts(max_tokens=TokenLimits(strategy=51, execute=9, commit=9))},
-            "a strategy has 1 to 50 tokens",
+            {"prompts": CompactPrompts(max_tokens=TokenLimits(strategy=0, execute=9, commit=9))},
+            "a strategy has at least 1 token",
         ),
     ],
 )
@@ -373,6 +374,17 @@ def test_a_leaked_answer_is_cut_from_the_strategy_and_counted() -> None:
     assert all("plan: Add them." in r.messages[0].content for r in script.requests[1:])
     assert game.transcript.leaks == 1
     assert game.transcript.strategies[0].text == r"Add them. The answer is \boxed{7}."
+
+
+def test_tokens_for_a_thought_do_not_lengthen_the_strategy() -> None:
+    plan = "<think>" + "hm " * 900 + "</think>" + "Count the bags first. " * 40
+    allowing = replace(PLAIN, max_tokens=replace(PLAIN.max_tokens, strategy=2048))
+    game = new_game(prompts=allowing)
+    game.feed([completion(plan)])
+    assert game.strategy == ("Count the bags first. " * 13).strip()
+    game = new_game(prompts=PLAIN)
+    game.feed([completion("Count the bags first. " * 40)])
+    assert len(game.strategy) > 300, "a model that ignores 50 tokens is cut elsewhere"
 
 
 def test_text_that_no_tokenizer_can_encode_is_made_encodable() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import socket
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -15,9 +18,18 @@ from econ_env.llm.api import (
     ApiError,
     ApiModel,
     KeyProblem,
+    ServerBroken,
     UnknownModel,
     WrongAddress,
 )
+from econ_env.llm.api.batch import HOPELESS, RequestBatch
+from econ_env.llm.api.reply import (
+    CHARACTERS_PER_TOKEN,
+    SPARE_CHARACTERS,
+    estimated_tokens,
+    read_reply,
+)
+from econ_env.llm.api.unpacking import CannotUnpack, unpacked
 from econ_env.llm.types import Completion, ModelError
 from tests.econ_env.llm.api.support import KEY, client_threads, model_on, request, settings
 from tests.misbehaving_dialects import DIALECTS
@@ -27,7 +39,7 @@ from tests.misbehaving_server import MisbehavingServer
 pytestmark = pytest.mark.slow
 
 TIMED = {"read_timeout_s": 0.4}
-WITH_USAGE = {"null_content", "abort"}
+WITH_USAGE = {"null_content", "abort", "empty_choices", "many_choices"}
 """Faults that cost tokens: the server has generated something."""
 
 
@@ -172,13 +184,149 @@ def test_answers_without_content_fail_a_request_after_a_few_and_not_the_model() 
 def test_a_request_fails_when_its_budget_is_spent() -> None:
     with MisbehavingServer() as server:
         model = model_on(server, request_budget_s=0.3, backoff_base_s=0.01, backoff_max_s=0.05)
+        server.schedule(None)
         server.mix({"500": 1.0})
-        completion = model.generate([request()])[0]
+        _, completion = [model.generate([request()])[0] for _ in range(2)]
         model.close()
     assert completion.error is not None
     assert "no answer within 0.3 s" in completion.error
     assert "Internal server error" in completion.error
-    assert completion.usage.requests == len(server.chats) > 2
+    assert completion.usage.requests == len(server.chats) - 1 > 2
+
+
+def test_a_server_that_has_only_ever_broken_down_is_given_up_early() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.mix({"500": 1.0})
+        with pytest.raises(ServerBroken, match=r"nothing but errors.*Internal server error"):
+            model.generate([request()])
+        model.close()
+        assert len(server.chats) == HOPELESS
+
+
+def test_a_budget_that_ends_between_two_attempts_fails_the_request_and_not_the_run() -> None:
+    with MisbehavingServer(latency_s=0.05) as server:
+        # The group is asked for one by one when its budget is over already.
+        model = model_on(server, request_budget_s=0.04, read_timeout_s=5.0)
+        server.schedule("null_first_choice")
+        asked = [request(seed=seed) for seed in range(2)]
+        completions = model.generate(asked)
+        assert any(completion.error is not None for completion in completions)
+        for each in completions:
+            assert each.error is None or "no answer within 0.04 s" in each.error
+        model.close()
+
+
+def test_no_attempt_begins_after_the_budget_has_ended() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        batch = RequestBatch(model._running(), [request()])
+        batch._start((0,), -0.0098)
+        position, completion = batch._wait()
+        model.close()
+        assert not server.chats
+    assert position == 0
+    assert completion.error is not None
+    assert "no answer within 20 s" in completion.error
+
+
+def test_a_broken_protocol_is_named_and_ends_after_a_few_attempts() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server, max_unusable_replies=3)
+        server.mix({"negative_chunk": 1.0})
+        error = model.generate([request()])[0].error
+        model.close()
+        assert len(server.chats) == 3
+    assert error is not None
+    assert "the answer breaks the protocol" in error
+
+
+def test_whatever_reading_raises_is_a_fault_of_that_request_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read(data: bytes, **rest: Any) -> Any:
+        if b"What is 3" in data:
+            raise OverflowError(f"too large, and {KEY}")
+        return read_reply(data, **rest)
+
+    monkeypatch.setattr("econ_env.llm.api.engine.read_reply", read)
+    with MisbehavingServer(answer=lambda ask: ask.messages[0]["content"]) as server:
+        model = model_on(server)
+        bad, fine = model.generate([request(), request("Hello")])
+        model.close()
+    assert bad.error is not None
+    assert "cannot be read (OverflowError: too large, and [key])" in bad.error
+    assert fine.text == "Hello"
+
+
+def test_no_more_is_unpacked_than_is_read() -> None:
+    assert len(unpacked(gzip.compress(bytes(10**7)), "gzip", 1_000)) == 1_001
+    assert unpacked(zlib.compress(b"seven"), "deflate", 1_000) == b"seven"
+    for data, encoding in ((b"seven", "gzip"), (b"seven", "br")):
+        with pytest.raises(CannotUnpack):
+            unpacked(data, encoding, 1_000)
+
+
+@pytest.mark.parametrize("fault", ["huge_count", "negative_count", "nan_count", "true_count"])
+def test_a_count_that_is_none_is_estimated_instead(fault: str, good: str) -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.schedule(fault)
+        completion = model.generate([request()])[0]
+        model.close()
+    assert completion.text == good
+    assert completion.usage.completion_tokens == estimated_tokens([good])
+
+
+def test_an_error_text_can_be_printed_and_stored() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.schedule("rude_400")
+        error = model.generate([request()])[0].error
+        model.close()
+    assert error is not None
+    assert error.isprintable()
+    assert error.encode()
+    assert "refused (400: ?[2J? half a ? pair" in error
+    assert len(error) < 700
+
+
+def test_a_completion_is_cut_at_a_multiple_of_what_was_asked_for() -> None:
+    with MisbehavingServer(answer=lambda ask: "word " * 50_000) as server:
+        model = model_on(server)
+        completion = model.generate([request(max_tokens=10)])[0]
+        model.close()
+    assert len(completion.text) == SPARE_CHARACTERS + 10 * CHARACTERS_PER_TOKEN
+    assert completion.finish_reason == "length"
+
+
+@pytest.mark.parametrize("fault", ["refusal", "content_filter"])
+def test_a_refusal_costs_one_attempt_and_is_reported_as_one(fault: str) -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        server.schedule(fault)
+        alone = model.generate([request()])[0]
+        assert len(server.chats) == 1
+        server.schedule(fault)
+        together = model.generate([request(seed=seed) for seed in range(3)])
+        model.close()
+        assert len(server.chats) == 2
+    words = {"refusal": "declines to answer: I cannot help", "content_filter": "was withheld"}
+    for completion in (alone, *together):
+        assert completion.error is not None
+        assert words[fault] in completion.error
+
+
+def test_a_server_that_cuts_prompts_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server)
+        model.generate([request("word " * 900)])
+        assert "cut the prompt" not in caplog.text
+        server.schedule("cut_prompt", "cut_prompt")
+        model.generate([request("word " * 900), request("word " * 901)])
+        model.close()
+    assert caplog.text.count("it has probably cut the prompt") == 1
+    assert "counts 256 tokens in a prompt of 45" in caplog.text
 
 
 def test_a_wait_beyond_the_budget_is_not_begun() -> None:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from econ_env.game.parsing import guard_strategy, parse_commitment
+from econ_env.grading.extraction import extract
 from econ_env.llm.api.errors import Fault, Kind
 from econ_env.llm.api.reply import Choice, Reply, estimated_tokens, read_reply
 from econ_env.llm.types import Usage
@@ -24,9 +26,40 @@ def body(message: Any = None, finish_reason: Any = "stop", **changes: Any) -> by
     return json.dumps(plain | changes).encode()
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "<think>48 / 6 is"},
+        {"content": "", "reasoning_content": "48 / 6 is"},
+        {"content": None, "reasoning": "48 / 6 is"},
+        {"content": ""},
+        {"content": None},
+    ],
+    ids=str,
+)
+def test_a_thought_that_the_limit_cut_off_is_no_answer(message: dict[str, Any]) -> None:
+    choice = only(body(message, "length"))
+    assert isinstance(choice, Choice)
+    assert choice.cut_thought
+    assert choice.finish_reason == "length"
+    assert extract(choice.text) is None
+    assert guard_strategy(choice.text) == ("", False)
+    assert parse_commitment(choice.text).value is None
+
+
+@pytest.mark.parametrize(
+    "message", [{"content": "It is 7 bec"}, {"content": "<think>hm</think>It is 7 bec"}], ids=str
+)
+def test_an_answer_that_the_limit_cut_off_is_an_answer(message: dict[str, Any]) -> None:
+    choice = only(body(message, "length"))
+    assert isinstance(choice, Choice)
+    assert not choice.cut_thought
+    assert choice.text == "It is 7 bec"
+
+
 def only(data: bytes) -> Choice | Fault:
     """The one choice of a body."""
-    reply = read_reply(data, choices=1, secret=None)
+    reply = read_reply(data, choices=1, max_tokens=64, secret=None)
     assert isinstance(reply, Reply)
     return reply.choices[0]
 
@@ -86,6 +119,7 @@ def test_finish_reasons_mean_that_it_ended_or_was_cut(said: Any, meant: str) -> 
         (body(finish_reason="abort"), Kind.UNUSABLE, "abort"),
         (body(finish_reason="error"), Kind.UNUSABLE, "error"),
         (body(finish_reason="content_filter"), Kind.REFUSED, "withheld"),
+        (body({"content": None, "refusal": "I cannot."}), Kind.REFUSED, "declines to answer: I c"),
     ],
 )
 def test_a_choice_without_an_answer_is_a_fault(data: bytes, kind: Kind, words: str) -> None:
@@ -117,7 +151,7 @@ def test_a_choice_without_an_answer_is_a_fault(data: bytes, kind: Kind, words: s
 def test_a_body_without_answers_is_a_fault_in_the_words_of_the_server(
     data: bytes, words: str
 ) -> None:
-    fault = read_reply(data, choices=1, secret=None)
+    fault = read_reply(data, choices=1, max_tokens=64, secret=None)
     assert isinstance(fault, Fault)
     assert fault.kind is Kind.UNUSABLE
     assert words in fault.words
@@ -146,7 +180,7 @@ def test_no_body_breaks_the_reading(value: Any) -> None:
         {"choices": [value]},
         {"choices": [{"message": value}]},
     ):
-        outcome = read_reply(json.dumps(data).encode(), choices=2, secret=None)
+        outcome = read_reply(json.dumps(data).encode(), choices=2, max_tokens=64, secret=None)
         if isinstance(outcome, Reply):
             assert len(outcome.choices) == 2
 
@@ -168,12 +202,14 @@ def test_no_body_breaks_the_reading(value: Any) -> None:
         ({"prompt_tokens": "9", "completion_tokens": 4}, None),
         ({"prompt_tokens": -9, "completion_tokens": 4}, None),
         ({"prompt_tokens": True, "completion_tokens": 4}, None),
+        ({"prompt_tokens": 9, "completion_tokens": 10**400}, None),
+        ({"prompt_tokens": 9, "completion_tokens": float("nan")}, None),
     ],
 )
 def test_usage_is_what_the_server_counts_and_unknown_where_it_does_not(
     said: Any, usage: Usage | None
 ) -> None:
-    reply = read_reply(body(usage=said), choices=1, secret=None)
+    reply = read_reply(body(usage=said), choices=1, max_tokens=64, secret=None)
     assert isinstance(reply, Reply)
     assert reply.usage == usage
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econ_env.llm.cache.store import CompletionStore, ModelFacts, StoreError
-from econ_env.llm.types import Completion, Usage
+from econ_env.llm.cache.store import (
+    MAX_ENTRY_CHARACTERS,
+    CompletionStore,
+    ModelFacts,
+    StoreError,
+)
+from econ_env.llm.types import MAX_COUNT, Completion, Usage
+from econ_env.record_json import to_plain
 
 DONE = Completion(text="7", usage=Usage(prompt_tokens=3, completion_tokens=1, requests=1))
 FACTS = ModelFacts(name="m", settings="{}", version="a", context_limit=512, tokens_per_message=4)
@@ -66,7 +73,7 @@ def test_what_was_put_is_there_for_the_next_process(path: Path, store: Completio
 @given(
     text=st.text(st.characters()),
     reason=st.sampled_from(["stop", "length"]),
-    tokens=st.integers(0, 2**62),
+    tokens=st.integers(0, MAX_COUNT),
 )
 def test_every_success_comes_back_as_it_was(
     lasting: CompletionStore, text: str, reason: Any, tokens: int
@@ -211,6 +218,28 @@ def test_an_entry_that_was_tampered_with_is_an_error(
     store.close()
     edit(path, "UPDATE completions SET completion = ?", text)
     with pytest.raises(StoreError, match=r"cache\.sqlite: the completion k is damaged"):
+        store.get("k")
+
+
+@pytest.mark.parametrize("count", ["-5", "1e999", "true", "9" * 400])
+def test_a_stored_count_that_is_none_is_an_error(
+    path: Path, store: CompletionStore, count: str
+) -> None:
+    store.put("k", "{}", DONE, model="m", role="execute")
+    stored = json.dumps(to_plain(DONE)).replace('"prompt_tokens": 3', f'"prompt_tokens": {count}')
+    edit(path, "UPDATE completions SET completion = ?", stored)
+    with pytest.raises(StoreError, match=r"the completion k is damaged"):
+        store.get("k")
+
+
+def test_an_entry_is_bounded_in_size(path: Path, store: CompletionStore) -> None:
+    long = replace(DONE, text="x" * MAX_ENTRY_CHARACTERS)
+    with pytest.raises(StoreError, match="keep to max_tokens"):
+        store.put("k", "{}", long, model="m", role="execute")
+    assert store.get("k") is None
+    store.put("k", "{}", DONE, model="m", role="execute")
+    edit(path, "UPDATE completions SET completion = ?", json.dumps(to_plain(long)))
+    with pytest.raises(StoreError, match="too long"):
         store.get("k")
 
 
