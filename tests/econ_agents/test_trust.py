@@ -28,7 +28,7 @@ from tests.misbehaving_server import MisbehavingServer
 ODD = "tests.econ_agents.odd_environments:flaky"
 FLAKY = (
     f"env.factory={ODD} executor_model=null env_args.hf_dataset_path=null "
-    "env_args.dataset_split=null train.episodes=20"
+    "env_args.dataset_split=null env.kwargs.share=0.0 train.episodes=20"
 ).split()
 FEW = ["--episodes", "2", "--test.streams", "2"]
 
