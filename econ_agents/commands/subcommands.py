@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import tyro
 
@@ -142,7 +142,7 @@ class Resume:
         """Train and return the exit code."""
         from econ_agents.training.train import resume_training
 
-        said = {"factory": self.env.factory, "model_dir": self.model_dir}
+        said: dict[str, Any] = {"factory": self.env.factory, "model_dir": self.model_dir}
         given = {name: value for name, value in said.items() if value is not None}
         return resume_training(_needed("--log-dir", self.log_dir), **given)
 

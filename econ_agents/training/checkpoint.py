@@ -23,7 +23,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -86,11 +86,11 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.path / STATE_FILE}: {name!r} must be a whole number >= 0, got {value!r:.60}"
             )
-        return int(value)
+        return value
 
     def number(self, name: str) -> float | None:
         """The number of this name, or null; ``CheckpointError`` if the state has something else."""
-        value = self.state.get(name)
+        value: float | None = self.state.get(name)
         if value is not None and type(value) not in (int, float):
             raise CheckpointError(
                 f"{self.path / STATE_FILE}: {name!r} must be a number or null, got {value!r:.60}"
@@ -288,7 +288,7 @@ def _read_head(path: Path) -> _Head:
     return _Head(serial=serial, files=files, state=state)
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Return True for a whole number >= 0 that fits into 63 bits."""
     return type(value) is int and 0 <= value < 2**63
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,13 @@ from econ_agents.environments.trusted import how_to_trust, is_trusted
 if TYPE_CHECKING:
     from econ_agents.training.checkpoint import Checkpoint
 
+_MOST = {
+    "n_agents": 10_000,
+    "update_interval": 10_000,
+    "train.in_flight": 10_000,
+    "test.streams": 10_000,
+}
+"""Largest numbers that the configuration in a checkpoint may ask for: each needs memory."""
 CHECKPOINTS = "checkpoints"
 """Name of the folder of the checkpoints in the folder of a run."""
 
@@ -135,9 +143,21 @@ def describe_checkpoint(checkpoint: Path) -> str:
 def _config_of(checkpoint: Checkpoint) -> Config:
     from econ_agents.training.checkpoint import STATE_FILE, CheckpointError
 
+    file = checkpoint.path / STATE_FILE
     try:
-        return make_config(config_values(checkpoint.config))
+        config = make_config(config_values(checkpoint.config))
     except ConfigError as error:
         raise CheckpointError(
-            f"the configuration in {checkpoint.path / STATE_FILE} is not of this version: {error}"
+            f"the configuration in {file} is not of this version: {error}"
         ) from error
+    for key, most in _MOST.items():
+        value = attrgetter(key)(config)
+        if value is not None and value > most:
+            raise CheckpointError(f"{file} asks for {key} = {value}, more than {most:,}")
+    moments = checkpoint.arrays.get("memory", {}).get("moments")
+    if moments is not None and moments.shape[1:2] != (config.memory.length,):
+        raise CheckpointError(
+            f"{file} asks for memory.length = {config.memory.length}, but "
+            f"{checkpoint.path / 'memory.safetensors'} has another length"
+        )
+    return config

@@ -197,6 +197,9 @@ CONFIGURED: dict[str, object] = {
     "network/heads": 10**9,
     "memory/length": 10**9,
     "n_agents": "3",
+    "test/streams": 10**9,
+    "train/in_flight": 10**9,
+    "update_interval": 10**9,
     "experiment_name": None,
     "bne": [],
     "no_such_key": 1,
@@ -423,3 +426,15 @@ def test_a_command_ends_with_one_line(
     if code == 2:
         assert said.startswith(f"econ-agents {command}: ")
         assert str(tmp_path) in said
+
+
+@pytest.mark.parametrize(
+    "key", ["memory/length", "test/streams", "belief_dim", "network/blocks", "n_agents"]
+)
+def test_sizes_beyond_all_take_no_memory(
+    key: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    put(f"state/config/{key}", 10**9)(folder)
+    assert main(["test", "--model-dir", str(folder), "--episodes", "4"]) == 2
+    assert str(folder) in capsys.readouterr().err
