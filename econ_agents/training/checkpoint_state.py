@@ -271,8 +271,9 @@ def _checked_group(saved: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str
 def _alike(value: object, own: object) -> bool:
     """Return True for values of the same kind; numbers must not be negative."""
     if isinstance(own, (list, tuple)):
-        together = isinstance(value, (list, tuple)) and len(value) == len(own)
-        return together and all(map(_alike, value, own))
+        if not isinstance(value, (list, tuple)) or len(value) != len(own):
+            return False
+        return all(map(_alike, value, own))
     if isinstance(own, (bool, type(None))):
         return type(value) is type(own)
     return type(value) in (int, float) and cast("float", value) >= 0
