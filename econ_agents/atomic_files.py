@@ -1,9 +1,14 @@
-"""Files that survive a crash: written to a temporary file, flushed to the disk, then renamed."""
+"""Files that survive a crash: written to a temporary file, flushed to the disk, then renamed.
+
+They are readable by their owner only.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from econ_agents.guarded_files import create_private
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -12,7 +17,7 @@ def write_durably(path: Path, data: bytes) -> None:
     A crash in between can leave a part of the file. Use :func:`replace_file` for files that must
     never be seen half written.
     """
-    with path.open("wb") as file:
+    with os.fdopen(create_private(path), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

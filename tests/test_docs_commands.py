@@ -53,7 +53,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = ["belief_dim=8", "network.entity_dim=8", "network.hidden=8", "train.nash_interval=0"]
     quiet = ["logging.plots=false", "logging.tensorboard=false", "logging.progress=false"]
     run_training(read_config("simulated", [*few, *small, *quiet]), folder / "runs" / "quickstart")
-    for name in ("longer", "learning/bundled_0"):
+    for name in ("longer", "learning/bundled_0", "mpe_spread"):
         shutil.copytree(folder / "runs" / "quickstart", folder / "runs" / name)
     for name in ("benchmarks", "examples"):
         (folder / name).symlink_to(ROOT / name)

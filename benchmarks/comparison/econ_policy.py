@@ -24,7 +24,7 @@ from econ_agents.environments import TeamSpace
 from econ_agents.evaluation.evaluate import load_networks
 from econ_agents.networks import TeamNetworks
 from econ_agents.training.checkpoint import CheckpointError
-from econ_agents.training.inspection import stored_config
+from econ_agents.training.inspection import saved_config
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 
 _BOUNDS = (
@@ -72,7 +72,7 @@ class Trained:
 
     def prepare(self, space: TeamSpace) -> Begin:
         """See :class:`Steering`."""
-        config = _of_one_question(stored_config(self.checkpoint))
+        config = _of_one_question(saved_config(self.checkpoint))
         self._check_box(config, space)
         try:
             networks = load_networks(config, self.checkpoint, space)
@@ -109,7 +109,7 @@ class Untrained:
 
     def prepare(self, space: TeamSpace) -> Begin:
         """See :class:`Steering`."""
-        config = Config() if self.checkpoint is None else stored_config(self.checkpoint)
+        config = Config() if self.checkpoint is None else saved_config(self.checkpoint)
         config = _of_one_question(config)
         return _beginning(config, build_networks(config, space).eval(), space)
 

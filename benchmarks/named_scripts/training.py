@@ -43,7 +43,9 @@ def train(config: Config) -> int:
             print(f"{model_dir / FINAL} is already trained: only the test is left.", flush=True)
             return 0
         print(f"Continuing the training in {log_dir}", flush=True)
-        code = resume_training(log_dir)
+        # The folders are those that this command was given.
+        apart = None if config.logging.model_dir is None else model_dir
+        code = resume_training(log_dir, factory=config.env.factory, model_dir=apart)
     if code == 130:
         print("Repeat the command to continue; it ends with the test.", file=sys.stderr)
     return code

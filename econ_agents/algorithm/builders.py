@@ -52,6 +52,12 @@ def build_networks(config: Config, space: TeamSpace) -> TeamNetworks:
     return make_networks(config, team_shapes(space), seed).to(config.device)
 
 
+def outline_networks(config: Config, space: TeamSpace) -> TeamNetworks:
+    """Make networks without numbers, which take no memory, to compare names and shapes with."""
+    with torch.device("meta"):
+        return make_networks(config, team_shapes(space), seed=0)
+
+
 def build_weighting(config: Config) -> RewardWeighting:
     """Make the weights of the reward's components, at their initial values."""
     floor = config.reward.ts_floor if config.reward.dynamic else 0.0

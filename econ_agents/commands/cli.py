@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from econ_agents.commands.flags import PROGRAM, parse
+from econ_agents.commands.flags import PROGRAM, Configured, parse
+from econ_agents.commands.process import keys_allowed_for, private_files
 from econ_agents.commands.program import run_program
-from econ_agents.commands.subcommands import ALIASES, COMMANDS
+from econ_agents.commands.subcommands import ALIASES, COMMANDS, Resume
 from econ_agents.commands.version import versions
 
 _SUMMARIES = (
@@ -55,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = parse(COMMANDS[ALIASES.get(name, name)], name, arguments[1:])
         if command.factory() is not None:
             use_one_thread()
-        return command.run()
+        hosts = command.allow_key_for if isinstance(command, Configured | Resume) else ()
+        with keys_allowed_for(hosts), private_files():
+            return command.run()
 
     return run_program(f"{PROGRAM} {name}", run)
 

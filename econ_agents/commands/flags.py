@@ -19,13 +19,16 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from econ_agents.config.environment import EnvSettings
 from econ_agents.config.environment_kwargs import environment_kwargs
 from econ_agents.config.files import config_keys, did_you_mean, read_config
 from econ_agents.config.schema import Config, ConfigError, Phase
 from econ_agents.config.yaml12 import NotationError, read_yaml
-from econ_agents.training.inspection import find_checkpoint, stored_config
+from econ_agents.training.inspection import find_checkpoint, saved_config, stored_config
 
 PROGRAM = "econ-agents"
+_UNNAMED = "not:named"
+"""Factory that nobody names."""
 
 Assignments = Annotated[
     tuple[tuple[str, ...], ...],
@@ -52,6 +55,9 @@ class Configured:
     A flag for the same key wins."""
     log_dir: Path | None = None
     """Folder for the output, short for --logging.log-dir."""
+    allow_key_for: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HOST ...")] = ()
+    """Hosts, besides the server's own, that may get the key of a model server's kind, for example
+    OPENAI_API_KEY: HOST or HOST:PORT. Over https or on this machine only."""
     settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
 
     def resolved(self) -> Config:
@@ -70,12 +76,22 @@ class Configured:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamedFactory:
+    """The factory of the environment in the user's own words."""
+
+    factory: str | None = None
+    """Callable that makes the environment, written "package.module:callable". It must be named
+    again if it is not of econ_env, because a checkpoint or a run may come from somebody else."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Sources:
     """Flags that the first reading looks for."""
 
     config: str | None = None
     model_dir: Path | None = None
     set: Assignments = ()
+    env: NamedFactory = field(default_factory=NamedFactory)
 
 
 AnyCommand = TypeVar("AnyCommand")
@@ -148,17 +164,25 @@ def _without_named(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]
 def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
     """Read the configuration below the flags: checkpoint, ``--config`` or preset, ``--set``."""
     found, _ = tyro.cli(_Sources, args=arguments, return_unknown_args=True, add_help=False)
-    model = None if found.model_dir is None else find_checkpoint(found.model_dir)
-    return read_config(
-        found.config if found.config is not None else preset,
-        [each for group in found.set for each in group],
-        base=None if model is None else stored_config(model),
-    )
+    source = found.config if found.config is not None else preset
+    assignments = [each for group in found.set for each in group]
+    if found.model_dir is None:
+        return read_config(source, assignments)
+    checkpoint = find_checkpoint(found.model_dir)
+    factory = found.env.factory
+    if factory is None:
+        # The user may also name it in an assignment or in a file of their own.
+        unnamed = replace(saved_config(checkpoint), env=EnvSettings(factory=_UNNAMED))
+        said = read_config(source, assignments, base=unnamed).env.factory
+        factory = None if said == _UNNAMED else said
+    return read_config(source, assignments, base=stored_config(checkpoint, factory=factory))
 
 
 def _flags_of(command: Any) -> list[str]:
     """Names of a command's flags."""
     own = [item.name for item in fields(command) if not is_dataclass(getattr(command, item.name))]
+    if isinstance(getattr(command, "env", None), NamedFactory):
+        own.append("env.factory")
     return [*own, *(config_keys() if isinstance(command, Configured) else ())]
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from tqdm import tqdm
 
 from econ_agents.algorithm.builders import build_teams
+from econ_agents.atomic_files import replace_file
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.evaluation.evaluate import live_options, load_networks
+from econ_agents.guarded_files import make_private_folder
 
 NASH_FILE = "nash.json"
 
@@ -64,8 +66,8 @@ def run_nash(
                 print(f"  {name}: best deviation gains {agent.gain}")
     finally:
         teams.close()
-    log_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log_dir)
     path = log_dir / NASH_FILE
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    replace_file(path, (json.dumps(found, indent=1) + "\n").encode())
     print(f"report: {path}")
     return 0

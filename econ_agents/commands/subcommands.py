@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import tyro
 
-from econ_agents.commands.flags import Configured
-from econ_agents.config.files import CONFIG_FILE, read_config
+from econ_agents.commands.flags import Configured, NamedFactory
 from econ_agents.config.schema import Config, ConfigError
-from econ_agents.training.inspection import describe_checkpoint, find_checkpoint
+from econ_agents.training.inspection import (
+    describe_checkpoint,
+    find_checkpoint,
+    results_folder,
+)
 
 
 class Command(Protocol):
@@ -56,6 +59,11 @@ class OfCheckpoint(Configured):
         """Find the checkpoint of the team."""
         return find_checkpoint(_needed("--model-dir", self.model_dir))
 
+    def results_folder(self, config: Config, checkpoint: Path) -> Path:
+        """Return the folder for results: the one that the user named, else the checkpoint's own."""
+        named = config.logging.log_dir
+        return results_folder(checkpoint) if named is None else Path(named)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(OfCheckpoint):
@@ -63,7 +71,8 @@ class Evaluate(OfCheckpoint):
 
     Both times it plays the same questions with the same seeds.
 
-    The configuration is the checkpoint's; --config, --set and flags change it.
+    The configuration is the checkpoint's; --config, --set and flags change it. The report is
+    written into the folder of the run, or beside the checkpoint, unless --log-dir names another.
     """
 
     episodes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -80,8 +89,8 @@ class Evaluate(OfCheckpoint):
         """Evaluate and return the exit code."""
         from econ_agents.evaluation.evaluate import run_evaluation
 
-        config = self.resolved()
-        return run_evaluation(config, self.checkpoint(), config.log_dir)
+        config, checkpoint = self.resolved(), self.checkpoint()
+        return run_evaluation(config, checkpoint, self.results_folder(config, checkpoint))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +99,8 @@ class Nash(OfCheckpoint):
 
     NashConv is the sum of what the executors' best deviations would gain.
 
-    The configuration is the checkpoint's; --config, --set and flags change it.
+    The configuration is the checkpoint's; --config, --set and flags change it. The result is
+    written into the folder of the run, or beside the checkpoint, unless --log-dir names another.
     """
 
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 200
@@ -107,10 +117,9 @@ class Nash(OfCheckpoint):
             raise ConfigError(f"--questions must be at least 2, got {self.questions}")
         if not self.seeds or min(self.seeds) < 0:
             raise ConfigError("--seeds needs at least one seed, each >= 0")
-        config = self.resolved()
-        return run_nash(
-            config, self.checkpoint(), config.log_dir, questions=self.questions, seeds=self.seeds
-        )
+        config, checkpoint = self.resolved(), self.checkpoint()
+        folder = self.results_folder(config, checkpoint)
+        return run_nash(config, checkpoint, folder, questions=self.questions, seeds=self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,20 +131,26 @@ class Resume:
 
     log_dir: Path | None = None
     """Folder of the run. Required."""
+    model_dir: Path | None = None
+    """Folder of the run's checkpoints, if they are kept outside of the folder of the run."""
+    allow_key_for: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HOST ...")] = ()
+    """Hosts, besides the server's own, that may get the key of a model server's kind, for example
+    OPENAI_API_KEY: HOST or HOST:PORT. Over https or on this machine only."""
+    env: NamedFactory = field(default_factory=NamedFactory)
 
     def run(self) -> int:
         """Train and return the exit code."""
         from econ_agents.training.train import resume_training
 
-        return resume_training(_needed("--log-dir", self.log_dir))
+        said: dict[str, Any] = {"factory": self.env.factory, "model_dir": self.model_dir}
+        given = {name: value for name, value in said.items() if value is not None}
+        return resume_training(_needed("--log-dir", self.log_dir), **given)
 
     def factory(self) -> str:
         """Return the factory of the environment in the run's configuration."""
-        log_dir = _needed("--log-dir", self.log_dir)
-        path = log_dir / CONFIG_FILE
-        if not path.is_file():
-            raise ConfigError(f"{log_dir} is not the folder of a run: it has no {CONFIG_FILE}")
-        return read_config(path).env.factory
+        from econ_agents.training.run_folder import read_run_config
+
+        return read_run_config(_needed("--log-dir", self.log_dir)).env.factory
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,14 @@ from econ_agents.config.base import ConfigError, Settings
 from econ_agents.config.schema import Config
 from econ_agents.config.values import MismatchError, convert, show
 from econ_agents.config.yaml12 import NotationError, read_yaml, write_yaml
+from econ_agents.guarded_files import Unreadable, read_regular
 
 _AnySettings = TypeVar("_AnySettings", bound=Settings)
 
 CONFIG_FILE = "config.yaml"
 """Name of the file in a run's folder that holds every key."""
+MAX_CONFIG_BYTES = 2**20
+"""Largest size of a file of settings."""
 PRESETS = Path(__file__).parent / "presets"
 """Folder of the presets of this package."""
 _WHERE_KEYS_ARE = (
@@ -180,9 +183,9 @@ def did_you_mean(key: str, keys: Sequence[str], *, prefix: str = "") -> str:
 
 def _read_mapping(path: Path) -> Mapping[Any, Any]:
     try:
-        values = read_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        values = read_yaml(read_regular(path, MAX_CONFIG_BYTES, follow_links=True).decode())
+    except Unreadable as error:
+        raise ConfigError(f"{path} {error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not a text file in UTF-8") from error
     except NotationError as error:

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import yaml
 
 from econ_agents.errors import EconAgentsError
+
+MAX_DEPTH = 64
+"""Deepest nesting of lists and mappings."""
+MAX_VALUES = 100_000
+"""Most values in a document, each counted as often as it is referred to."""
 
 _NULL = (r"~|null|Null|NULL|", "~nN\0")
 _BOOL = (r"true|True|TRUE|false|False|FALSE", "tTfF")
@@ -41,10 +47,11 @@ def read_yaml(text: str) -> Any:
     """Read the plain data in a YAML document.
 
     Raises:
-        NotationError: the text is not valid YAML, has several documents, or gives a key twice.
+        NotationError: the text is not valid YAML, has several documents, gives a key twice, or
+            holds too much.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
@@ -52,6 +59,29 @@ def read_yaml(text: str) -> Any:
         raise NotationError(f"{where}{what}") from error
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise NotationError("it holds characters that YAML does not allow") from error
+    except RecursionError as error:
+        raise NotationError("it is nested too deeply") from error
+    _refuse_too_much(data)
+    return data
+
+
+def _refuse_too_much(data: Any) -> None:
+    """Refuse data that is deeply nested, or so large that only repeated references explain it."""
+    layer, values = [data], 0
+    for _ in range(MAX_DEPTH):
+        layer = [
+            item
+            for outer in layer
+            if isinstance(outer, (dict, list))
+            for item in islice(
+                outer.values() if isinstance(outer, dict) else outer, MAX_VALUES - values
+            )
+        ]
+        values += len(layer)
+        if values >= MAX_VALUES:
+            raise NotationError(f"it holds more than {MAX_VALUES:,} values")
+    if layer:
+        raise NotationError("it is nested too deeply")
 
 
 def write_yaml(data: Any) -> str:

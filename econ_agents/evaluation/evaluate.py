@@ -19,6 +19,7 @@ from econ_agents.algorithm.builders import (
 )
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.rollout import Override, play_episodes
+from econ_agents.atomic_files import replace_file
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams, TeamSpace
@@ -27,7 +28,13 @@ from econ_agents.evaluation.report import EvaluationReport, compare
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
-from econ_agents.training.checkpoint_state import check_shapes
+from econ_agents.training.checkpoint_state import (
+    check_numbers,
+    check_shapes,
+    check_sizes,
+    restore_weighting,
+    restoring,
+)
 
 Traces = list[dict[str, Any]]
 
@@ -75,7 +82,7 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
     if evaluation.bne.traces:
         path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"
         text = json.dumps(evaluation.bne.traces, ensure_ascii=False, indent=1)
-        path.write_text(text, encoding="utf-8")
+        replace_file(path, text.encode())
         print(f"traces: {path}")
     return 0
 
@@ -170,15 +177,15 @@ def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNet
         CheckpointError: the checkpoint is damaged, or its networks have other shapes.
     """
     saved = load_checkpoint(checkpoint)
-    networks = build_networks(config, space)
-    acting = _without_mixer(saved.arrays["networks"])
-    check_shapes(
-        acting,
-        _without_mixer(networks.state_dict()),
-        saved_config=saved.state["config"],
-        config=config_mapping(config),
-    )
-    networks.load_state_dict(acting, strict=False)
+    with restoring(saved, "networks.safetensors"):
+        acting = _without_mixer(saved.group("networks"))
+        check_sizes(config, space, acting, saved.config)
+        networks = build_networks(config, space)
+        expected = _without_mixer(networks.state_dict())
+        mapping = config_mapping(config)
+        check_shapes(acting, expected, saved_config=saved.config, config=mapping)
+        check_numbers(acting, expected)
+        networks.load_state_dict(acting, strict=False)
     return networks.eval()
 
 
@@ -191,5 +198,7 @@ def live_options(config: Config, checkpoint: Path) -> dict[str, Any] | None:
     if not config.reward.dynamic:
         return None
     weighting = build_weighting(config)
-    weighting.load_state_dict(load_checkpoint(checkpoint).arrays["weighting"])
+    saved = load_checkpoint(checkpoint)
+    with restoring(saved, "weighting.safetensors"):
+        restore_weighting(weighting, saved.group("weighting"))
     return {"reward_weights": weighting.as_options()}

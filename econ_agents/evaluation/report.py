@@ -11,6 +11,8 @@ from typing import Any
 
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import CORRECT, TOKENS, tokens_of
+from econ_agents.atomic_files import replace_file
+from econ_agents.guarded_files import make_private_folder
 from econ_agents.statistics import (
     Interval,
     TooFewResults,
@@ -98,10 +100,10 @@ class EvaluationReport:
 
     def save(self, log_dir: Path, learned: Mapping[str, Any] | None = None) -> Path:
         """Write the report and ``learned`` (plain data) as JSON into a folder; return the path."""
-        log_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(log_dir)
         path = log_dir / REPORT_FILE
         report = {**asdict(self), "learned": learned}
-        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        replace_file(path, (json.dumps(report, indent=1) + "\n").encode())
         return path
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 
 from econ_agents.atomic_files import replace_file
 from econ_agents.errors import EconAgentsError
+from econ_agents.guarded_files import make_private_folder
 from econ_agents.logging.sinks import Sink, TensorBoard, WandB, WandBMode
 
 JSONL = "metrics.jsonl"
@@ -69,7 +70,7 @@ class MetricsLog:
                 f"{path} holds the metrics of another run: resume that run, or choose another "
                 "log directory"
             )
-        log_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(log_dir)
         self._sinks = _sinks(log_dir, tensorboard, wandb_mode, resume_at_step)
         replace_file(path, "".join(_encoded(line) for line in kept).encode())
         self._last_step = int(kept[-1]["step"]) if kept else 0

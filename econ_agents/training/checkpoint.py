@@ -2,7 +2,9 @@
 
 A checkpoint is a folder ``<folder>/<name>/`` with one safetensors file for every group of arrays
 and ``state.json``, which holds everything else together with the size and the checksum of each
-file and of itself. Reading one runs no code.
+file and of itself. Reading one runs no code, reads no file outside of it, and needs memory for no
+more than its files; whatever is wrong with it is a :class:`CheckpointError`. Checksums find damage,
+not intent: what a checkpoint says is checked again where it is used.
 
 A checkpoint is written to ``.<name>.new``, flushed to the disk and renamed. An existing checkpoint
 of this name is first renamed to ``.<name>.old``. If the program dies between the two renames, the
@@ -14,28 +16,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from econ_agents.atomic_files import sync_folder, write_durably
 from econ_agents.errors import EconAgentsError
+from econ_agents.guarded_files import Unreadable, make_private_folder, read_regular
 
 FORMAT_VERSION = 1
 """Version of the folder's layout; checkpoints of another version are refused."""
 MAX_FILE_BYTES = 8 * 2**30
-"""Largest size of a file of arrays; a larger one is neither written nor read."""
-MAX_STATE_BYTES = 64 * 2**20
+"""Largest size of all files of arrays together; more is neither written nor read."""
+MAX_HEADER_BYTES = 4 * 2**20
+"""Longest header of a file of arrays: it holds names, types and shapes only."""
+MAX_STATE_BYTES = 16 * 2**20
 """Largest size of ``state.json``; a larger one is neither written nor read."""
+MAX_DEPTH = 64
+"""Deepest nesting of lists and mappings in ``state.json``."""
 STATE_FILE = "state.json"
 FINAL = "final"
 """Name of the checkpoint at the end of training."""
@@ -58,10 +66,46 @@ class CheckpointError(EconAgentsError):
 class Checkpoint:
     """Contents of a checkpoint, checked against their checksums."""
 
+    path: Path
+    """Folder of the checkpoint."""
     arrays: dict[str, dict[str, torch.Tensor]]
     """Tensors on the CPU, by group (the name of the file) and name."""
     state: dict[str, Any]
     """State as plain JSON data."""
+
+    def group(self, name: str) -> dict[str, torch.Tensor]:
+        """Tensors of a group by name; ``CheckpointError`` if the checkpoint lacks the group."""
+        if name not in self.arrays:
+            raise CheckpointError(f"{self.path / name}.safetensors is missing")
+        return self.arrays[name]
+
+    def count(self, name: str) -> int:
+        """The whole number >= 0 of this name; ``CheckpointError`` if the state has none."""
+        value = self.state.get(name)
+        if not is_count(value):
+            raise CheckpointError(
+                f"{self.path / STATE_FILE}: {name!r} must be a whole number >= 0, got {value!r:.60}"
+            )
+        return value
+
+    def number(self, name: str) -> float | None:
+        """The number of this name, or null; ``CheckpointError`` if the state has something else."""
+        value: float | None = self.state.get(name)
+        if value is not None and type(value) not in (int, float):
+            raise CheckpointError(
+                f"{self.path / STATE_FILE}: {name!r} must be a number or null, got {value!r:.60}"
+            )
+        return value
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration as it is saved; ``CheckpointError`` if there is none."""
+        config = self.state.get("config")
+        if not isinstance(config, dict):
+            raise CheckpointError(
+                f"{self.path / STATE_FILE} holds no configuration: it was saved by another program"
+            )
+        return config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +149,15 @@ def save_checkpoint(folder: Path, name: str, arrays: Arrays, state: Mapping[str,
         json.dumps(state, allow_nan=False)
     except (ValueError, TypeError) as error:
         raise ValueError(f"the state of checkpoint {name!r} has no JSON form: {error}") from error
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     _settle(folder)
     target, new, old = folder / name, folder / f".{name}.new", _aside(folder / name)
-    new.mkdir()
-    files = {}
+    make_private_folder(new)
+    files: dict[str, dict[str, Any]] = {}
     for group, tensors in arrays.items():
         data = safetensors.torch.save({key: _stored(value) for key, value in tensors.items()})
-        _write(new / f"{group}.safetensors", data, MAX_FILE_BYTES)
+        left = MAX_FILE_BYTES - sum(file["bytes"] for file in files.values())
+        _write(new / f"{group}.safetensors", data, left)
         files[f"{group}.safetensors"] = {"sha256": sha256(data), "bytes": len(data)}
     serial = 1 + max(map(_serial, _checkpoints(folder)), default=0)
     document = {"version": FORMAT_VERSION, "serial": serial, "files": files, "state": state}
@@ -175,6 +220,7 @@ def keep_last(folder: Path, k: int) -> list[str]:
 
 def _load(path: Path) -> Checkpoint:
     head = _read_head(path)
+    left = _readable_bytes()
     arrays = {}
     for file_name, (checksum, size) in head.files.items():
         match = _FILE.fullmatch(file_name)
@@ -183,14 +229,34 @@ def _load(path: Path) -> Checkpoint:
                 f"{path / STATE_FILE} lists the file {file_name!r}, whose name is not allowed"
             )
         file = _place(path) / file_name
-        data = _read(file, min(size, MAX_FILE_BYTES))
-        if len(data) != size or sha256(data) != checksum:
-            raise CheckpointError(f"{file} is damaged: its size or checksum is not as saved")
-        try:
-            arrays[match.group(1)] = safetensors.torch.load(data)
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{file} is not a safetensors file: {error}") from error
-    return Checkpoint(arrays=arrays, state=head.state)
+        left -= size
+        if left < 0:
+            raise CheckpointError(
+                f"{file} is too large: a checkpoint may have {_readable_bytes():,} bytes here"
+            )
+        arrays[match.group(1)] = _read_arrays(file, checksum, size)
+    return Checkpoint(path=path, arrays=arrays, state=head.state)
+
+
+def _read_arrays(file: Path, checksum: str, size: int) -> dict[str, torch.Tensor]:
+    data = _read(file, size)
+    if len(data) != size or sha256(data) != checksum:
+        raise CheckpointError(f"{file} is damaged: its size or checksum is not as saved")
+    if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
+        raise CheckpointError(f"{file} is not a safetensors file: its header is too long")
+    try:
+        return safetensors.torch.load(data)
+    except Exception as error:
+        # The reader raises many kinds of errors, some of them for types that torch does not have.
+        raise CheckpointError(f"{file} is not a safetensors file: {error!r}") from error
+
+
+def _readable_bytes() -> int:
+    """Largest size of all files of arrays together: half of the memory, if that is less."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return MAX_FILE_BYTES
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(MAX_FILE_BYTES, memory // 2)
 
 
 def _read_head(path: Path) -> _Head:
@@ -200,29 +266,38 @@ def _read_head(path: Path) -> _Head:
         document = unseal(raw)
     except ValueError as error:
         raise CheckpointError(f"{file} is damaged: {error}") from error
-    try:
-        if document["version"] != FORMAT_VERSION:
+    version = document.get("version")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{file} has the format version {version!r}, and this program reads "
+            f"{FORMAT_VERSION}: use the program that wrote it, or train anew"
+        )
+    serial, listed, state = (document.get(name) for name in ("serial", "files", "state"))
+    if not (is_count(serial) and isinstance(listed, dict) and isinstance(state, dict)):
+        raise CheckpointError(
+            f"{file} is not laid out as a checkpoint: it needs a serial number, files and a state"
+        )
+    files = {}
+    for name, entry in listed.items():
+        known = isinstance(entry, dict) and isinstance(entry.get("sha256"), str)
+        if not known or not is_count(entry.get("bytes")):
             raise CheckpointError(
-                f"{file} has the format version {document['version']!r}, and this program reads "
-                f"{FORMAT_VERSION}: use the program that wrote it, or train anew"
+                f"{file} is not laid out as a checkpoint: {name!r} needs a size and a checksum"
             )
-        files = {
-            str(name): (str(entry["sha256"]), int(entry["bytes"]))
-            for name, entry in document["files"].items()
-        }
-        return _Head(serial=int(document["serial"]), files=files, state=dict(document["state"]))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise CheckpointError(f"{file} is not laid out as a checkpoint: {error!r}") from error
+        files[name] = (entry["sha256"], entry["bytes"])
+    return _Head(serial=serial, files=files, state=state)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return True for a whole number >= 0 that fits into 63 bits."""
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _read(file: Path, limit: int) -> bytes:
     try:
-        size = file.stat().st_size
-        if size > limit:
-            raise CheckpointError(f"{file} is damaged: it has {size:,} bytes, more than allowed")
-        return file.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror}") from error
+        return read_regular(file, limit)
+    except Unreadable as error:
+        raise CheckpointError(f"{file} {error}") from error
 
 
 def _write(file: Path, data: bytes, limit: int) -> None:
@@ -261,7 +336,12 @@ def _checkpoints(folder: Path) -> list[Path]:
         return []
     names = (entry.name.removeprefix(".").removesuffix(".old") for entry in folder.iterdir())
     found = (folder / name for name in sorted(set(names)) if _NAME.fullmatch(name))
-    return [path for path in found if (_place(path) / STATE_FILE).is_file()]
+    return [path for path in found if _is_checkpoint(_place(path))]
+
+
+def _is_checkpoint(place: Path) -> bool:
+    # A link would lead out of the folder.
+    return not place.is_symlink() and (place / STATE_FILE).is_file()
 
 
 def _place(path: Path) -> Path:
@@ -328,8 +408,36 @@ def unseal(data: bytes) -> dict[str, Any]:
     if sha256(unsigned).encode() != match.group(1):
         raise ValueError("its checksum is not as saved")
     try:
-        document: dict[str, Any] = json.loads(data)
+        document: dict[str, Any] = json.loads(
+            data, parse_float=_finite, parse_constant=_not_a_number
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    if _is_deep(document):
+        raise ValueError("it is nested too deeply")
+    # Half a surrogate pair is no text: it could be neither printed nor written.
+    json.dumps(document, ensure_ascii=False).encode()
     del document["sha256"]
     return document
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _not_a_number(text)
+
+
+def _not_a_number(text: str) -> NoReturn:
+    raise ValueError(f"it holds {text}, which is no finite number")
+
+
+def _is_deep(document: object) -> bool:
+    """Return True if lists and mappings are nested more than ``MAX_DEPTH`` deep."""
+    layer = [document]
+    for _ in range(MAX_DEPTH):
+        layer = [
+            item
+            for outer in layer
+            if isinstance(outer, (dict, list))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(item, (dict, list)) for item in layer)

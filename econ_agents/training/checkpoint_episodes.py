@@ -47,6 +47,14 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
     """
     if not arrays:
         return []
+    for name in ("steps", "remembered", *_SCALARS):
+        if arrays[name].dtype != np.int64 or arrays[name].shape != arrays["steps"].shape:
+            raise ValueError(f"{name} must hold a whole number for each episode")
+        if (arrays[name] < (name == "steps")).any():
+            raise ValueError(f"{name} is too small")
+    for name in ("steps", "remembered"):
+        if (arrays[name] > len(arrays["rewards"]) + len(arrays["memory"])).any():
+            raise ValueError(f"{name} exceeds what is there")
     ends, memory_ends = arrays["steps"].cumsum(), arrays["remembered"].cumsum()
     infos = _read_infos(arrays)
     episodes = []
@@ -74,6 +82,32 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
             )
         )
     return episodes
+
+
+def check_array(
+    name: str, array: NDArray[Any], shape: tuple[int | None, ...], *, finite: bool = True
+) -> None:
+    """Check an array that was read from a file.
+
+    Args:
+        name: of the array, for the message.
+        array: the array.
+        shape: its shape; None stands for any size.
+        finite: True if NaN and infinity are refused.
+
+    Raises:
+        ValueError: it has another shape or type, or numbers that are not finite.
+    """
+    fits = array.ndim == len(shape) and all(
+        size in (None, own) for own, size in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype != np.float32 or not fits:
+        raise ValueError(
+            f"{name} has the type {array.dtype} and the shape {array.shape}; it should be float32 "
+            f"of shape {shape} (None: any size)"
+        )
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity")
 
 
 def _read_infos(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:

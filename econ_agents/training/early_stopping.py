@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from econ_agents.algorithm.builders import commitment_columns
 from econ_agents.config.schema import Config, ConfigError
@@ -129,8 +129,8 @@ class EarlyStopping:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that :meth:`state` returned."""
-        self._seen, self._in_a_row = state["seen"], state["in_a_row"]
-        self._loss = state["loss"]
+        self._seen, self._in_a_row = _count(state, "seen"), _count(state, "in_a_row")
+        self._loss = _number(state, "loss")
 
 
 class PlateauStopping:
@@ -181,7 +181,10 @@ class PlateauStopping:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that :meth:`state` returned."""
-        self._seen, self._stale, self._best = state["seen"], state["stale"], state["best"]
+        self._seen, self._stale = _count(state, "seen"), _count(state, "stale")
+        self._best = _number(state, "best")
+        if self._stale and self._best is None:
+            raise ValueError("the early stopping rule has waited, but for nothing")
 
 
 def build_stopping(config: Config, space: TeamSpace) -> Stopping | None:
@@ -215,6 +218,20 @@ def build_stopping(config: Config, space: TeamSpace) -> Stopping | None:
         patience=settings.patience,
         warmup=settings.warmup,
     )
+
+
+def _count(state: Mapping[str, Any], name: str) -> int:
+    value = state[name]
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} of the early stopping rule must be a whole number >= 0")
+    return value
+
+
+def _number(state: Mapping[str, Any], name: str) -> float | None:
+    value = state[name]
+    if value is not None and type(value) not in (int, float):
+        raise ValueError(f"{name} of the early stopping rule must be a number or null")
+    return cast("float | None", value)
 
 
 def _check(patience: int, warmup: int) -> None:

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from econ_agents.config.files import config_mapping, config_values, flat_keys, make_config
-from econ_agents.config.schema import Config
+from econ_agents.config.environment import EnvSettings
+from econ_agents.config.files import (
+    CONFIG_FILE,
+    config_mapping,
+    config_values,
+    flat_keys,
+    make_config,
+)
+from econ_agents.config.schema import Config, ConfigError
+from econ_agents.environments.trusted import how_to_trust, is_trusted
+
+if TYPE_CHECKING:
+    from econ_agents.training.checkpoint import Checkpoint
+
+_MOST = {
+    "n_agents": 10_000,
+    "update_interval": 10_000,
+    "train.in_flight": 10_000,
+    "test.streams": 10_000,
+}
+"""Largest numbers that the configuration in a checkpoint may ask for: each needs memory."""
+CHECKPOINTS = "checkpoints"
+"""Name of the folder of the checkpoints in the folder of a run."""
 
 
 def find_checkpoint(model_dir: Path) -> Path:
@@ -27,9 +51,10 @@ def find_checkpoint(model_dir: Path) -> Path:
 
     if (model_dir / STATE_FILE).is_file():
         return model_dir
-    for folder in (model_dir, model_dir / "checkpoints"):
-        if (folder / FINAL / STATE_FILE).is_file():
-            return folder / FINAL
+    for folder in (model_dir, model_dir / CHECKPOINTS):
+        final = folder / FINAL
+        if (final / STATE_FILE).is_file() and not final.is_symlink():
+            return final
         latest = latest_checkpoint(folder)
         if latest is not None:
             return latest
@@ -39,28 +64,62 @@ def find_checkpoint(model_dir: Path) -> Path:
     )
 
 
-def stored_config(checkpoint: Path) -> Config:
-    """Read the configuration that a checkpoint was trained with: ``config`` in its state.
+def saved_config(checkpoint: Path) -> Config:
+    """Read the configuration in a checkpoint as it is saved, to be shown or compared.
 
     Raises:
-        CheckpointError: the checkpoint is damaged or holds no configuration.
-        ConfigError: its configuration belongs to another version.
+        CheckpointError: the checkpoint is damaged, or holds no configuration of this version.
     """
-    from econ_agents.training.checkpoint import CheckpointError, load_checkpoint
+    from econ_agents.training.checkpoint import load_checkpoint
 
-    state = load_checkpoint(checkpoint).state
-    if not isinstance(state.get("config"), dict):
+    return _config_of(load_checkpoint(checkpoint))
+
+
+def stored_config(checkpoint: Path, *, factory: str | None = None) -> Config:
+    """Read the configuration that a checkpoint was trained with, as far as it may be played.
+
+    A checkpoint may come from somebody else. So it names no folders for output, and only a trusted
+    factory of the environment (:mod:`econ_agents.environments.trusted`). The arguments in ``env``
+    are those of its own factory.
+
+    Args:
+        checkpoint: folder of the checkpoint.
+        factory: factory that the user named, which is trusted. Another one than that of the
+            checkpoint gets none of the arguments in ``env``. None: the factory of the checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, holds no configuration of this version, or names
+            a factory that must be named by the user.
+    """
+    from econ_agents.training.checkpoint import CheckpointError
+
+    config = saved_config(checkpoint)
+    env = config.env
+    if factory is None and not is_trusted(env.factory):
         raise CheckpointError(
-            f"{checkpoint} holds no configuration: it was saved by another program"
+            f"{checkpoint} was trained in another environment: {how_to_trust(env.factory)}"
         )
-    return make_config(config_values(state["config"], origin=str(checkpoint)))
+    if factory not in (None, env.factory):
+        env = EnvSettings(factory=factory)
+    logging = replace(config.logging, log_dir=None, model_dir=None)
+    return replace(config, env=env, logging=logging)
+
+
+def results_folder(checkpoint: Path) -> Path:
+    """Folder for the results of a checkpoint: that of its run, else the one that holds it.
+
+    A copied or moved run thus reports into its own folder.
+    """
+    folder = checkpoint.absolute().parent
+    run = folder.parent
+    return run if folder.name == CHECKPOINTS and (run / CONFIG_FILE).is_file() else folder
 
 
 def describe_checkpoint(checkpoint: Path) -> str:
     """Describe a checkpoint: counters, tensors, and the keys that are not at their defaults.
 
     Raises:
-        CheckpointError: it is missing or damaged.
+        CheckpointError: it is missing or damaged, or holds no configuration of this version.
     """
     from econ_agents.training.checkpoint import load_checkpoint
 
@@ -75,7 +134,30 @@ def describe_checkpoint(checkpoint: Path) -> str:
         lines.append(f"  {group:<34} {len(tensors):,} tensors, {numbers:,} numbers")
     lines += ["", "configuration, where it is not the default"]
     defaults = flat_keys(config_mapping(Config()))
-    for key, value in flat_keys(config_mapping(stored_config(checkpoint))).items():
+    for key, value in flat_keys(config_mapping(_config_of(loaded))).items():
         if value != defaults.get(key):
             lines.append(f"  {key:<34} {value}")
     return "\n".join(lines)
+
+
+def _config_of(checkpoint: Checkpoint) -> Config:
+    from econ_agents.training.checkpoint import STATE_FILE, CheckpointError
+
+    file = checkpoint.path / STATE_FILE
+    try:
+        config = make_config(config_values(checkpoint.config))
+    except ConfigError as error:
+        raise CheckpointError(
+            f"the configuration in {file} is not of this version: {error}"
+        ) from error
+    for key, most in _MOST.items():
+        value = attrgetter(key)(config)
+        if value is not None and value > most:
+            raise CheckpointError(f"{file} asks for {key} = {value}, more than {most:,}")
+    moments = checkpoint.arrays.get("memory", {}).get("moments")
+    if moments is not None and moments.shape[1:2] != (config.memory.length,):
+        raise CheckpointError(
+            f"{file} asks for memory.length = {config.memory.length}, but "
+            f"{checkpoint.path / 'memory.safetensors'} has another length"
+        )
+    return config

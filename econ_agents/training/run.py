@@ -8,13 +8,14 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from econ_agents.algorithm.builders import build_policy, commitment_columns
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.learner import NonFiniteLoss
 from econ_agents.algorithm.replay_buffer import Batch, Window
 from econ_agents.algorithm.rollout import play_episodes
+from econ_agents.atomic_files import write_durably
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.config.schema import Config
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
@@ -26,14 +27,16 @@ from econ_agents.seeds import derive_seed
 from econ_agents.statistics import TooFewResults
 from econ_agents.training.checkpoint import (
     FINAL,
+    STATE_FILE,
     Checkpoint,
+    CheckpointError,
     keep_last,
     periodic_name,
     save_checkpoint,
 )
 from econ_agents.training.early_stopping import Stopping
 from econ_agents.training.interrupts import uninterrupted
-from econ_agents.training.run_folder import model_dir
+from econ_agents.training.run_folder import how_to_resume, model_dir
 from econ_agents.training.trainer import Trainer
 
 BEST = "best"
@@ -84,9 +87,9 @@ class TrainingRun:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue where the run was when it saved this checkpoint."""
-        state = checkpoint.state
-        self._best, self._pending = state["best"], state["pending"]
-        self._evaluated, self._deviated = state["evaluated"], state["deviated"]
+        self._best, self._pending = checkpoint.number("best"), _pending(checkpoint)
+        self._evaluated = checkpoint.count("evaluated")
+        self._deviated = checkpoint.count("deviated")
         self._saved = self._trainer.episodes
 
     def loop(self) -> int:
@@ -104,7 +107,7 @@ class TrainingRun:
                 self.save(periodic_name(trainer.episodes))
                 self._say(
                     f"interrupted: saved after {trainer.episodes} episodes; go on with "
-                    f"econ-agents resume --log-dir {self._log_dir}"
+                    f"{how_to_resume(self._config, self._log_dir)}"
                 )
             return 130
         except NonFiniteLoss as error:
@@ -255,7 +258,7 @@ class TrainingRun:
 
     def _keep_bad_batch(self, error: NonFiniteLoss) -> str:
         path = self._log_dir / BAD_BATCH
-        save_file(_tensors(error.batch), path)
+        write_durably(path, save(_tensors(error.batch)))
         return (
             f"{error} after {self._trainer.learner.updates} updates, and was not learned from. The "
             f"batch is in {path}. A resumed run would end here again, unless you first change "
@@ -271,8 +274,18 @@ class TrainingRun:
 
 def last_logged_step(checkpoint: Checkpoint) -> int:
     """Step of the last line that was logged before a checkpoint."""
-    pending, episodes = checkpoint.state["pending"], int(checkpoint.state["episodes"])
-    return episodes if pending is None else episodes - 1
+    episodes = checkpoint.count("episodes")
+    return episodes if _pending(checkpoint) is None else episodes - 1
+
+
+def _pending(checkpoint: Checkpoint) -> dict[str, float] | None:
+    """Metrics of the last interval that were not yet in the log when the checkpoint was saved."""
+    pending = checkpoint.state.get("pending")
+    if pending is None:
+        return None
+    if not isinstance(pending, dict) or any(type(v) not in (int, float) for v in pending.values()):
+        raise CheckpointError(f"{checkpoint.path / STATE_FILE}: 'pending' must hold metrics")
+    return pending
 
 
 def _tensors(part: Batch | Window, prefix: str = "") -> dict[str, torch.Tensor]:

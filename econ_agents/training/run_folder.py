@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from econ_agents.config.files import CONFIG_FILE
+from econ_agents.config.files import CONFIG_FILE, read_config
 from econ_agents.config.schema import Config, ConfigError
+from econ_agents.environments.trusted import how_to_trust, is_trusted
 from econ_agents.logging.metrics_log import JSONL
 from econ_agents.training.checkpoint import latest_checkpoint
+from econ_agents.training.inspection import CHECKPOINTS
 
 LOCK_FILE = ".lock"
 """Lock held while a process works on the run. The file stays afterwards and means nothing then."""
@@ -20,7 +23,7 @@ LOCK_FILE = ".lock"
 def model_dir(config: Config, log_dir: Path) -> Path:
     """Folder of the checkpoints of a run in ``log_dir``."""
     named = config.logging.model_dir
-    return log_dir / "checkpoints" if named is None else Path(named)
+    return log_dir / CHECKPOINTS if named is None else Path(named)
 
 
 @contextmanager
@@ -44,6 +47,87 @@ def claimed(log_dir: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def read_run_config(log_dir: Path) -> Config:
+    """Read the configuration of the run in ``log_dir`` as it is saved.
+
+    Raises:
+        ConfigError: there is no run, or its configuration is damaged.
+    """
+    path = log_dir / CONFIG_FILE
+    if not path.is_file():
+        raise ConfigError(f"{log_dir} is not the folder of a run: it has no {CONFIG_FILE}")
+    return read_config(path)
+
+
+def playable_config(log_dir: Path, factory: str | None, checkpoints: Path | None) -> Config:
+    """Read the configuration of a run that is resumed, as far as it may decide.
+
+    The folder may be a copy, or come from somebody else. So it leads nowhere else, and it names
+    only a trusted factory of the environment.
+
+    Args:
+        log_dir: folder of the run.
+        factory: factory that the user named; None: none.
+        checkpoints: folder of the checkpoints that the user named; None: none.
+
+    Raises:
+        ConfigError: there is no run, the user has not named its factory or the folder of its
+            checkpoints, or the folder holds something else than files and folders of its own.
+    """
+    config = read_run_config(log_dir)
+    if factory is None and not is_trusted(config.env.factory):
+        raise ConfigError(
+            f"the run in {log_dir} plays another environment: {how_to_trust(config.env.factory)}"
+        )
+    if factory not in (None, config.env.factory):
+        raise ConfigError(
+            f"the run in {log_dir} plays {config.env.factory!r}, and --env.factory is {factory!r}: "
+            "a run goes on in its own environment"
+        )
+    named = config.logging.model_dir
+    if named is not None and not _lies_in(Path(named), log_dir):
+        if checkpoints is None or checkpoints.resolve() != Path(named).resolve():
+            raise ConfigError(
+                f"the run in {log_dir} keeps its checkpoints elsewhere: add --model-dir {named} "
+                "if that folder is yours"
+            )
+    elif checkpoints is not None and checkpoints.resolve() != model_dir(config, log_dir).resolve():
+        raise ConfigError(
+            f"the run in {log_dir} keeps its checkpoints in {model_dir(config, log_dir)}, and not "
+            f"in {checkpoints}: leave out --model-dir"
+        )
+    _refuse_ways_out(log_dir)
+    return config
+
+
+def how_to_resume(config: Config, log_dir: Path) -> str:
+    """Return the command that resumes a run."""
+    command = f"econ-agents resume --log-dir {log_dir}"
+    named = config.logging.model_dir
+    if named is not None and not _lies_in(Path(named), log_dir):
+        command += f" --model-dir {named}"
+    if not is_trusted(config.env.factory):
+        command += f" --env.factory {config.env.factory}"
+    return command
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _refuse_ways_out(log_dir: Path) -> None:
+    """Raise ``ConfigError`` if the folder holds a link that leads out of it, a pipe or a device."""
+    for folder, folders, files in os.walk(log_dir):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if path.is_symlink() and not _lies_in(path, log_dir):
+                raise ConfigError(
+                    f"{path} leads out of the folder of the run, which would be written to there: "
+                    "put the file or folder itself in its place"
+                )
+            if not (path.is_file() or path.is_dir() or path.is_symlink()):
+                raise ConfigError(f"{path} is neither a file nor a folder: remove it")
 
 
 def refuse_used(config: Config, log_dir: Path) -> None:

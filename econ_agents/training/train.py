@@ -10,14 +10,27 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from econ_agents.algorithm.builders import build_teams
-from econ_agents.config.files import CONFIG_FILE, read_config, write_config
+from econ_agents.config.files import CONFIG_FILE, write_config
 from econ_agents.config.schema import Config, ConfigError
+from econ_agents.guarded_files import make_private_folder
 from econ_agents.logging.metrics_log import MetricsLog
 from econ_agents.logging.progress import open_progress
-from econ_agents.training.checkpoint import latest_checkpoint, load_checkpoint, periodic_name
+from econ_agents.training.checkpoint import (
+    STATE_FILE,
+    latest_checkpoint,
+    load_checkpoint,
+    periodic_name,
+)
+from econ_agents.training.checkpoint_state import check_sizes, restoring
 from econ_agents.training.early_stopping import build_stopping
 from econ_agents.training.run import TrainingRun, last_logged_step
-from econ_agents.training.run_folder import claimed, clear_unused, model_dir, refuse_used
+from econ_agents.training.run_folder import (
+    claimed,
+    clear_unused,
+    playable_config,
+    refuse_used,
+)
+from econ_agents.training.run_folder import model_dir as folder_of_checkpoints
 from econ_agents.training.trainer import Trainer
 
 
@@ -34,27 +47,36 @@ def run_training(config: Config, log_dir: Path) -> int:
         TrainingStopped: a loss was not finite.
     """
     refuse_used(config, log_dir)
-    log_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log_dir)
     with claimed(log_dir):
         return _begin(config, log_dir)
 
 
-def resume_training(log_dir: Path) -> int:
+def resume_training(
+    log_dir: Path, *, factory: str | None = None, model_dir: Path | None = None
+) -> int:
     """Resume a run from its latest checkpoint; the exit code is 0, or 130 after Ctrl-C.
 
     Metrics after that checkpoint are dropped and measured again, to the same numbers.
 
+    Args:
+        log_dir: folder of the run.
+        factory: factory of the run's environment, which the user must name if it is not a trusted
+            one (:mod:`econ_agents.environments.trusted`).
+        model_dir: folder of the run's checkpoints, which the user must name if it lies elsewhere.
+
     Raises:
-        ConfigError: there is no run in ``log_dir``, or another process works on it.
+        ConfigError: there is no run in ``log_dir``, another process works on it, or the user has
+            not named what must be named.
         CheckpointError: the latest checkpoint is damaged.
         TrainingStopped: a loss was not finite.
     """
     path = log_dir / CONFIG_FILE
     if not path.is_file():
         raise ConfigError(f"{log_dir} holds no run to resume: it has no {CONFIG_FILE}")
+    config = playable_config(log_dir, factory, model_dir)
     with claimed(log_dir):
-        config = read_config(path)
-        latest = latest_checkpoint(model_dir(config, log_dir))
+        latest = latest_checkpoint(folder_of_checkpoints(config, log_dir))
         if latest is None:
             # The run ended before its first checkpoint, and so before its first episode.
             return _begin(config, log_dir)
@@ -78,13 +100,18 @@ def _open(config: Config, log_dir: Path, *, latest: Path | None) -> Iterator[Tra
     with ExitStack() as stack:
         teams = build_teams(config, "train")
         stack.callback(teams.close)
+        checkpoint = None if latest is None else load_checkpoint(latest)
+        if checkpoint is not None:
+            with restoring(checkpoint, "networks.safetensors"):
+                # Before networks of these sizes are made: the configuration names any size.
+                check_sizes(config, teams.space, checkpoint.group("networks"), checkpoint.config)
         trainer = Trainer(config, teams)
         stopping = build_stopping(config, teams.space)
-        checkpoint = None if latest is None else load_checkpoint(latest)
         if checkpoint is not None:
             trainer.restore(checkpoint)
             if stopping is not None:
-                stopping.restore(checkpoint.state["stopping"])
+                with restoring(checkpoint, STATE_FILE):
+                    stopping.restore(checkpoint.state["stopping"])
         logging = config.logging
         log = stack.enter_context(
             MetricsLog(

@@ -19,14 +19,22 @@ from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.memory import Flags, FloatArray
 from econ_agents.algorithm.replay_buffer import EpisodeBuffer
+from econ_agents.algorithm.reward_weighting import COMPONENTS
 from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
 from econ_agents.seeds import derive_seed, numpy_generator
-from econ_agents.training import checkpoint_state as training_state
 from econ_agents.training.checkpoint import Checkpoint
-from econ_agents.training.checkpoint_episodes import from_arrays, to_arrays
+from econ_agents.training.checkpoint_episodes import check_array, from_arrays, to_arrays
+from econ_agents.training.checkpoint_state import (
+    check_adam,
+    optimizer_state,
+    restore_module,
+    restore_optimizer,
+    restore_weighting,
+    restoring,
+)
 from econ_agents.training.early_stopping import Measurement
 
 
@@ -138,7 +146,7 @@ class Trainer:
             "networks": learner.networks.state_dict(),
             "targets": learner.targets.state_dict(),
             "weighting": learner.weighting.state_dict(),
-            "optimiser": training_state.optimizer_state(learner.optimiser)[0],
+            "optimiser": optimizer_state(learner.optimiser)[0],
             "buffer": to_arrays(list(self.buffer.episodes)),
             "memory": memory,
         }
@@ -150,36 +158,68 @@ class Trainer:
             "episodes": self.episodes,
             "failed": self.failed,
             "updates": self.learner.updates,
-            "optimiser": training_state.optimizer_state(self.learner.optimiser)[1],
+            "optimiser": optimizer_state(self.learner.optimiser)[1],
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore a checkpoint made of :meth:`arrays` and :meth:`state`.
 
         Raises:
-            CheckpointError: it was saved with other networks.
+            CheckpointError: it was saved with other networks, or is not as a trainer saves it.
         """
-        learner, arrays, state = self.learner, checkpoint.arrays, checkpoint.state
-        for name, module in (
-            ("networks", learner.networks),
-            ("targets", learner.targets),
-            ("weighting", learner.weighting),
-        ):
-            training_state.check_shapes(
-                arrays[name],
-                module.state_dict(),
-                saved_config=state["config"],
-                config=config_mapping(self.config),
-            )
-            module.load_state_dict(arrays[name])
-        training_state.restore_optimizer(learner.optimiser, arrays["optimiser"], state["optimiser"])
-        learner.updates = state["updates"]
-        self.episodes, self.failed = state["episodes"], state["failed"]
-        self.buffer.clear()
-        self.buffer.extend(from_arrays(_as_numpy(arrays["buffer"])))
-        memory = _as_numpy(arrays["memory"])
-        self._remembered = memory["moments"], memory["filled"].astype(np.bool_)
-        self._last_commitments = memory.get("last_commitments")
+        learner, config = self.learner, config_mapping(self.config)
+        modules = {"networks": learner.networks, "targets": learner.targets}
+        for name, module in modules.items():
+            with restoring(checkpoint, f"{name}.safetensors"):
+                saved = checkpoint.group(name)
+                restore_module(module, saved, saved_config=checkpoint.config, config=config)
+        with restoring(checkpoint, "weighting.safetensors"):
+            restore_weighting(learner.weighting, checkpoint.group("weighting"))
+        with restoring(checkpoint, "optimiser.safetensors"):
+            moments = checkpoint.group("optimiser")
+            check_adam(moments)
+            restore_optimizer(learner.optimiser, moments, checkpoint.state["optimiser"])
+        learner.updates = checkpoint.count("updates")
+        self.episodes, self.failed = checkpoint.count("episodes"), checkpoint.count("failed")
+        with restoring(checkpoint, "buffer.safetensors"):
+            episodes = from_arrays(_as_numpy(checkpoint.group("buffer")))
+            self._check_played_here(episodes)
+            self.buffer.clear()
+            self.buffer.extend(episodes)
+        with restoring(checkpoint, "memory.safetensors"):
+            self._restore_memory(_as_numpy(checkpoint.group("memory")))
+
+    def _check_played_here(self, episodes: list[Episode]) -> None:
+        """Raise ``ValueError`` unless the episodes can be learned from together."""
+        space, memory = self.teams.space, self.policy.memory
+        agents = len(space.agents)
+        for episode in episodes:
+            check_array("actions", episode.actions, (None, agents, space.action_size))
+            check_array("states", episode.states, (None, space.state_size))
+            check_array("rewards", episode.rewards, (None, agents))
+            check_array("team_rewards", episode.team_rewards, (None,))
+            shape = (None, agents, space.observation_size)
+            check_array("observations", episode.observations, shape)
+            check_array("memory", episode.memory, (None, *memory.moments.shape[2:]))
+            if len(episode.memory) > memory.moments.shape[1]:
+                raise ValueError(f"episode {episode.number} remembers more than memory.length")
+            for name, values in episode.infos.items():
+                finite = name in COMPONENTS
+                check_array(f"info.{name}", values, (None, agents), finite=finite)
+
+    def _restore_memory(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Restore what executors remember; ``ValueError`` if it is not of this team."""
+        moments, filled = self._memories()
+        check_array("moments", arrays["moments"], moments.shape)
+        if arrays["filled"].dtype != np.bool_ or arrays["filled"].shape != filled.shape:
+            raise ValueError(f"filled must be flags of shape {filled.shape}")
+        self._remembered = arrays["moments"], arrays["filled"]
+        last = arrays.get("last_commitments")
+        if last is not None:
+            columns = self._commitment
+            size = 0 if columns is None else columns.stop - columns.start
+            check_array("last_commitments", last, (size,))
+        self._last_commitments = last
 
     def _memories(self) -> tuple[FloatArray, Flags]:
         """Copies of the executors' memories and of the mask of filled moments."""

@@ -13,6 +13,7 @@ from econ_env.commands.play import Play
 from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
 from econ_env.commands.version import versions
+from econ_env.llm.api.server_key import keys_allowed_for
 
 PROGRAM = "econ-env"
 DESCRIPTION = (
@@ -54,7 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(versions())
         return 0
     name = " ".join([PROGRAM, *arguments[:1]])
-    return run_program(name, lambda: parse(arguments).run())
+    return run_program(name, lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = parse(arguments)
+    allowed = command.allow_key_for if isinstance(command, Play | Doctor) else ()
+    with keys_allowed_for(allowed):
+        return command.run()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from econ_env.errors import UsageError
 from econ_env.game.transcript import Transcript
 from econ_env.llm.registry import runs_here
 from econ_env.llm.types import ModelError
+from econ_env.private_files import append_privately
 from econ_env.questions.base import Question, QuestionOrder
 
 BATCH_SIZE = 16
@@ -61,7 +62,11 @@ class Play(EnvFlags):
     show: int = 2
     """Number of episodes to print in full."""
     out: Path | None = None
-    """File to which every finished episode is appended, one JSON object per line."""
+    """File to which every finished episode is appended, one JSON object per line. A new file is
+    readable by its owner only."""
+    allow_key_for: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HOST ...")] = ()
+    """Hosts, besides the server's own, that may get the key of a server's kind, OPENAI_API_KEY for
+    example: HOST or HOST:PORT. Over https or on this machine only."""
 
     def run(self) -> int:
         """Play; the exit code is 0, 1 if no episode finished and some failed, or 130 after Ctrl-C.
@@ -85,7 +90,7 @@ class Play(EnvFlags):
         stopped: ModelError | None = None
         with ExitStack() as stack:
             stack.callback(env.close)
-            out = stack.enter_context(self.out.open("a", encoding="utf-8")) if self.out else None
+            out = stack.enter_context(append_privately(self.out)) if self.out else None
             bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
             try:
                 # A batch takes a while and ends as a whole: until then the bar shows its phase.

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium.spaces import Space
+from gymnasium.utils import EzPickle
 from numpy.typing import ArrayLike, NDArray
 
 from econ_env.config import EnvConfig
@@ -88,6 +89,8 @@ class BatchedEconEnv(ManyEpisodesView):
     def __init__(
         self, config: EnvConfig, *, num_questions: int = 16, models: Models | None = None
     ) -> None:
+        EzPickle.__init__(self, config, num_questions=num_questions)
+        self._has_own_models = models is None
         self.config = config
         self._episodes = Episodes(config, num_questions, models=models)
         spaces = self._episodes.spaces
@@ -104,6 +107,14 @@ class BatchedEconEnv(ManyEpisodesView):
             "observation_layout": layout_as_json(self.observation_layout),
             "action_parts": action_parts_as_json(self.config.bounds()),
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        if not self._has_own_models:
+            raise TypeError(
+                "an environment that was given models cannot be copied or pickled, because they "
+                "belong to its maker: make another one with the same models"
+            )
+        return super().__getstate__()
 
     def observation_space(self, agent: str) -> Space[Any]:
         """The space of one row of ``agent``'s observations."""

@@ -100,6 +100,8 @@ class Episodes:
         self._strategies = StrategyCache()
         self._game_config: GameConfig | None = None
         self._games: list[Game | None] = [None] * num_questions
+        self.of_a_copy = False
+        """True for a copied or unpickled environment: it has the settings, but not the episodes."""
         self._weights = [config.weights()] * num_questions
 
     def reset(
@@ -144,7 +146,7 @@ class Episodes:
         """
         rows = np.flatnonzero(self.active).tolist()
         if not rows:
-            raise ResetNeeded("no episode is running: call reset() before step()")
+            raise ResetNeeded(f"no episode is running{self.why_none()}: call reset() before step()")
         # The games take their actions in one list, so the axis of questions comes first.
         points = points[:, rows].swapaxes(0, 1)
         check_finite(points, self.agents, rows)
@@ -181,6 +183,12 @@ class Episodes:
         if self._own_models is not None:
             self._own_models.close()
 
+    def why_none(self) -> str:
+        """Reason why no episode was ever started, as a part of a message; empty if it is plain."""
+        if not self.of_a_copy or any(self._games):
+            return ""
+        return " in this copy, which has the settings of its original but not its episodes"
+
     def transcript(self, row: int) -> Transcript:
         """The transcript of one question's episode; ``ResetNeeded`` before its first reset."""
         return self._game(row).transcript
@@ -192,7 +200,7 @@ class Episodes:
     def state(self) -> FloatArray:
         """The states, shape (B, state size): a fresh array; ``ResetNeeded`` before any reset."""
         if all(game is None for game in self._games):
-            raise ResetNeeded("there is no state yet: call reset() first")
+            raise ResetNeeded(f"there is no state yet{self.why_none()}: call reset() first")
         return self._arrays.state()
 
     def _begin(self, rows: list[int], games: list[Game]) -> None:
@@ -280,7 +288,9 @@ class Episodes:
     def _game(self, row: int) -> Game:
         game = self._games[row]
         if game is None:
-            raise ResetNeeded(f"question {row} has no episode yet: call reset() first")
+            raise ResetNeeded(
+                f"question {row} has no episode yet{self.why_none()}: call reset() first"
+            )
         return game
 
     def _rows_in(self, mask: ArrayLike | None) -> list[int]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from gymnasium.utils import EzPickle
+
 from econ_env.envs.driver import Episodes
 from econ_env.game.transcript import Transcript
 from econ_env.llm.budget.limits import Spending
 from econ_env.llm.types import Usage
 
 
-class EpisodesView:
-    """An environment that shows the episodes of a driver."""
+class EpisodesView(EzPickle):
+    """An environment that shows the episodes of a driver.
+
+    Copying and pickling carry the arguments of its constructor, never models, texts or positions:
+    a copy needs a reset, and says so, even if the original was in the middle of an episode.
+    """
 
     _episodes: Episodes
     """The driver; the constructor of the environment makes it."""
+
+    def __setstate__(self, d: dict[str, Any]) -> None:
+        super().__setstate__(d)
+        self._episodes.of_a_copy = True
 
     @property
     def usage(self) -> Usage:

@@ -20,7 +20,7 @@ from econ_env.seeds import draw_seed
 Info: TypeAlias = dict[str, float | NDArray[np.float64]]
 
 
-class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any], EzPickle):
+class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any]):
     """A team of language models as one environment with one controller.
 
     ## Description

@@ -37,7 +37,7 @@ from econ_env.questions.base import QuestionSource
 Infos: TypeAlias = dict[str, dict[str, float]]
 
 
-class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any], EzPickle):
+class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any]):
     """A team of language models that answers one question per episode.
 
     ## Description

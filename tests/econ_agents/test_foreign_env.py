@@ -16,6 +16,8 @@ from econ_agents.training.trainer import Trainer
 from tests.econ_agents.small_runs import assert_same_team, numbers, small_config, state_of, train
 
 SHORT = "env.kwargs.max_cycles=4"
+AGAIN = ["--env.factory", "mpe2.simple_spread_v3:parallel_env"]
+"""The environment in the user's own words: a checkpoint's are not enough."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_it_is_tested_by_its_reward(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--model-dir", str(run), "--log-dir", str(tmp_path)]
-    assert main(["test", *flags, "--episodes", "3"]) == 0
+    assert main(["test", *flags, *AGAIN, "--episodes", "3"]) == 0
     said = capsys.readouterr().out
     assert "Baseline (no BNE): mean team reward -" in said
     assert "P0 BNE" not in said
@@ -91,5 +93,5 @@ def test_deviations_from_it_are_measured(
     few = Search(candidates=shift_candidates((0.5,), 5)[:2], refinements=0)
     monkeypatch.setattr("econ_agents.equilibrium.policy_nash_conv.default_search", lambda size: few)
     flags = ["--model-dir", str(run), "--log-dir", str(tmp_path), "--questions", "4"]
-    assert main(["nash", *flags]) == 0
+    assert main(["nash", *flags, *AGAIN]) == 0
     assert "  agent_2: best deviation gains " in capsys.readouterr().out

@@ -35,6 +35,9 @@ class Doctor:
     "vllm:MODEL@http://host:port/v1", "hf:PATH_OR_ID", "bundled:0" and so on. Several names are
     examined one after another. The key is read from the environment variable of the server's
     kind, TOGETHER_API_KEY for example."""
+    allow_key_for: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HOST ...")] = ()
+    """Hosts, besides the server's own, that may get the key of a server's kind, OPENAI_API_KEY for
+    example: HOST or HOST:PORT. Over https or on this machine only."""
     settings: Annotated[
         EnvFlags,
         only(

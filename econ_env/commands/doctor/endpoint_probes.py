@@ -21,6 +21,7 @@ from econ_env.commands.doctor.sampler import (
 )
 from econ_env.llm.api.address import Address
 from econ_env.llm.api.errors import Fault, Kind
+from econ_env.llm.api.server_key import how_to_give_a_key, key_variable
 from econ_env.llm.api.settings import ApiSettings
 
 COLD, HOT = 0.1, 2.0
@@ -140,14 +141,14 @@ class EndpointProbes:
 
     def _fatal(self, fault: Fault, known: Sequence[Mapping[str, Any]]) -> Finding:
         """Return the only finding about a server that cannot be used."""
-        address, variable = self._address, self._address.profile.key_variable
+        address = self._address
         topic, advice = "server", ""
         if fault.kind is Kind.KEY:
             topic = "key"
             advice = (
-                f"the server does not accept the key of {variable}: correct it"
+                f"the server does not accept the key of {key_variable(address)}: correct it"
                 if self._has_key
-                else f"the server requires a key: set the environment variable {variable}"
+                else f"the server requires a key: {how_to_give_a_key(address)}"
             )
         elif fault.kind is Kind.MODEL:
             topic = "model name"

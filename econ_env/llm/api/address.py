@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from econ_env.llm.api.errors import WrongAddress
+from econ_env.llm.api.origin import origin_of
 from econ_env.llm.api.profiles import PROFILES, ServerProfile
 
 _URL = re.compile(r"@(?=https?://)")
@@ -26,9 +27,11 @@ class Address:
     """Base URL, without a slash at its end."""
 
     @property
-    def is_default(self) -> bool:
-        """True if this is the profile's own server."""
-        return self.url == self.profile.url
+    def is_own_server(self) -> bool:
+        """True if scheme, host and port are those of the profile's own server."""
+        origin = origin_of(self.url)
+        own = None if self.profile.url is None else origin_of(self.profile.url)
+        return origin is not None and origin == own
 
 
 def names_a_server(name: str) -> bool:

@@ -26,6 +26,7 @@ from econ_env.llm.api.errors import (
 )
 from econ_env.llm.api.reply import Reply, largest_body, read_reply
 from econ_env.llm.api.secret import Secret, Secrets
+from econ_env.llm.api.server_key import how_to_give_a_key, key_variable
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.api.transport import Transport
 
@@ -128,7 +129,7 @@ class Engine:
 
     def error(self, fault: Fault) -> ApiError:
         """Return the exception for a fault that affects all requests."""
-        name, url, variable = self.address.name, self.address.url, self.address.profile.key_variable
+        name, url = self.address.name, self.address.url
         if fault.status == 500:
             return ServerBroken(
                 f"{name}: {url} has answered nothing but errors: its own log says why, and "
@@ -136,9 +137,10 @@ class Engine:
             )
         if fault.kind is Kind.KEY:
             problem = (
-                f"needs a key: set the environment variable {variable}"
+                f"needs a key: {how_to_give_a_key(self.address)}"
                 if self._secret is None
-                else f"does not accept the key: check the environment variable {variable}"
+                else "does not accept the key: check the environment variable "
+                f"{key_variable(self.address)}"
             )
             return KeyProblem(f"{name}: {url} {problem}. It says: {fault.words}")
         if fault.kind is Kind.ACCOUNT:

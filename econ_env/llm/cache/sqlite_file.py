@@ -12,11 +12,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from econ_env.llm.types import ModelError
+from econ_env.private_files import create_privately
 
 BUSY_TIMEOUT_S = 60.0
 """Longest wait for other processes to finish writing, in seconds."""
@@ -105,6 +106,9 @@ class StoreFile:
             raise StoreError(
                 f"the folder of the completion cache {self.path} cannot be made: {error}"
             ) from error
+        # SQLite gives the files beside this one (-wal, -shm) the same mode.
+        with suppress(OSError):  # SQLite says below what is wrong
+            create_privately(self.path)
         connection = self._connect("rwc")
         try:
             if not self._is_ours(connection):

@@ -127,7 +127,7 @@ def test_nash_is_told_questions_and_seeds(calls: Calls, tmp_path: Path) -> None:
     place = checkpoint(tmp_path, "final", Config())
     given = ["nash", "--model-dir", str(tmp_path), "--questions", "30", "--seeds", "1", "2"]
     assert main(given) == 0
-    assert calls == [(Config(), place, Path("runs/econ"), 30, (1, 2))]
+    assert calls == [(Config(), place, tmp_path, 30, (1, 2))]
 
 
 def test_resume_is_told_the_folder_of_the_run(calls: Calls, tmp_path: Path) -> None:

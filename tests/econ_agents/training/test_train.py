@@ -101,7 +101,8 @@ def test_training_goes_on_where_everything_fails(
 @pytest.mark.slow
 def test_an_untested_team_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(tmp_path, *FLAKY, "env.kwargs.share=1.0")
-    assert main(["test", "--model-dir", str(tmp_path), "--episodes", "3"]) == 1
+    again = ["--env.factory", "tests.econ_agents.odd_environments:flaky"]
+    assert main(["test", "--model-dir", str(tmp_path), "--episodes", "3", *again]) == 1
     assert "0 of 3 episodes came to a result" in capsys.readouterr().err
 
 

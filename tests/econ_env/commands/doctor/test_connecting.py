@@ -116,6 +116,7 @@ def test_a_url_without_its_last_part(capsys: Out) -> None:
 def test_a_wrong_key_and_a_missing_one(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
     with MisbehavingServer("vllm", key=KEY[::-1]) as server:
         monkeypatch.setenv("VLLM_API_KEY", KEY)
+        monkeypatch.setenv("ECON_ALLOW_KEY_FOR", "127.0.0.1")
         code, printed = examine(f"vllm:m@{server.url}", capsys)
         assert code == 1
         assert "the server does not accept the key of VLLM_API_KEY" in printed
@@ -127,6 +128,7 @@ def test_a_wrong_key_and_a_missing_one(capsys: Out, monkeypatch: pytest.MonkeyPa
 
 def test_a_key_is_used_and_never_shown(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_API_KEY", KEY)
+    monkeypatch.setenv("ECON_ALLOW_KEY_FOR", "127.0.0.1")
     with MisbehavingServer("vllm", key=KEY, answer=lambda ask: f"my key is {KEY}") as server:
         code, printed = examine(f"vllm:m@{server.url}", capsys)
     assert code == 1  # this server always says the same
@@ -137,6 +139,7 @@ def test_a_server_that_shows_the_key_in_an_error(
     capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VLLM_API_KEY", KEY)
+    monkeypatch.setenv("ECON_ALLOW_KEY_FOR", "127.0.0.1")
     with MisbehavingServer("vllm") as server:
         server.schedule("401_echo_key")
         code, _ = examine(f"vllm:m@{server.url}", capsys)

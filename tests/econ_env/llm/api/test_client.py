@@ -162,6 +162,7 @@ def test_a_copy_in_another_place_reads_its_own_key(monkeypatch: pytest.MonkeyPat
         data = pickle.dumps(model)
         assert KEY.encode() not in data
         monkeypatch.setenv("VLLM_API_KEY", "sk-of-the-environment")
+        monkeypatch.setenv("ECON_ALLOW_KEY_FOR", "127.0.0.1")
         for other in (pickle.loads(data), copy.copy(model), copy.deepcopy(model)):  # noqa: S301
             assert other.settings == model.settings
             assert other.generate([request()])[0].error is None

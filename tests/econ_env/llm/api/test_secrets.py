@@ -78,6 +78,7 @@ def test_transcripts_settings_and_play_do_not_hold_the_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("VLLM_API_KEY", KEY)
+    monkeypatch.setenv("ECON_ALLOW_KEY_FOR", "127.0.0.1")
     with MisbehavingServer("vllm", answer=served, key=KEY) as server:
         server.mix({"say_key": 0.5, "400": 0.2})
         config = EnvConfig(

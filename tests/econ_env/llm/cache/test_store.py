@@ -157,6 +157,7 @@ def test_a_file_in_a_folder_that_refuses_writing_is_replayed() -> None:
         store = CompletionStore(folder / "cache.sqlite")
         put(store, "k")
         store.close()
+        store.path.chmod(0o644)  # shared on purpose: it is made for its owner only
         folder.chmod(0o555)
         arguments = [sys.executable, "-c", READER, str(store.path)]
         told = subprocess.run(arguments, capture_output=True, text=True, check=False)
