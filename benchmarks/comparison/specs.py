@@ -211,11 +211,12 @@ def build_prompted(spec: PromptedSpec, config: EnvConfig, models: Models) -> Pro
         asking = Asking.of(config, models)
     except ValueError as problem:
         raise SpecError(f"{spec.canonical!r}: {problem}") from None
-    greedy = isinstance(spec, GreedySpec)
-    sampling = SamplingAction(
-        temperature=0.0 if greedy else spec.temperature,
-        repetition_penalty=1.0 if greedy else spec.repetition_penalty,
-    )
+    if isinstance(spec, GreedySpec):
+        sampling = SamplingAction(temperature=0.0, repetition_penalty=1.0)
+    else:
+        sampling = SamplingAction(
+            temperature=spec.temperature, repetition_penalty=spec.repetition_penalty
+        )
     shared: dict[str, Any] = {
         "spec": spec.canonical,
         "asking": asking,

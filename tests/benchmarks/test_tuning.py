@@ -23,7 +23,9 @@ VALIDATION = tuple(Question(id=f"v:{i}", text=f"v{i}?", gold=str(i)) for i in ra
 TUNING = Tuning(questions=VALIDATION, n_agents=3)
 
 
-def records(spec: TunableSpec, right: int, *, tokens: int = 10, failed: str | None = None) -> list:
+def records(
+    spec: TunableSpec, right: int, *, tokens: int = 10, failed: str | None = None
+) -> list[Record]:
     return [
         Record(
             method=spec.canonical,
