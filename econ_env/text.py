@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
 
 def encodable(text: str) -> str:
     """``text`` with ``?`` for lone surrogates, which JSON can spell but UTF-8 cannot encode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    """``text`` with ``?`` for all that a terminal would obey and a file could not hold.
+
+    These are control characters except tab and newline (so no escape sequence is left), marks that
+    change the direction of writing, and lone surrogates.
+    """
+    return text if text.isprintable() else _UNPRINTABLE.sub("?", text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from econ_env.game.loose_json import Value, loose_objects, restore_latex
-from econ_env.grading.extraction import boxed_answer, find_answer
+from econ_env.grading.extraction import Way, boxed_answer, find_answer
 from econ_env.grading.latex import clean, looks_mathematical
 from econ_env.grading.plain import parse_plain
 from econ_env.text import encodable
@@ -21,6 +21,8 @@ OTHER_VALUE_NAMES = (
     *("conclusion", "output", "number", "amount", "choice", "final"),
 )
 """Names that hold the value if none of :data:`VALUE_NAMES` does."""
+UNSTATED: frozenset[Way] = frozenset(("value", "last_number"))
+"""Ways of finding an answer that no text states as its answer."""
 _ABOUT_A_VALUE = frozenset(("type", "description", "unit", "format"))
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
@@ -37,9 +39,12 @@ _PLACEHOLDER = re.compile(
 """A blank to fill in, as instructions and examples show it."""
 _NEGATED = re.compile(r"(?:\\neq?(?![A-Za-z])|≠|!=|not\s+[-$\d])")
 _CHOICE = re.compile(
-    r"(?:(?i:option|choice|answer)\s+)?\(?(?:([A-J])\)|([A-E])[.:]|([A-J])(?=\Z))\.?(?:\s.*)?",
+    r"(?:(?i:option|choice)\s+)?\(?(?:([A-J])\)|([A-E])[.:]|([A-J])(?=\Z))\.?(?:\s.*)?",
     re.DOTALL,
 )
+"""A letter, or a letter with its text."""
+_NAMED_CHOICE = re.compile(r"\b(?i:option|choice|answer)(?: is)?:? ?\(?([A-J])\)?\.?\Z")
+"""A sentence that ends in a choice."""
 _WORD = re.compile(r"[^\W\d_]{2,}(?:['’][a-z]+)?")
 _AROUND_A_WORD = ".,;:!?\"'“”()*"
 _UNLATIN = re.compile(r"[\u0400-\u1fff\u3040-\u9fff\uac00-\ud7a3]{2}")
@@ -98,11 +103,11 @@ def _stated(value: Value) -> str | None:
 def _answer_in(value: str) -> str:
     """The answer in a value that is a sentence, or a choice with its text; else the value."""
     stated = find_answer(value)
-    if stated is not None and stated.way in ("hashes", "phrase"):
+    if stated is not None and stated.way not in UNSTATED:
         return stated.answer
-    choice = _CHOICE.fullmatch(value)
+    choice = _CHOICE.fullmatch(value) or _NAMED_CHOICE.search(value)
     if choice is not None:
-        return str(choice[choice.lastindex or 0]).upper()
+        return str(choice[choice.lastindex or 0])
     if not _is_sentence(value):
         return value
     # A value is what stands behind "the answer is".

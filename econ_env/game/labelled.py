@@ -92,4 +92,5 @@ def _in_columns(text: str) -> Iterator[Entry]:
 
 def _entry(name: str, text: str, *, in_tag: bool) -> Entry:
     block = _BLOCK.match(text)
-    return Entry(name, (text[block.end() :] if block else text).strip(_MARKS), in_tag)
+    text = (text[block.end() :] if block else text).strip(_MARKS)
+    return Entry(name, text.rstrip("([{").rstrip(_MARKS), in_tag)  # "Value: 7 (confidence: 0.9)"

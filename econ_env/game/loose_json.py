@@ -18,7 +18,7 @@ Value = str | bool | None | dict[str, "Value"] | list["Value"]
 MAX_DEPTH = 16
 """Maximum number of objects and lists inside each other; a deeper one ends the object."""
 
-_AFTER_COMMA = r"""["'}\]{\[\d#-]|//|[A-Za-z_]\w{0,39}+\s*+:|(?:true|false|null|None)\b|\Z"""
+_AFTER_COMMA = r"""["'}\]{\[\d#-]|//|:?[A-Za-z_]\w{0,39}+\s*+[:=]|(?:true|false|null|None)\b|\Z"""
 _CLOSES = (
     rf"\s*+(?:[:}}\]]|=>|\Z|,\s*+(?:{_AFTER_COMMA})"
     r"""|"[^"\n]{1,40}+"\s*+:|'[^'\n]{1,40}+'\s*+:)"""

@@ -18,6 +18,7 @@ from typing import Literal
 from econ_env.game.committed_value import (
     MAX_ANSWER_CHARACTERS,
     OTHER_VALUE_NAMES,
+    UNSTATED,
     VALUE_NAMES,
     is_left_blank,
     named,
@@ -60,7 +61,7 @@ _PLAIN_PUNCTUATION = (
 )
 _SAID_CONFIDENCE = re.compile(
     r"\b(?:confidence|certainty)\b[^\d\n]{0,30}+\d[\d.,/]*+\s*+%?"
-    r"|(?<![\d.,])\d[\d.,]*+\s*+%?\s*+(?:confident|confidence|certain|sure)\b",
+    r"|(?<![\d.,])(?:\d++(?:\.\d++)?\s?(?:%|percent)|0?\.\d++)\s?(?:confiden(?:t|ce)|certain|sure)\b",
     re.IGNORECASE,
 )
 """A confidence in prose, whose number is no answer."""
@@ -322,7 +323,7 @@ def _from_reason(entries: dict[str, Value], *, is_finished: bool, task: str) -> 
     """A commitment without a value whose reason may state it."""
     reason = _reason(entries)
     found = find_answer(reason)
-    if found is not None and found.way in ("value", "last_number"):
+    if found is not None and found.way in UNSTATED:
         before = reason[: max(0, reason.rfind(found.answer.lstrip("-")))]
         concludes = _CONCLUDES.search(before[-24:])
         if concludes is None or not (is_finished or concludes[0].lstrip().startswith("=")):
