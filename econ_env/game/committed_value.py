@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from econ_env.game.intake import MAX_ANSWER_CHARACTERS
 from econ_env.game.loose_json import Value, loose_objects, restore_latex
 from econ_env.grading.extraction import Way, boxed_answer, find_answer
 from econ_env.grading.latex import clean, looks_mathematical
 from econ_env.grading.plain import parse_plain
 from econ_env.text import encodable
-
-MAX_ANSWER_CHARACTERS = 1_000
-"""Maximum length of a value; a longer one is not an answer."""
 
 VALUE_NAMES = ("value", "finalvalue", "answer", "finalanswer", "correctanswer")
 """Names of the entry that holds the value, in the order in which they are looked up."""

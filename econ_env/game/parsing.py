@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from econ_env.game.committed_value import (
-    MAX_ANSWER_CHARACTERS,
     OTHER_VALUE_NAMES,
     UNSTATED,
     VALUE_NAMES,
@@ -24,6 +23,7 @@ from econ_env.game.committed_value import (
     named,
     value_text,
 )
+from econ_env.game.intake import MAX_ANSWER_CHARACTERS
 from econ_env.game.labelled import labelled_entries
 from econ_env.game.loose_json import Value, loose_objects, restore_latex
 from econ_env.grading.extraction import Found, find_answer, outside_think
@@ -258,7 +258,9 @@ def _views(text: str) -> Iterator[str]:
             text = view
 
 
-def _holders(objects: Iterable[dict[str, Value]], names: Sequence[str]) -> Iterator[dict[str, Value]]:
+def _holders(
+    objects: Iterable[dict[str, Value]], names: Sequence[str]
+) -> Iterator[dict[str, Value]]:
     """The objects that hold a value under one of ``names``, the value renamed to ``value``.
 
     An object inside another one counts if the outer one has no value; it inherits the rest.
@@ -323,7 +325,8 @@ def _from_reason(entries: dict[str, Value], *, is_finished: bool, task: str) -> 
     """A commitment without a value whose reason may state it."""
     reason = _reason(entries)
     found = find_answer(reason)
-    if found is not None and found.way in UNSTATED:
+    is_bare_number = found is not None and found.way == "value" and re.search(r"\d", reason)
+    if found is not None and found.way in UNSTATED and not (is_finished and is_bare_number):
         before = reason[: max(0, reason.rfind(found.answer.lstrip("-")))]
         concludes = _CONCLUDES.search(before[-24:])
         if concludes is None or not (is_finished or concludes[0].lstrip().startswith("=")):
@@ -345,7 +348,9 @@ def _from_found(found: Found | None, entries: dict[str, Value], task: str) -> Co
 
 def _ends_inside(text: str, reason: Value) -> bool:
     """True if ``text`` breaks off inside the reason."""
-    return isinstance(reason, str) and text.rstrip().endswith(reason.rstrip()[-MIN_COPIED_CHARACTERS:])
+    return isinstance(reason, str) and text.rstrip().endswith(
+        reason.rstrip()[-MIN_COPIED_CHARACTERS:]
+    )
 
 
 def _unless_copied(

@@ -20,9 +20,7 @@ _POWER = re.compile(r"((?<!\d)\d++|) ?+!?((?: ?+(?:\^|\*\*)[ +-]*+\d++(?: ?+!)?+
 _PART = re.compile(r"(?<!\d)(\d++)(?: ?(!))?")
 _FACTORIAL = re.compile(r"(?<!\d)(\d++) ?!")
 _TWICE = re.compile(r"(?<!\d)(\d++) ?! ?[)}] ?!")
-_BINOMIAL = re.compile(
-    r"\\[dt]?binom ?\{((?:[^{}]|\{[^{}]*+\})*+)\}|(?<![^{}])([^{}]*)\\choose"
-)
+_BINOMIAL = re.compile(r"\\[dt]?binom ?\{((?:[^{}]|\{[^{}]*+\})*+)\}|(?<![^{}])([^{}]*)\\choose")
 _NO_FORMULA = re.compile(r"__|[\"`@#]|'\s*[A-Za-z)]")  # f'(x) is one, ('os') and it's are not
 
 

@@ -110,7 +110,10 @@ def test_xml(reply: str, value: str | None) -> None:
     [
         ("| Reason | Value | Confidence |\n|---|---|---|\n| 5 * 8 | 40 | 0.8 |", "40"),
         ("| Value | Confidence |\n|:--|--:|\n| **40** | 0.8 |\nDone.", "40"),
-        ("| Field | Content |\n|---|---|\n| Reason | 5 * 8 |\n| Value | 40 |\n| Confidence | 0.8 |", "40"),
+        (
+            "| Field | Content |\n|---|---|\n| Reason | 5 * 8 |\n| Value | 40 |\n| Confidence | 0.8 |",
+            "40",
+        ),
     ],
 )
 def test_tables(reply: str, value: str | None) -> None:
@@ -130,7 +133,7 @@ def test_tables(reply: str, value: str | None) -> None:
         ("{&#x22;value&#x22;: &#x22;40&#x22;, &#x22;confidence&#x22;: 0.8}", "40"),
         (json.dumps('{"reason": "5 * 8", "value": "40", "confidence": 0.8}'), "40"),
         (json.dumps(json.dumps('{"value": "40", "confidence": 0.8}')), "40"),
-        (r'{\"reason\": \"5 * 8\", \"value\": \"40\", \"confidence\": 0.8}', "40"),
+        (r"{\"reason\": \"5 * 8\", \"value\": \"40\", \"confidence\": 0.8}", "40"),
         (r'{"commitment": "{\"value\": \"40\", \"confidence\": 0.8}"}', "40"),
         (r'{"value": "{\"value\": 40, \"confidence\": 0.8}"}', "40"),
     ],
@@ -180,15 +183,21 @@ def test_wrappers(reply: str, value: str | None) -> None:
         ('{"reason" = "5 * 8", "value" = "40", "confidence" = 0.8}', "40"),
         ('Commitment(reason="5 * 8", value="40", confidence=0.8)', "40"),
         ("commit(value='40', confidence=0.8)", "40"),
-        ('{\n  // my check\n  "reason": "5 * 8", # ok\n  "value": 40, /* pens */ "confidence": 0.8}', "40"),
+        (
+            '{\n  // my check\n  "reason": "5 * 8", # ok\n  "value": 40, /* pens */ "confidence": 0.8}',
+            "40",
+        ),
         ('{"reason": "5 * 8"\n "value": "40"\n "confidence": 0.8}', "40"),
         ('{"reason": "he said "8", so 40", "value": "40", "confidence": 0.8}', "40"),
         ('```python\n{"value": 40, "confidence": 0.8,}\n```', "40"),
-        ('```\n{value: 40 pens, confidence: 0.8}\n```', "40"),
+        ("```\n{value: 40 pens, confidence: 0.8}\n```", "40"),
         ('{"value": +40, "confidence": .8}', "40"),
         ('{"value": 1_000, "confidence": 0.8}', "1_000"),
         ('{"value": 40 pens, "confidence": 0.8}', "40"),
-        (r'{"reason": "\sqrt{9} \cdot 2", "value": "\frac{3}{4}", "confidence": 0.8}', r"\frac{3}{4}"),
+        (
+            r'{"reason": "\sqrt{9} \cdot 2", "value": "\frac{3}{4}", "confidence": 0.8}',
+            r"\frac{3}{4}",
+        ),
         (r'{"value": \frac{3}{4}, "confidence": 0.8}', r"\frac{3}{4}"),
         (r'{"value": "\( \frac{3}{4} \)", "confidence": 0.8}', r"\frac{3}{4}"),
         (r'{"value": "40\%", "confidence": 0.8}', "40%"),
@@ -241,13 +250,21 @@ def test_a_value_that_is_a_sentence_is_read_like_a_response(written: str, value:
 
 @pytest.mark.parametrize(
     "written",
-    ["...", "…", "<answer>", "<the final answer>", "[your answer]", "your answer here", "string"]
-    + ["The final answer", "{answer}", "____", "?", "N/A", "null", r"\neq 40", "≠ 40", "not 40"],
+    [
+        *("...", "…", "<answer>", "<the final answer>", "[your answer]", "your answer here"),
+        *("string", "The final answer", "{answer}", "____", "?", "N/A", "null"),
+        *(r"\neq 40", "≠ 40", "not 40"),
+    ],
 )
 def test_a_placeholder_or_a_negation_is_no_value(written: str) -> None:
-    for spelling in ('{{"reason": "5 * 8", "value": {0}, "confidence": 0.8}}', "<value>{1}</value>"):
+    for spelling in (
+        '{{"reason": "5 * 8", "value": {0}, "confidence": 0.8}}',
+        "<value>{1}</value>",
+    ):
         reads(spelling.format(json.dumps(written), written), None)
-    after = f'{{"value": "40"}}\nThe form was: {{"value": {json.dumps(written)}, "confidence": 0.5}}'
+    after = (
+        f'{{"value": "40"}}\nThe form was: {{"value": {json.dumps(written)}, "confidence": 0.5}}'
+    )
     reads(after, "40")
 
 
