@@ -48,10 +48,10 @@ _THOUGHT_MARK = re.compile(
 _CHANNEL = "<|channel|>"
 _SPECIAL_TOKEN = re.compile(r"<\|[a-z_]{1,20}\|>")
 
-_HTML = {
-    **{"&quot;": '"', "&#34;": '"', "&#x22;": '"', "&apos;": "'", "&#39;": "'", "&#x27;": "'"},
-    **{"&lt;": "<", "&gt;": ">", "&nbsp;": " ", "&amp;": "&"},
-}
+_HTML = dict.fromkeys(("&quot;", "&#34;", "&#x22;"), '"') | dict.fromkeys(
+    ("&apos;", "&#39;", "&#x27;"), "'"
+)
+_HTML |= {"&lt;": "<", "&gt;": ">", "&nbsp;": " ", "&amp;": "&"}
 _HTML_ESCAPE = re.compile("|".join(_HTML))
 _PLAIN_PUNCTUATION = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full width

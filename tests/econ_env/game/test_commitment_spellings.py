@@ -111,7 +111,7 @@ def test_xml(reply: str, value: str | None) -> None:
         ("| Reason | Value | Confidence |\n|---|---|---|\n| 5 * 8 | 40 | 0.8 |", "40"),
         ("| Value | Confidence |\n|:--|--:|\n| **40** | 0.8 |\nDone.", "40"),
         (
-            "| Field | Content |\n|---|---|\n| Reason | 5 * 8 |\n| Value | 40 |\n| Confidence | 0.8 |",
+            "| Field | Content |\n|---|---|\n| Reason | 5 * 8 |\n| Value | 40 |\n| Sure | 0.8 |",
             "40",
         ),
     ],
@@ -184,7 +184,7 @@ def test_wrappers(reply: str, value: str | None) -> None:
         ('Commitment(reason="5 * 8", value="40", confidence=0.8)', "40"),
         ("commit(value='40', confidence=0.8)", "40"),
         (
-            '{\n  // my check\n  "reason": "5 * 8", # ok\n  "value": 40, /* pens */ "confidence": 0.8}',
+            '{\n  // my check\n  "reason": "5 * 8", # y\n  "value": 40, /**/ "confidence": 0.8}',
             "40",
         ),
         ('{"reason": "5 * 8"\n "value": "40"\n "confidence": 0.8}', "40"),
