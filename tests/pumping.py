@@ -195,9 +195,10 @@ class Reader:
     heads: tuple[str, ...] = ("",)
 
 
-def _unremembered(function: object) -> Callable[[str], object]:
+def _unremembered(function: Callable[[str], object]) -> Callable[[str], object]:
     """``function`` without its cache, so that a second call works as hard as the first."""
-    return getattr(function, "__wrapped__", function)  # type: ignore[no-any-return]
+    wrapped: Callable[[str], object] = getattr(function, "__wrapped__", function)
+    return wrapped
 
 
 READERS = {
