@@ -35,8 +35,16 @@ from econ_env.rewards import RewardWeights
 Flags: TypeAlias = NDArray[np.bool_]
 Values: TypeAlias = NDArray[np.float64]
 
+MAX_REMEMBERED_CHARACTERS = 2_000
+"""Maximum length of a response whose answer is remembered, which bounds the memory for that."""
+
 # Executors of a team often write the same texts, and simulated ones have few to choose from.
-_extract = lru_cache(maxsize=4096)(extract)
+_remembered = lru_cache(maxsize=4096)(extract)
+
+
+def _extract(response: str) -> str | None:
+    """The answer in ``response``."""
+    return (_remembered if len(response) <= MAX_REMEMBERED_CHARACTERS else extract)(response)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 
 from econ_env.game.closing_rules import GameConfig
 from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands, strict_majority
-from econ_env.game.parsing import Commitment, guard_strategy, parse_commitment, whole_steps
+from econ_env.game.intake import bounded_answer, taken_in
+from econ_env.game.parsing import guard_strategy, parse_commitment, whole_steps
 from econ_env.game.prompts import MAX_STRATEGY_TOKENS, SHOWN_STRATEGY_CHARACTERS
 from econ_env.game.requests import RequestWriter
 from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
 from econ_env.grading.extraction import worked_steps
 from econ_env.llm.types import ChatRequest, Completion, Role, Usage
-from econ_env.text import encodable
-
-MIN_COPIED_CHARACTERS = 20
-"""Minimum length of a copied reason: shorter ones may match the instructions by chance."""
 
 
 class Coordination:
@@ -169,8 +166,8 @@ def read_strategy(
     config: GameConfig, agent: str, request: ChatRequest, completion: Completion
 ) -> StrategyRecord:
     """The strategy of ``agent``, cut before a leaked answer or an unfinished step."""
-    text = encodable(completion.text)
-    strategy, leaked = guard_strategy(text)
+    completion = taken_in(request, completion)
+    strategy, leaked = guard_strategy(completion.text)
     cut = completion.finish_reason == "length"
     if request.max_tokens > MAX_STRATEGY_TOKENS and len(strategy) > SHOWN_STRATEGY_CHARACTERS:
         # The tokens were for a thought, not for a longer strategy.
@@ -182,7 +179,7 @@ def read_strategy(
         role=request.role,
         model=request.model,
         seed=request.seed,
-        text=text,
+        text=completion.text,
         strategy=strategy,
         leaked=leaked,
         finish_reason=completion.finish_reason,
@@ -195,7 +192,7 @@ def read_response(
     config: GameConfig, index: int, group: int, request: ChatRequest, completion: Completion
 ) -> ExecutorRecord:
     """The response of executor number ``index``, with its answer."""
-    text = encodable(completion.text)
+    completion = taken_in(request, completion)
     return ExecutorRecord(
         agent=f"executor_{index}",
         group=group,
@@ -203,8 +200,8 @@ def read_response(
         temperature=request.temperature,
         repetition_penalty=request.repetition_penalty,
         seed=request.seed,
-        text=text,
-        answer=config.extract(text),
+        text=completion.text,
+        answer=bounded_answer(config.extract(completion.text)),
         finish_reason=completion.finish_reason,
         error=completion.error,
         usage=completion.usage,
@@ -233,10 +230,9 @@ def read_commitment(
         request: the request that was sent.
         completion: the completion that was received.
     """
-    text = encodable(completion.text)
-    read = parse_commitment(text)
-    if _is_copied(read, request):
-        read = Commitment(value=None, parse_method="copied")
+    completion = taken_in(request, completion)
+    task = "\n".join([m.content for m in request.messages if m.role == "system"])
+    read = parse_commitment(completion.text, task)
     value, novel = read.value, False
     reason, confidence = read.reason, read.confidence
     if config.commitment_rule != "coordinator":
@@ -256,23 +252,10 @@ def read_commitment(
         checklist=read.checklist,
         parse_method=read.parse_method,
         novel=novel,
-        text=text,
+        text=completion.text,
         called=True,
         seed=request.seed,
         finish_reason=completion.finish_reason,
         error=completion.error,
         usage=completion.usage,
-    )
-
-
-def _is_copied(read: Commitment, request: ChatRequest) -> bool:
-    """True if a coordinator repeated its instructions instead of following them.
-
-    A value of three or more words, or a reason of :data:`MIN_COPIED_CHARACTERS` or more, that
-    stands word for word in the instructions is copied: a placeholder, or the example.
-    """
-    task = "\n".join([m.content for m in request.messages if m.role == "system"])
-    several_words = read.value is not None and len(read.value.split()) >= 3
-    return (several_words and str(read.value) in task) or (
-        len(read.reason) >= MIN_COPIED_CHARACTERS and read.reason in task
     )

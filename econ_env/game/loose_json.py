@@ -1,9 +1,10 @@
-r"""Tolerant reading of flat JSON objects, as language models write them.
+r"""Tolerant reading of JSON objects, as language models write them.
 
-It accepts objects with code fences or text around them, trailing commas, single quotes, unquoted
-keys and values, unescaped quotes inside strings, unescaped backslashes (``\frac``), and objects
-that are cut off. Every step consumes text and no step looks at the same text twice, so the time is
-linear and hostile nesting cannot exhaust a stack.
+It accepts objects with code fences or text around them, missing and trailing commas, comments,
+single quotes, unquoted keys and values, unescaped quotes inside strings, unescaped backslashes
+(``\frac``), Python's and Ruby's spellings, and objects that are cut off. Every step consumes text
+and no pattern gives back what it has taken, so the time is linear; objects are kept on a list of
+limited length, so that hostile nesting exhausts nothing.
 """
 
 from __future__ import annotations
@@ -11,18 +12,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-Value = str | bool | dict[str, bool | str] | list[str] | None
+Value = str | bool | None | dict[str, "Value"] | list["Value"]
 """A value of an object; numbers stay text."""
 
-_CLOSES = r"\s*(?:[,:}\]]|\Z)"
+MAX_DEPTH = 16
+"""Maximum number of objects and lists inside each other; a deeper one ends the object."""
+
+_AFTER_COMMA = r"""["'}\]{\[\d#-]|//|:?[A-Za-z_]\w{0,39}+\s*+[:=]|(?:true|false|null|None)\b|\Z"""
+_CLOSES = (
+    rf"\s*+(?:[:}}\]]|=>|\Z|,\s*+(?:{_AFTER_COMMA})"
+    r"""|"[^"\n]{1,40}+"\s*+:|'[^'\n]{1,40}+'\s*+:)"""
+)
 """Text behind a quote that ends a string; any other quote belongs to the string."""
-_DOUBLE = re.compile(rf'"((?:[^"\\]|\\.|"(?!{_CLOSES}))*)(?:"|\Z|\\\Z)', re.DOTALL)
-_SINGLE = re.compile(rf"'((?:[^'\\]|\\.|'(?!{_CLOSES}))*)(?:'|\Z|\\\Z)", re.DOTALL)
-_KEY = re.compile(r"""[\s,]*(?:"([^"\n]{1,40})"|'([^'\n]{1,40})'|([A-Za-z_]\w{0,39}))\s*:\s*""")
-_INNER = re.compile(r"[{\[]([^{}\[\]]*)[}\]]?")
-_BARE = re.compile(r"""(?:[^,}\]\n]|,(?!\s*["'A-Za-z}\]]|\s*\Z))*""")
-_FLAG = re.compile(r"""["']?(\w{1,40})["']?\s*:\s*(?:(true|false)\b|["']?([^"',{}]*))""", re.I)
-_ITEM = re.compile(r"""\s*["']?([^"',]*)["']?\s*(?:,|\Z)""")
+_DOUBLE = re.compile(rf'"((?:[^"\\]++|\\.|"(?!{_CLOSES}))*+)(?:"|\\?\Z)', re.DOTALL)
+_SINGLE = re.compile(rf"'((?:[^'\\]++|\\.|'(?!{_CLOSES}))*+)(?:'|\\?\Z)", re.DOTALL)
+_GAP = re.compile(r"(?:[\s,]|//[^\n]*+|#[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))*+")
+"""Text between entries: blanks, commas and comments."""
+_KEY = re.compile(
+    r"""(?:"([^"\n]{1,40})"|'([^'\n]{1,40})'|:?([^\W\d][\w -]{0,39}+))\s*+(?:=>|[:=])\s*+"""
+)
+_BARE = re.compile(
+    r"""(?:[^,{}\[\]\n]|\{[^{}\n]*+\}|\[[^\[\]\n]*+\]|,(?!\s*+["'A-Za-z}\]]|\s*+\Z))*+"""
+)
+_BARE_ITEM = re.compile(r"[^,{}\[\]\n]*+")
+_COMMENT = re.compile(r"\s(?://|#)\s")
 _ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})')
 _MEANING = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -34,7 +47,10 @@ _LETTER = {"\b": r"\b", "\f": r"\f", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 def loose_objects(text: str) -> Iterator[dict[str, Value]]:
-    """Yield every object of ``text`` with at least one entry; of equal keys the last counts."""
+    """Yield every outermost object of ``text`` with at least one entry.
+
+    Keys are in lower case; of equal keys the last counts.
+    """
     position = text.find("{")
     while position >= 0:
         entries, position = _object(text, position + 1)
@@ -54,27 +70,52 @@ def restore_latex(text: str) -> str:
 
 
 def _object(text: str, position: int) -> tuple[dict[str, Value], int]:
-    """The entries from ``position`` (behind the brace) on, and the position behind them."""
-    entries: dict[str, Value] = {}
-    while key := _KEY.match(text, position):
-        name = key[1] or key[2] or key[3]
-        entries[name.lower()], position = _value(text, key.end())
-    return entries, position
+    """The entries from ``position`` (behind the brace) on, and the position behind them.
+
+    The object ends with its brace, with the text, or where no entry follows.
+    """
+    outermost: dict[str, Value] = {}
+    open_ones: list[dict[str, Value] | list[Value]] = [outermost]
+    while open_ones:
+        inner = open_ones[-1]
+        gap = _GAP.match(text, position)
+        position = gap.end() if gap else position
+        if text[position : position + 1] in ("}", "]"):
+            open_ones.pop()
+            position += 1
+            continue
+        key = _KEY.match(text, position) if isinstance(inner, dict) else None
+        if position == len(text) or (isinstance(inner, dict) and key is None):
+            break
+        position = key.end() if key else position
+        value, position, opens = _value(text, position, in_list=key is None)
+        if opens and len(open_ones) == MAX_DEPTH:
+            break
+        if isinstance(inner, dict) and key is not None:
+            inner[(key[1] or key[2] or key[3]).strip().lower()] = value
+        elif isinstance(inner, list) and value is not None:
+            inner.append(value)
+        if opens and isinstance(value, dict | list):
+            open_ones.append(value)
+    return outermost, position
 
 
-def _value(text: str, position: int) -> tuple[Value, int]:
+def _value(text: str, position: int, *, in_list: bool) -> tuple[Value, int, bool]:
+    """The value at ``position``, the position behind it, and True if it is still to be filled."""
     first = text[position : position + 1]
-    if first in ('"', "'"):
-        quoted = (_DOUBLE if first == '"' else _SINGLE).match(text, position)
-        if quoted:
-            return _unescape(quoted[1]), quoted.end()
-    if first and first in "{[" and (inner := _INNER.match(text, position)):
-        return (_flags(inner[1]) if first == "{" else _items(inner[1])), inner.end()
-    bare = _BARE.match(text, position)
-    if bare is None:
-        return None, position
-    word = bare[0].strip().rstrip("`\"'").strip()
-    return _constant(word), bare.end()
+    if first == "{":
+        return {}, position + 1, True
+    if first == "[":
+        return [], position + 1, True
+    quotes = {'"': _DOUBLE, "'": _SINGLE}.get(first)
+    if quotes is not None and (quoted := quotes.match(text, position)):
+        return _unescape(quoted[1]), quoted.end(), False
+    bare = (_BARE_ITEM if in_list else _BARE).match(text, position)
+    if bare is None or bare.end() == position:
+        # Nothing that can be read: one character is given up, so that every step consumes text.
+        return None, position + (in_list and position < len(text)), False
+    word = _COMMENT.split(bare[0], maxsplit=1)[0].strip().rstrip("`\"'").strip()
+    return _constant(word), bare.end(), False
 
 
 def _constant(word: str) -> Value:
@@ -82,17 +123,6 @@ def _constant(word: str) -> Value:
     if lowered in ("true", "false"):
         return lowered == "true"
     return None if lowered in ("", "null", "none", "nan") else word
-
-
-def _flags(inner: str) -> Value:
-    return {
-        name: flag.lower() == "true" if flag else other.strip()
-        for name, flag, other in _FLAG.findall(inner)
-    }
-
-
-def _items(inner: str) -> Value:
-    return [item.strip() for item in _ITEM.findall(inner) if item.strip()]
 
 
 def _unescape(quoted: str) -> str:

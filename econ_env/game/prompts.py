@@ -49,7 +49,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff
 """Control characters and lone surrogates except tab and newline, which a block may keep."""
 
 _TAG_LOOK_ALIKE = re.compile(
-    r"[<＜‹〈](?=\s*[/／]?\s*(?:question|plan|response|conclusion)_)", re.I
+    r"[<＜‹〈](?=\s*+(?:[/／]\s*+)?(?:question|plan|response|conclusion)_)", re.I
 )
 
 

@@ -89,6 +89,8 @@ def grade_answer(answer: str | None, gold: str) -> Verdict:
     Raises:
         GradingError: if the grading process cannot start.
     """
+    if answer is not None and len(answer) > MAX_ANSWER_LENGTH:
+        return Verdict.UNPARSEABLE  # before it becomes a key of a cache
     for _ in range(ATTEMPTS):
         with suppress(_OutOfTime):
             return _compared(answer, gold)

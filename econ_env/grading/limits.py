@@ -12,13 +12,15 @@ MAX_FACTORIAL = 10_000
 _CAP = 1_000_000
 """Value that stands for all values above the limits."""
 
-_AROUND = re.compile(r"[{}()\[\]]|\\(?:[dt]?frac|sqrt(?:\s*\[[^\]]*\])?|left|right)")
+_AROUND = re.compile(r"[{}()\[\]]|\\(?:[dt]?frac|sqrt(?: ?\[[^\[\]]*\])?|left|right)")
 """Marks around a number that do not make it small."""
-_POWER = re.compile(r"(\d*)\s*!?((?:\s*(?:\^|\*\*)[\s+-]*\d+\s*!?)+)")  # 9^9^9, x^9!, (9^9)!
-_PART = re.compile(r"(\d+)\s*(!?)")
-_FACTORIAL = re.compile(r"(\d+)\s*!")
-_TWICE = re.compile(r"(\d+)\s*!\s*[)}]\s*!")
-_BINOMIAL = re.compile(r"\\[dt]?binom\s*\{((?:[^{}]|\{[^{}]*\})*)\}|([^{}]*)\\choose")
+# These patterns read texts whose blanks are single, and begin at no digit inside a number: so the
+# time is linear. The powers are 9^9^9, x^9! and (9^9)!.
+_POWER = re.compile(r"((?<!\d)\d++|) ?+!?((?: ?+(?:\^|\*\*)[ +-]*+\d++(?: ?+!)?+)++)")
+_PART = re.compile(r"(?<!\d)(\d++)(?: ?(!))?")
+_FACTORIAL = re.compile(r"(?<!\d)(\d++) ?!")
+_TWICE = re.compile(r"(?<!\d)(\d++) ?! ?[)}] ?!")
+_BINOMIAL = re.compile(r"\\[dt]?binom ?\{((?:[^{}]|\{[^{}]*+\})*+)\}|(?<![^{}])([^{}]*)\\choose")
 _NO_FORMULA = re.compile(r"__|[\"`@#]|'\s*[A-Za-z)]")  # f'(x) is one, ('os') and it's are not
 
 
@@ -39,7 +41,8 @@ def is_excessive(text: str) -> bool:
     """
     if len(text) > MAX_ANSWER_LENGTH:
         return True
-    bare = _AROUND.sub(" ", text)
+    text = " ".join(text.split())
+    bare = " ".join(_AROUND.sub(" ", text).split())
     return (
         any(int(match[1]) > MAX_FACTORIAL for match in _FACTORIAL.finditer(bare))
         or any(_factorial(int(match[1])) > MAX_FACTORIAL for match in _TWICE.finditer(text))
@@ -64,7 +67,7 @@ def _is_huge_power(match: re.Match[str]) -> bool:
 def _is_huge_binomial(arguments: str | None) -> bool:
     """True if a literal or a power of literals in the upper argument is too large."""
     bare = _AROUND.sub(" ", arguments or "")
-    towers = re.findall(r"\d+(?:\s*(?:\^|\*\*)[\s+-]*\d+)*", bare)
+    towers = re.findall(r"(?<!\d)\d++(?: *+(?:\^|\*\*)[ +-]*+\d++)*+", bare)
     return any(
         _tower(list(map(int, re.findall(r"\d+", tower)))) > MAX_FACTORIAL for tower in towers
     )

@@ -164,7 +164,7 @@ def _said(text: str) -> tuple[str, str]:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
-        return shortened(re.sub(r"<[^>]*>", " ", text)), ""
+        return shortened(re.sub(r"<[^<>]*>", " ", text)), ""
     return _words_of(body)
 
 

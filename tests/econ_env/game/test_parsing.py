@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from econ_env.game.intake import MAX_ANSWER_CHARACTERS
 from econ_env.game.parsing import (
-    MAX_ANSWER_CHARACTERS,
     MAX_STRATEGY_CHARACTERS,
     guard_strategy,
     parse_commitment,
