@@ -14,10 +14,10 @@ _INVISIBLE = re.compile(
 
 
 def visible(text: str) -> str:
-    """``text`` with marks in place of control characters and of what reorders or hides text.
+    r"""``text`` with marks in place of control characters and of what reorders or hides text.
 
     A control character becomes its picture (``␛`` for escape), every other one its number, as in
-    ``⟨U+202E⟩``. Line feeds, tabs and the joiners of scripts stay; ``\\r\\n`` is a line feed.
+    ``⟨U+202E⟩``. Line feeds, tabs and the joiners of scripts stay; ``\r\n`` is a line feed.
     """
     return _INVISIBLE.sub(_mark, text.replace("\r\n", "\n"))
 
