@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from econ_agents.config.files import PRESETS, preset_names
 
-PACKAGES = ("econ_env", "econ_agents")
+PACKAGES = ("econ_env", "econ_agents", "econ_pages")
 PYTHONS = ("3.11", "3.12", "3.13")
 
 

@@ -12,12 +12,10 @@ from tqdm import tqdm
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.atomic_files import replace_file
 from econ_agents.config.schema import Config, ConfigError
-from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS
+from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS, NASH_FILE
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.evaluation.evaluate import live_options, load_networks
 from econ_agents.guarded_files import make_private_folder
-
-NASH_FILE = "nash.json"
 
 
 def run_nash(

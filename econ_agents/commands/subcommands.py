@@ -169,6 +169,34 @@ class Inspect:
         """Return None: the command plays nothing."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Make one HTML page of a run, to look at in a browser.
+
+    It says in words what was learned and whether it is worth it, and shows curves, the test, the
+    configuration and every game of the test. The page is complete in itself: it loads nothing.
+    """
+
+    path: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    """Folder of the run, such as runs/quickstart. Required."""
+    out: Path | None = None
+    """File for the page. Default: RUN/report.html. A page that is there is replaced, and only its
+    owner can read it."""
+    open: bool = False
+    """Open the page in the browser."""
+
+    def run(self) -> int:
+        """Write the page and return the exit code."""
+        from econ_agents.commands.version import versions
+        from econ_agents.reporting.run_page import run_report
+
+        run = _needed("RUN", self.path)
+        return run_report(run, self.out, open_it=self.open, versions=versions())
+
+    def factory(self) -> None:
+        """Return None: the command plays nothing."""
+
+
 def _needed(flag: str, value: Path | None) -> Path:
     # Checked here and not by the parser, whose message would repeat unknown arguments: one may be
     # a key.
@@ -183,6 +211,7 @@ COMMANDS: Mapping[str, Command] = {
     "nash": Nash(),
     "resume": Resume(),
     "inspect": Inspect(),
+    "report": Report(),
 }
 """Commands by name, with their defaults."""
 ALIASES: Mapping[str, str] = {"evaluate": "test"}

@@ -40,6 +40,8 @@ Values: TypeAlias = npt.NDArray[np.float64]
 
 FEWEST_QUESTIONS = 4
 """Least number of questions: two per half, since an interval needs two measured gains."""
+NASH_FILE = "nash.json"
+"""Name of the file in a run's folder that holds measurements."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,8 @@ class Learned:
     actions: dict[str, tuple[float, float]]
     """Mean of every coordinate of every agent's action before and after training, in the units of
     the environment, by names such as ``temperature/executor_0``."""
+    bounds: dict[str, tuple[float, float]]
+    """Range of every coordinate of an action by its name; {} if the environment names none."""
 
     def lines(self) -> list[str]:
         """Write the comparison as lines of text."""
@@ -63,4 +65,5 @@ def what_was_learned(
         untrained=arm,
         difference=paired_difference(ours, theirs, seed=seed),
         actions={name: (before[name], after[name]) for name in before if "/" in name},
+        bounds={part.name: (part.low, part.high) for part in space.action_parts or ()},
     )

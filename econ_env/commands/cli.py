@@ -1,4 +1,4 @@
-"""The command line: ``econ-env play``, ``validate``, ``doctor`` and ``models``."""
+"""The command line: ``econ-env play``, ``view``, ``validate``, ``doctor`` and ``models``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from econ_env.commands.play import Play
 from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
 from econ_env.commands.version import versions
+from econ_env.commands.view import View
 from econ_env.llm.api.server_key import keys_allowed_for
 
 PROGRAM = "econ-env"
@@ -22,7 +23,7 @@ DESCRIPTION = (
 )
 
 
-def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor | Models:
+def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor | Models:
     """Return the command that the arguments name, with its flags, without running it.
 
     Args:
@@ -32,8 +33,8 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor | Model
         UsageError: a value of --reward-weights or --prices is wrong.
         SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
-    command: Play | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
-        {"play": Play, "validate": Validate, "doctor": Doctor, "models": Models},
+    command: Play | View | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
+        {"play": Play, "view": View, "validate": Validate, "doctor": Doctor, "models": Models},
         prog=PROGRAM,
         description=DESCRIPTION,
         args=argv,

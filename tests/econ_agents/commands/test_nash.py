@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from econ_agents.commands.cli import main
-from econ_agents.commands.nash import NASH_FILE
 from econ_agents.equilibrium.deviations import Search, grid_candidates
+from econ_agents.equilibrium.nash_conv import NASH_FILE
 from econ_agents.equilibrium.policy_nash_conv import MAX_GRID, default_search
 from tests.econ_agents.small_runs import train
 

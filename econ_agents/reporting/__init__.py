@@ -1,0 +1,1 @@
+"""The page of a run: a conclusion in words, curves, the comparison, games and configuration."""

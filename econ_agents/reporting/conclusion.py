@@ -1,0 +1,137 @@
+"""The results of a run in a few plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from econ_agents.evaluation.before_and_after import Learned
+from econ_agents.evaluation.report import Arm, EvaluationReport
+from econ_agents.reporting.saved_results import Equilibrium
+from econ_agents.statistics import Interval
+
+SAME_TOKENS = 0.01
+"""Largest relative difference at which two numbers of tokens are called the same."""
+
+
+def conclude(
+    tested: tuple[EvaluationReport, Learned | None] | None, equilibria: Sequence[Equilibrium]
+) -> list[str]:
+    """Write what training changed, what refinement changed, and how good the team is.
+
+    Args:
+        tested: test report of the run with its comparison to the untrained team; None if the run
+            was not tested.
+        equilibria: measurements of NashConv; the first one is told.
+    """
+    sentences: list[str] = []
+    if tested is None:
+        sentences.append("This run was not tested yet, so nobody knows what it learned.")
+    else:
+        report, learned = tested
+        if learned is not None:
+            sentences.append(_of_training(learned, report.baseline))
+        if report.rounds > 1:
+            sentences.append(_of_refinement(report))
+        sentences.append(_of_level(report.baseline))
+    if equilibria:
+        sentences.append(_of_equilibrium(equilibria[0].interval))
+    return sentences
+
+
+def in_points(interval: Interval, *, signed: bool = False) -> str:
+    """A difference of shares with its interval, in percentage points."""
+    mean, low, high = 100 * interval.mean, 100 * interval.low, 100 * interval.high
+    return _minus(f"{mean:{'+' if signed else ''}.1f} points ({low:.1f} to {high:.1f})")
+
+
+def in_percent(interval: Interval) -> str:
+    """A share with its interval, in percent."""
+    mean, low, high = 100 * interval.mean, 100 * interval.low, 100 * interval.high
+    return f"{mean:.1f}% ({low:.1f} to {high:.1f})"
+
+
+def in_units(interval: Interval, *, signed: bool = False) -> str:
+    """A number with its interval, as in rewards."""
+    sign = "+" if signed else ""
+    return _minus(f"{interval.mean:{sign}.3g} ({interval.low:.3g} to {interval.high:.3g})")
+
+
+def _of_training(learned: Learned, trained: Arm) -> str:
+    tokens = _tokens(trained, learned.untrained)
+    return _effect("Training", learned.difference, trained, "the untrained team", f"{tokens}.")
+
+
+def _of_refinement(report: EvaluationReport) -> str:
+    name = f"Refinement (up to {report.rounds} rounds)"
+    tokens = f"{_tokens(report.bne, report.baseline)}."
+    if not report.right_to_wrong and not report.wrong_to_right and report.difference is not None:
+        if report.right_to_wrong is not None:
+            return f"{name} changed no verdict{tokens}"
+        if report.difference.low == report.difference.high == 0:
+            return f"{name} changed nothing{tokens}"
+    if report.difference is None:
+        return f"{name} was played, and is not compared{tokens}"
+    flips = ""
+    if report.right_to_wrong is not None:
+        flips = (
+            f" It turned {_count(report.wrong_to_right or 0, 'wrong answer')} right and "
+            f"{_count(report.right_to_wrong, 'right answer')} wrong."
+        )
+    return _effect(name, report.difference, report.bne, "one round", f"{tokens}{flips}")
+
+
+def _effect(cause: str, difference: Interval, arm: Arm, other: str, rest: str) -> str:
+    measure = "accuracy" if arm.accuracy is not None else "the team reward"
+    said = in_points if arm.accuracy is not None else in_units
+    if difference.low > 0:
+        return f"{cause} raised {measure} by {said(difference)} over {other}{rest}"
+    if difference.high < 0:
+        return f"{cause} lowered {measure} by {said(_opposite(difference))} against {other}{rest}"
+    changed = said(difference, signed=True)
+    return f"{cause} made no clear difference: {measure} changed by {changed} against {other}{rest}"
+
+
+def _opposite(interval: Interval) -> Interval:
+    return Interval(mean=-interval.mean, low=-interval.high, high=-interval.low)
+
+
+def _tokens(ours: Arm, theirs: Arm) -> str:
+    """Phrase for the tokens of one arm in those of another; "" if they are not known."""
+    if not ours.tokens_per_question or not theirs.tokens_per_question:
+        return ""
+    ratio = ours.tokens_per_question / theirs.tokens_per_question
+    if abs(ratio - 1) <= SAME_TOKENS:
+        return ", for the same tokens"
+    if ratio >= 1.95:
+        return f", for {ratio:.1f} times the tokens"
+    return f", for {abs(ratio - 1):.0%} {'more' if ratio > 1 else 'fewer'} tokens"
+
+
+def _of_level(arm: Arm) -> str:
+    failed = f" {_count(arm.failed, 'episode')} failed and do not count." if arm.failed else ""
+    if arm.accuracy is None or arm.correct is None:
+        return f"The trained team's mean reward is {in_units(arm.team_reward)}.{failed}"
+    tokens = ""
+    if arm.tokens_per_question is not None:
+        tokens = f", at {arm.tokens_per_question:,.0f} tokens a question"
+    return (
+        f"In one round the trained team answers {arm.correct} of {arm.episodes} test questions "
+        f"right, {in_percent(arm.accuracy)}{tokens}.{failed}"
+    )
+
+
+def _of_equilibrium(interval: Interval) -> str:
+    if interval.low > 0:
+        return f"Executors would still gain by deviating alone: NashConv is {in_units(interval)}."
+    return (
+        "No deviation of an executor alone was found to pay: NashConv is "
+        f"{in_units(interval)}, which is zero within its interval."
+    )
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")

@@ -1,0 +1,348 @@
+"""``econ-agents report``: the page of a run."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from econ_agents.config.files import CONFIG_FILE, config_mapping, flat_keys, read_config
+from econ_agents.config.schema import Config, ConfigError
+from econ_agents.evaluation.before_and_after import Learned
+from econ_agents.evaluation.report import Arm, EvaluationReport
+from econ_agents.logging.metrics_log import JSONL, read_metrics
+from econ_agents.reporting.conclusion import conclude, in_percent, in_units
+from econ_agents.reporting.curves import (
+    Metrics,
+    action_curves,
+    loss_curves,
+    main_curves,
+    window_of,
+)
+from econ_agents.reporting.saved_results import Equilibrium, read_nash_conv, read_test_report
+from econ_agents.statistics import Interval
+from econ_pages.charts import Chart, Estimate, Intervals
+from econ_pages.files import Found, find_games, read_games
+from econ_pages.games import Game
+from econ_pages.page import Block, Charts, Link, Page, Section, Table, write_page
+
+PAGE_FILE = "report.html"
+_TIMERS = ("timers/collect_s", "timers/learn_s", "timers/evaluate_s", "timers/nash_conv_s")
+_REASONS = {
+    "bne_rounds": "all rounds were played",
+    "commitment_repeated": "the commitment repeated",
+    "no_deviation": "no executor changed its action",
+    "oscillation": "commitments went back and forth",
+    "failed": "a request failed",
+}
+SHOWN_GAMES = 5
+"""Number of the best and of the worst games that are named above the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """Contents of a run's folder that its page tells of."""
+
+    name: str
+    config: Config
+    lines: Metrics
+    tested: tuple[EvaluationReport, Learned | None] | None
+    equilibria: Sequence[Equilibrium]
+    found: Found
+
+
+def run_report(run: Path, out: Path | None, *, open_it: bool, versions: str) -> int:
+    """Write the page of a run and print its path; the exit code is 0.
+
+    Args:
+        run: folder of the run.
+        out: file of the page; None for ``report.html`` in the folder.
+        open_it: True to open the page in the browser.
+        versions: versions of the programs, one per line.
+
+    Raises:
+        ConfigError: the folder is not that of a run.
+        MetricsError: its metrics are damaged.
+        PageError: another file of it is damaged, or the page cannot be written there.
+    """
+    path = run / PAGE_FILE if out is None else out
+    files = read_run(run)
+    write_page(run_page(files, versions), path)
+    for note in files.found.notes:
+        print(f"note: {note}")
+    print(f"page: {path}")
+    if open_it:
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def read_run(run: Path) -> RunFiles:
+    """Read the folder of a run.
+
+    Raises:
+        ConfigError, MetricsError, PageError: as in :func:`run_report`.
+    """
+    if not (run / CONFIG_FILE).is_file():
+        raise ConfigError(
+            f"{run} is not the folder of a run: it has no {CONFIG_FILE}. Name the folder that "
+            "econ-agents train has made, such as runs/quickstart"
+        )
+    return RunFiles(
+        name=run.resolve().name,
+        config=read_config(run / CONFIG_FILE),
+        lines=read_metrics(run) if (run / JSONL).exists() else [],
+        tested=read_test_report(run),
+        equilibria=read_nash_conv(run),
+        found=read_games(find_games(run)),
+    )
+
+
+def run_page(run: RunFiles, versions: str) -> Page:
+    """Page of a run: the conclusion, its evidence, and the games of the test."""
+    learned = None if run.tested is None else run.tested[1]
+    sections = [
+        _comparison(run.tested),
+        _curves("Training", main_curves(run.lines, run.config, run.tested), _about_curves(run)),
+        _curves(
+            "Actions that were learned",
+            action_curves(run.lines, run.config, learned),
+            ["Mean of what each executor chose while training, its exploration included."],
+            [] if learned is None else [_learned_actions(learned)],
+        ),
+        _equilibrium(run.equilibria),
+        _noted_games(run.found.games),
+        _curves("Losses", loss_curves(run.lines, run.config)),
+        _settings(run, versions),
+    ]
+    return Page(
+        title=f"Run {run.name}",
+        subtitle=_subtitle(run),
+        conclusion=_conclusion(run),
+        sections=[section for section in sections if section is not None],
+        games=run.found.games,
+    )
+
+
+def _conclusion(run: RunFiles) -> list[str]:
+    sentences = conclude(run.tested, run.equilibria)
+    if not run.lines:
+        sentences.append("It has no metrics of a training.")
+    return [" ".join(sentences)]
+
+
+def _subtitle(run: RunFiles) -> str:
+    config, parts = run.config, []
+    if config.env_args.hf_dataset_path:
+        parts.append(f"data set {config.env_args.hf_dataset_path}")
+    parts.append(f"{config.n_agents} executors")
+    if run.lines:
+        parts.append(f"{run.lines[-1]['step']:,.0f} training episodes")
+        seconds = sum(line.get(name, 0) for line in run.lines for name in _TIMERS)
+        parts.append(f"{seconds / 60:,.1f} minutes of training")
+    return " · ".join(parts)
+
+
+def _about_curves(run: RunFiles) -> list[str]:
+    width = window_of(len(run.lines))
+    if width == 1:
+        return []
+    return [
+        f"Every dot is the mean of {run.config.update_interval} episodes; curves are running means "
+        f"over {width} dots, with 95% intervals. Levels of the test have their intervals too."
+    ]
+
+
+def _curves(
+    title: str,
+    charts: Sequence[Chart],
+    paragraphs: Sequence[str] = (),
+    more: Sequence[Block] = (),
+) -> Section | None:
+    if not charts:
+        return None
+    return Section(title=title, paragraphs=paragraphs, blocks=[Charts(charts=charts), *more])
+
+
+def _comparison(tested: tuple[EvaluationReport, Learned | None] | None) -> Section | None:
+    if tested is None:
+        return None
+    report, learned = tested
+    arms: dict[str, Arm] = {}
+    if learned is not None:
+        arms["untrained team, one round"] = learned.untrained
+    arms["trained team, one round"] = report.baseline
+    if report.rounds > 1:
+        arms[f"trained team, refined (up to {report.rounds} rounds)"] = report.bne
+    judged = report.baseline.accuracy is not None
+    differences: dict[str, Interval] = {}
+    if learned is not None:
+        differences["training: trained minus untrained"] = learned.difference
+    if report.rounds > 1 and report.difference is not None:
+        differences["refinement: refined minus one round"] = report.difference
+    scale = 100 if judged else 1
+    scores = Intervals(
+        title="Test",
+        x_label="right answers, % of questions (95%)" if judged else "team reward (95%)",
+        rows=[_estimate(name, _score(arm), scale) for name, arm in arms.items()],
+    )
+    charts = [scores]
+    if differences:
+        charts.append(
+            Intervals(
+                title="Differences on the same questions",
+                x_label="percentage points (95%)" if judged else "team reward (95%)",
+                rows=[_estimate(name, each, scale) for name, each in differences.items()],
+                zero=True,
+            )
+        )
+    return Section(title="The test", blocks=[Charts(charts=charts), _arms(arms, judged)])
+
+
+def _arms(arms: dict[str, Arm], judged: bool) -> Table:
+    rows = []
+    for name, arm in arms.items():
+        tokens = arm.tokens_per_question
+        rows.append(
+            [
+                name,
+                f"{arm.correct} of {arm.episodes}" if judged else f"{arm.episodes} episodes",
+                in_percent(_score(arm)) if judged else in_units(_score(arm)),
+                in_units(arm.team_reward),
+                "–" if tokens is None else f"{tokens:,.0f}",
+                f"{arm.rounds_per_question:.2f}",
+                "–" if arm.json_rate is None else f"{arm.json_rate:.0%}",
+                f"{arm.failed}",
+                ", ".join(
+                    f"{_REASONS.get(reason, reason)}: {count}"
+                    for reason, count in arm.closed_by.items()
+                ),
+            ]
+        )
+    score = "accuracy (95%)" if judged else "team reward (95%)"
+    right = "right" if judged else "played"
+    head = ["", right, score, "team reward (95%)", "tokens a question", "rounds a question"]
+    return Table(head=[*head, "valid JSON", "failed", "ended because"], rows=rows)
+
+
+def _score(arm: Arm) -> Interval:
+    return arm.team_reward if arm.accuracy is None else arm.accuracy
+
+
+def _estimate(label: str, interval: Interval, scale: float) -> Estimate:
+    return Estimate(
+        label=label,
+        value=scale * interval.mean,
+        low=scale * interval.low,
+        high=scale * interval.high,
+    )
+
+
+def _learned_actions(learned: Learned) -> Table:
+    rows = []
+    for name, (before, after) in learned.actions.items():
+        part, _, agent = name.partition("/")
+        box = learned.bounds.get(part)
+        rows.append(
+            [
+                agent,
+                part.replace("_", " "),
+                f"{before:.2f}",
+                f"{after:.2f}",
+                "–" if box is None else f"{box[0]:g} to {box[1]:g}",
+            ]
+        )
+    return Table(
+        caption="Mean action in the test, without exploration",
+        head=["executor", "action", "untrained", "trained", "box"],
+        rows=rows,
+    )
+
+
+def _equilibrium(equilibria: Sequence[Equilibrium]) -> Section | None:
+    if not equilibria:
+        return None
+    rows = [
+        [
+            f"{each.seed}",
+            f"{each.questions}",
+            in_units(each.interval),
+            *(in_units(gain) for gain in each.gains),
+        ]
+        for each in equilibria
+    ]
+    gains = [f"gain of executor {i}" for i in range(max(len(each.gains) for each in equilibria))]
+    return Section(
+        title="Equilibrium",
+        paragraphs=[
+            "NashConv is what executors would gain in all if each alone played its best deviation; "
+            "at an equilibrium it is zero. Gains are in reward per episode, with 95% intervals."
+        ],
+        blocks=[Table(head=["seed", "questions", "NashConv", *gains], rows=rows)],
+    )
+
+
+def _noted_games(games: Sequence[Game]) -> Section | None:
+    played = sorted(
+        (game for game in games if game.reward is not None), key=lambda game: game.reward or 0.0
+    )
+    if not played:
+        return None
+    worst, best = played[:SHOWN_GAMES], played[::-1][:SHOWN_GAMES]
+    blocks = [_games("Lowest team reward", worst), _games("Highest team reward", best)]
+    flipped = [game for game in games if game.flipped is not None][:SHOWN_GAMES]
+    if flipped:
+        blocks.append(_games("Flipped between the first and the last round", flipped))
+    return Section(title="Best and worst games", blocks=blocks)
+
+
+def _games(caption: str, games: Sequence[Game]) -> Table:
+    rows = [
+        [
+            Link(text=f"game {game.number}", game=game.number),
+            {True: "✓ right", False: "✗ wrong", None: "–"}[game.correct],
+            "–" if game.reward is None else f"{game.reward:.3f}",
+            f"{game.tokens.total:,}",
+            "none" if game.answer is None else game.answer[:40],
+            game.gold[:40],
+            game.question if len(game.question) <= 120 else f"{game.question[:119]}…",
+        ]
+        for game in games
+    ]
+    head = ["", "verdict", "reward", "tokens", "answer", "right answer", "question"]
+    return Table(caption=caption, head=head, rows=rows)
+
+
+def _settings(run: RunFiles, versions: str) -> Section:
+    defaults = flat_keys(config_mapping(Config()))
+    values = flat_keys(config_mapping(run.config))
+    rows = [
+        [key, _shown(value), "" if value == defaults.get(key) else _shown(defaults.get(key))]
+        for key, value in values.items()
+    ]
+    lines = [line.partition(" ")[::2] for line in versions.splitlines()]
+    head = ["key", "value", "default, where it is another"]
+    return Section(
+        title="Configuration and versions",
+        blocks=[
+            Table(
+                caption="Settings that are not at their default",
+                head=head,
+                rows=[row for row in rows if row[2]],
+                folded=True,
+            ),
+            Table(caption="All settings", head=head, rows=rows, folded=True),
+            Table(
+                caption="Versions of the programs that wrote this page",
+                head=["program", "version"],
+                rows=[list(line) for line in lines],
+                folded=True,
+            ),
+        ],
+    )
+
+
+def _shown(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value}"

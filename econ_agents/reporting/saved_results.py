@@ -1,0 +1,127 @@
+"""Results that a run left in its folder, read back: the test report and NashConv."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from econ_agents.equilibrium.nash_conv import NASH_FILE
+from econ_agents.evaluation.before_and_after import Learned
+from econ_agents.evaluation.report import REPORT_FILE, Arm, EvaluationReport
+from econ_agents.statistics import Interval
+from econ_pages.errors import PageError
+from econ_pages.fields import Fields
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Equilibrium:
+    """One measurement of NashConv."""
+
+    seed: int
+    interval: Interval
+    questions: int
+    gains: tuple[Interval, ...]
+    """Gain of the best deviation of every agent, in their order."""
+
+
+def read_test_report(run: Path) -> tuple[EvaluationReport, Learned | None] | None:
+    """Read ``test_report.json`` of a run; None if the run was not tested.
+
+    Raises:
+        PageError: the file is damaged; the message names the place.
+    """
+    path = run / REPORT_FILE
+    if not path.exists():
+        return None
+    data = Fields(_read_json(path), path.name)
+    untrained = data.object("learned")
+    return (
+        EvaluationReport(
+            rounds=data.count("rounds"),
+            baseline=_arm(data.object("baseline")),
+            bne=_arm(data.object("bne")),
+            difference=_optional_interval(data, "difference"),
+            right_to_wrong=data.count("right_to_wrong") if "right_to_wrong" in data else None,
+            wrong_to_right=data.count("wrong_to_right") if "wrong_to_right" in data else None,
+        ),
+        _learned(untrained) if "learned" in data else None,
+    )
+
+
+def read_nash_conv(run: Path) -> list[Equilibrium]:
+    """Read the measurements of ``econ-agents nash``; [] if there are none.
+
+    Raises:
+        PageError: the file is damaged; the message names the place.
+    """
+    path = run / NASH_FILE
+    if not path.exists():
+        return []
+    measured = Fields({"measurements": _read_json(path)}, path.name).objects("measurements")
+    return [
+        Equilibrium(
+            seed=each.count("seed"),
+            interval=_interval(each.object("interval")),
+            questions=each.count("questions"),
+            gains=tuple(_interval(agent.object("gain")) for agent in each.objects("agents")),
+        )
+        for each in measured
+    ]
+
+
+def _arm(data: Fields) -> Arm:
+    reasons = data.object("closed_by")
+    return Arm(
+        episodes=data.count("episodes"),
+        failed=data.count("failed"),
+        team_reward=_interval(data.object("team_reward")),
+        correct=data.count("correct") if "correct" in data else None,
+        accuracy=_optional_interval(data, "accuracy"),
+        tokens_per_question=data.number("tokens_per_question"),
+        rounds_per_question=_needed(data, "rounds_per_question"),
+        closed_by={reason: reasons.count(reason) for reason in reasons.names()},
+        json_rate=data.number("json_rate"),
+    )
+
+
+def _learned(data: Fields) -> Learned:
+    actions, bounds = data.object("actions"), data.object("bounds")
+    return Learned(
+        untrained=_arm(data.object("untrained")),
+        difference=_interval(data.object("difference")),
+        actions={name: _pair(actions, name) for name in actions.names()},
+        bounds={name: _pair(bounds, name) for name in bounds.names()},
+    )
+
+
+def _pair(data: Fields, name: str) -> tuple[float, float]:
+    numbers = data.numbers(name)
+    if len(numbers) != 2:
+        raise PageError(f"{data.where}.{name} must have two numbers, got {len(numbers)}")
+    return numbers[0], numbers[1]
+
+
+def _optional_interval(data: Fields, name: str) -> Interval | None:
+    return _interval(data.object(name)) if name in data else None
+
+
+def _interval(data: Fields) -> Interval:
+    return Interval(
+        mean=_needed(data, "mean"), low=_needed(data, "low"), high=_needed(data, "high")
+    )
+
+
+def _needed(data: Fields, name: str) -> float:
+    number = data.number(name)
+    if number is None:
+        raise PageError(f"{data.where} lacks {name}: test the run again")
+    return number
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise PageError(f"{path} is damaged: test or measure the run again ({error})") from error

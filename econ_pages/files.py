@@ -1,0 +1,119 @@
+"""Files of games: transcripts as JSON lines, traces of a test, logs of the named scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from econ_pages.errors import PageError
+from econ_pages.games import Game
+from econ_pages.transcripts import Judge, read_game
+
+IN_A_RUN = ("llm_traces_*.json", "logs_*_test_*.json", "*.jsonl")
+"""Patterns of the names of files in the folder of a run that may hold games."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Games of one or more files."""
+
+    games: tuple[Game, ...]
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+    """What was left out, in words."""
+
+
+def find_games(path: Path) -> list[Path]:
+    """Files with games: the file itself, or all those in the folder of a run, by name.
+
+    Raises:
+        PageError: there is no such file or folder.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise PageError(f"there is no file and no folder {path}")
+    named = (file for pattern in IN_A_RUN for file in sorted(path.glob(pattern)))
+    return [file for file in named if file.is_file() and _begins_with_a_game(file)]
+
+
+def read_games(files: Sequence[Path], *, judge: Judge | None = None) -> Found:
+    """Read the games of files, numbered from 1.
+
+    A last line that was cut off, as by a full disk or Ctrl-C, is left out with a note.
+
+    Args:
+        files: files as of :func:`find_games`.
+        judge: see :func:`econ_pages.transcripts.read_game`.
+
+    Raises:
+        PageError: a file cannot be read, or holds something else; the message names the place.
+    """
+    games: list[Game] = []
+    notes: list[str] = []
+    for file in files:
+        for where, transcript in _transcripts(file, notes):
+            if not _is_transcript(transcript):
+                raise PageError(
+                    f"{where} is not a game: name a file that `econ-env play --out` has written, "
+                    "the traces of a test (llm_traces_*.json), or the folder of a run"
+                )
+            games.append(
+                read_game(
+                    transcript, number=len(games) + 1, source=file.name, where=where, judge=judge
+                )
+            )
+    return Found(games=tuple(games), files=tuple(files), notes=tuple(notes))
+
+
+def _begins_with_a_game(file: Path) -> bool:
+    """Return True unless a file of JSON lines begins with something else, as metrics do."""
+    if file.suffix != ".jsonl":
+        return True
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        first = lines.readline()
+    try:
+        return _is_transcript(json.loads(first))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_transcript(data: Any) -> bool:
+    return isinstance(data, dict) and "question" in data and "decisions" in data
+
+
+def _transcripts(file: Path, notes: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the place and the plain data of every transcript in a file."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PageError(f"{file} is not text in UTF-8, so it holds no games ({error})") from error
+    whole = _parsed(text)
+    if isinstance(whole, dict) and "episodes" in whole:
+        whole = whole["episodes"]
+    if isinstance(whole, list):
+        for i, item in enumerate(whole):
+            inner = item.get("transcript", item) if isinstance(item, dict) else item
+            yield f"{file}[{i}]", inner
+        return
+    # Not splitlines(): texts may hold other line breaks than the one that ends a record.
+    lines = text.split("\n")
+    for i, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        data = _parsed(line)
+        if data is None and i == len(lines):
+            notes.append(f"{file}:{i} was cut off and is left out")
+        else:
+            yield f"{file}:{i}", data
+
+
+def _parsed(text: str) -> Any:
+    """Plain data of JSON text; None if it is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
