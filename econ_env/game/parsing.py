@@ -300,7 +300,7 @@ def _from_labels(text: str, task: str) -> Commitment | None:
         if short not in (*VALUE_NAMES, *OTHER_VALUE_NAMES):
             held[short] = content
             continue
-        line = content.partition("\n")[0].strip()
+        line = content.partition("\n")[0].strip(" \t*_`|,;")
         is_blank = is_blank or is_left_blank(line)
         if value_text(line) is not None:
             held["value"] = line
