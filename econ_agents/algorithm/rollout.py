@@ -162,7 +162,11 @@ def _play_streams(
         seen = moment.observations
         observations = np.zeros((policy.streams, *seen.shape[1:]), dtype=np.float32)
         observations[rows] = seen[: len(streams)]
-        chosen = policy.act(observations)[rows]
+        said = moment.commitment_periods
+        periods = None if said is None else np.zeros(policy.streams)
+        if said is not None and periods is not None:
+            periods[rows] = said[: len(streams)]
+        chosen = policy.act(observations, periods)[rows]
         actions = np.zeros((teams.num_places, *chosen.shape[1:]), dtype=np.float32)
         actions[: len(streams)] = chosen
         return actions

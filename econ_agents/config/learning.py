@@ -127,7 +127,8 @@ class BneSettings(Settings):
     max_delta: Positive = 0.2
     """Largest change of an action in one round, in units of the box [-1, 1], > 0."""
     commitment_match_threshold: Fraction = 0.95
-    """Cosine similarity from which two commitments count as the same, in [0, 1]."""
+    """Cosine similarity from which two commitments count as the same, in [0, 1].
+    Used only if the environment does not say exactly that they repeat (info commitment_period)."""
     detect_oscillation: bool = True
     """Repeat the last actions once the commitments oscillate (A, B, A)."""
 

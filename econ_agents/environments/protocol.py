@@ -18,6 +18,9 @@ FAILED = "failed"
 """Info with which an environment reports that an episode came to no result."""
 TEAM_REWARD = "team_reward"
 """Info that holds the reward of the team."""
+COMMITMENT_PERIOD = "commitment_period"
+"""Info with which an environment says exactly how many rounds ago it committed to the same value:
+1 if the commitment repeats, 2 if the commitments went A, B, A, else 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -46,6 +49,12 @@ class Moment:
     infos: Mapping[str, Values]
     """Numeric infos, shape (B, n) each. A key is present if it is a number for every agent of at
     least one place; it is zero in places that do not have it."""
+
+    @property
+    def commitment_periods(self) -> Values | None:
+        """The info ``commitment_period`` of every place, shape (B,); None if it is not reported."""
+        periods = self.infos.get(COMMITMENT_PERIOD)
+        return None if periods is None else periods[:, 0]
 
     def __post_init__(self) -> None:
         for name in ("observations", "state", "rewards"):

@@ -140,6 +140,26 @@ def test_the_last_round_is_reported_before_a_repeated_commitment() -> None:
     assert closing(["1"] * 2, ["7", "7"], TEAM, OTHER, bne_rounds=2).closed_by == "bne_rounds"
 
 
+@pytest.mark.parametrize(
+    ("values", "period"),
+    [
+        (["7"], 0),
+        (["7", "8"], 0),
+        (["7", "7.0"], 1),
+        (["7", "8", "7.0"], 2),
+        (["7", "8", "9"], 0),
+        ([None, None], 0),
+    ],
+)
+def test_the_game_says_exactly_how_many_rounds_ago_a_value_was_committed(
+    values: list[str | None], period: int
+) -> None:
+    teams = [TEAM, OTHER, TEAM][: len(values)]
+    game = closing(["1"] * len(values), values, *teams, bne_rounds=len(values))
+    assert game.closed_by == "bne_rounds"
+    assert game.commitment_period == period
+
+
 def test_no_value_equals_no_value() -> None:
     game = closing(["1"] * 3, [None, None, None], TEAM, OTHER, TEAM)
     assert game.closed_by is None
