@@ -84,7 +84,7 @@ class LossSettings(Settings):
     commitment_similarity: NonNegative = 0.1
     """Weight lambda_b of L_SD, which aligns features F_i with the commitment (paper, 3.4: 0.1)."""
     encoder: NonNegative = 1.0
-    """Weight of L_e, the encoder's loss (paper, 3.3 and 3.6)."""
+    """Weight of L_e, the only loss that moves the encoder (paper, 3.3 and 3.6)."""
     lambda_e: NonNegative = 0.1
     """Weight lambda_e of the local TD errors in the encoder's loss (paper, 3.3: 0.1)."""
     policy: NonNegative = 1.0
@@ -100,6 +100,9 @@ class LossSettings(Settings):
     It leads from a local optimum of Q_tot to a better one, where the gradient cannot."""
     commitment_improvement: NonNegative = 0.1
     """Weight of Q_tot before a refinement minus Q_tot after it."""
+    refinement_rest: NonNegative = 0.1
+    """Weight of the squared moves of a refinement that gains nothing.
+    It gives refinement a fixed point, at which nobody deviates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,10 +206,10 @@ class TrainSettings(Settings):
     """Number of random actions of each executor among which an update looks for its best deviation.
     At least 1; every decision of a batch has its own."""
     deviation_gain_scale: Positive = 0.01
-    """Gain of a deviation, in units of reward, > 0.
-    At this gain losses.best_response pulls with half its full strength."""
+    """Gain of a deviation or refinement, in units of reward, > 0. At this gain
+    losses.best_response and losses.refinement_rest pull with half their full strength."""
     warmup_episodes: CountOrZero = 16
-    """Number of first episodes with uniform random actions, >= 0."""
+    """Number of first episodes with uniform random actions, >= 0; at most half of the episodes."""
     exploration_std_start: NonNegative = 0.4
     """Standard deviation of the noise on actions after the warm-up, in units of the box, >= 0."""
     exploration_std_end: NonNegative = 0.05
@@ -243,3 +246,16 @@ class TrainSettings(Settings):
                 "train.exploration_std_end must be at most train.exploration_std_start = "
                 f"{self.exploration_std_start}, got {self.exploration_std_end}"
             )
+
+    @property
+    def warmup(self) -> int:
+        """Episodes of the warm-up: ``warmup_episodes``, or half of a run that is too short."""
+        return min(self.warmup_episodes, self.episodes // 2)
+
+    @property
+    def enough_decisions(self) -> int:
+        """Decisions from which on the networks are updated: a batch, or half of a short run.
+
+        A batch is drawn with replacement, so it may be larger than what it is drawn from.
+        """
+        return min(self.batch_size, (self.episodes + 1) // 2)

@@ -187,9 +187,16 @@ def _without_mixer(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def live_options(config: Config, checkpoint: Path) -> dict[str, Any] | None:
-    """Options of every reset: the reward weights that training ended with; None if not learned."""
+    """Options of every reset: the reward weights that training ended with; None if not learned.
+
+    ``reward.initial_weights`` that are not those of the training run override the learned ones.
+    """
     if not config.reward.dynamic:
         return None
+    saved = load_checkpoint(checkpoint)
+    initial = config.reward.initial_weights
+    if config_mapping(initial) != saved.state["config"]["reward"]["initial_weights"]:
+        return {"reward_weights": initial.start()}
     weighting = build_weighting(config)
-    weighting.load_state_dict(load_checkpoint(checkpoint).arrays["weighting"])
+    weighting.load_state_dict(saved.arrays["weighting"])
     return {"reward_weights": weighting.as_options()}

@@ -18,6 +18,7 @@ from econ_agents.algorithm.builders import (
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.memory import Flags, FloatArray
+from econ_agents.algorithm.policy import ROUND_PART
 from econ_agents.algorithm.replay_buffer import EpisodeBuffer
 from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.config.files import config_mapping
@@ -62,6 +63,7 @@ class Trainer:
         self.buffer = EpisodeBuffer(
             capacity=train.replay_size if train.use_replay else train.on_policy_size,
             memory_length=config.memory.length,
+            round_columns=(teams.space.layout or {}).get(ROUND_PART),
         )
         self.episodes = 0
         """Number of episodes played."""
@@ -104,7 +106,7 @@ class Trainer:
         self._remembered = self._memories()
         losses: list[dict[str, float]] = []
         self.learner.set_pace(self._pace())
-        if self.episodes >= train.warmup_episodes and len(self.buffer) >= train.batch_size:
+        if self.episodes >= train.warmup and len(self.buffer) >= train.enough_decisions:
             for _ in range(train.updates_per_interval):
                 rng = numpy_generator(self.config.seed, "batch", self.learner.updates)
                 batch = self.buffer.sample(train.batch_size, rng).to(self.config.device)
@@ -189,8 +191,8 @@ class Trainer:
     def _pace(self) -> float:
         """Share of the learning rates; it falls linearly from the warm-up to the last episode."""
         train = self.config.train
-        length = max(1, train.episodes - train.warmup_episodes)
-        progress = min(1.0, max(0.0, (self.episodes - train.warmup_episodes) / length))
+        length = max(1, train.episodes - train.warmup)
+        progress = min(1.0, max(0.0, (self.episodes - train.warmup) / length))
         return 1.0 - progress * (1.0 - train.learning_rate_end)
 
     def _seed(self, episode: int) -> int:

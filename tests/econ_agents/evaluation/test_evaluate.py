@@ -10,7 +10,7 @@ import pytest
 
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.commands.cli import main
-from econ_agents.evaluation.evaluate import load_networks, play_questions
+from econ_agents.evaluation.evaluate import live_options, load_networks, play_questions
 from econ_agents.training.checkpoint import CheckpointError
 from tests.econ_agents.builders import same_episodes
 from tests.econ_agents.small_runs import checkpoint_path, small_config, train
@@ -86,6 +86,19 @@ def test_an_evaluation_begins_with_an_empty_memory_and_follows_the_policy(run: P
         assert all(len(episode.memory) for episode in once[10:])
     finally:
         teams.close()
+
+
+def test_initial_weights_given_to_a_test_override_those_that_were_learned(tmp_path: Path) -> None:
+    learned = ("reward.dynamic=true", "reward.eta_alpha=0.5", "train.episodes=30")
+    checkpoint = checkpoint_path(train(tmp_path, *learned))
+    kept = live_options(small_config(*learned), checkpoint)
+    assert kept is not None
+    assert kept["reward_weights"]["ts"] != pytest.approx(0.4, abs=1e-4)
+    given = ("ts=1.0", "al=0.0", "cc=0.0")
+    chosen = small_config(*learned, *(f"reward.initial_weights.{each}" for each in given))
+    assert live_options(chosen, checkpoint) == {"reward_weights": {"ts": 1.0, "al": 0.0, "cc": 0.0}}
+    fixed = small_config(*learned, "reward.dynamic=false")
+    assert live_options(fixed, checkpoint) is None
 
 
 def test_a_team_of_another_size_is_refused(run: Path) -> None:
