@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from econ_env.game.closing_rules import GameConfig
 from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands, strict_majority
-from econ_env.game.parsing import Commitment, guard_strategy, parse_commitment, whole_steps
+from econ_env.game.parsing import (
+    Commitment,
+    guard_strategy,
+    parse_commitment,
+    whole_steps,
+    within_tokens,
+)
 from econ_env.game.requests import RequestWriter
 from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
 from econ_env.grading.extraction import worked_steps
@@ -167,11 +173,20 @@ class Coordination:
 def read_strategy(
     config: GameConfig, agent: str, request: ChatRequest, completion: Completion
 ) -> StrategyRecord:
-    """The strategy of ``agent``, cut before a leaked answer or an unfinished step."""
+    """The strategy of ``agent``, cut before a leaked answer or an unfinished step.
+
+    The limit of tokens is kept here, too, since a server may ignore it.
+    """
     text = encodable(completion.text)
     strategy, leaked = guard_strategy(text)
-    if completion.finish_reason == "length" and config.prompts.plans_in_sentences:
+    in_sentences = config.prompts.plans_in_sentences
+    if completion.finish_reason == "length" and in_sentences:
         strategy = whole_steps(strategy)
+    strategy = within_tokens(
+        strategy,
+        config.prompts.max_tokens.strategy,
+        in_sentences=in_sentences,
+    )
     return StrategyRecord(
         agent=agent,
         role=request.role,

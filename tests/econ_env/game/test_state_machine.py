@@ -538,6 +538,15 @@ def test_a_strategy_in_sentences_loses_a_step_that_was_cut_off() -> None:
     assert strategy_of("add ; subtr", prompts=COMPACT) == "add ; subtr"
 
 
+def test_the_limit_of_a_strategy_holds_for_a_server_that_ignores_it() -> None:
+    step = "Then think about what is asked and add the next two of them with care. "
+    game = new_game(prompts=DEFAULT)
+    game.feed([Completion(text=8 * step, finish_reason="stop")])
+    assert len(game.strategy.split()) <= 50
+    assert game.strategy == (3 * step).strip()
+    assert game.transcript.strategies[0].text == 8 * step
+
+
 @pytest.mark.parametrize("group_size", [None, 2])
 def test_a_game_without_strategies_asks_the_executors_at_once(group_size: int | None) -> None:
     game = new_game(strategy=False, n_agents=4, group_size=group_size)
