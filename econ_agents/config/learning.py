@@ -141,34 +141,43 @@ class EarlyStoppingSettings(Settings):
     """Early stopping: end training before its last episode (paper, 3.6).
 
     If the three thresholds are set, all of them must hold. If none is (all null), training stops
-    when the mean reward has not grown by min_delta.
+    when one metric has not grown by min_delta.
     """
 
     SECTION: ClassVar[str] = "early_stopping"
 
     enabled: bool = True
     """Stop early. Off: every episode is played."""
-    epsilon_c: NonNegative | None = 0.01
-    """Largest change of the commitment, >= 0 (paper: 0.01)."""
-    epsilon_l: NonNegative | None = 1e-4
-    """Largest change of the total loss, >= 0 (paper: 1e-4)."""
-    reward_threshold: float | None = 0.7
-    """Least mean reward R_threshold (paper: 0.7)."""
-    patience: Count = 5
-    """Number of updates in a row for which the criterion must hold, >= 1 (paper: 5).
-    There is one update every update_interval episodes."""
-    warmup: CountOrZero = 20
-    """Number of first updates in which training never stops, >= 0 (the authors' code: 20)."""
+    commitment_threshold: NonNegative | None = None
+    """Largest mean change of the commitments on the probe questions, >= 0 (paper: 0.01)."""
+    loss_threshold: NonNegative | None = None
+    """Largest change of the smoothed total loss, >= 0 (paper: 1e-4)."""
+    reward_threshold: float | None = None
+    """Least smoothed reward per decision R_threshold (paper: 0.7)."""
+    metric: str = "reward_per_decision"
+    """Metric that must grow if no thresholds are set, by its name under collection/ in the log."""
     min_delta: NonNegative = 0.001
-    """Growth of the mean reward that counts as progress if no thresholds are set, >= 0."""
+    """Growth of the smoothed metric that counts as progress if no thresholds are set, >= 0."""
+    patience: Count = 50
+    """Number of episodes in a row for which the criterion must hold, >= 1.
+    (paper: 5 updates; there is one every update_interval episodes)"""
+    warmup: CountOrZero = 20
+    """Number of first episodes in which training never stops, >= 0 (the authors' code: 20)."""
+    smoothing: NonNegative = 30.0
+    """Number of episodes over which loss, reward and metric are smoothed, >= 0; 0: not at all.
+    A change of a smoothed number is what is left of a change of the number itself."""
+    probe_questions: Count = 8
+    """Number of probe questions that are played after every interval if thresholds are set, >= 1.
+    They are the same throughout a run, and nothing is learned from them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        thresholds = (self.epsilon_c, self.epsilon_l, self.reward_threshold)
+        thresholds = (self.commitment_threshold, self.loss_threshold, self.reward_threshold)
         if 0 < thresholds.count(None) < len(thresholds):
             raise ConfigError(
-                "early_stopping needs epsilon_c, epsilon_l and reward_threshold, or none of them "
-                f"(all null), got {self.epsilon_c}, {self.epsilon_l} and {self.reward_threshold}"
+                "early_stopping needs commitment_threshold, loss_threshold and reward_threshold, "
+                "or none of them (all null), got "
+                f"{', '.join(map(str, thresholds[:-1]))} and {thresholds[-1]}"
             )
 
 

@@ -78,12 +78,26 @@ class Teams(Protocol):
     def num_places(self) -> int:
         """Number of places B."""
 
-    def reset(self, seeds: Mapping[int, int], options: Mapping[str, Any] | None = None) -> Moment:
+    def num_questions(self, wanted: int) -> int | None:
+        """Return the number of questions that :meth:`reset` can be asked for by their numbers.
+
+        None if the environment has none; see
+        :func:`~econ_agents.environments.questions.count_questions`.
+        """
+
+    def reset(
+        self,
+        seeds: Mapping[int, int],
+        options: Mapping[str, Any] | None = None,
+        questions: Mapping[int, int] | None = None,
+    ) -> Moment:
         """Start an episode in some places; the others stay as they are.
 
         Args:
             seeds: seed of the episode to start, by place (0 to B - 1).
             options: options of the reset, passed on to the environment unchanged.
+            questions: number of the question to play, by place; None leaves the choice to the
+                environment and the seeds.
         """
 
     def step(self, actions: NDArray[np.floating[Any]]) -> Moment:

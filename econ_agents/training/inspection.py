@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from econ_agents.config.files import config_mapping, config_values, flat_keys, make_config
 from econ_agents.config.schema import Config
@@ -54,6 +56,22 @@ def stored_config(checkpoint: Path) -> Config:
             f"{checkpoint} holds no configuration: it was saved by another program"
         )
     return make_config(config_values(state["config"], origin=str(checkpoint)))
+
+
+def nothing_learned(config: Config, state: Mapping[str, Any]) -> str | None:
+    """Note, in words, that the networks of a checkpoint were never updated; None if they were.
+
+    Args:
+        config: configuration of the run.
+        state: state of the checkpoint: the counters ``updates``, ``episodes`` and ``failed``.
+    """
+    if state["updates"]:
+        return None
+    return (
+        f"nothing was learned: warm-up is {config.train.warmup} episodes, and after "
+        f"{state['episodes']} episodes, of which {state['failed']} failed, the networks are as "
+        "they began"
+    )
 
 
 def describe_checkpoint(checkpoint: Path) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.commands.cli import main
+from econ_agents.environments import NativeBatch
 from econ_agents.evaluation.evaluate import live_options, load_networks, play_questions
 from econ_agents.training.checkpoint import CheckpointError
 from tests.econ_agents.builders import same_episodes
@@ -48,6 +49,47 @@ def test_the_command_prints_and_keeps_its_report_and_its_traces(
     assert np.mean(rounds) == pytest.approx(report["bne"]["rounds_per_question"])
     assert report["baseline"]["rounds_per_question"] == 1
     assert sum(report["bne"]["closed_by"].values()) == 7
+
+
+def test_a_test_plays_no_question_twice_and_says_when_it_starts_over(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model-dir", str(run), "--bne.no-enabled", "--log-dir", str(tmp_path)]
+    assert main(["test", *flags, "--episodes", "40"]) == 0
+    traces = next(tmp_path.glob("llm_traces_*.json"))
+    kept = json.loads(traces.read_text(encoding="utf-8"))
+    assert len({trace["transcript"]["question"]["id"] for trace in kept}) == 40
+    assert "note:" not in capsys.readouterr().out
+
+
+def test_a_test_on_the_questions_of_training_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(tmp_path / "run", "env.test_kwargs.split=train", "train.episodes=10")
+    assert "training and test play the same questions" in capsys.readouterr().err
+    monkeypatch.setattr(NativeBatch, "num_questions", lambda *_: 6)
+    flags = ["--model-dir", str(run), "--episodes", "8", "--bne.no-enabled"]
+    assert main(["test", *flags, "--log-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "note: training and test play the same questions" in said
+    assert "note: the data set has 6 questions, so the 8 episodes start over after 6" in said
+    few = ["--questions", "4", "--log-dir", str(tmp_path)]
+    assert main(["nash", "--model-dir", str(run), *few]) == 0
+    assert "note: training and test play the same questions" in capsys.readouterr().out
+
+
+def test_of_a_team_that_was_never_updated_nothing_is_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = train(tmp_path / "begun", *MOVING, "train.episodes=20")
+    flags = ["--model-dir", str(checkpoint_path(begun, "episode_000000")), "--episodes", "5"]
+    assert main(["test", *flags, "--log-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "note: nothing was learned: warm-up is 10 episodes" in said
+    assert "minus" not in said
+    assert "flipped" not in said
+    report = json.loads((tmp_path / "test_report.json").read_text(encoding="utf-8"))
+    assert (report["difference"], report["learned"]) == (None, None)
 
 
 @pytest.mark.slow
