@@ -177,7 +177,8 @@ def test_the_encoder_follows_its_own_loss_however_large_the_others_are():
     def encoder_gradients(**weights: float) -> list[Tensor]:
         learner = a_learner(losses=LossSettings(**{**OFF, "encoder": 1.0, **weights}))
         # A step of plain gradient descent shows the gradients.
-        learner.optimiser = torch.optim.SGD(learner.networks.parameters(), lr=1.0)
+        descent = torch.optim.SGD(learner.networks.parameters(), lr=1.0)
+        learner.optimiser = descent  # type: ignore[assignment]
         before = [p.detach().clone() for p in learner.networks.encoder.parameters()]
         learner.config = replace(learner.config, train=TrainSettings(gradient_clip=1e9))
         learner.update(batch())
@@ -364,7 +365,7 @@ def test_buffered_rewards_are_those_of_the_live_alpha():
     assert decisions.team_components is not None
     learner = a_learner(reward=LEARNED_ALPHA)
     with torch.no_grad():
-        learner.weighting.alpha_logits += torch.tensor([1.0, -1.0, 0.5])
+        learner.weighting.alpha_logits.add_(torch.tensor([1.0, -1.0, 0.5]))
         alpha = learner.weighting().clone()
         beliefs = learner.networks.beliefs(decisions.now.moments, decisions.now.known)
         values = learner.networks.beliefs.values(beliefs, decisions.actions)

@@ -206,9 +206,9 @@ def test_a_lucky_reward_in_warmup_is_no_best() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_numbers_that_are_none_are_refused(value: float) -> None:
-    for name in ("reward", "loss", "change"):
+    for name in ("reward_per_decision", "metric", "loss", "commitment_change"):
         with pytest.raises(ValueError, match="needs a finite number"):
-            measured(**{name: value})
+            replace(measured(), **{name: value})
 
 
 def test_commitments_that_are_not_known_to_stay_are_no_convergence() -> None:
@@ -264,7 +264,8 @@ def test_a_smoothed_number_forgets_by_episodes_and_not_by_measurements() -> None
 def test_the_earliest_stop_is_where_a_run_without_any_change_ends(
     thresholds: dict[str, float],
 ) -> None:
-    early = EarlyStoppingSettings(patience=50, warmup=20, smoothing=0.0, **thresholds)
+    counts = EarlyStoppingSettings(patience=50, warmup=20, smoothing=0.0)
+    early = replace(counts, **thresholds)  # type: ignore[arg-type]
     config = Config(early_stopping=early, train=TrainSettings(episodes=100, warmup_episodes=16))
     # Learned from after 20 episodes, counted after 30.
     assert earliest_stop(config) == (80 if not thresholds else 70)

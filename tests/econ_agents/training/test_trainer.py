@@ -143,6 +143,7 @@ class Interrupting:
     def __init__(self, teams: Teams, at: int) -> None:
         self.space, self.num_places = teams.space, teams.num_places
         self.reset, self.close, self.trace = teams.reset, teams.close, teams.trace
+        self.num_questions = teams.num_questions
         self._teams = teams
         self._left = at
 

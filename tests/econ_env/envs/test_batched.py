@@ -182,7 +182,7 @@ def test_infos_say_exactly_if_the_commitment_repeats() -> None:
     env.reset(seed=0)
     said: dict[int, list[float]] = {row: [] for row in range(6)}
     for corner in (-1.0, 0.3, 1.0):
-        playing = np.flatnonzero(env.active)
+        playing = np.flatnonzero(env.active).tolist()
         points = {agent: np.full((6, 2), corner) for agent in env.possible_agents}
         infos = env.step(points)[4]
         for row in playing:
