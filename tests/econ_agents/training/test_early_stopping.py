@@ -208,7 +208,7 @@ def test_a_lucky_reward_in_warmup_is_no_best() -> None:
 def test_numbers_that_are_none_are_refused(value: float) -> None:
     for name in ("reward_per_decision", "metric", "loss", "commitment_change"):
         with pytest.raises(ValueError, match="needs a finite number"):
-            replace(measured(), **{name: value})
+            replace(measured(), **{name: value})  # type: ignore[arg-type]
 
 
 def test_commitments_that_are_not_known_to_stay_are_no_convergence() -> None:
