@@ -145,8 +145,9 @@ class EnvConfig:
     request_timeout_s: float = 600.0
     """Time limit of one request to a server, retries included, in seconds. A request without an
     answer by then has failed."""
-    temperature_min: float = 0.1
-    """Lowest temperature that an agent can choose, >= 0 (paper: 0.1)."""
+    temperature_min: float = 0.0
+    """Lowest temperature that an agent can choose, >= 0 (paper: 0.1). At 0, temperatures below 0.05
+    are 0, which is greedy decoding."""
     temperature_max: float = 2.0
     """Highest temperature that an agent can choose, > 0 (paper: 2.0)."""
     repetition_penalty_min: float = 0.8

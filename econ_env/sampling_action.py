@@ -30,6 +30,10 @@ class SamplingAction:
     """Multiplicative penalty p_i, > 0; 1 is neutral, below 1 rewards repetition."""
 
 
+GREEDY_BELOW = 0.05
+"""Temperature below which a box that begins at 0 decodes greedily."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingBounds:
     """The box of temperatures and repetition penalties that agents may choose from.
@@ -37,7 +41,7 @@ class SamplingBounds:
     Raises ``ValueError`` if an interval is empty, infinite or outside the range of a sampler.
     """
 
-    temperature_min: float = 0.1
+    temperature_min: float = 0.0
     temperature_max: float = 2.0
     repetition_penalty_min: float = 0.8
     repetition_penalty_max: float = 1.5
@@ -65,6 +69,9 @@ class SamplingBounds:
 
     def to_sampling(self, action: ArrayLike) -> list[SamplingAction]:
         """The sampling actions of a batch of points of the box.
+
+        If the box begins at temperature 0, temperatures below :data:`GREEDY_BELOW` are 0, so that
+        policies whose actions only approach the edge can decode greedily.
 
         Args:
             action: array (..., 2) of finite numbers, ``[..., 0]`` for the temperature and
@@ -97,6 +104,8 @@ class SamplingBounds:
                 temperature, penalty = round(temperature, self.digits), round(penalty, self.digits)
             # Rounding, that of floating-point arithmetic at a = 1 included, may leave the bounds.
             temperature = max(t_min, min(t_max, temperature))
+            if temperature < GREEDY_BELOW and t_min == 0:
+                temperature = 0.0
             penalty = max(p_min, min(p_max, penalty))
             sampling.append(SamplingAction(temperature=temperature, repetition_penalty=penalty))
         return sampling
@@ -104,8 +113,8 @@ class SamplingBounds:
     def normalise(self, action: SamplingAction) -> tuple[float, float]:
         """The point of the box that maps to ``action``: the inverse of :meth:`to_sampling`.
 
-        The result is exact up to rounding. An action outside the bounds gives a point outside
-        [-1, 1].
+        The result is exact up to rounding, except where a temperature was made greedy. An action
+        outside the bounds gives a point outside [-1, 1].
         """
         return (
             _unit(action.temperature, self.temperature_min, self.temperature_max),

@@ -114,7 +114,7 @@ class _Swinging(QuestionPolicy):
     def __init__(self, actions: FloatArray) -> None:
         self._actions = actions
 
-    def act(self, observations: FloatArray) -> FloatArray:
+    def act(self, observations: FloatArray, period: float) -> FloatArray:
         self._actions = -self._actions
         return self._actions
 

@@ -21,7 +21,7 @@ from benchmarks.comparison.specs import (
 )
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.rollout import play_wave
-from econ_agents.environments import Moment, NativeBatch
+from econ_agents.environments import COMMITMENT_PERIOD, Moment, NativeBatch
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.game.transcript import Transcript
@@ -109,11 +109,12 @@ class SteeredTeam:
 
         def act(moment: Moment, step: int) -> FloatArray:
             playing = np.flatnonzero(moment.active)
+            periods = moment.infos[COMMITMENT_PERIOD][:, 0]
             if report is not None:
                 report(f"round {step + 1} of {len(playing)} questions")
             actions = np.zeros(shape, dtype=np.float32)
             for place in playing:
-                actions[place] = policies[place].act(moment.observations[place])
+                actions[place] = policies[place].act(moment.observations[place], periods[place])
             return actions
 
         seeds = [item.seed for item in items]

@@ -38,11 +38,12 @@ _BOUNDS = (
 class QuestionPolicy(Protocol):
     """Policy of a team for one question."""
 
-    def act(self, observations: FloatArray) -> FloatArray:
+    def act(self, observations: FloatArray, period: float) -> FloatArray:
         """Return the actions of the next round in [-1, 1], ``(n_agents, action_size)``.
 
         Args:
             observations: observations of all executors, ``(n_agents, observation_size)``.
+            period: info ``commitment_period``: 1 if the commitment repeats, 2 if it oscillates.
         """
 
 
@@ -161,7 +162,7 @@ class _Constant:
     def __init__(self, actions: FloatArray) -> None:
         self._actions = actions
 
-    def act(self, observations: FloatArray) -> FloatArray:
+    def act(self, observations: FloatArray, period: float) -> FloatArray:
         return self._actions
 
 
@@ -172,8 +173,8 @@ class _Remembering:
         self._policy = policy
         policy.begin(0)
 
-    def act(self, observations: FloatArray) -> FloatArray:
-        actions: FloatArray = self._policy.act(observations[np.newaxis])[0]
+    def act(self, observations: FloatArray, period: float) -> FloatArray:
+        actions: FloatArray = self._policy.act(observations[np.newaxis], np.array([period]))[0]
         self._policy.played(0, observations, actions)
         return actions
 

@@ -19,7 +19,8 @@ def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str
     """Means over the episodes that came to a result, by metric name; {} if there are none.
 
     Names have no namespace. ``reward_mean`` and ``team_reward`` are sums over the steps of an
-    episode; reward components and ``accuracy`` are means over decisions; ``tokens`` is per episode.
+    episode; ``reward_per_decision``, reward components and ``accuracy`` are means over decisions
+    (over steps if the environment does not say when a decision closes); ``tokens`` is per episode.
     ``<part>/<agent>`` is the mean of one coordinate of an action, for example
     ``temperature/executor_0``, in the environment's own units. If the environment does not name
     the coordinates, it is ``action_<k>/<agent>``, in [-1, 1].
@@ -30,6 +31,7 @@ def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str
     infos = finished[0].infos
     found = {
         "reward_mean": _mean([episode.rewards.sum(axis=0).mean() for episode in finished]),
+        "reward_per_decision": _reward_per_decision(finished),
         "team_reward": _mean([episode.team_rewards.sum() for episode in finished]),
         "steps": _mean([episode.length for episode in finished]),
     }
@@ -54,6 +56,14 @@ def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str
 def tokens_of(episode: Episode) -> float:
     """Prompt and completion tokens of an episode; its infos count from the reset."""
     return float(sum(episode.infos[name][-1, 0] for name in TOKENS))
+
+
+def _reward_per_decision(episodes: Sequence[Episode]) -> float:
+    """Mean reward of the agents for a decision, or for a step if decisions are not reported."""
+    total = sum(float(episode.rewards.mean(axis=1).sum()) for episode in episodes)
+    if CLOSED not in episodes[0].infos:
+        return total / sum(episode.length for episode in episodes)
+    return total / max(sum(float(episode.infos[CLOSED][:, 0].sum()) for episode in episodes), 1.0)
 
 
 def _per_decision(episodes: Sequence[Episode], name: str) -> float:

@@ -27,10 +27,10 @@ class Exploration:
     def std(self, episode: int) -> float:
         """Standard deviation of the noise in an episode; infinite during the uniform warm-up."""
         train = self.train
-        if episode < train.warmup_episodes:
+        if episode < train.warmup:
             return float("inf")
         start, end = train.exploration_std_start, train.exploration_std_end
-        progress = (episode - train.warmup_episodes) / train.exploration_decay_episodes
+        progress = (episode - train.warmup) / train.exploration_decay_episodes
         return start + min(1.0, progress) * (end - start)
 
     def explore(self, actions: NDArray[np.float32], episode: int, step: int) -> NDArray[np.float32]:

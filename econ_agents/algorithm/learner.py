@@ -13,6 +13,7 @@ from econ_agents.algorithm import losses
 from econ_agents.algorithm.q_deviations import best_deviations
 from econ_agents.algorithm.replay_buffer import Batch, Window
 from econ_agents.algorithm.reward_weighting import RewardWeighting
+from econ_agents.algorithm.target_pace import target_pace
 from econ_agents.config.schema import Config
 from econ_agents.errors import EconAgentsError
 from econ_agents.networks import Mixed, TeamNetworks
@@ -43,8 +44,8 @@ class Learner:
     Args:
         networks: networks of the team.
         weighting: weights of the reward's components.
-        config: the configuration; its keys ``losses.*``, ``train.*``, ``target_update_*``,
-            ``bne.update_rate``, ``reward.*`` and ``seed`` are used.
+        config: the configuration; its keys ``losses.*``, ``train.*``, ``update_interval``,
+            ``target_update_*``, ``bne.update_rate``, ``reward.*`` and ``seed`` are used.
         commitment: columns of an observation that hold the commitment's embedding, for L_SD. None
             if the environment does not name them: the loss is then off.
         seen: columns of an observation that refinement reads.
@@ -64,6 +65,7 @@ class Learner:
         self.config = config
         self.targets = copy.deepcopy(networks).requires_grad_(False)
         self.updates = 0
+        self._target_pace = target_pace(config)
         self._commitment = commitment
         self._seen = seen
         beliefs = list(networks.beliefs.parameters())
@@ -93,14 +95,15 @@ class Learner:
             NonFiniteLoss: a loss or the gradient's norm is not finite; no parameter was changed.
         """
         config = self.config
-        beliefs, values, found = self._value_losses(batch)
+        beliefs, one_step_values, found = self._value_losses(batch)
         found |= self._policy_losses(batch, beliefs)
-        weighted = [(getattr(config.losses, name), loss) for name, loss in found.items()]
-        counted = [weight * loss for weight, loss in weighted if weight]
+        weights = {name: getattr(config.losses, name) for name in found}
+        counted = {name: weights[name] * loss for name, loss in found.items() if weights[name]}
         # If every loss is off, backward() still needs a graph: this one has a zero gradient.
-        total = torch.stack(counted).sum() if counted else 0 * beliefs.sum()
+        nothing = 0 * beliefs.sum()
+        total = torch.stack([nothing, *counted.values()]).sum()
         reported = {**found, "total": total}
-        weighting = self._weighting_loss(batch, values)
+        weighting = self._weighting_loss(batch, one_step_values)
         if weighting is not None:
             reported["reward_weighting"] = weighting
         report = {name: float(value.detach()) for name, value in reported.items()}
@@ -108,7 +111,8 @@ class Learner:
             if not torch.isfinite(torch.tensor(value)):
                 raise NonFiniteLoss(name, batch, report)
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        of_encoder = counted.pop("encoder", nothing)
+        self._backward(torch.stack([nothing, *counted.values()]).sum(), of_encoder)
         parameters = [p for p in self.networks.parameters() if p.grad is not None]
         norm = nn.utils.clip_grad_norm_(parameters, config.train.gradient_clip)
         report["gradient_norm"] = float(norm)
@@ -120,12 +124,26 @@ class Learner:
             weighting.backward()
             self.alpha_optimiser.step()
         self.updates += 1
-        if self.updates % config.target_update_interval == 0:
-            follow(self.targets, self.networks, config.target_update_tau)
+        if self.updates % self._target_pace.interval == 0:
+            follow(self.targets, self.networks, self._target_pace.tau)
         return report
 
+    def _backward(self, others: Tensor, of_encoder: Tensor) -> None:
+        """Compute all gradients: theta_e has that of L_e, everything else that of the other losses.
+
+        L_e holds the TD losses, so that a sum of all losses would count these twice.
+        """
+        encoder = list(self.networks.encoder.parameters())
+        gradients = torch.autograd.grad(of_encoder, encoder, retain_graph=True, allow_unused=True)
+        others.backward()
+        for parameter, gradient in zip(encoder, gradients, strict=True):
+            parameter.grad = gradient
+
     def _value_losses(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return the beliefs, the local values, and the losses of the belief and value networks."""
+        """Return the beliefs, the values of one step, and the losses of the value networks.
+
+        The value of one step is Q_i - gamma Q_i': what Q_i expects the step itself to pay.
+        """
         networks = self.networks
         # Dropout draws from torch's global generator: seed it here, and restore it afterwards.
         with torch.random.fork_rng(devices=[]):
@@ -136,7 +154,11 @@ class Learner:
             values = networks.beliefs.values(beliefs, batch.actions)
             mixed: Mixed = networks.mixer(values, batch.actions, team, batch.states)
             networks.eval()
-        local_targets, global_targets = self._targets(batch)
+        rewards, team_rewards = self._live_rewards(batch)
+        next_values, next_total = self._next_values(batch)
+        discount = self.config.train.gamma * (1 - batch.terminal)
+        local_targets = losses.td_target(rewards, discount, next_values)
+        global_targets = losses.td_target(team_rewards, discount, next_total)
         lambda_e = self.config.losses.lambda_e
         local_td = losses.local_td_loss(values, local_targets)
         global_td = losses.global_td_loss(mixed.total, global_targets)
@@ -147,7 +169,7 @@ class Learner:
             "commitment_similarity": self._commitment_similarity(mixed.features, batch.then),
             "encoder": losses.encoder_loss(global_td, local_td, lambda_e),
         }
-        return beliefs, values.detach(), found
+        return beliefs, (values - discount * next_values).detach(), found
 
     def _policy_losses(self, batch: Batch, beliefs: Tensor) -> dict[str, Tensor]:
         """Losses of the policies and of refinement, judged by value networks that stay frozen."""
@@ -172,22 +194,38 @@ class Learner:
                 "best_response": losses.best_response_loss(
                     actions, deviations, best, chosen, self.config.train.deviation_gain_scale
                 ),
-                "commitment_improvement": self._improvement(batch, fixed, team),
+                **self._refinement_losses(batch, fixed, team),
             }
 
-    def _targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """TD targets of all Q_i and of Q_tot."""
+    def _live_rewards(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Rewards of the executors and of the team, by the weights alpha as they are now.
+
+        Episodes of a buffer were paid by the weights of their time.
+        """
+        if not self.config.reward.dynamic or batch.components is None:
+            return batch.rewards, batch.team_rewards
+        rewards = self.weighting.rewards(batch.components).detach()
+        if batch.team_components is None:
+            return rewards, batch.team_rewards
+        return rewards, self.weighting.rewards(batch.team_components).detach()
+
+    def _next_values(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """All Q_i and Q_tot of the target networks after the step.
+
+        A new decision begins with the target policy's action. In a later round of the same decision
+        it is not the policy that acts, so the executed action is taken.
+        """
         with torch.no_grad():
             beliefs = self.targets.beliefs(batch.then.moments, batch.then.known)
-            actions = self.targets.beliefs.actions(beliefs)
+            actions = torch.where(
+                batch.same_decision[None, :, None] > 0,
+                batch.next_actions,
+                self.targets.beliefs.actions(beliefs),
+            )
             values = self.targets.beliefs.values(beliefs, actions)
             team = self.targets.encoder(beliefs)
-            total = self.targets.mixer(values, actions, team, batch.next_states).total
-        discount = self.config.train.gamma * (1 - batch.terminal)
-        return (
-            losses.td_target(batch.rewards, discount, values),
-            losses.td_target(batch.team_rewards, discount, total),
-        )
+            total: Tensor = self.targets.mixer(values, actions, team, batch.next_states).total
+        return values, total
 
     def _commitment_similarity(self, features: Tensor, then: Window) -> Tensor:
         project = self.networks.mixer.project
@@ -197,8 +235,8 @@ class Learner:
         commitments = then.moments[0, :, -1, self._commitment]
         return losses.commitment_similarity_loss(project(features), commitments)
 
-    def _improvement(self, batch: Batch, beliefs: Tensor, team: Tensor) -> Tensor:
-        """Loss of refinement: its gain in Q_tot over the actions that were played.
+    def _refinement_losses(self, batch: Batch, beliefs: Tensor, team: Tensor) -> dict[str, Tensor]:
+        """Losses of refinement: its gain in Q_tot over the actions that were played, and its rest.
 
         Refinement reads the moment after the step. Q_tot before and after it is computed from the
         beliefs before the step.
@@ -212,16 +250,23 @@ class Learner:
         rate = self.config.bne.update_rate
         refined = networks.refine(after, seen, after_team, batch.actions, rate)
         total = networks.mix(beliefs, refined, team, batch.states).total
-        return losses.commitment_improvement_loss(total, before)
+        scale = self.config.train.deviation_gain_scale
+        return {
+            "commitment_improvement": losses.commitment_improvement_loss(total, before),
+            "refinement_rest": losses.refinement_rest_loss(
+                batch.actions, refined, before, total, scale
+            ),
+        }
 
-    def _weighting_loss(self, batch: Batch, values: Tensor) -> Tensor | None:
+    def _weighting_loss(self, batch: Batch, one_step_values: Tensor) -> Tensor | None:
         """Loss L_dr of the reward weights; None if alpha is not learned.
 
         Its step size is eta_alpha.
         """
         if not self.config.reward.dynamic or batch.components is None:
             return None
-        return losses.reward_weighting_loss(self.weighting.rewards(batch.components), values)
+        rewards = self.weighting.rewards(batch.components)
+        return losses.reward_weighting_loss(rewards, one_step_values)
 
 
 @contextmanager

@@ -33,7 +33,10 @@ def global_td_loss(total: Tensor, targets: Tensor) -> Tensor:
 
 
 def encoder_loss(global_td: Tensor, local_td: Tensor, lambda_e: float) -> Tensor:
-    """Encoder loss L_e = L_TD^tot + lambda_e Sum_i L_TD^i  (section 3.3)."""
+    """Encoder loss L_e(theta_e) = L_TD^tot + lambda_e Sum_i L_TD^i  (section 3.3).
+
+    It moves the encoder alone; the TD losses themselves move everything else.
+    """
     return global_td + lambda_e * local_td
 
 
@@ -124,11 +127,32 @@ def commitment_improvement_loss(refined: Tensor, before: Tensor) -> Tensor:
     return (before.detach() - refined).mean()
 
 
-def reward_weighting_loss(actual: Tensor, expected: Tensor) -> Tensor:
-    """Reward weighting loss L_dr = Sum_i (r_actual - r_expected)^2, r_expected = Q_i (section 3.5).
+def refinement_rest_loss(
+    actions: Tensor, refined: Tensor, before: Tensor, after: Tensor, gain_scale: float
+) -> Tensor:
+    """Rest loss Sum_i s / (g + s) |e_i' - e_i|^2: refinement stays where it gains nothing.
+
+    g = max(0, Q_tot(e') - Q_tot(e)) is the gain of the refinement, s = ``gain_scale``. Without it,
+    refinement would follow any slope for ever; with it, a profile that cannot be improved is a
+    fixed point, at which the decision closes.
 
     Args:
-        actual: Sum_k alpha_k component_k, with gradient to the weights alpha.
-        expected: local values Q_i; no gradient flows through them.
+        actions: e_i, ``(n_agents, batch, action_size)``.
+        refined: e_i', shaped as ``actions``; gradient flows through these only.
+        before: Q_tot(e), ``(batch,)``.
+        after: Q_tot(e'), ``(batch,)``.
+        gain_scale: gain, > 0, at which the pull is halved.
+    """
+    gain = (after - before).detach().clamp(min=0)
+    moved = (refined - actions.detach()).square().sum(dim=(0, 2))
+    return (gain_scale / (gain + gain_scale) * moved).mean()
+
+
+def reward_weighting_loss(actual: Tensor, expected: Tensor) -> Tensor:
+    """Reward weighting loss L_dr = Sum_i (r_actual - r_expected)^2  (section 3.5).
+
+    Args:
+        actual: reward of one step, Sum_k alpha_k component_k, with gradient to the weights alpha.
+        expected: value of one step, Q_i - gamma Q_i'; no gradient flows through it.
     """
     return (actual - expected.detach()).square().sum(dim=0).mean()

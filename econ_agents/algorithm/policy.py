@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -71,12 +73,17 @@ class TeamPolicy:
         """Start an episode; return the moments remembered, ``(known, n_agents, moment_size)``."""
         return self.memory.begin(stream)
 
-    def act(self, observations: FloatArray) -> FloatArray:
+    def act(
+        self, observations: FloatArray, periods: NDArray[np.floating[Any]] | None = None
+    ) -> FloatArray:
         """Choose actions in [-1, 1], ``(streams, n_agents, action_size)``.
 
         Args:
             observations: ``(streams, n_agents, observation_size)``; any finite values in the rows
                 of streams that are not playing.
+            periods: the environment's own word on commitments that repeat (1) or oscillate (2),
+                ``(streams,)``; see :attr:`~econ_agents.environments.Moment.commitment_periods`.
+                None: the environment says nothing, and the commitments' embeddings are compared.
 
         Raises:
             NonFiniteAction: the networks have diverged.
@@ -93,7 +100,8 @@ class TeamPolicy:
         # Only later rounds are refined: in the first round of a decision the policy acts freely.
         later = observations[:, 0, self._round].max(axis=-1) > 0
         still = np.abs(proposed - self._last).max(axis=-1) < self.bne.convergence_threshold
-        still |= self._settled(observations)[:, np.newaxis]
+        settled = self._look_settled(observations) if periods is None else self._settled(periods)
+        still |= settled[:, np.newaxis]
         repeats = later[:, np.newaxis] & still
         return np.where(repeats[..., np.newaxis], self._last, proposed)
 
@@ -138,8 +146,13 @@ class TeamPolicy:
         later = observations[:, :, self._round].max(axis=-1, keepdims=True) > 0
         return np.where(later, refined, first)
 
-    def _settled(self, observations: FloatArray) -> Flags:
+    def _settled(self, periods: NDArray[np.floating[Any]]) -> Flags:
         """Mask ``(streams,)``: True for streams whose commitments repeat or oscillate."""
+        settled: Flags = (periods == 1) | ((periods == 2) & self.bne.detect_oscillation)
+        return settled
+
+    def _look_settled(self, observations: FloatArray) -> Flags:
+        """Mask as of :meth:`_settled`, judged by the embeddings of the commitments."""
         settled = np.zeros(self.streams, dtype=np.bool_)
         if self._commitment is None:
             return settled

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.episode_metrics import CORRECT
 from econ_agents.algorithm.memory import Flags, FloatArray, moments_of, still_moments
 from econ_agents.algorithm.reward_weighting import COMPONENTS
 
@@ -42,11 +43,20 @@ class Batch:
     """Team rewards r_tot, ``(batch,)``."""
     components: Tensor | None
     """Reward components ``(n_agents, batch, 3)``, ordered as ``COMPONENTS``; None if unreported."""
+    team_components: Tensor | None
+    """Components of the team's reward, ``(batch, 3)``: [commitment correct], mean AL, mean CC.
+    None if the environment does not report them all."""
     states: Tensor
     """States before the step, ``(batch, state_size)``."""
     then: Window
     """Window after the step."""
     next_states: Tensor
+    next_actions: Tensor
+    """Actions that were executed after the step, ``(n_agents, batch, action_size)``; zero after an
+    episode's last step."""
+    same_decision: Tensor
+    """Flags ``(batch,)``: 1 if the next step is a later round of the same decision, whose action
+    the policy does not choose alone (it is refined or repeated)."""
     terminal: Tensor
     """Flags ``(batch,)``: 1 if the step ended the game, 0 otherwise, also after a time limit."""
 
@@ -58,9 +68,14 @@ class Batch:
             rewards=self.rewards.to(device),
             team_rewards=self.team_rewards.to(device),
             components=None if self.components is None else self.components.to(device),
+            team_components=None
+            if self.team_components is None
+            else self.team_components.to(device),
             states=self.states.to(device),
             then=self.then.to(device),
             next_states=self.next_states.to(device),
+            next_actions=self.next_actions.to(device),
+            same_decision=self.same_decision.to(device),
             terminal=self.terminal.to(device),
         )
 
@@ -71,11 +86,16 @@ class EpisodeBuffer:
     Args:
         capacity: largest number of decisions kept; the oldest episodes are dropped first.
         memory_length: moments before the present in a window.
+        round_columns: columns of an observation that are above zero in later rounds of a decision;
+            None if every step is a decision of its own.
     """
 
-    def __init__(self, *, capacity: int, memory_length: int) -> None:
+    def __init__(
+        self, *, capacity: int, memory_length: int, round_columns: slice | None = None
+    ) -> None:
         self.capacity = capacity
         self.memory_length = memory_length
+        self._round = round_columns
         self.episodes: deque[Episode] = deque()
         self._decisions = 0
 
@@ -118,6 +138,7 @@ class EpisodeBuffer:
         now = [_window(episode, t, self.memory_length) for episode, t in pairs]
         then = [_window(episode, t + 1, self.memory_length) for episode, t in pairs]
         has_components = all(set(COMPONENTS) <= set(episode.infos) for episode in episodes)
+        has_team = has_components and all(CORRECT in episode.infos for episode in episodes)
         return Batch(
             now=_stack(now),
             actions=_agents_first([episode.actions[t] for episode, t in pairs]),
@@ -126,13 +147,31 @@ class EpisodeBuffer:
             components=_agents_first([_components(episode.infos, t) for episode, t in pairs])
             if has_components
             else None,
+            team_components=_tensor([_team_components(episode.infos, t) for episode, t in pairs])
+            if has_team
+            else None,
             states=_tensor([episode.states[t] for episode, t in pairs]),
             then=_stack(then),
             next_states=_tensor([episode.states[t + 1] for episode, t in pairs]),
+            next_actions=_agents_first(
+                [
+                    episode.actions[t + 1]
+                    if t + 1 < len(episode.actions)
+                    else np.zeros_like(episode.actions[t])
+                    for episode, t in pairs
+                ]
+            ),
+            same_decision=_tensor([self._goes_on(episode, t) for episode, t in pairs]),
             terminal=_tensor(
                 [episode.terminated and t + 1 == len(episode.actions) for episode, t in pairs]
             ),
         )
+
+    def _goes_on(self, episode: Episode, step: int) -> bool:
+        """Return True if the step after ``step`` is a later round of the same decision."""
+        if self._round is None or step + 1 == len(episode.actions):
+            return False
+        return bool(episode.observations[step + 1, 0, self._round].max() > 0)
 
 
 def _window(episode: Episode, step: int, length: int) -> tuple[FloatArray, Flags]:
@@ -158,6 +197,13 @@ def _stack(windows: list[tuple[FloatArray, Flags]]) -> Window:
 
 def _components(infos: Mapping[str, FloatArray], step: int) -> FloatArray:
     return np.stack([infos[name][step] for name in COMPONENTS], axis=-1)
+
+
+def _team_components(infos: Mapping[str, FloatArray], step: int) -> FloatArray:
+    """[commitment correct], mean AL and mean CC: ``COMPONENTS`` of the team."""
+    of_agents: FloatArray = _components(infos, step).mean(axis=0)
+    of_agents[COMPONENTS.index("ts")] = infos[CORRECT][step, 0]
+    return of_agents
 
 
 def _agents_first(rows: list[FloatArray]) -> Tensor:

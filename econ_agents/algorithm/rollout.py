@@ -62,6 +62,7 @@ def play_wave(
     first: int = 0,
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
+    questions: Sequence[int] | None = None,
 ) -> Iterator[WaveStep]:
     """Play one episode per seed, side by side in the first places; yield every step when done.
 
@@ -72,11 +73,13 @@ def play_wave(
         first: number of the first episode, for ``override``.
         override: replaces the policy's actions; None plays them unchanged.
         options: options of the reset.
+        questions: number of the question of every seed; None leaves the choice to the seeds.
 
     Raises:
         ValueError: episodes are running in other places.
     """
-    moment = teams.reset(dict(enumerate(seeds)), options)
+    asked = None if questions is None else dict(enumerate(questions))
+    moment = teams.reset(dict(enumerate(seeds)), options, asked)
     if moment.active[len(seeds) :].any():
         raise ValueError(
             "other episodes are still running in this environment: make a second one with "
@@ -103,6 +106,7 @@ def play_episodes(
     first: int = 0,
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
+    questions: Sequence[int] | None = None,
     watch: Watch | None = None,
 ) -> list[Episode]:
     """Play one episode per seed, in waves of at most ``teams.num_places``.
@@ -117,6 +121,7 @@ def play_episodes(
         first: number of the first episode.
         override: replaces the policy's actions; None plays them unchanged.
         options: options of every reset.
+        questions: number of the question of every seed; None leaves the choice to the seeds.
         watch: called with every episode when its wave has ended.
 
     Returns:
@@ -136,6 +141,7 @@ def play_episodes(
             first=first + done,
             override=override,
             options=options,
+            questions=None if questions is None else questions[done : done + size],
         )
         if watch is not None:
             for place, episode in enumerate(wave):
@@ -153,6 +159,7 @@ def _play_streams(
     first: int,
     override: Override | None,
     options: Mapping[str, Any] | None,
+    questions: Sequence[int] | None,
 ) -> list[Episode]:
     """Play the next episode of each of these streams, in one wave."""
     memories = [policy.begin(stream) for stream in streams]
@@ -162,13 +169,20 @@ def _play_streams(
         seen = moment.observations
         observations = np.zeros((policy.streams, *seen.shape[1:]), dtype=np.float32)
         observations[rows] = seen[: len(streams)]
-        chosen = policy.act(observations)[rows]
+        said = moment.commitment_periods
+        periods = None if said is None else np.zeros(policy.streams)
+        if said is not None and periods is not None:
+            periods[rows] = said[: len(streams)]
+        chosen = policy.act(observations, periods)[rows]
         actions = np.zeros((teams.num_places, *chosen.shape[1:]), dtype=np.float32)
         actions[: len(streams)] = chosen
         return actions
 
     steps: list[WaveStep] = []
-    for step in play_wave(teams, act, seeds, first=first, override=override, options=options):
+    wave = play_wave(
+        teams, act, seeds, first=first, override=override, options=options, questions=questions
+    )
+    for step in wave:
         for place in step.places:
             policy.played(streams[place], step.before.observations[place], step.actions[place])
         steps.append(step)

@@ -10,8 +10,10 @@ from typing import Any
 from tqdm import tqdm
 
 from econ_agents.algorithm.builders import build_teams
+from econ_agents.algorithm.question_order import question_order
 from econ_agents.atomic_files import replace_file
 from econ_agents.config.schema import Config, ConfigError
+from econ_agents.config.shared_questions import shared_questions
 from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS, NASH_FILE
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.evaluation.evaluate import live_options, load_networks
@@ -45,6 +47,10 @@ def run_nash(
     try:
         networks = load_networks(config, checkpoint, teams.space)
         options = live_options(config, checkpoint)
+        order = question_order(teams, questions, seed=0, purpose="nash")
+        same = None if order.numbers is None else shared_questions(config)
+        for note in filter(None, (order.note, same)):
+            print(f"note: {note}")
         for seed in seeds:
             plays = most_plays(len(teams.space.agents), teams.space.action_size)
             with tqdm(total=plays, unit="play", desc=f"seed {seed}", disable=None) as bar:

@@ -84,7 +84,7 @@ class LossSettings(Settings):
     commitment_similarity: NonNegative = 0.1
     """Weight lambda_b of L_SD, which aligns features F_i with the commitment (paper, 3.4: 0.1)."""
     encoder: NonNegative = 1.0
-    """Weight of L_e, the encoder's loss (paper, 3.3 and 3.6)."""
+    """Weight of L_e, the only loss that moves the encoder (paper, 3.3 and 3.6)."""
     lambda_e: NonNegative = 0.1
     """Weight lambda_e of the local TD errors in the encoder's loss (paper, 3.3: 0.1)."""
     policy: NonNegative = 1.0
@@ -100,6 +100,9 @@ class LossSettings(Settings):
     It leads from a local optimum of Q_tot to a better one, where the gradient cannot."""
     commitment_improvement: NonNegative = 0.1
     """Weight of Q_tot before a refinement minus Q_tot after it."""
+    refinement_rest: NonNegative = 0.1
+    """Weight of the squared moves of a refinement that gains nothing.
+    It gives refinement a fixed point, at which nobody deviates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,8 @@ class BneSettings(Settings):
     max_delta: Positive = 0.2
     """Largest change of an action in one round, in units of the box [-1, 1], > 0."""
     commitment_match_threshold: Fraction = 0.95
-    """Cosine similarity from which two commitments count as the same, in [0, 1]."""
+    """Cosine similarity from which two commitments count as the same, in [0, 1].
+    Used only if the environment does not say exactly that they repeat (info commitment_period)."""
     detect_oscillation: bool = True
     """Repeat the last actions once the commitments oscillate (A, B, A)."""
 
@@ -137,34 +141,43 @@ class EarlyStoppingSettings(Settings):
     """Early stopping: end training before its last episode (paper, 3.6).
 
     If the three thresholds are set, all of them must hold. If none is (all null), training stops
-    when the mean reward has not grown by min_delta.
+    when one metric has not grown by min_delta.
     """
 
     SECTION: ClassVar[str] = "early_stopping"
 
     enabled: bool = True
     """Stop early. Off: every episode is played."""
-    epsilon_c: NonNegative | None = 0.01
-    """Largest change of the commitment, >= 0 (paper: 0.01)."""
-    epsilon_l: NonNegative | None = 1e-4
-    """Largest change of the total loss, >= 0 (paper: 1e-4)."""
-    reward_threshold: float | None = 0.7
-    """Least mean reward R_threshold (paper: 0.7)."""
-    patience: Count = 5
-    """Number of updates in a row for which the criterion must hold, >= 1 (paper: 5).
-    There is one update every update_interval episodes."""
-    warmup: CountOrZero = 20
-    """Number of first updates in which training never stops, >= 0 (the authors' code: 20)."""
+    commitment_threshold: NonNegative | None = None
+    """Largest mean change of the commitments on the probe questions, >= 0 (paper: 0.01)."""
+    loss_threshold: NonNegative | None = None
+    """Largest change of the smoothed total loss, >= 0 (paper: 1e-4)."""
+    reward_threshold: float | None = None
+    """Least smoothed reward per decision R_threshold (paper: 0.7)."""
+    metric: str = "reward_per_decision"
+    """Metric that must grow if no thresholds are set, by its name under collection/ in the log."""
     min_delta: NonNegative = 0.001
-    """Growth of the mean reward that counts as progress if no thresholds are set, >= 0."""
+    """Growth of the smoothed metric that counts as progress if no thresholds are set, >= 0."""
+    patience: Count = 50
+    """Number of episodes in a row for which the criterion must hold, >= 1.
+    (paper: 5 updates; there is one every update_interval episodes)"""
+    warmup: CountOrZero = 20
+    """Number of first episodes in which training never stops, >= 0 (the authors' code: 20)."""
+    smoothing: NonNegative = 30.0
+    """Number of episodes over which loss, reward and metric are smoothed, >= 0; 0: not at all.
+    A change of a smoothed number is what is left of a change of the number itself."""
+    probe_questions: Count = 8
+    """Number of probe questions that are played after every interval if thresholds are set, >= 1.
+    They are the same throughout a run, and nothing is learned from them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        thresholds = (self.epsilon_c, self.epsilon_l, self.reward_threshold)
+        thresholds = (self.commitment_threshold, self.loss_threshold, self.reward_threshold)
         if 0 < thresholds.count(None) < len(thresholds):
             raise ConfigError(
-                "early_stopping needs epsilon_c, epsilon_l and reward_threshold, or none of them "
-                f"(all null), got {self.epsilon_c}, {self.epsilon_l} and {self.reward_threshold}"
+                "early_stopping needs commitment_threshold, loss_threshold and reward_threshold, "
+                "or none of them (all null), got "
+                f"{', '.join(map(str, thresholds[:-1]))} and {thresholds[-1]}"
             )
 
 
@@ -202,10 +215,10 @@ class TrainSettings(Settings):
     """Number of random actions of each executor among which an update looks for its best deviation.
     At least 1; every decision of a batch has its own."""
     deviation_gain_scale: Positive = 0.01
-    """Gain of a deviation, in units of reward, > 0.
-    At this gain losses.best_response pulls with half its full strength."""
+    """Gain of a deviation or refinement, in units of reward, > 0. At this gain
+    losses.best_response and losses.refinement_rest pull with half their full strength."""
     warmup_episodes: CountOrZero = 16
-    """Number of first episodes with uniform random actions, >= 0."""
+    """Number of first episodes with uniform random actions, >= 0; at most half of the episodes."""
     exploration_std_start: NonNegative = 0.4
     """Standard deviation of the noise on actions after the warm-up, in units of the box, >= 0."""
     exploration_std_end: NonNegative = 0.05
@@ -242,3 +255,16 @@ class TrainSettings(Settings):
                 "train.exploration_std_end must be at most train.exploration_std_start = "
                 f"{self.exploration_std_start}, got {self.exploration_std_end}"
             )
+
+    @property
+    def warmup(self) -> int:
+        """Episodes of the warm-up: ``warmup_episodes``, or half of a run that is too short."""
+        return min(self.warmup_episodes, self.episodes // 2)
+
+    @property
+    def enough_decisions(self) -> int:
+        """Decisions from which on the networks are updated: a batch, or half of a short run.
+
+        A batch is drawn with replacement, so it may be larger than what it is drawn from.
+        """
+        return min(self.batch_size, (self.episodes + 1) // 2)

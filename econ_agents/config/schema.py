@@ -15,6 +15,7 @@ from econ_agents.config.base import (
     ConfigError,
     Count,
     CountOrZero,
+    NonNegative,
     PositiveFraction,
     Settings,
 )
@@ -134,6 +135,9 @@ class Config(Settings):
     """Step tau of the target networks towards the networks, in (0, 1] (the authors' code: 0.01)."""
     target_update_interval: Count = 8
     """Updates between two steps of the target networks, >= 1 (the authors' code: 8)."""
+    target_update_catch_up: NonNegative = 5.0
+    """Least sum of all steps tau in a run, >= 0; steps of a short run are larger and more frequent.
+    0: no run changes them."""
     train: TrainSettings = field(default_factory=TrainSettings)
     test: EvaluationSettings = field(default_factory=EvaluationSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
@@ -152,6 +156,14 @@ class Config(Settings):
         bne = self.bne
         rounds = bne.max_iterations_train if phase == "train" else bne.max_iterations_infer
         return rounds if self.bne_max_iterations is None else min(rounds, self.bne_max_iterations)
+
+    @property
+    def planned_updates(self) -> int:
+        """Updates of the networks in a whole run of one-step episodes of which none fails."""
+        train, interval = self.train, self.update_interval
+        intervals = -(-train.episodes // interval)
+        before = max(train.warmup, train.enough_decisions)
+        return (intervals - (before - 1) // interval) * train.updates_per_interval
 
     @property
     def log_dir(self) -> Path:

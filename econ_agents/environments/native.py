@@ -18,6 +18,7 @@ from econ_agents.environments.protocol import (
     check_places,
     endings,
 )
+from econ_agents.environments.questions import asking, count_questions
 from econ_agents.environments.space import (
     ActionBoxes,
     EnvironmentMisfit,
@@ -118,10 +119,23 @@ class NativeBatch:
         self._agents = agents_of(env)
         self._boxes = ActionBoxes(list(action_boxes_of(env).values()))
 
-    def reset(self, seeds: Mapping[int, int], options: Mapping[str, Any] | None = None) -> Moment:
+    def num_questions(self, wanted: int) -> int | None:
+        """Count the questions; see :class:`~econ_agents.environments.Teams`."""
+        return count_questions(self._env, wanted)
+
+    def reset(
+        self,
+        seeds: Mapping[int, int],
+        options: Mapping[str, Any] | None = None,
+        questions: Mapping[int, int] | None = None,
+    ) -> Moment:
         """Start episodes; see :class:`~econ_agents.environments.Teams`."""
         check_places(seeds, self.num_places)
         places = range(self.num_places)
+        if questions is not None:
+            # Places that are not reset need an entry, too; it is not read.
+            filler = next(iter(questions.values()), 0)
+            options = asking(options, [questions.get(place, filler) for place in places])
         observations, infos = self._env.reset(
             seed=[seeds.get(place) for place in places],
             options=options,

@@ -18,6 +18,9 @@ FAILED = "failed"
 """Info with which an environment reports that an episode came to no result."""
 TEAM_REWARD = "team_reward"
 """Info that holds the reward of the team."""
+COMMITMENT_PERIOD = "commitment_period"
+"""Info with which an environment says exactly how many rounds ago it committed to the same value:
+1 if the commitment repeats, 2 if the commitments went A, B, A, else 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,6 +50,12 @@ class Moment:
     """Numeric infos, shape (B, n) each. A key is present if it is a number for every agent of at
     least one place; it is zero in places that do not have it."""
 
+    @property
+    def commitment_periods(self) -> Values | None:
+        """The info ``commitment_period`` of every place, shape (B,); None if it is not reported."""
+        periods = self.infos.get(COMMITMENT_PERIOD)
+        return None if periods is None else periods[:, 0]
+
     def __post_init__(self) -> None:
         for name in ("observations", "state", "rewards"):
             finite = np.isfinite(getattr(self, name))
@@ -69,12 +78,26 @@ class Teams(Protocol):
     def num_places(self) -> int:
         """Number of places B."""
 
-    def reset(self, seeds: Mapping[int, int], options: Mapping[str, Any] | None = None) -> Moment:
+    def num_questions(self, wanted: int) -> int | None:
+        """Return the number of questions that :meth:`reset` can be asked for by their numbers.
+
+        None if the environment has none; see
+        :func:`~econ_agents.environments.questions.count_questions`.
+        """
+
+    def reset(
+        self,
+        seeds: Mapping[int, int],
+        options: Mapping[str, Any] | None = None,
+        questions: Mapping[int, int] | None = None,
+    ) -> Moment:
         """Start an episode in some places; the others stay as they are.
 
         Args:
             seeds: seed of the episode to start, by place (0 to B - 1).
             options: options of the reset, passed on to the environment unchanged.
+            questions: number of the question to play, by place; None leaves the choice to the
+                environment and the seeds.
         """
 
     def step(self, actions: NDArray[np.floating[Any]]) -> Moment:

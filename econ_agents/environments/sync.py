@@ -18,6 +18,7 @@ from econ_agents.environments.protocol import (
     check_places,
     endings,
 )
+from econ_agents.environments.questions import asking, count_questions
 from econ_agents.environments.space import (
     ActionBoxes,
     EnvironmentMisfit,
@@ -62,12 +63,23 @@ class SyncBatch:
         self._state = np.zeros((len(envs), self.space.state_size), np.float32)
         self._active: Flags = np.zeros(len(envs), dtype=np.bool_)
 
-    def reset(self, seeds: Mapping[int, int], options: Mapping[str, Any] | None = None) -> Moment:
+    def num_questions(self, wanted: int) -> int | None:
+        """Count the questions; see :class:`~econ_agents.environments.Teams`."""
+        return count_questions(self._envs[0].unwrapped, wanted)
+
+    def reset(
+        self,
+        seeds: Mapping[int, int],
+        options: Mapping[str, Any] | None = None,
+        questions: Mapping[int, int] | None = None,
+    ) -> Moment:
         """Start episodes; see :class:`~econ_agents.environments.Teams`."""
         check_places(seeds, self.num_places)
         infos = {}
         for place, seed in sorted(seeds.items()):
             own = None if options is None else dict(options)
+            if questions is not None:
+                own = asking(options, questions[place])
             observations, infos[place] = self._envs[place].reset(seed=seed, options=own)
             self._observe(place, observations)
             self._active[place] = True

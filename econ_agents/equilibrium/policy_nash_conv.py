@@ -7,6 +7,7 @@ from typing import Any
 
 from econ_agents.algorithm.builders import build_policy
 from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
@@ -46,10 +47,15 @@ def measure_nash_conv(
         played: called whenever all questions of a half were played once; see :func:`most_plays`.
     """
     seeds = [derive_seed(seed, "nash", k) for k in range(questions)]
+    order = question_order(teams, questions, seed=seed, purpose="nash")
+    numbers = None if order.numbers is None else dict(zip(seeds, order.numbers, strict=True))
 
     def record(override: Override | None, chosen: Sequence[int]) -> list[Episode]:
         policy = build_policy(config, networks, teams.space, "test")
-        return play_episodes(teams, policy, chosen, override=override, options=options)
+        asked = None if numbers is None else [numbers[one] for one in chosen]
+        return play_episodes(
+            teams, policy, chosen, override=override, options=options, questions=asked
+        )
 
     return estimate_nash_conv(
         play_recorded(record, discount=config.train.gamma, played=played),

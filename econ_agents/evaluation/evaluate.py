@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from econ_agents.algorithm.builders import (
     build_weighting,
 )
 from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.atomic_files import replace_file
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
+from econ_agents.config.shared_questions import shared_questions
 from econ_agents.environments import Teams, TeamSpace
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
 from econ_agents.evaluation.report import EvaluationReport, compare
@@ -35,6 +37,7 @@ from econ_agents.training.checkpoint_state import (
     restore_weighting,
     restoring,
 )
+from econ_agents.training.inspection import nothing_learned
 
 Traces = list[dict[str, Any]]
 
@@ -58,6 +61,9 @@ class Evaluation:
     baseline: PlayedArm
     bne: PlayedArm
     """Arm with refinement; the baseline itself if there is no refinement."""
+    notes: tuple[str, ...]
+    """Warnings about what the numbers do not say: repeated questions, questions of the training,
+    and a team that was never updated."""
 
 
 def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
@@ -77,6 +83,8 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
     report, learned = evaluation.report, evaluation.learned
     for line in [*report.lines(), *(learned.lines() if learned is not None else ())]:
         print(line)
+    for note in evaluation.notes:
+        print(f"note: {note}")
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
     if evaluation.bne.traces:
@@ -90,7 +98,9 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
 def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
     """Play ``test.episodes`` held-out questions in one round each, and again with refinement.
 
-    If refinement is off or has one round, they are played once, as the baseline.
+    No question comes twice before all were played. If refinement is off or has one round, they are
+    played once, as the baseline. Of a team that was never updated nothing is compared: its arms are
+    equal by construction.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
@@ -100,11 +110,18 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
     rounds = config.bne_rounds("test")
     arms: dict[bool, PlayedArm] = {}
     learned: Learned | None = None
+    notes: dict[str, None] = {}
+    untouched = nothing_learned(config, load_checkpoint(checkpoint).state)
+    if untouched is not None:
+        notes[untouched] = None
     for bne in (False, True) if rounds > 1 else (True,):
         teams = build_teams(config, "test", bne=bne)
         try:
             networks = load_networks(config, checkpoint, teams.space)
             options = live_options(config, checkpoint)
+            order = question_order(teams, len(seeds), seed=config.seed, purpose="test")
+            same = None if order.numbers is None else shared_questions(config)
+            notes |= {note: None for note in (order.note, same) if note is not None}
             traces: Traces = []
             episodes = play_questions(
                 config,
@@ -113,21 +130,32 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                 seeds,
                 description="with refinement" if bne else "baseline",
                 options=options,
+                questions=order.numbers,
                 traces=traces,
             )
             arms[bne] = PlayedArm(episodes=episodes, traces=traces)
-            if config.test.untrained and learned is None:
+            if config.test.untrained and learned is None and untouched is None:
                 # The same seed gives the networks that training began with.
                 before = build_networks(config, teams.space).eval()
                 untrained = play_questions(
-                    config, before, teams, seeds, description="untrained", options=options
+                    config,
+                    before,
+                    teams,
+                    seeds,
+                    description="untrained",
+                    options=options,
+                    questions=order.numbers,
                 )
                 learned = what_was_learned(untrained, episodes, teams.space, seed=config.seed)
         finally:
             teams.close()
     baseline, refined = arms.get(False, arms[True]), arms[True]
     report = compare(baseline.episodes, refined.episodes, rounds=rounds, seed=config.seed)
-    return Evaluation(report=report, learned=learned, baseline=baseline, bne=refined)
+    if untouched is not None:
+        report = replace(report, difference=None, right_to_wrong=None, wrong_to_right=None)
+    return Evaluation(
+        report=report, learned=learned, baseline=baseline, bne=refined, notes=tuple(notes)
+    )
 
 
 def play_questions(
@@ -139,6 +167,7 @@ def play_questions(
     description: str,
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
+    questions: Sequence[int] | None = None,
     traces: Traces | None = None,
 ) -> list[Episode]:
     """Play one episode per seed without exploration, starting from an empty memory.
@@ -151,6 +180,7 @@ def play_questions(
         description: text of the progress bar, which is shown if stderr is a terminal.
         override: replaces the policy's actions, for example by those of another policy.
         options: options of every reset.
+        questions: number of the question of every seed; None leaves the choice to the seeds.
         traces: list to which the environment's records are appended; None does not ask for them.
     """
     policy = build_policy(config, networks, teams.space, "test")
@@ -163,7 +193,15 @@ def play_questions(
                 # Number and seed stand beside the transcript, whose keys are the environment's.
                 traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})
 
-        return play_episodes(teams, policy, seeds, override=override, options=options, watch=watch)
+        return play_episodes(
+            teams,
+            policy,
+            seeds,
+            override=override,
+            options=options,
+            questions=questions,
+            watch=watch,
+        )
 
 
 def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNetworks:
@@ -194,11 +232,19 @@ def _without_mixer(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def live_options(config: Config, checkpoint: Path) -> dict[str, Any] | None:
-    """Options of every reset: the reward weights that training ended with; None if not learned."""
+    """Options of every reset: the reward weights that training ended with; None if not learned.
+
+    ``reward.initial_weights`` that are not those of the training run override the learned ones.
+    """
     if not config.reward.dynamic:
         return None
-    weighting = build_weighting(config)
     saved = load_checkpoint(checkpoint)
+    initial = config.reward.initial_weights
+    with restoring(saved, "state.json"):
+        learned_from = saved.config["reward"]["initial_weights"]
+    if config_mapping(initial) != learned_from:
+        return {"reward_weights": initial.start()}
+    weighting = build_weighting(config)
     with restoring(saved, "weighting.safetensors"):
         restore_weighting(weighting, saved.group("weighting"))
     return {"reward_weights": weighting.as_options()}

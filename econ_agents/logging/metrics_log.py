@@ -24,7 +24,7 @@ from econ_agents.logging.sinks import Sink, TensorBoard, WandB, WandBMode
 
 JSONL = "metrics.jsonl"
 CSV = "metrics.csv"
-NAMESPACES = ("collection", "train", "eval", "timers", "counters")
+NAMESPACES = ("collection", "train", "eval", "timers", "counters", "stopping")
 
 _NAME = re.compile(rf"({'|'.join(NAMESPACES)})(/[A-Za-z0-9_.\-]+)+")
 

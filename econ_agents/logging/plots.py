@@ -89,6 +89,28 @@ _FIGURES: Mapping[str, tuple[_Panel, ...]] = {
         ),
     ),
     "losses": (_Panel(title="Losses", metrics=r"train/loss_(?P<label>.+)"),),
+    "stopping": (
+        _Panel(
+            title="Change of the commitments",
+            metrics=r"stopping/(?P<label>commitment_change)",
+            labels={"commitment_change": "on the probe questions"},
+        ),
+        _Panel(
+            title="Change of the loss",
+            metrics=r"stopping/(?P<label>loss_change)",
+            labels={"loss_change": "smoothed"},
+        ),
+        _Panel(
+            title="Reward per decision",
+            metrics=r"stopping/(?P<label>reward_per_decision)",
+            labels={"reward_per_decision": "smoothed"},
+        ),
+        _Panel(
+            title="Metric of early stopping",
+            metrics=r"stopping/(?P<label>metric)",
+            labels={"metric": "smoothed"},
+        ),
+    ),
     "nash_conv": (
         _Panel(
             title="NashConv",
@@ -105,7 +127,8 @@ def plot_run(log_dir: Path) -> list[Path]:
     """Draw the metrics of the run in ``log_dir``.
 
     Figures are ``rewards``, ``accuracy``, ``sampling`` (T and p of every agent, or the coordinates
-    of its action if these have other names), ``alpha``, ``losses`` and ``nash_conv``.
+    of its action if these have other names), ``alpha``, ``losses``, ``stopping`` (what early
+    stopping compared) and ``nash_conv``.
 
     Returns:
         The files, ``<log_dir>/plots/<figure>.png``, without figures that have no metrics.

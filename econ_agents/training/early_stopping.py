@@ -1,7 +1,9 @@
-"""Early stopping: by the paper's three criteria, or when the mean reward stalls.
+"""Early stopping: by the paper's three criteria, or when one metric stalls.
 
-Both rules count measurements, not seconds or episodes. Feed them one for every update of the
-networks: between two updates the loss does not change, which would look like convergence.
+Both rules count episodes, so that they mean the same for any ``update_interval``. Feed them one
+measurement for every interval in which the networks were updated: between two updates the loss does
+not change, which would look like convergence. The loss and the rewards of a few episodes are noisy,
+so they are smoothed: see :class:`Smoothed`.
 """
 
 from __future__ import annotations
@@ -12,38 +14,71 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from econ_agents.algorithm.builders import commitment_columns
+from econ_agents.config.learning import EarlyStoppingSettings
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.environments import TeamSpace
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """Measurements for early stopping after one update of the networks.
+    """Measurements for early stopping after an interval with updates of the networks.
 
     Raises:
         ValueError: a number is NaN or infinite.
     """
 
-    reward_mean: float
-    """Mean reward of the executors over the episodes since the last update."""
+    episodes: int
+    """Number of episodes played so far."""
+    reward_per_decision: float
+    """Mean reward of the executors for a decision, over the episodes of the interval."""
     loss: float
     """Total loss L_tot, the weighted sum of all losses."""
+    metric: float
+    """Value of the metric ``early_stopping.metric`` over the episodes of the interval."""
     commitment_change: float | None
-    """Change ||C' - C|| of the commitment; None if the environment has no commitments."""
+    """Mean change ||C' - C|| of the commitments on the probe questions since the last measurement;
+    None if they were not played, or not played before."""
 
     def __post_init__(self) -> None:
-        for name in ("reward_mean", "loss", "commitment_change"):
+        for name in ("reward_per_decision", "loss", "metric", "commitment_change"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ValueError(f"{name} is {value}: early stopping needs a finite number")
 
 
+class Smoothed:
+    """Exponential running mean of a number over a number of episodes.
+
+    Args:
+        episodes: number of episodes after which a measurement counts 1/e of what it did, >= 0;
+            0 smooths nothing.
+    """
+
+    def __init__(self, episodes: float) -> None:
+        self._episodes = episodes
+        self.value: float | None = None
+        """Running mean; None before the first measurement."""
+
+    def update(self, value: float, elapsed: int) -> float:
+        """Take the mean over the last ``elapsed`` episodes, and return the running mean."""
+        kept = math.exp(-elapsed / self._episodes) if self._episodes else 0.0
+        self.value = value if self.value is None else kept * self.value + (1 - kept) * value
+        return self.value
+
+
 class Stopping(Protocol):
-    """Rule that decides after every update whether training ends."""
+    """Rule that decides after every interval with updates if training ends."""
+
+    needs_probes: bool
+    """True if it judges the commitments on the probe questions."""
 
     @property
     def reason(self) -> str:
         """Reason why training ends, in words; empty while it continues."""
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """Numbers that the rule compared last, by name, as far as they are known."""
 
     def update(self, measured: Measurement) -> bool:
         """Take the next measurement; return True if training ends."""
@@ -58,99 +93,127 @@ class Stopping(Protocol):
 class EarlyStopping:
     """Early stopping when three criteria hold together (paper, 3.6).
 
-    (i) ||C' - C|| <= epsilon_c, (ii) mean reward >= reward_threshold, (iii) |L_tot' - L_tot| <=
-    epsilon_l. They must hold for ``patience`` measurements in a row, not counting the first
-    ``warmup`` ones.
+    (i) ||C' - C|| <= commitment_threshold on fixed probe questions, (ii) reward per decision >=
+    reward_threshold, (iii) |L_tot' - L_tot| <= loss_threshold, the last two smoothed. They must
+    hold for ``patience`` episodes in a row, not counting the first ``warmup`` ones.
 
     Args:
-        epsilon_c: largest change of the commitment, >= 0.
-        reward_threshold: least mean reward R_threshold.
-        epsilon_l: largest change of the total loss, >= 0.
-        patience: number of measurements, >= 1.
-        warmup: number of measurements, >= 0.
+        commitment_threshold: largest change of the commitments, >= 0.
+        reward_threshold: least reward per decision R_threshold.
+        loss_threshold: largest change of the smoothed total loss, >= 0.
+        patience: number of episodes, >= 1.
+        warmup: number of episodes, >= 0.
+        smoothing: number of episodes over which loss and reward are smoothed, >= 0.
     """
+
+    needs_probes = True
 
     def __init__(
         self,
         *,
-        epsilon_c: float,
+        commitment_threshold: float,
         reward_threshold: float,
-        epsilon_l: float,
+        loss_threshold: float,
         patience: int,
         warmup: int,
+        smoothing: float,
     ) -> None:
         _check(patience, warmup)
-        self._epsilon_c = epsilon_c
+        self._commitment_threshold = commitment_threshold
         self._reward_threshold = reward_threshold
-        self._epsilon_l = epsilon_l
+        self._loss_threshold = loss_threshold
         self._patience = patience
         self._warmup = warmup
-        self._seen = 0
-        self._in_a_row = 0
-        self._loss: float | None = None
+        self._loss = Smoothed(smoothing)
+        self._reward = Smoothed(smoothing)
+        self._episodes = 0
+        self._held = 0
+        self._measured: dict[str, float] = {}
 
     @property
     def reason(self) -> str:
         """Reason why training ends, in words; empty while it continues."""
-        if self._in_a_row < self._patience:
+        if self._held < self._patience:
             return ""
         return (
-            f"for {self._in_a_row} updates in a row the commitment moved by at most "
-            f"{self._epsilon_c:g}, the mean reward was at least {self._reward_threshold:g} and the "
-            f"loss changed by at most {self._epsilon_l:g}"
+            f"for {self._held} episodes in a row the commitments on the probe questions moved by "
+            f"at most {self._commitment_threshold:g}, the reward per decision was at least "
+            f"{self._reward_threshold:g} and the loss changed by at most {self._loss_threshold:g}"
         )
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """The numbers compared last: ``reward_per_decision``, and the changes that are known."""
+        return dict(self._measured)
 
     def update(self, measured: Measurement) -> bool:
-        """Take the next measurement; return True if training ends.
-
-        Raises:
-            ValueError: the measurement has no commitment change.
-        """
-        if measured.commitment_change is None:
-            raise ValueError(
-                "early stopping by epsilon_c needs an environment with commitments: set "
-                "early_stopping.epsilon_c, epsilon_l and reward_threshold to null to stop when "
-                "the mean reward stalls"
-            )
+        """Take the next measurement; return True if training ends."""
+        elapsed = measured.episodes - self._episodes
+        before = self._loss.value
+        loss = self._loss.update(measured.loss, elapsed)
+        reward = self._reward.update(measured.reward_per_decision, elapsed)
+        moved = measured.commitment_change
+        loss_change = None if before is None else abs(loss - before)
         converged = (
-            measured.commitment_change <= self._epsilon_c
-            and measured.reward_mean >= self._reward_threshold
-            and self._loss is not None
-            and abs(measured.loss - self._loss) <= self._epsilon_l
+            moved is not None
+            and moved <= self._commitment_threshold
+            and reward >= self._reward_threshold
+            and loss_change is not None
+            and loss_change <= self._loss_threshold
         )
-        self._loss = measured.loss
-        self._seen += 1
-        self._in_a_row = self._in_a_row + 1 if converged and self._seen > self._warmup else 0
-        return self._in_a_row >= self._patience
+        counts = converged and measured.episodes > self._warmup
+        self._held = self._held + elapsed if counts else 0
+        self._episodes = measured.episodes
+        changes = {"commitment_change": moved, "loss_change": loss_change}
+        known = {name: value for name, value in changes.items() if value is not None}
+        self._measured = {"reward_per_decision": reward, **known}
+        return self._held >= self._patience
 
     def state(self) -> dict[str, Any]:
         """State of the rule, as plain JSON data."""
-        return {"seen": self._seen, "in_a_row": self._in_a_row, "loss": self._loss}
+        return {
+            "episodes": self._episodes,
+            "held": self._held,
+            "loss": self._loss.value,
+            "reward": self._reward.value,
+            "measured": self.measured,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that :meth:`state` returned."""
-        self._seen, self._in_a_row = _count(state, "seen"), _count(state, "in_a_row")
-        self._loss = _number(state, "loss")
+        self._episodes, self._held = _count(state, "episodes"), _count(state, "held")
+        self._loss.value, self._reward.value = _number(state, "loss"), _number(state, "reward")
+        measured = dict(state["measured"])
+        known = {name: _number(measured, name) for name in measured}
+        self._measured = {name: value for name, value in known.items() if value is not None}
 
 
 class PlateauStopping:
-    """Early stopping when the mean reward has not grown for ``patience`` measurements.
+    """Early stopping when one smoothed metric has not grown for ``patience`` episodes.
 
-    Growth is a mean reward above the best one so far by more than ``min_delta``. The first
-    ``warmup`` measurements do not count, not even as the best, because their actions are random.
+    Growth is a value above the best one so far by more than ``min_delta``. The first ``warmup``
+    episodes do not count, not even as the best, because their actions are random.
 
     Args:
-        min_delta: growth of the mean reward that counts, >= 0.
-        patience: number of measurements, >= 1.
-        warmup: number of measurements, >= 0.
+        metric: name of the metric, for messages.
+        min_delta: growth of the metric that counts, >= 0.
+        patience: number of episodes, >= 1.
+        warmup: number of episodes, >= 0.
+        smoothing: number of episodes over which the metric is smoothed, >= 0.
     """
 
-    def __init__(self, *, min_delta: float, patience: int, warmup: int) -> None:
+    needs_probes = False
+
+    def __init__(
+        self, *, metric: str, min_delta: float, patience: int, warmup: int, smoothing: float
+    ) -> None:
         _check(patience, warmup)
+        self._metric = metric
         self._min_delta = min_delta
         self._patience = patience
         self._warmup = warmup
-        self._seen = 0
+        self._smoothed = Smoothed(smoothing)
+        self._episodes = 0
         self._stale = 0
         self._best: float | None = None
 
@@ -160,29 +223,41 @@ class PlateauStopping:
         if self._stale < self._patience:
             return ""
         return (
-            f"for {self._stale} updates the mean reward has not grown by more than "
+            f"for {self._stale} episodes {self._metric} has not grown by more than "
             f"{self._min_delta:g} above {self._best:g}"
         )
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """The smoothed metric as ``metric``; {} before it is known."""
+        return {} if self._smoothed.value is None else {"metric": self._smoothed.value}
+
     def update(self, measured: Measurement) -> bool:
         """Take the next measurement; return True if training ends."""
-        self._seen += 1
-        if self._seen <= self._warmup:
+        elapsed = measured.episodes - self._episodes
+        self._episodes = measured.episodes
+        if measured.episodes <= self._warmup:
             return False
-        if self._best is None or measured.reward_mean > self._best + self._min_delta:
-            self._best, self._stale = measured.reward_mean, 0
+        value = self._smoothed.update(measured.metric, elapsed)
+        if self._best is None or value > self._best + self._min_delta:
+            self._best, self._stale = value, 0
         else:
-            self._stale += 1
+            self._stale += elapsed
         return self._stale >= self._patience
 
     def state(self) -> dict[str, Any]:
         """State of the rule, as plain JSON data."""
-        return {"seen": self._seen, "stale": self._stale, "best": self._best}
+        return {
+            "episodes": self._episodes,
+            "stale": self._stale,
+            "best": self._best,
+            "smoothed": self._smoothed.value,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that :meth:`state` returned."""
-        self._seen, self._stale = _count(state, "seen"), _count(state, "stale")
-        self._best = _number(state, "best")
+        self._episodes, self._stale = _count(state, "episodes"), _count(state, "stale")
+        self._best, self._smoothed.value = _number(state, "best"), _number(state, "smoothed")
         if self._stale and self._best is None:
             raise ValueError("the early stopping rule has waited, but for nothing")
 
@@ -196,27 +271,59 @@ def build_stopping(config: Config, space: TeamSpace) -> Stopping | None:
     settings = config.early_stopping
     if not settings.enabled:
         return None
+    if settings.commitment_threshold is not None and commitment_columns(space) is None:
+        raise ConfigError(
+            "early_stopping.commitment_threshold is for environments that name their commitment "
+            "(metadata['observation_layout']), and this one does not: set commitment_threshold, "
+            "loss_threshold and reward_threshold of early_stopping to null, to stop when "
+            "early_stopping.metric stalls, or early_stopping.enabled to false"
+        )
+    return _rule(settings)
+
+
+def earliest_stop(config: Config) -> int:
+    """Number of episodes after which training can stop, if nothing changes from the beginning on.
+
+    It is computed as if early stopping were on, and may be beyond ``train.episodes``.
+    """
+    stopping, train, interval = _rule(config.early_stopping), config.train, config.update_interval
+    learns_at = max(train.warmup, train.enough_decisions)
+    episodes = -(-learns_at // interval) * interval
+    reward = config.early_stopping.reward_threshold or 0.0
+    while not stopping.update(
+        Measurement(
+            episodes=episodes,
+            reward_per_decision=reward,
+            loss=0.0,
+            metric=0.0,
+            commitment_change=0.0,
+        )
+    ):
+        episodes += interval
+    return episodes
+
+
+def _rule(settings: EarlyStoppingSettings) -> Stopping:
+    """Make the rule that the settings describe: the paper's if its thresholds are set."""
     if (
-        settings.epsilon_c is None
-        or settings.epsilon_l is None
+        settings.commitment_threshold is None
+        or settings.loss_threshold is None
         or settings.reward_threshold is None
     ):
         return PlateauStopping(
-            min_delta=settings.min_delta, patience=settings.patience, warmup=settings.warmup
-        )
-    if commitment_columns(space) is None:
-        raise ConfigError(
-            "early_stopping.epsilon_c is for environments that name their commitment "
-            "(metadata['observation_layout']), and this one does not: set epsilon_c, epsilon_l and "
-            "reward_threshold of early_stopping to null, to stop when the mean reward stalls, or "
-            "early_stopping.enabled to false"
+            metric=settings.metric,
+            min_delta=settings.min_delta,
+            patience=settings.patience,
+            warmup=settings.warmup,
+            smoothing=settings.smoothing,
         )
     return EarlyStopping(
-        epsilon_c=settings.epsilon_c,
-        epsilon_l=settings.epsilon_l,
+        commitment_threshold=settings.commitment_threshold,
+        loss_threshold=settings.loss_threshold,
         reward_threshold=settings.reward_threshold,
         patience=settings.patience,
         warmup=settings.warmup,
+        smoothing=settings.smoothing,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from econ_agents.config.environment import EnvSettings
 from econ_agents.config.files import (
@@ -113,6 +114,22 @@ def results_folder(checkpoint: Path) -> Path:
     folder = checkpoint.absolute().parent
     run = folder.parent
     return run if folder.name == CHECKPOINTS and (run / CONFIG_FILE).is_file() else folder
+
+
+def nothing_learned(config: Config, state: Mapping[str, Any]) -> str | None:
+    """Note, in words, that the networks of a checkpoint were never updated; None if they were.
+
+    Args:
+        config: configuration of the run.
+        state: state of the checkpoint: the counters ``updates``, ``episodes`` and ``failed``.
+    """
+    if state["updates"]:
+        return None
+    return (
+        f"nothing was learned: warm-up is {config.train.warmup} episodes, and after "
+        f"{state['episodes']} episodes, of which {state['failed']} failed, the networks are as "
+        "they began"
+    )
 
 
 def describe_checkpoint(checkpoint: Path) -> str:

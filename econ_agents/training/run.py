@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from safetensors.torch import save
 from econ_agents.algorithm.builders import build_policy, commitment_columns
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.learner import NonFiniteLoss
+from econ_agents.algorithm.memory import FloatArray
+from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.replay_buffer import Batch, Window
 from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.atomic_files import write_durably
 from econ_agents.config.files import CONFIG_FILE
-from econ_agents.config.schema import Config
+from econ_agents.config.schema import Config, ConfigError
+from econ_agents.config.shared_questions import shared_questions
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
 from econ_agents.errors import EconAgentsError
 from econ_agents.logging.metrics_log import MetricsLog
@@ -34,7 +38,8 @@ from econ_agents.training.checkpoint import (
     periodic_name,
     save_checkpoint,
 )
-from econ_agents.training.early_stopping import Stopping
+from econ_agents.training.early_stopping import Measurement, Stopping, earliest_stop
+from econ_agents.training.inspection import nothing_learned
 from econ_agents.training.interrupts import uninterrupted
 from econ_agents.training.run_folder import how_to_resume, model_dir
 from econ_agents.training.trainer import Trainer
@@ -43,6 +48,7 @@ BEST = "best"
 """Name of the checkpoint with the highest team reward of all evaluations."""
 BAD_BATCH = "bad_batch.safetensors"
 """File with the batch on which a loss was not finite."""
+_LOSS, _REWARD = "train/loss_total", "collection/reward_per_decision"
 
 
 class TrainingStopped(EconAgentsError):
@@ -115,6 +121,9 @@ class TrainingRun:
         with uninterrupted():
             self.save(FINAL)
             self._log.sync()
+        untouched = nothing_learned(config, trainer.state())
+        if untouched is not None:
+            self._say(untouched)
         if self._reason():
             self._say(f"stopped early after {trainer.episodes} episodes: {self._reason()}")
         plots = plot_run(self._log_dir) if config.logging.plots else []
@@ -128,12 +137,23 @@ class TrainingRun:
         return 0
 
     def note_what_is_off(self) -> None:
-        """Note the parts of the method that this environment does not support."""
+        """Note the parts of the method that this environment or this run does not support."""
         space = self._trainer.teams.space
         if commitment_columns(space) is None and self._config.losses.commitment_similarity > 0:
             self._say(
                 "the environment names no commitment (metadata['observation_layout']): the loss "
                 "L_SD is off"
+            )
+        same = shared_questions(self._config)
+        if same is not None and self._trainer.teams.num_questions(1):
+            self._say(same)
+        stops_at = earliest_stop(self._config)
+        if self._stopping is not None and stops_at >= self._config.train.episodes:
+            early = self._config.early_stopping
+            self._say(
+                f"early stopping cannot end this run of {self._config.train.episodes} episodes: "
+                f"with early_stopping.warmup={early.warmup} and patience={early.patience} it "
+                f"needs {stops_at} episodes at least; every episode will be played"
             )
 
     def save(self, name: str) -> None:
@@ -169,8 +189,7 @@ class TrainingRun:
         with uninterrupted():
             interval = self._trainer.learn(played)
             learned = time.perf_counter()
-            if self._stopping is not None and interval.measurement is not None:
-                self._stopping.update(interval.measurement)
+            self._check_metric(interval.metrics)
             if first and self._config.reward.dynamic and "collection/ts" not in interval.metrics:
                 self._say(
                     "the environment reports no components of the reward (infos ts, al, cc): its "
@@ -190,13 +209,17 @@ class TrainingRun:
         config, trainer = self._config, self._trainer
         evaluates = self._is_due(config.train.eval_interval, self._evaluated)
         deviates = self._is_due(config.train.nash_interval, self._deviated)
+        judged = self._is_judged(self._pending)
         # This may take long, so Ctrl-C may interrupt it: a resumed run evaluates again.
         metrics = {
             **self._pending,
             **(self._evaluate() if evaluates else {}),
             **(self._measure_nash_conv() if deviates else {}),
         }
+        probed = self._probe() if judged else None
         with uninterrupted():
+            if judged:
+                metrics |= self._judge(metrics, probed)
             self._log.write(trainer.episodes, metrics)
             if self._progress is not None:
                 self._progress.update(trainer.episodes, metrics)
@@ -213,13 +236,55 @@ class TrainingRun:
                 self.save(periodic_name(trainer.episodes))
                 self._saved = trainer.episodes
 
+    def _check_metric(self, metrics: Mapping[str, float]) -> None:
+        """Check that there is a metric of the name ``early_stopping.metric``.
+
+        Raises:
+            ConfigError: there is none among the metrics of the played episodes.
+        """
+        name, namespace = self._config.early_stopping.metric, "collection/"
+        known = [key.removeprefix(namespace) for key in metrics if key.startswith(namespace)]
+        if self._stopping is not None and _REWARD in metrics and name not in known:
+            raise ConfigError(
+                f"early_stopping.metric is {name!r}, but the metrics of played episodes are "
+                f"{', '.join(known)}"
+            )
+
+    def _is_judged(self, metrics: Mapping[str, float]) -> bool:
+        """Return True if early stopping judges an interval: with an update and a result."""
+        return self._stopping is not None and _LOSS in metrics and _REWARD in metrics
+
+    def _probe(self) -> FloatArray | None:
+        """Commitments on the probe questions; None if early stopping does not ask for them."""
+        needed = self._stopping is not None and self._stopping.needs_probes
+        return self._trainer.probe() if needed else None
+
+    def _judge(self, metrics: Mapping[str, float], probed: FloatArray | None) -> dict[str, float]:
+        """Tell early stopping of an interval, and return what it compared, for the log."""
+        stopping, trainer = self._stopping, self._trainer
+        if stopping is None:
+            return {}
+        stopping.update(
+            Measurement(
+                episodes=trainer.episodes,
+                reward_per_decision=metrics[_REWARD],
+                loss=metrics[_LOSS],
+                metric=metrics[f"collection/{self._config.early_stopping.metric}"],
+                commitment_change=None if probed is None else trainer.commitment_change(probed),
+            )
+        )
+        return {f"stopping/{name}": value for name, value in stopping.measured.items()}
+
     def _evaluate(self) -> dict[str, float]:
         """Evaluate the policy without exploration, on fixed questions of the training split."""
         config, trainer = self._config, self._trainer
         start = time.perf_counter()
         policy = build_policy(config, trainer.learner.networks, trainer.teams.space, "train")
         seeds = [derive_seed(config.seed, "eval", k) for k in range(config.train.eval_episodes)]
-        episodes = play_episodes(trainer.teams, policy, seeds, options=trainer.options())
+        order = question_order(trainer.teams, len(seeds), seed=config.seed, purpose="eval")
+        episodes = play_episodes(
+            trainer.teams, policy, seeds, options=trainer.options(), questions=order.numbers
+        )
         found = describe_episodes(episodes, trainer.teams.space)
         metrics = {f"eval/{name}": value for name, value in found.items()}
         return {**metrics, "timers/evaluate_s": time.perf_counter() - start}

@@ -18,6 +18,8 @@ from econ_agents.algorithm.builders import (
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.memory import Flags, FloatArray
+from econ_agents.algorithm.policy import ROUND_PART
+from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.replay_buffer import EpisodeBuffer
 from econ_agents.algorithm.reward_weighting import COMPONENTS
 from econ_agents.algorithm.rollout import play_episodes
@@ -35,7 +37,6 @@ from econ_agents.training.checkpoint_state import (
     restore_weighting,
     restoring,
 )
-from econ_agents.training.early_stopping import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,6 @@ class TrainingInterval:
 
     metrics: dict[str, float]
     """Metrics by name with namespace, without timers."""
-    measurement: Measurement | None
-    """Measurement for early stopping; None without an update or without a finished episode."""
 
 
 class Trainer:
@@ -70,6 +69,7 @@ class Trainer:
         self.buffer = EpisodeBuffer(
             capacity=train.replay_size if train.use_replay else train.on_policy_size,
             memory_length=config.memory.length,
+            round_columns=(teams.space.layout or {}).get(ROUND_PART),
         )
         self.episodes = 0
         """Number of episodes played."""
@@ -112,22 +112,52 @@ class Trainer:
         self._remembered = self._memories()
         losses: list[dict[str, float]] = []
         self.learner.set_pace(self._pace())
-        if self.episodes >= train.warmup_episodes and len(self.buffer) >= train.batch_size:
+        if self.episodes >= train.warmup and len(self.buffer) >= train.enough_decisions:
             for _ in range(train.updates_per_interval):
                 rng = numpy_generator(self.config.seed, "batch", self.learner.updates)
                 batch = self.buffer.sample(train.batch_size, rng).to(self.config.device)
                 losses.append(self.learner.update(batch))
-        metrics = self._metrics(finished, losses)
-        if not losses or not finished:
-            return TrainingInterval(metrics=metrics, measurement=None)
-        return TrainingInterval(
-            metrics=metrics,
-            measurement=Measurement(
-                reward_mean=metrics["collection/reward_mean"],
-                loss=metrics["train/loss_total"],
-                commitment_change=self._commitment_change(finished),
-            ),
+        return TrainingInterval(metrics=self._metrics(finished, losses))
+
+    def probe(self) -> FloatArray:
+        """Play the probe questions without exploration; they leave no trace in the trainer.
+
+        Returns:
+            Embeddings of their last commitments, ``(early_stopping.probe_questions, size)``; a row
+            of zeros for an episode that failed.
+
+        Raises:
+            ValueError: the environment does not name its commitment.
+        """
+        columns = self._commitment
+        if columns is None:
+            raise ValueError("the environment names no commitment that could be probed")
+        count = self.config.early_stopping.probe_questions
+        policy = build_policy(self.config, self.learner.networks, self.teams.space, "train")
+        seeds = [derive_seed(self.config.seed, "probe", k) for k in range(count)]
+        order = question_order(self.teams, count, seed=self.config.seed, purpose="probe")
+        episodes = play_episodes(
+            self.teams, policy, seeds, options=self.options(), questions=order.numbers
         )
+        rows = [episode.observations[-1, 0, columns] for episode in episodes]
+        rows = [0 * row if one.failed else row for row, one in zip(rows, episodes, strict=True)]
+        return np.stack(rows)
+
+    def commitment_change(self, probed: FloatArray) -> float | None:
+        """Mean change ||C' - C|| on the probe questions since the last call, in [0, 2].
+
+        None at the first call, or if no question came to a result both times.
+
+        Args:
+            probed: the commitments that :meth:`probe` returned.
+        """
+        before, self._last_commitments = self._last_commitments, probed
+        if before is None:
+            return None
+        both = (before != 0).any(axis=1) & (probed != 0).any(axis=1)
+        if not both.any():
+            return None
+        return float(np.linalg.norm(probed[both] - before[both], axis=1).mean())
 
     def options(self) -> dict[str, Any] | None:
         """Options of every reset: the live weights of the reward if they are learned, else None."""
@@ -229,8 +259,8 @@ class Trainer:
     def _pace(self) -> float:
         """Share of the learning rates; it falls linearly from the warm-up to the last episode."""
         train = self.config.train
-        length = max(1, train.episodes - train.warmup_episodes)
-        progress = min(1.0, max(0.0, (self.episodes - train.warmup_episodes) / length))
+        length = max(1, train.episodes - train.warmup)
+        progress = min(1.0, max(0.0, (self.episodes - train.warmup) / length))
         return 1.0 - progress * (1.0 - train.learning_rate_end)
 
     def _seed(self, episode: int) -> int:
@@ -251,19 +281,6 @@ class Trainer:
         metrics["counters/failed"] = self.failed
         metrics["counters/updates"] = self.learner.updates
         return metrics
-
-    def _commitment_change(self, finished: list[Episode]) -> float | None:
-        """Change ||C' - C|| of the mean commitment since the last interval.
-
-        Return None if the environment does not name its commitment.
-        """
-        if self._commitment is None:
-            return None
-        last = [episode.observations[-1, 0, self._commitment] for episode in finished]
-        mean = np.stack(last).mean(axis=0)
-        before, self._last_commitments = self._last_commitments, mean
-        # There is nothing to compare with yet: use the largest distance of two embeddings.
-        return 2.0 if before is None else float(np.linalg.norm(mean - before))
 
 
 def _as_numpy(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:

@@ -45,6 +45,11 @@ class Summary:
     """Commitments replaced by the majority, because no executor gave their value."""
     leaks: int
     """Strategies that gave an answer away and were cut."""
+    strategies: int
+    """Strategies in finished episodes, those of groups included."""
+    foretold: int
+    """Strategies, as executors got them, that contain the value of the last commitment, though the
+    question does not."""
     prompt_tokens: int
     completion_tokens: int
     cut_thoughts: tuple[str, ...] = ()
@@ -77,6 +82,7 @@ class Summary:
             f"commitments asked    {asked}, {rate}; {self._without_a_call()}",
             f"novel values         {self.novel} replaced by the majority",
             f"leaking strategies   {self.leaks} cut",
+            f"foretold values      {self._foretold()}",
             *self.cut_thoughts,
         ]
         return "\n".join(lines)
@@ -85,6 +91,15 @@ class Summary:
         if self.by_majority:
             return f"{self.consensus} by consensus, {self.by_majority} by majority without a call"
         return f"{self.consensus} by consensus without a call"
+
+    def _foretold(self) -> str:
+        if not self.strategies:
+            return "no strategies"
+        share = self.foretold / self.strategies
+        return (
+            f"{share:.1%}  ({self.foretold}/{self.strategies} strategies contain the value that "
+            "was committed later)"
+        )
 
     def _not_graded(self) -> list[str]:
         """Return a line for each kind of value that could not be graded, if there are any."""
@@ -133,6 +148,8 @@ def summarise(transcripts: Sequence[Transcript]) -> Summary:
         by_majority=methods["majority"],
         novel=sum(t.novel_values for t in finished),
         leaks=sum(t.leaks for t in finished),
+        strategies=sum(len(t.strategies) for t in finished),
+        foretold=sum(t.foretold for t in finished),
         prompt_tokens=sum(t.usage.prompt_tokens for t in transcripts),
         completion_tokens=sum(t.usage.completion_tokens for t in transcripts),
         cut_thoughts=tuple(lines_about_cut_thoughts(transcripts)),

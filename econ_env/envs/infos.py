@@ -17,6 +17,8 @@ decision_closed      1 if the step closed a decision
 closed_by            reason for closing, a number of :data:`CLOSED_BY_CODES`; 0 if still open
 round                rounds of the decision played, this step's included
 decision             decisions of the episode closed, this step's included
+commitment_period    rounds since the step's commitment had the same value before in its decision: 1
+                     if it repeats, 2 if the values went A, B, A, else 0
 commitments_asked    commitments that a model was asked for in this step, local ones included
 commitments_json     asked commitments that were valid JSON without repair
 commitments_novel    asked commitments replaced by the majority, since no member gave their value
@@ -50,6 +52,7 @@ TEAM_KEYS = (
     "closed_by",
     "round",
     "decision",
+    "commitment_period",
     "commitments_asked",
     "commitments_json",
     "commitments_novel",
@@ -131,7 +134,7 @@ def team_report(game: Game, *, rounds: int, outcome: Outcome | None) -> tuple[fl
         0 if reason is None else CLOSED_BY_CODES[reason],
         rounds,
         game.decision,
-        *((0, 0, 0) if silent else _count_commitments(transcript)),
+        *((0, 0, 0, 0) if silent else (game.commitment_period, *_count_commitments(transcript))),
         transcript.usage.prompt_tokens,
         transcript.usage.completion_tokens,
     )

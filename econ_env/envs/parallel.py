@@ -154,6 +154,11 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any]):
             "action_parts": action_parts_as_json(self.config.bounds()),
         }
 
+    @property
+    def questions(self) -> QuestionSource:
+        """The data set; the option ``"question"`` of a reset takes an index of it."""
+        return self._episodes.questions
+
     def observation_space(self, agent: str) -> Space[Any]:
         """The space of ``agent``'s observations, always the same object."""
         return self.observation_spaces[agent]

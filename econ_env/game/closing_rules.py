@@ -113,16 +113,30 @@ class GameConfig:
             )
 
 
-def closes(values: Sequence[str | None], config: GameConfig) -> ClosedBy | None:
-    """Return the reason for closing after rounds with these ``values``; None: it goes on."""
+def period(values: Sequence[str | None], config: GameConfig) -> int:
+    """Return how many rounds ago the last of these ``values`` was committed before.
+
+    It is 1 for A, A (the commitment repeats) and 2 for A, B, A (it oscillates), else 0. No longer
+    period is looked for, since a decision closes on either.
+    """
+    for rounds in (1, 2):
+        if len(values) > rounds and same(values[-1 - rounds], values[-1], config.equivalent):
+            return rounds
+    return 0
+
+
+def closes(values: Sequence[str | None], repeats_after: int, config: GameConfig) -> ClosedBy | None:
+    """Return the reason for closing after rounds with these ``values``; None: it goes on.
+
+    Args:
+        values: values of the decision's commitments.
+        repeats_after: their :func:`period`.
+        config: settings of the game.
+    """
     if len(values) >= config.bne_rounds:
         return "bne_rounds"
-    if len(values) >= 2 and same(values[-2], values[-1], config.equivalent):
-        return "commitment_repeated"
-    # A, B, A: the last two differ, else the decision would have closed above.
-    if len(values) >= 3 and same(values[-3], values[-1], config.equivalent):
-        return "oscillation"
-    return None
+    reasons: dict[int, ClosedBy] = {1: "commitment_repeated", 2: "oscillation"}
+    return reasons.get(repeats_after)
 
 
 def deviates(

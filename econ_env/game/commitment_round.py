@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from econ_env.game.closing_rules import GameConfig
 from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands, strict_majority
 from econ_env.game.intake import bounded_answer, taken_in
-from econ_env.game.parsing import guard_strategy, parse_commitment, whole_steps
-from econ_env.game.prompts import MAX_STRATEGY_TOKENS, SHOWN_STRATEGY_CHARACTERS
+from econ_env.game.parsing import guard_strategy, parse_commitment, whole_steps, within_tokens
+from econ_env.game.prompts import MAX_STRATEGY_TOKENS
 from econ_env.game.requests import RequestWriter
 from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
 from econ_env.grading.extraction import worked_steps
@@ -165,15 +165,21 @@ class Coordination:
 def read_strategy(
     config: GameConfig, agent: str, request: ChatRequest, completion: Completion
 ) -> StrategyRecord:
-    """The strategy of ``agent``, cut before a leaked answer or an unfinished step."""
+    """The strategy of ``agent``, cut before a leaked answer or an unfinished step.
+
+    The limit of tokens is kept here, too, since a server may ignore it, and since more may be
+    allowed for a thought in front of the strategy.
+    """
     completion = taken_in(request, completion)
     strategy, leaked = guard_strategy(completion.text)
-    cut = completion.finish_reason == "length"
-    if request.max_tokens > MAX_STRATEGY_TOKENS and len(strategy) > SHOWN_STRATEGY_CHARACTERS:
-        # The tokens were for a thought, not for a longer strategy.
-        strategy, cut = strategy[:SHOWN_STRATEGY_CHARACTERS], True
-    if cut and config.prompts.plans_in_sentences:
+    in_sentences = config.prompts.plans_in_sentences
+    if completion.finish_reason == "length" and in_sentences:
         strategy = whole_steps(strategy)
+    strategy = within_tokens(
+        strategy,
+        min(request.max_tokens, MAX_STRATEGY_TOKENS),
+        in_sentences=in_sentences,
+    )
     return StrategyRecord(
         agent=agent,
         role=request.role,

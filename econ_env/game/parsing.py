@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -74,8 +75,12 @@ _CONCLUDES = re.compile(
 _SHARE = re.compile(r"(?:about |~|≈)?\s*+(\d++(?:\.\d++)?\s?%?)(?:[.,;]|\s*\(.*|\s*[-–—].*)?")
 """A confidence with a remark behind it, as in "90% (all agree)"."""
 
-_STEP_END = re.compile(r"^[ \t]*\d{1,3}[.)]|(?P<end>[.!?](?=\s|\Z)|(?<=\S)[ \t]*\n)", re.MULTILINE)
+_STEP_END = re.compile(
+    r"(?:^[ \t]*|(?<=[.!?]\s))\d{1,3}[.)]|(?P<end>[.!?](?=\s|\Z)|(?<=\S)[ \t]*\n)", re.MULTILINE
+)
 """End of a sentence or line; the dot of a step's number ("2.") is not one."""
+_WORD = re.compile(r"\S+")
+_PIECE = re.compile(r"[A-Za-z\u00C0-\u024F]{1,12}|\d{1,3}|[^\W\d_]{1,2}|[^\w\s]|_")
 
 Method = Literal["json", "repaired", "boxed", "last_number", "none", "copied"]
 
@@ -91,6 +96,7 @@ _FILLERS = (
     r"number(?!\s+of\b) about approximately around roughly exactly simply just equal to probably "
     "likely be the a an therefore thus hence then so minus negative total of value"
 )
+_LEFT_TO = "us you him her them it with a total of exactly about only just the"
 _ABOUT_THE_ANSWER = (
     "found given positive negative correct wrong rounded reasonable unknown asked add subtract "
     "multiply divide count compare sum"
@@ -101,10 +107,17 @@ _LEAK = re.compile(
     # A conclusion without the word "answer".
     r"|\b(?:it\s+(?:equals|comes\s+to)|(?:total|final)\s*[:=])\s*[$€£]?[-−]?\d"
     r"|\d[\d\s.+*/×÷()-]{0,60}=\s*[$€£]?[-−]?\d"
+    # What a step comes to: "which leaves 27", "leaving her with 27", "so 27 apples remain".
+    r"|,?\s*\b(?:(?:which|that|this)\s+(?:leaves|gives|makes|yields)|leaving|yielding)\s+"
+    rf"(?:(?:{'|'.join(_LEFT_TO.split())})\s+){{0,3}}[$€£]?[-−]?\d"
+    r"|,?\s*\b(?:so|thus|hence|therefore|then)\b,?\s+(?:there\s+(?:are|is)\s+)?(?:only\s+)?"
+    r"[$€£]?[-−]?\d[\d.,]{0,20}\s+(?:[a-z]{1,20}\s+){0,2}"
+    r"(?:remains?|(?:(?:are|is)\s+)?left|in\s+total|altogether)\b"
     r"|(?:\b(?:so|thus|hence|therefore|then)\b,?\s*)?(?:\b(?:the|our|my)\s+)?"
     r"(?:\b(?:final|correct|overall)\s+)?"
     # A number or number word after "is", after a colon, or directly ("final answer 42") ...
-    r"(?:\b(?:answer|result|solution|(?:final|correct)\s+(?:value|number|choice|option))\b"
+    r"(?:\b(?:answer|result|solution|(?:final|correct)\s+(?:value|number|choice|option)"
+    r"|expected\s+(?:value|answer|result|total)(?!\s+of\b))\b"
     r"(?:,\s*(?:then|therefore|thus|hence|so),)?[\s*_]*+"
     r"(?:is|are|equals|comes\s+(?:out\s+)?to|(?:will|would|must|should)\s+be)?"
     rf"(?:[^\w\n.;]|_|\b(?:{'|'.join(_FILLERS.split())})\b){{0,12}}"
@@ -117,6 +130,7 @@ _LEAK = re.compile(
 )
 _LEAK_SIGNS = (
     *("answer", "result", "solution", "final", "correct", "total", "equals", "comes"),
+    *("expected", "leaves", "leaving", "gives", "makes", "yield", "remain", "left", "altogether"),
     *("boxed", "fbox", "####", "=", "⇒", "→", "->"),
 )
 """Quick test: a strategy without any of these cannot match ``_LEAK``."""
@@ -190,9 +204,9 @@ def guard_strategy(text: str) -> tuple[str, bool]:
 
     A strategy is cut before a box, before ``####``, before an arrow to a number (``=> 42``) and
     before a calculation with its value (``6*7 = 42``) or a phrase followed by a value ("the answer
-    is 42", "Answer: Paris", "the correct choice is (B)"). A phrase that only speaks about the
-    answer ("the answer is the sum of both") stays. Text behind :data:`MAX_STRATEGY_CHARACTERS` is
-    dropped.
+    is 42", "Answer: Paris", "the correct choice is (B)", "which leaves 42", "so 42 remain",
+    "expected value 42"). A phrase that only speaks about the answer ("the answer is the sum of
+    both") stays. Text behind :data:`MAX_STRATEGY_CHARACTERS` is dropped.
 
     Returns:
         The strategy without the answer, and True if it gave one away.
@@ -211,6 +225,40 @@ def whole_steps(strategy: str) -> str:
     """
     ends = [match.end() for match in _STEP_END.finditer(strategy) if match["end"] is not None]
     return strategy[: ends[-1]].strip() if ends else ""
+
+
+def count_pieces(text: str) -> int:
+    """Count words, groups of three digits, and signs: a token count that is equal for all models.
+
+    Hardly any tokenizer takes fewer tokens, so that a strategy within its limit is never cut.
+    """
+    return sum(1 for _ in _PIECE.finditer(text))
+
+
+def within_tokens(strategy: str, limit: int, *, in_sentences: bool) -> str:
+    """Cut a strategy to a number of tokens (:func:`count_pieces`), if a server ignored the limit.
+
+    Args:
+        strategy: the strategy.
+        limit: maximum number of tokens.
+        in_sentences: True to cut behind the last whole sentence or line that fits, as
+            :func:`whole_steps`; False to cut behind the last word.
+    """
+    if count_pieces(strategy) <= limit:
+        return strategy
+    ends = [
+        match.end()
+        for match in (_STEP_END if in_sentences else _WORD).finditer(strategy)
+        if not in_sentences or match["end"] is not None
+    ]
+    fitting = bisect_right(ends, limit, key=lambda end: count_pieces(strategy[:end]))
+    return strategy[: ends[fitting - 1]].strip() if fitting else ""
+
+
+def states_value(strategy: str, value: str) -> bool:
+    """Return True if a strategy contains a value as a number or word of its own."""
+    edge = r"(?![\w]|[.,]\d)"
+    return re.search(rf"(?<![\w.,]){re.escape(value)}{edge}", strategy, re.IGNORECASE) is not None
 
 
 def _as_think(mark: re.Match[str]) -> str:

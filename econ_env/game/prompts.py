@@ -34,10 +34,6 @@ MAX_STRATEGY_TOKENS = 50
 """Hard limit on a strategy's length in tokens (paper, section 3.1). A request may allow more, for a
 thought that comes before the strategy."""
 
-SHOWN_STRATEGY_CHARACTERS = 300
-"""Length to which a strategy is cut if its request allowed more than :data:`MAX_STRATEGY_TOKENS`:
-as many tokens of six characters."""
-
 MAX_VALUE_CHARACTERS = 200
 """Maximum length of a commitment's value in a prompt; a longer one is cut."""
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from econ_env.game.closing_rules import GameConfig, closes, deviates
+from econ_env.game.closing_rules import GameConfig, closes, deviates, period
 from econ_env.game.commitment_round import Coordination, read_response, read_strategy
 from econ_env.game.coordinator_tree import COORDINATOR, build_tree
 from econ_env.game.prompt_fitting import ModelLimits, PromptTooLong
@@ -91,6 +91,7 @@ class Game:
         # The open decision.
         self._rounds: list[RoundRecord] = []
         self._values: list[str | None] = []
+        self._period = 0
         self._round = 0
         # The open round.
         self._executors: tuple[ExecutorRecord, ...] = ()
@@ -171,6 +172,14 @@ class Game:
     def commitment(self) -> CommitmentRecord | None:
         """The team's standing commitment; None before the first."""
         return self._commitment
+
+    @property
+    def commitment_period(self) -> int:
+        """Rounds since the standing commitment's value was committed before in its decision.
+
+        It is 1 if the value repeats that of the round before, 2 if the values went A, B, A, else 0.
+        """
+        return self._period
 
     @property
     def actions(self) -> tuple[SamplingAction, ...] | None:
@@ -362,7 +371,8 @@ class Game:
         self._round += 1
         self._commitment = self._rounds[-1].commitments[-1]
         self._values.append(self._commitment.value)
-        reason = closes(self._values, self._config)
+        self._period = period(self._values, self._config)
+        reason = closes(self._values, self._period, self._config)
         if reason is None:
             self._phase = Phase.EXECUTE
         else:

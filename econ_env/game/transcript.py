@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from econ_env.game.parsing import states_value
 from econ_env.llm.types import FinishReason, Role, Usage
 from econ_env.questions.base import Question
 from econ_env.record_json import from_plain, to_plain
@@ -165,6 +166,18 @@ class Transcript:
     def leaks(self) -> int:
         """Strategies that stated a final value and were cut."""
         return sum(record.leaked for record in self.strategies)
+
+    @property
+    def foretold(self) -> int:
+        """Strategies that contain the value of the last commitment, though the question does not.
+
+        Such a strategy may have handed the answer over; it may also be the first to compute it.
+        """
+        values = [played.commitments[-1].value for played in self.rounds() if played.commitments]
+        value = values[-1] if values else None
+        if value is None or states_value(self.question.text, value):
+            return 0
+        return sum(states_value(record.strategy, value) for record in self.strategies)
 
     @property
     def novel_values(self) -> int:

@@ -19,7 +19,18 @@ def read(name: str) -> Compare:
     return read_flags(["--config", str(CONFIGS / f"{name}.yaml")], prog="compare.py")
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.iterdir()), ids=lambda path: path.stem)
+TRAINED = sorted(path for path in CONFIGS.iterdir() if not path.stem.startswith("gsm8k"))
+
+
+def test_the_comparison_on_gsm8k_names_its_primary_contrast_and_can_decode_greedily() -> None:
+    flags = read("gsm8k_1.5b")
+    entries = flags.entries()
+    assert flags.primary_contrast(entries) is not None
+    assert (flags.split, flags.questions, flags.temperature_min) == ("test", 200, 0.0)
+    assert flags.llm == "local:qwen2.5-coder-1.5b"
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
 def test_every_file_is_a_comparison_in_several_seeds_at_econs_budget(path: Path) -> None:
     flags = read(path.stem)
     entries = flags.entries()

@@ -101,9 +101,12 @@ def a_batch(seed: int, shapes: TeamShapes, size: int = 6, **changes: Any) -> Bat
         "rewards": uniform(seed + 1, n, size),
         "team_rewards": uniform(seed, size),
         "components": uniform(seed, n, size, 3).abs(),
+        "team_components": uniform(seed, size, 3).abs(),
         "states": uniform(seed, size, shapes.state_size),
         "then": a_window(seed + 1, shapes, size),
         "next_states": uniform(seed + 1, size, shapes.state_size),
+        "next_actions": uniform(seed + 2, n, size, shapes.action_size),
+        "same_decision": torch.zeros(size),
         "terminal": (torch.arange(size) % 2).float(),
     }
     return Batch(**{**fields, **changes})

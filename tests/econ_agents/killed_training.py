@@ -31,8 +31,9 @@ KILLS = 10
 EVERYTHING = (
     "train.episodes=120 memory.scope=stream memory.length=2 reward.dynamic=true reward.eta_alpha=1 "
     "bne.max_iterations_train=2 train.eval_interval=20 train.eval_episodes=3 "
-    "early_stopping.enabled=true early_stopping.reward_threshold=-1 early_stopping.epsilon_c=9 "
-    "early_stopping.epsilon_l=9 early_stopping.patience=9 early_stopping.warmup=1"
+    "early_stopping.enabled=true early_stopping.reward_threshold=-1 "
+    "early_stopping.commitment_threshold=9 early_stopping.loss_threshold=9 "
+    "early_stopping.patience=90 early_stopping.warmup=10"
 ).split()
 """Settings under which a run has all the state that it can have. It stops early."""
 

@@ -18,22 +18,36 @@ in_box = st.floats(-1, 1)
 
 def test_corners_and_centre_of_the_box() -> None:
     low, high, centre = BOUNDS.to_sampling([[-1, -1], [1, 1], [0, 0]])
-    assert low == SamplingAction(temperature=0.1, repetition_penalty=0.8)
+    assert low == SamplingAction(temperature=0.0, repetition_penalty=0.8)
     assert high == SamplingAction(temperature=2.0, repetition_penalty=1.5)
-    assert centre.temperature == pytest.approx(1.05)
+    assert centre.temperature == pytest.approx(1.0)
     assert centre.repetition_penalty == pytest.approx(1.15)
 
 
 @given(in_box, in_box)
 def test_normalise_inverts_to_sampling(a: float, b: float) -> None:
-    (action,) = BOUNDS.to_sampling([a, b])
-    assert BOUNDS.normalise(action) == pytest.approx((a, b), abs=1e-12)
+    warm = SamplingBounds(temperature_min=0.1)
+    (action,) = warm.to_sampling([a, b])
+    assert warm.normalise(action) == pytest.approx((a, b), abs=1e-12)
+
+
+@pytest.mark.parametrize(("action", "temperature"), [(-1, 0), (-0.96, 0), (-0.94, 0.06)])
+def test_policies_that_only_approach_the_edge_reach_greedy_decoding(
+    action: float, temperature: float
+) -> None:
+    (sampling,) = BOUNDS.to_sampling([action, 0.0])
+    assert sampling.temperature == pytest.approx(temperature)
+
+
+def test_a_box_without_zero_is_never_greedy() -> None:
+    (sampling,) = SamplingBounds(temperature_min=0.01).to_sampling([-1.0, 0.0])
+    assert sampling.temperature == 0.01
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(-9, 9))
 def test_every_finite_point_lands_inside_the_bounds(a: float, b: float) -> None:
     (action,) = BOUNDS.to_sampling(np.array([a, b]))
-    assert 0.1 <= action.temperature <= 2.0
+    assert 0.0 <= action.temperature <= 2.0
     assert 0.8 <= action.repetition_penalty <= 1.5
 
 
@@ -70,7 +84,7 @@ def test_points_that_differ_in_their_last_bits_become_one_rounded_action() -> No
     rounded = SamplingBounds(digits=2)
     assert BOUNDS.to_sampling(point) != BOUNDS.to_sampling(moved)
     assert rounded.to_sampling(point) == rounded.to_sampling(moved)
-    assert rounded.to_sampling(point) == [SamplingAction(temperature=1.34, repetition_penalty=1.08)]
+    assert rounded.to_sampling(point) == [SamplingAction(temperature=1.31, repetition_penalty=1.08)]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

@@ -163,7 +163,7 @@ def test_fixed_actions_are_checked_against_the_bounds_in_use(
 ) -> None:
     words = ["play", "--dataset", "simulated", "--llm", "simulated", "--questions", "1", *bounds]
     assert cli.main(words) == 2
-    low, high = (0.1, bounds[1]) if "max" in bounds[0] else (bounds[1], 2.0)
+    low, high = (0.0, bounds[1]) if "max" in bounds[0] else (bounds[1], 2.0)
     assert f"--temperature must be in [{low}, {high}]" in capsys.readouterr().err
     assert cli.main([*words, "--actions", "random", "--show", "0"]) == 0
 

@@ -53,15 +53,22 @@ def seen(
 
 
 def play(
-    team: TeamPolicy, *steps: tuple[float, tuple[float, float]], around: float | None = None
+    team: TeamPolicy,
+    *steps: tuple[float, tuple[float, float]],
+    around: float | None = None,
+    periods: tuple[int, ...] | None = None,
 ) -> list[FloatArray]:
-    """What is done in each of the steps; with ``around``, the first actions are all this."""
+    """What is done in each of the steps; with ``around``, the first actions are all this.
+
+    ``periods`` are what the environment says of the commitments.
+    """
     done = []
     for stream in range(STREAMS):
         team.begin(stream)
     for number, (round_share, commitment) in enumerate(steps):
         observations = seen(round_share, commitment, seed=number)
-        actions = team.act(observations)
+        said = None if periods is None else np.full(STREAMS, periods[number])
+        actions = team.act(observations, said)
         if number == 0 and around is not None:
             actions = np.full_like(actions, around)
         for stream in range(STREAMS):
@@ -149,6 +156,31 @@ def test_a_commitment_that_repeats_or_oscillates_settles_a_decision(
 def test_oscillation_may_be_ignored():
     team = policy(networks(move=(0.1, 0.1)), detect_oscillation=False)
     *_, before, last = play(team, (0, NOTHING), (0.25, A), (0.5, B), (0.75, A), around=-0.5)
+    assert (before != last).all()
+
+
+@pytest.mark.parametrize(
+    ("commitments", "periods", "settles"),
+    [
+        ((A, B), (0, 1), True),
+        ((A, A), (0, 0), False),
+        ((A, B, (-1.0, 0.0)), (0, 0, 2), True),
+        ((A, B, A), (0, 0, 0), False),
+    ],
+)
+def test_what_the_environment_says_of_its_commitments_stands_above_their_embeddings(
+    commitments: tuple[tuple[float, float], ...], periods: tuple[int, ...], settles: bool
+):
+    rounds = [(0.25 * (k + 1), commitment) for k, commitment in enumerate(commitments)]
+    team = policy(networks(move=(0.1, 0.1)), convergence_threshold=0.05)
+    *_, before, last = play(team, (0, NOTHING), *rounds, around=-0.5, periods=(0, *periods))
+    assert (before.tobytes() == last.tobytes()) == settles
+
+
+def test_oscillation_that_the_environment_reports_may_be_ignored():
+    team = policy(networks(move=(0.1, 0.1)), detect_oscillation=False)
+    steps = ((0, NOTHING), (0.25, A), (0.5, B), (0.75, A))
+    *_, before, last = play(team, *steps, around=-0.5, periods=(0, 0, 0, 2))
     assert (before != last).all()
 
 

@@ -122,6 +122,39 @@ def test_there_are_components_where_all_episodes_have_them():
     assert store.sample(20, rng()).components is None
 
 
+def test_a_later_round_of_the_same_decision_comes_with_the_action_executed_in_it():
+    episode = an_episode(0, 4)
+    # Rounds of decisions: the first two steps are one decision, the last two another.
+    episode.observations[:, :, 4] = np.array([0.0, 0.5, 0.0, 0.5, 1.0])[:, np.newaxis]
+    store = EpisodeBuffer(capacity=10, memory_length=1, round_columns=slice(4, 5))
+    store.extend([episode])
+    rows = _all_decisions(store)
+    assert rows.same_decision.tolist() == [1, 0, 1, 0]
+    np.testing.assert_array_equal(rows.next_actions[:, 0], episode.actions[1])
+    np.testing.assert_array_equal(rows.next_actions[:, 2], episode.actions[3])
+    assert not rows.next_actions[:, 3].any()
+
+
+def test_without_a_named_round_every_step_is_a_decision_of_its_own():
+    store = buffer()
+    store.extend([an_episode(0, 4)])
+    assert not _all_decisions(store).same_decision.any()
+
+
+def test_the_components_of_the_team_are_its_commitment_and_the_means_of_its_executors():
+    own = infos(2)
+    own["correct"] = np.array([[1.0] * 3, [0.0] * 3], np.float32)
+    store = buffer()
+    store.extend([an_episode(0, 2, infos=own)])
+    rows = _all_decisions(store)
+    assert rows.team_components is not None
+    np.testing.assert_array_equal(rows.team_components[:, 0], [1.0, 0.0])
+    for column, name in ((1, "al"), (2, "cc")):
+        np.testing.assert_allclose(rows.team_components[:, column], own[name].mean(axis=1))
+    store.extend([an_episode(1, 2, infos=infos(2))])
+    assert _all_decisions(store).team_components is None
+
+
 class Watched(TeamPolicy):
     """Writes down every window that it acted on."""
 
@@ -129,10 +162,10 @@ class Watched(TeamPolicy):
         super().__init__(*args, **kwargs)
         self.saw: list[tuple[FloatArray, Flags]] = []
 
-    def act(self, observations: FloatArray) -> FloatArray:
+    def act(self, observations: FloatArray, periods: Any = None) -> FloatArray:
         moments, known = self.memory.windows(observations)
         self.saw.append((moments[0].copy(), known[0].copy()))
-        return super().act(observations)
+        return super().act(observations, periods)
 
 
 @pytest.mark.parametrize("scope", ["episode", "stream"])

@@ -39,9 +39,9 @@ env_args.answer_field_name env_args.max_question_length env_args.max_answer_leng
 env_args.max_rounds
 reward.initial_weights.ts reward.initial_weights.al reward.initial_weights.cc reward.dynamic
 reward.eta_alpha reward.ts_floor
-early_stopping.enabled early_stopping.epsilon_c early_stopping.epsilon_l
+early_stopping.enabled early_stopping.commitment_threshold early_stopping.loss_threshold
 early_stopping.reward_threshold early_stopping.patience early_stopping.warmup
-early_stopping.min_delta
+early_stopping.min_delta early_stopping.metric
 train.batch_size train.use_replay train.gamma logging.log_dir logging.wandb env.factory
 """.split()
 
@@ -76,9 +76,10 @@ def test_defaults_are_those_of_the_paper_for_a_small_model_on_gsm8k() -> None:
     assert (config.train.learning_rate, config.train.mixer_learning_rate) == (1e-3, 5e-4)
     assert (config.train.on_policy_size, config.train.replay_size) == (32, 2000)
     assert (config.losses.consistency, config.losses.commitment_similarity) == (0.1, 0.1)
-    assert config.early_stopping == EarlyStoppingSettings(
-        epsilon_c=0.01, epsilon_l=1e-4, reward_threshold=0.7, patience=5, warmup=20
-    )
+    early = config.early_stopping
+    # Five updates, one every ten episodes.
+    assert (early.patience, early.warmup, config.update_interval) == (50, 20, 10)
+    assert early.commitment_threshold is early.loss_threshold is early.reward_threshold is None
     assert (config.target_update_tau, config.target_update_interval) == (0.01, 8)
     assert config.reward.initial_weights.start() == {"ts": 0.4, "al": 0.4, "cc": 0.2}
 
@@ -137,7 +138,7 @@ def test_bounds_say_what_they_hold(bounds: Bounds, words: str) -> None:
         (lambda: InitialWeights(ts=0.5), "reward.initial_weights needs ts, al and cc"),
         (lambda: InitialWeights(ts=0.5, al=0.5, cc=0.5), "with the sum 1"),
         (lambda: RewardSettings(dynamic=True, ts_floor=0.5), "reward.ts_floor must be at most"),
-        (lambda: EarlyStoppingSettings(epsilon_c=None), "or none of them"),
+        (lambda: EarlyStoppingSettings(loss_threshold=0.1), "or none of them"),
         (lambda: TrainSettings(batch_size=33), "train.on_policy_size must be at least"),
         (
             lambda: TrainSettings(batch_size=33, use_replay=True, replay_size=32),
@@ -174,7 +175,9 @@ def test_bne_max_iterations_caps_both_phases_and_raises_none() -> None:
 
 
 def test_thresholds_are_all_there_or_all_left_out() -> None:
-    none: dict[str, Any] = dict.fromkeys(("epsilon_c", "epsilon_l", "reward_threshold"))
+    none: dict[str, Any] = dict.fromkeys(
+        ("commitment_threshold", "loss_threshold", "reward_threshold")
+    )
     assert EarlyStoppingSettings(**none).enabled
     for name in none:
         with pytest.raises(ConfigError, match="or none of them"):

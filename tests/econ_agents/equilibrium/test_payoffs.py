@@ -53,7 +53,15 @@ class Countdown:
         self._steps = np.zeros(num_places, dtype=np.int64)
         self._active = np.zeros(num_places, dtype=np.bool_)
 
-    def reset(self, seeds: Mapping[int, int], options: Mapping[str, Any] | None = None) -> Moment:
+    def num_questions(self, wanted: int) -> None:
+        return None
+
+    def reset(
+        self,
+        seeds: Mapping[int, int],
+        options: Mapping[str, Any] | None = None,
+        questions: Mapping[int, int] | None = None,
+    ) -> Moment:
         self.options.append(options)
         for place, seed in seeds.items():
             self._seeds[place], self._steps[place], self._active[place] = seed, 0, True

@@ -10,7 +10,8 @@ import pytest
 
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.commands.cli import main
-from econ_agents.evaluation.evaluate import load_networks, play_questions
+from econ_agents.environments import NativeBatch
+from econ_agents.evaluation.evaluate import live_options, load_networks, play_questions
 from econ_agents.training.checkpoint import CheckpointError
 from tests.econ_agents.builders import same_episodes
 from tests.econ_agents.small_runs import checkpoint_path, small_config, train
@@ -50,6 +51,47 @@ def test_the_command_prints_and_keeps_its_report_and_its_traces(
     assert sum(report["bne"]["closed_by"].values()) == 7
 
 
+def test_a_test_plays_no_question_twice_and_says_when_it_starts_over(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model-dir", str(run), "--bne.no-enabled", "--log-dir", str(tmp_path)]
+    assert main(["test", *flags, "--episodes", "40"]) == 0
+    traces = next(tmp_path.glob("llm_traces_*.json"))
+    kept = json.loads(traces.read_text(encoding="utf-8"))
+    assert len({trace["transcript"]["question"]["id"] for trace in kept}) == 40
+    assert "note:" not in capsys.readouterr().out
+
+
+def test_a_test_on_the_questions_of_training_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(tmp_path / "run", "env.test_kwargs.split=train", "train.episodes=10")
+    assert "training and test play the same questions" in capsys.readouterr().err
+    monkeypatch.setattr(NativeBatch, "num_questions", lambda *_: 6)
+    flags = ["--model-dir", str(run), "--episodes", "8", "--bne.no-enabled"]
+    assert main(["test", *flags, "--log-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "note: training and test play the same questions" in said
+    assert "note: the data set has 6 questions, so the 8 episodes start over after 6" in said
+    few = ["--questions", "4", "--log-dir", str(tmp_path)]
+    assert main(["nash", "--model-dir", str(run), *few]) == 0
+    assert "note: training and test play the same questions" in capsys.readouterr().out
+
+
+def test_of_a_team_that_was_never_updated_nothing_is_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = train(tmp_path / "begun", *MOVING, "train.episodes=20")
+    flags = ["--model-dir", str(checkpoint_path(begun, "episode_000000")), "--episodes", "5"]
+    assert main(["test", *flags, "--log-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "note: nothing was learned: warm-up is 10 episodes" in said
+    assert "minus" not in said
+    assert "flipped" not in said
+    report = json.loads((tmp_path / "test_report.json").read_text(encoding="utf-8"))
+    assert (report["difference"], report["learned"]) == (None, None)
+
+
 @pytest.mark.slow
 def test_a_test_repeats_to_the_same(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -86,6 +128,19 @@ def test_an_evaluation_begins_with_an_empty_memory_and_follows_the_policy(run: P
         assert all(len(episode.memory) for episode in once[10:])
     finally:
         teams.close()
+
+
+def test_initial_weights_given_to_a_test_override_those_that_were_learned(tmp_path: Path) -> None:
+    learned = ("reward.dynamic=true", "reward.eta_alpha=0.5", "train.episodes=30")
+    checkpoint = checkpoint_path(train(tmp_path, *learned))
+    kept = live_options(small_config(*learned), checkpoint)
+    assert kept is not None
+    assert kept["reward_weights"]["ts"] != pytest.approx(0.4, abs=1e-4)
+    given = ("ts=1.0", "al=0.0", "cc=0.0")
+    chosen = small_config(*learned, *(f"reward.initial_weights.{each}" for each in given))
+    assert live_options(chosen, checkpoint) == {"reward_weights": {"ts": 1.0, "al": 0.0, "cc": 0.0}}
+    fixed = small_config(*learned, "reward.dynamic=false")
+    assert live_options(fixed, checkpoint) is None
 
 
 def test_a_team_of_another_size_is_refused(run: Path) -> None:

@@ -5,38 +5,64 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from econ_agents.config.schema import Config, EarlyStoppingSettings, TrainSettings
 from econ_agents.training.early_stopping import (
     EarlyStopping,
     Measurement,
     PlateauStopping,
+    Smoothed,
     Stopping,
+    earliest_stop,
 )
 
 
-def measured(reward: float = 0.8, loss: float = 1.0, change: float | None = 0.0) -> Measurement:
-    return Measurement(reward_mean=reward, loss=loss, commitment_change=change)
-
-
-def paper(patience: int = 3, warmup: int = 0) -> EarlyStopping:
-    return EarlyStopping(
-        epsilon_c=0.01, reward_threshold=0.7, epsilon_l=1e-4, patience=patience, warmup=warmup
+def measured(
+    reward: float = 0.8, loss: float = 1.0, change: float | None = 0.0, episodes: int = 1
+) -> Measurement:
+    return Measurement(
+        episodes=episodes,
+        reward_per_decision=reward,
+        loss=loss,
+        metric=reward,
+        commitment_change=change,
     )
 
 
-def plateau(patience: int = 3, warmup: int = 0, min_delta: float = 0.01) -> PlateauStopping:
-    return PlateauStopping(min_delta=min_delta, patience=patience, warmup=warmup)
+def paper(patience: int = 3, warmup: int = 0, smoothing: float = 0.0) -> EarlyStopping:
+    return EarlyStopping(
+        commitment_threshold=0.01,
+        reward_threshold=0.7,
+        loss_threshold=1e-4,
+        patience=patience,
+        warmup=warmup,
+        smoothing=smoothing,
+    )
 
 
-def ends_at(stopping: Stopping, series: Iterable[Measurement]) -> int | None:
-    """Number of the measurement with which training ends, from 1."""
+def plateau(
+    patience: int = 3, warmup: int = 0, min_delta: float = 0.01, smoothing: float = 0.0
+) -> PlateauStopping:
+    return PlateauStopping(
+        metric="accuracy",
+        min_delta=min_delta,
+        patience=patience,
+        warmup=warmup,
+        smoothing=smoothing,
+    )
+
+
+def ends_at(stopping: Stopping, series: Iterable[Measurement], interval: int = 1) -> int | None:
+    """Number of episodes after which training ends, with a measurement every ``interval``."""
     for number, one in enumerate(series, start=1):
-        if stopping.update(one):
-            return number
+        if stopping.update(replace(one, episodes=interval * number)):
+            return interval * number
         assert stopping.reason == ""
     return None
 
@@ -45,7 +71,7 @@ def test_a_converged_series_ends_after_patience() -> None:
     # The first has no loss before it, so the change of the loss is not known.
     stopping = paper(patience=3)
     assert ends_at(stopping, [measured()] * 10) == 4
-    assert "3 updates in a row" in stopping.reason
+    assert "3 episodes in a row" in stopping.reason
 
 
 @pytest.mark.parametrize(
@@ -62,7 +88,12 @@ def test_each_criterion_alone_keeps_training_going(late: Measurement, why: str) 
 
 def test_values_at_the_thresholds_fulfil_them() -> None:
     stopping = EarlyStopping(
-        epsilon_c=0.5, reward_threshold=0.7, epsilon_l=0.25, patience=2, warmup=0
+        commitment_threshold=0.5,
+        reward_threshold=0.7,
+        loss_threshold=0.25,
+        patience=2,
+        warmup=0,
+        smoothing=0.0,
     )
     series = [measured(0.7, loss, 0.5) for loss in (1.0, 1.25, 1.0)]
     assert ends_at(stopping, series) == 3
@@ -120,7 +151,7 @@ def test_it_ends_exactly_where_the_definition_says(
         and before is not None
         and one.commitment_change is not None
         and one.commitment_change <= 0.01
-        and one.reward_mean >= 0.7
+        and one.reward_per_decision >= 0.7
         and abs(one.loss - before.loss) <= 1e-4
         for number, (before, one) in enumerate(zip([None, *series], series, strict=False), start=1)
     ]
@@ -134,10 +165,12 @@ def test_a_restored_stopper_decides_like_the_one_that_was_saved(
     make: Callable[[], Stopping], series: list[Measurement], cut: int
 ) -> None:
     stopping, resumed = make(), make()
+    series = [replace(one, episodes=2 * k) for k, one in enumerate(series, start=1)]
     for one in series[:cut]:
         stopping.update(one)
     resumed.restore(json.loads(json.dumps(stopping.state())))
     assert resumed.reason == stopping.reason
+    assert resumed.measured == stopping.measured
     for one in series[cut:]:
         assert resumed.update(one) == stopping.update(one)
     assert resumed.state() == stopping.state()
@@ -147,7 +180,7 @@ def test_a_reward_that_stalls_ends_training() -> None:
     rising = [measured(reward=t / 10) for t in range(10)]
     stopping = plateau(patience=4)
     assert ends_at(stopping, rising + [measured(reward=0.9)] * 10) == 10 + 4
-    assert "not grown by more than 0.01 above 0.9" in stopping.reason
+    assert "accuracy has not grown by more than 0.01 above 0.9" in stopping.reason
 
 
 def test_growth_within_min_delta_is_none_until_it_adds_up() -> None:
@@ -173,15 +206,69 @@ def test_a_lucky_reward_in_warmup_is_no_best() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_numbers_that_are_none_are_refused(value: float) -> None:
-    for name in ("reward", "loss", "change"):
+    for name in ("reward_per_decision", "metric", "loss", "commitment_change"):
         with pytest.raises(ValueError, match="needs a finite number"):
-            measured(**{name: value})
+            replace(measured(), **{name: value})  # type: ignore[arg-type]
 
 
-def test_without_commitments_the_criteria_say_what_to_use_instead() -> None:
-    with pytest.raises(ValueError, match="to null"):
-        paper().update(measured(change=None))
+def test_commitments_that_are_not_known_to_stay_are_no_convergence() -> None:
+    assert ends_at(paper(), [measured(change=None)] * 9) is None
     assert ends_at(plateau(), [measured(change=None)] * 9) == 4
+
+
+@pytest.mark.parametrize("make", [paper, plateau])
+@pytest.mark.parametrize("interval", [1, 4, 10])
+def test_patience_and_warm_up_are_episodes_whatever_the_interval(
+    make: Callable[[int, int], Stopping], interval: int
+) -> None:
+    end = ends_at(make(40, 20), [measured()] * 200, interval)
+    assert end is not None
+    # The measurement after the warm-up is the first that counts, or that others are compared with.
+    assert 60 <= end < 60 + 2 * interval
+
+
+def test_smoothing_tells_a_settled_loss_from_the_noise_of_its_batches() -> None:
+    rng = np.random.default_rng(0)
+    noisy = [measured(loss=1 + 0.01 * rng.standard_normal()) for _ in range(300)]
+    falling = [measured(loss=3 - 0.01 * k) for k in range(300)]
+
+    def rule(smoothing: float) -> EarlyStopping:
+        return EarlyStopping(
+            commitment_threshold=1.0,
+            reward_threshold=0.0,
+            loss_threshold=1e-3,
+            patience=20,
+            warmup=0,
+            smoothing=smoothing,
+        )
+
+    assert ends_at(rule(0.0), noisy) is None
+    assert ends_at(rule(50.0), noisy) is not None
+    assert ends_at(rule(50.0), falling) is None
+
+
+def test_a_smoothed_number_forgets_by_episodes_and_not_by_measurements() -> None:
+    often, seldom = Smoothed(30.0), Smoothed(30.0)
+    for one in (often, seldom):
+        one.update(1.0, 10)
+    for _ in range(5):
+        often.update(0.0, 2)
+    assert often.value == pytest.approx(seldom.update(0.0, 10)) == pytest.approx(math.exp(-1 / 3))
+    assert Smoothed(0.0).update(0.25, 1) == 0.25
+
+
+@pytest.mark.parametrize(
+    "thresholds",
+    [{}, {"commitment_threshold": 0.01, "loss_threshold": 1e-4, "reward_threshold": 0.7}],
+)
+def test_the_earliest_stop_is_where_a_run_without_any_change_ends(
+    thresholds: dict[str, float],
+) -> None:
+    counts = EarlyStoppingSettings(patience=50, warmup=20, smoothing=0.0)
+    early = replace(counts, **thresholds)  # type: ignore[arg-type]
+    config = Config(early_stopping=early, train=TrainSettings(episodes=100, warmup_episodes=16))
+    # Learned from after 20 episodes, counted after 30.
+    assert earliest_stop(config) == (80 if not thresholds else 70)
 
 
 @pytest.mark.parametrize(("patience", "warmup"), [(0, 0), (1, -1)])

@@ -178,10 +178,8 @@ def test_a_finished_run_has_nothing_left_to_do(whole: Path, tmp_path: Path) -> N
 
 
 def test_a_run_that_stopped_early_stays_stopped(tmp_path: Path) -> None:
-    stops = (
-        "enabled=true epsilon_c=null epsilon_l=null reward_threshold=null min_delta=9 patience=1"
-    )
-    settings = [f"early_stopping.{each}" for each in f"{stops} warmup=1".split()]
+    stops = "enabled=true min_delta=9 patience=10 warmup=10"
+    settings = [f"early_stopping.{each}" for each in stops.split()]
     run = train(tmp_path / "run", *settings)
     before = numbers(run)
     assert [line["step"] for line in before] == [10, 20, 30]

@@ -57,7 +57,7 @@ def test_metrics_say_what_was_played_and_learned(tmp_path: Path) -> None:
     first, *_, last = numbers(train(tmp_path))
     for name in "team_reward reward_mean accuracy ts al cc tokens".split():
         assert last[f"collection/{name}"] >= 0
-    assert 0.1 <= last["collection/temperature/executor_0"] <= 2.0
+    assert 0.0 <= last["collection/temperature/executor_0"] <= 2.0
     assert 0.8 <= last["collection/repetition_penalty/executor_2"] <= 1.5
     assert "collection/exploration_std" not in first  # uniform actions have none
     losses = "local_td global_td consistency commitment_similarity encoder policy equilibrium"
@@ -104,6 +104,22 @@ def test_an_untested_team_is_no_result(tmp_path: Path, capsys: pytest.CaptureFix
     again = ["--env.factory", "tests.econ_agents.odd_environments:flaky"]
     assert main(["test", "--model-dir", str(tmp_path), "--episodes", "3", *again]) == 1
     assert "0 of 3 episodes came to a result" in capsys.readouterr().err
+
+
+def test_a_run_of_five_episodes_learns(tmp_path: Path) -> None:
+    train(tmp_path, "train.episodes=5", "train.warmup_episodes=16", "train.batch_size=16")
+    [line] = numbers(tmp_path)
+    assert (line["counters/episodes"], line["counters/updates"]) == (5, 1)
+    assert np.isfinite(line["train/loss_total"])
+
+
+@pytest.mark.slow
+def test_a_run_that_never_learned_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path, *FLAKY, "env.kwargs.share=1.0", "n_agents=1")
+    said = capsys.readouterr().err
+    assert "nothing was learned: warm-up is 10 episodes, and after 40 episodes, of which 40" in said
 
 
 # What cannot go on
@@ -156,7 +172,8 @@ def test_networks_that_give_no_actions_are_explained(tmp_path: Path) -> None:
 # When it ends
 
 
-STALLS = "enabled=true epsilon_c=null epsilon_l=null reward_threshold=null min_delta=9"
+STALLS = "enabled=true min_delta=9"
+HOLDS = "enabled=true commitment_threshold=9 loss_threshold=9"
 
 
 def stopping(settings: str) -> list[str]:
@@ -167,14 +184,15 @@ def stopping(settings: str) -> list[str]:
 @pytest.mark.parametrize(
     ("settings", "episodes", "why"),
     [
-        (f"{STALLS} patience=2 warmup=0", 30, "the mean reward has not grown"),
+        (f"{STALLS} patience=20 warmup=0", 30, "reward_per_decision has not grown"),
+        (f"{STALLS} metric=accuracy patience=20 warmup=0", 30, "accuracy has not grown"),
         (
-            "enabled=true epsilon_c=9 epsilon_l=9 reward_threshold=-9 patience=2 warmup=0",
+            f"{HOLDS} reward_threshold=-9 patience=20 warmup=0",
             30,
-            "the commitment moved by at most 9",
+            "the commitments on the probe questions moved by at most 9",
         ),
-        ("enabled=true epsilon_c=9 epsilon_l=9 reward_threshold=9 patience=2 warmup=0", 40, ""),
-        (f"{STALLS} patience=2 warmup=9", 40, ""),
+        (f"{HOLDS} reward_threshold=9 patience=20 warmup=0", 40, ""),
+        (f"{STALLS} patience=20 warmup=30", 40, ""),
     ],
 )
 def test_training_stops_early_and_saves_the_final_team(
@@ -185,6 +203,48 @@ def test_training_stops_early_and_saves_the_final_team(
     said = capsys.readouterr().err
     assert (f"stopped early after {episodes} episodes: " in said) == bool(why)
     assert why in said
+
+
+@pytest.mark.slow
+def test_what_early_stopping_compared_is_logged_and_plotted(tmp_path: Path) -> None:
+    criteria = stopping(f"{HOLDS} reward_threshold=9 probe_questions=3")
+    train(tmp_path, "train.warmup_episodes=0", "logging.plots=true", *criteria)
+    first, *later = numbers(tmp_path)
+    assert "stopping/reward_per_decision" in first
+    assert "stopping/commitment_change" not in first
+    for line in later:
+        assert line["stopping/loss_change"] >= 0
+        assert 0 <= line["stopping/commitment_change"] <= 2
+        assert 0 <= line["stopping/reward_per_decision"] <= 1
+    assert (tmp_path / "plots" / "stopping.png").is_file()
+
+
+def test_probing_changes_nothing_in_the_run(tmp_path: Path) -> None:
+    probed = train(tmp_path / "probed", *stopping(f"{HOLDS} reward_threshold=9"))
+    plain = train(tmp_path / "plain")
+    without = [
+        {name: value for name, value in line.items() if not name.startswith("stopping/")}
+        for line in numbers(probed)
+    ]
+    assert without == numbers(plain)
+
+
+def test_a_run_too_short_for_its_early_stopping_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path / "short", *stopping("enabled=true patience=30 warmup=20"))
+    said = capsys.readouterr().err
+    assert "early stopping cannot end this run of 40 episodes" in said
+    assert "needs 60 episodes at least" in said
+    train(tmp_path / "long", *stopping("enabled=true patience=5 warmup=10 min_delta=0"))
+    assert "cannot end this run" not in capsys.readouterr().err
+
+
+def test_an_unknown_metric_of_early_stopping_is_refused_after_the_first_episodes(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ConfigError, match=r"'acuracy', but the metrics .* accuracy"):
+        run_training(small_config(*stopping("enabled=true metric=acuracy")), tmp_path)
 
 
 @pytest.mark.slow
@@ -254,8 +314,9 @@ def test_fixed_weights_are_left_to_the_environment(
 
 
 def test_the_papers_criteria_need_commitments(tmp_path: Path) -> None:
-    thresholds = stopping("enabled=true epsilon_c=0.1 epsilon_l=0.1 reward_threshold=0.1")
-    with pytest.raises(ConfigError, match=r"early_stopping\.epsilon_c is for environments"):
+    criteria = "enabled=true commitment_threshold=0.1 loss_threshold=0.1 reward_threshold=0.1"
+    thresholds = stopping(criteria)
+    with pytest.raises(ConfigError, match=r"early_stopping\.commitment_threshold is for env"):
         run_training(small_config(*thresholds, preset="mpe_spread"), tmp_path)
     assert not (tmp_path / "config.yaml").exists()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +143,7 @@ class Interrupting:
     def __init__(self, teams: Teams, at: int) -> None:
         self.space, self.num_places = teams.space, teams.num_places
         self.reset, self.close, self.trace = teams.reset, teams.close, teams.trace
+        self.num_questions = teams.num_questions
         self._teams = teams
         self._left = at
 
@@ -189,37 +189,23 @@ def test_nothing_is_learned_before_the_warm_up_or_without_a_batch(
     assert [each.metrics["counters/updates"] for each in played] == updates
     for interval, count in zip(played, updates, strict=True):
         assert ("train/loss_total" in interval.metrics) == (count > 0)
-        assert (interval.measurement is not None) == (count > 0)
 
 
-def test_what_is_measured_for_early_stopping_is_what_is_reported():
+def test_the_change_of_commitments_is_that_on_the_same_questions():
     trainer = a_trainer()
-    interval = trainer.learn(trainer.collect())
-    assert interval.measurement is not None
-    assert interval.measurement.loss == interval.metrics["train/loss_total"]
-    assert interval.measurement.reward_mean == interval.metrics["collection/reward_mean"]
-    assert interval.measurement.commitment_change == 2.0
+    same = trainer.probe()
+    assert trainer.commitment_change(same) is None
+    assert trainer.commitment_change(trainer.probe()) == 0.0
+    turned = -same
+    turned[0] = 0.0  # failed
+    assert trainer.commitment_change(turned) == pytest.approx(2.0, abs=1e-5)
+    assert trainer.commitment_change(0 * same) is None
 
 
-def test_the_commitments_change_is_that_of_their_mean():
-    trainer = a_trainer()
-    means, changes = [], []
-    for _ in range(3):
-        played = trainer.collect()
-        measurement = trainer.learn(played).measurement
-        assert measurement is not None
-        changes.append(measurement.commitment_change)
-        part = trainer.teams.space.layout["commitment"]  # type: ignore[index]
-        means.append(np.mean([each.observations[-1, 0, part] for each in played], axis=0))
-    expected = [2.0, *(np.linalg.norm(b - a) for a, b in itertools.pairwise(means))]
-    assert changes == pytest.approx(expected, abs=1e-6)
-
-
-def test_an_environment_without_commitments_has_no_change_of_them():
+def test_an_environment_without_commitments_cannot_be_probed():
     trainer = a_trainer(teams=toy_teams(4))
-    measurement = trainer.learn(trainer.collect()).measurement
-    assert measurement is not None
-    assert measurement.commitment_change is None
+    with pytest.raises(ValueError, match="names no commitment"):
+        trainer.probe()
 
 
 def test_failed_episodes_are_counted_and_dropped():
@@ -237,7 +223,6 @@ def test_failed_episodes_are_counted_and_dropped():
 def test_an_interval_without_a_result_is_reported_and_does_not_stop_anything():
     trainer = a_trainer(teams=toy_teams(4, infos=lambda seed, step: {"failed": 1.0}))
     interval = trainer.learn(trainer.collect())
-    assert interval.measurement is None
     assert interval.metrics["counters/failed"] == 4
     assert not any(name.startswith("collection/reward") for name in interval.metrics)
 

@@ -50,5 +50,22 @@ def test_what_could_not_be_graded_is_printed_only_where_it_happened() -> None:
     assert "grading timed out    2 " in printed
 
 
+def test_strategies_that_contain_the_later_commitment_are_counted() -> None:
+    env = batched_parallel_env(4, dataset="simulated", llm="simulated")
+    env.reset(seed=0)
+    env.step({agent: np.zeros((4, 2)) for agent in env.possible_agents})
+    told, *others = env.transcripts
+    value = list(told.rounds())[-1].commitments[-1].value
+    assert value is not None
+    [record] = told.strategies
+    foretold = replace(told, strategies=(replace(record, strategy=f"First {value}, then add."),))
+    summary = summarise([foretold, *others])
+    assert (summary.strategies, summary.foretold) == (4, 1)
+    assert "foretold values      25.0%  (1/4 strategies" in str(summary)
+    # A number of the question is no answer that was handed over.
+    question = replace(foretold.question, text=f"{foretold.question.text} {value}")
+    assert summarise([replace(foretold, question=question)]).foretold == 0
+
+
 def test_nothing_played_is_no_accuracy() -> None:
     assert "accuracy" not in str(summarise([]))

@@ -177,6 +177,25 @@ def test_what_is_returned_has_a_leading_axis_of_questions() -> None:
     assert env.state().shape == (4, *(env.state_space.shape or ()))
 
 
+def test_infos_say_exactly_if_the_commitment_repeats() -> None:
+    env = make(6, bne_rounds=3)
+    env.reset(seed=0)
+    said: dict[int, list[float]] = {row: [] for row in range(6)}
+    for corner in (-1.0, 0.3, 1.0):
+        playing = np.flatnonzero(env.active).tolist()
+        points = {agent: np.full((6, 2), corner) for agent in env.possible_agents}
+        infos = env.step(points)[4]
+        for row in playing:
+            said[row].append(infos["executor_0"]["commitment_period"][row])
+        if not env.active.any():
+            break
+    for row, periods in said.items():
+        values = [r.commitments[-1].value for r in env.transcript(row).rounds()]
+        repeats = [k > 0 and values[k] == values[k - 1] for k in range(len(values))]
+        assert [period == 1 for period in periods] == repeats
+    assert {period for periods in said.values() for period in periods} >= {0.0, 1.0}
+
+
 def test_a_finished_question_idles_until_it_is_reset() -> None:
     env = make(3, bne_rounds=2)
     env.reset(seed=0)

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from econ_env.game.intake import MAX_ANSWER_CHARACTERS
 from econ_env.game.parsing import (
     MAX_STRATEGY_CHARACTERS,
+    count_pieces,
     guard_strategy,
     parse_commitment,
+    states_value,
     whole_steps,
+    within_tokens,
 )
 
 CLEAN = (
@@ -293,6 +296,15 @@ def test_hostile_sizes_are_read_without_recursion_or_delay(prefix: str, unit: st
         ("3 + 4 => 7", "3 + 4"),
         ("3 + 4 → $7", "3 + 4"),
         ("<think>the answer is 3</think>Add.", "Add."),
+        ("Subtract 15 from 42, which leaves 27.", "Subtract 15 from 42"),
+        ("Take away the rest, leaving her with 27 apples.", "Take away the rest"),
+        ("Subtract. This leaves him only $27.", "Subtract."),
+        ("Multiply both, which gives a total of 42", "Multiply both"),
+        ("He eats some, so 27 remain.", "He eats some"),
+        ("Subtract; so 27 apples are left.", "Subtract;"),
+        ("Add them. Thus there are 27 apples in total", "Add them."),
+        ("Check with the expected value 27.", "Check with"),
+        ("Add; expected answer: 27", "Add;"),
     ],
 )
 def test_an_answer_in_a_strategy_is_cut(text: str, kept: str) -> None:
@@ -317,11 +329,60 @@ def test_an_answer_in_a_strategy_is_cut(text: str, kept: str) -> None:
         "Watch out: 12 boxes with 7 each, not 12 apples.",
         "Express the final answer in simplest form.",
         "Apply each arrow -> in turn",
+        "Find what leaves the shop first, then 3 more",
+        "Subtract what he gives away; the rest remains",
+        "She gives 3 apples to each of the 5 children",
+        "Compute the expected value of a 6-sided die",
+        "So 3 boxes hold 12 apples each; find all",
         "",
     ],
 )
 def test_a_plan_that_only_speaks_about_the_answer_stays(text: str) -> None:
     assert guard_strategy(text) == (text, False)
+
+
+PLAN = "1. Find the price of 3 books. 2. Add the postage of 4 dollars. 3. Subtract the discount."
+
+
+def test_a_strategy_beyond_the_limit_ends_with_the_last_sentence_that_fits() -> None:
+    assert within_tokens(PLAN, 50, in_sentences=True) == PLAN
+    assert within_tokens(PLAN, 20, in_sentences=True) == PLAN.partition(" 3. ")[0]
+    assert within_tokens(PLAN, 4, in_sentences=True) == ""
+
+
+def test_a_strategy_of_words_alone_ends_with_the_last_word_that_fits() -> None:
+    assert within_tokens("multiply, add, subtract", 4, in_sentences=False) == "multiply, add,"
+
+
+@given(st.text(max_size=200), st.integers(1, 60), st.booleans())
+def test_what_is_left_of_a_strategy_is_within_the_limit(
+    text: str, limit: int, in_sentences: bool
+) -> None:
+    left = within_tokens(text, limit, in_sentences=in_sentences)
+    assert count_pieces(left) <= limit
+    assert text.strip().startswith(left.strip())
+
+
+def test_a_hundred_and_twenty_words_are_more_than_fifty_tokens() -> None:
+    assert count_pieces("word " * 120) == 120
+    assert count_pieces("12345 + 1 = x") == 6
+
+
+@pytest.mark.parametrize(
+    ("strategy", "value", "states"),
+    [
+        ("Subtract, so 27 it is", "27", True),
+        ("Subtract 127 from 270", "27", False),
+        ("2.27 or 27.5 or 27,000", "27", False),
+        ("It is 27.", "27", True),
+        ("Take paris", "Paris", True),
+        ("", "27", False),
+    ],
+)
+def test_a_strategy_states_a_value_that_stands_in_it_alone(
+    strategy: str, value: str, states: bool
+) -> None:
+    assert states_value(strategy, value) == states
 
 
 def test_nothing_is_ever_run() -> None:
@@ -339,6 +400,7 @@ def test_nothing_is_ever_run() -> None:
         ("1. Find the cost\n2. Halve it\n3. Ad", "1. Find the cost\n2. Halve it"),
         ("Find x first. Then subtr", "Find x first."),
         ("He pays 5. Then", "He pays 5."),
+        ("1. Find the cost. 2. Calculate the total", "1. Find the cost."),
         ("2. Calculate the total", ""),
         ("Calculate the to", ""),
         ("", ""),

@@ -141,6 +141,26 @@ def test_the_last_round_is_reported_before_a_repeated_commitment() -> None:
     assert closing(["1"] * 2, ["7", "7"], TEAM, OTHER, bne_rounds=2).closed_by == "bne_rounds"
 
 
+@pytest.mark.parametrize(
+    ("values", "period"),
+    [
+        (["7"], 0),
+        (["7", "8"], 0),
+        (["7", "7.0"], 1),
+        (["7", "8", "7.0"], 2),
+        (["7", "8", "9"], 0),
+        ([None, None], 0),
+    ],
+)
+def test_the_game_says_exactly_how_many_rounds_ago_a_value_was_committed(
+    values: list[str | None], period: int
+) -> None:
+    teams = [TEAM, OTHER, TEAM][: len(values)]
+    game = closing(["1"] * len(values), values, *teams, bne_rounds=len(values))
+    assert game.closed_by == "bne_rounds"
+    assert game.commitment_period == period
+
+
 def test_no_value_equals_no_value() -> None:
     game = closing(["1"] * 3, [None, None, None], TEAM, OTHER, TEAM)
     assert game.closed_by is None
@@ -528,6 +548,15 @@ def test_a_strategy_in_sentences_loses_a_step_that_was_cut_off() -> None:
     assert strategy_of("Add both. Then subtr", prompts=PLAIN) == "Add both."
     assert strategy_of("Add both. Then subtr", prompts=DEFAULT) == "Add both."
     assert strategy_of("add ; subtr", prompts=COMPACT) == "add ; subtr"
+
+
+def test_the_limit_of_a_strategy_holds_for_a_server_that_ignores_it() -> None:
+    step = "Then think about what is asked and add the next two of them with care. "
+    game = new_game(prompts=DEFAULT)
+    game.feed([Completion(text=8 * step, finish_reason="stop")])
+    assert len(game.strategy.split()) <= 50
+    assert game.strategy == (3 * step).strip()
+    assert game.transcript.strategies[0].text == 8 * step
 
 
 @pytest.mark.parametrize("group_size", [None, 2])
