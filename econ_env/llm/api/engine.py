@@ -21,6 +21,7 @@ from econ_env.llm.api.errors import (
     WrongAddress,
     fault_of_status,
 )
+from econ_env.llm.api.replicas import Replicas
 from econ_env.llm.api.reply import Reply, read_reply
 from econ_env.llm.api.secret import Secret
 from econ_env.llm.api.settings import ApiSettings
@@ -49,7 +50,9 @@ class Engine:
             settings.max_concurrency, profile.initial_concurrency or settings.max_concurrency
         )
         self._secret = secret
-        self._transport = Transport(f"{address.url}/chat/completions", secret, settings)
+        self._transport = Replicas(
+            [(url, Transport(f"{url}/chat/completions", secret, settings)) for url in address.urls]
+        )
         self.pool = ThreadPoolExecutor(settings.max_concurrency, thread_name_prefix="econ-api")
         self._said: set[str] = set()
         self._lock = threading.Lock()
@@ -87,7 +90,8 @@ class Engine:
 
     def error(self, fault: Fault) -> ApiError:
         """Return the exception for a fault that affects all requests."""
-        name, url, variable = self.address.name, self.address.url, self.address.profile.key_variable
+        name, variable = self.address.name, self.address.profile.key_variable
+        url = " or ".join(self.address.urls)
         if fault.kind is Kind.KEY:
             problem = (
                 f"needs a key: set the environment variable {variable}"
