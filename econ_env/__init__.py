@@ -18,7 +18,13 @@ from econ_env.envs.batched import BatchedEconEnv, batched_parallel_env
 from econ_env.envs.joint import JointEnv
 from econ_env.envs.joint_vector import JointVectorEnv
 from econ_env.envs.parallel import EconParallelEnv
-from econ_env.envs.wrappers import TextInfos
+from econ_env.envs.wrappers import (
+    DiscreteActions,
+    EpisodeStatistics,
+    RecordEpisodes,
+    RewardComponents,
+    TextInfos,
+)
 from econ_env.errors import EconError
 from econ_env.llm.types import ModelError
 from econ_env.registration import register_all
@@ -26,12 +32,16 @@ from econ_env.version import __version__
 
 __all__ = [
     "BatchedEconEnv",
+    "DiscreteActions",
     "EconError",
     "EconParallelEnv",
     "EnvConfig",
+    "EpisodeStatistics",
     "JointEnv",
     "JointVectorEnv",
     "ModelError",
+    "RecordEpisodes",
+    "RewardComponents",
     "TextInfos",
     "__version__",
     "answers",

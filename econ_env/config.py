@@ -75,8 +75,8 @@ class EnvConfig:
     the hub, or what save_to_disk wrote."""
     llm: str | ChatModel | Sequence[str | ChatModel] = "bundled"
     """Models of the executors: one name for all ("bundled", "bundled:0", "simulated",
-    "hf:PATH_OR_ID", "together:MODEL", "openai:MODEL", "vllm:MODEL@http://host:port/v1", ...) or
-    one name per executor."""
+    "hf:PATH_OR_ID", "together:MODEL", "openai:MODEL", "vllm:MODEL@http://host:port/v1", or
+    "vllm:MODEL@URL,URL" for replicas, ...) or one name per executor."""
     coordinator: str | ChatModel | None = None
     """Model of the coordinator. None: "simulated:coordinator" for simulated executors,
     "bundled:coordinator" for "bundled", else the first executor's model."""
@@ -141,7 +141,8 @@ class EnvConfig:
     """Lowest temperature that is sent to a model server, >= 0; lower ones are raised to it. For
     servers that refuse 0, at which coordinators are asked."""
     max_concurrency: int = 64
-    """Maximum number of requests in flight to one model on a server, >= 1."""
+    """Maximum number of requests in flight to one model on a server, >= 1; its replicas share
+    it."""
     request_timeout_s: float = 600.0
     """Time limit of one request to a server, retries included, in seconds. A request without an
     answer by then has failed."""

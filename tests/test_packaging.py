@@ -59,7 +59,7 @@ def test_every_requirement_has_a_pin_that_it_accepts(repository: Path, python: s
 
 
 @pytest.mark.parametrize(
-    ("package", "extras"), [("econ_env", ["local"]), ("econ_agents", ["train"])]
+    ("package", "extras"), [("econ_env", ["local", "render"]), ("econ_agents", ["train"])]
 )
 def test_every_library_that_a_package_imports_is_declared(
     repository: Path, package: str, extras: list[str]

@@ -27,6 +27,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.throughput.api_client import measure_api_client
 from benchmarks.throughput.api_episodes import measure_api_episodes
 from benchmarks.throughput.api_openai import measure_api_openai
+from benchmarks.throughput.api_servers import measure_api_servers
 from benchmarks.throughput.in_process import (
     measure_embedders,
     measure_grader,
@@ -55,6 +56,7 @@ MEASURES: dict[Part, Callable[[Settings], Result]] = {
     "api_client": measure_api_client,
     "api_openai": measure_api_openai,
     "api_episodes": measure_api_episodes,
+    "api_servers": measure_api_servers,
 }
 
 

@@ -15,6 +15,7 @@ Part: TypeAlias = Literal[
     "api_client",
     "api_openai",
     "api_episodes",
+    "api_servers",
 ]
 Result: TypeAlias = dict[str, Any]
 """Data that JSON can hold."""
@@ -28,6 +29,7 @@ PARTS: tuple[Part, ...] = (
     "api_client",
     "api_openai",
     "api_episodes",
+    "api_servers",
 )
 WARM_UP_SEED = 1_000_003
 """Number of the warm-up repeat, which is not measured."""
@@ -61,6 +63,8 @@ class Load:
     """Requests of one measurement of the mock server's ceiling."""
     questions: int = 32
     """Questions in one batch of episodes."""
+    servers_latency_s: float = 0.5
+    """Latency in seconds of each server of a team on several servers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from econ_env.envs.episode_views import OneEpisodeView
+from econ_env.envs.frame import Frame
 from econ_env.envs.joint_views import ViewName, joint_info, make_view
 from econ_env.envs.keywords import takes_settings
 from econ_env.envs.parallel import EconParallelEnv
@@ -31,12 +32,13 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any]):
     ## Action Space
     Temperature and repetition penalty of every executor, in [-1, 1]. With n executors:
 
-    | view         | action space                                                           |
-    |--------------|------------------------------------------------------------------------|
-    | `"flat"`     | `Box(-1, 1, (2n,), float32)`: two values of executor 0, then of 1, ... |
-    | `"matrix"`   | `Box(-1, 1, (n, 2), float32)`: a row for every executor                |
-    | `"tuple"`    | `Tuple` of n `Box(-1, 1, (2,), float32)`                               |
-    | `"discrete"` | `Tuple` of n `Discrete(bins²)`                                         |
+    | view               | action space                                                       |
+    |--------------------|--------------------------------------------------------------------|
+    | `"flat"`           | `Box(-1, 1, (2n,), float32)`: two values per executor, in order    |
+    | `"matrix"`         | `Box(-1, 1, (n, 2), float32)`: a row for every executor            |
+    | `"tuple"`          | `Tuple` of n `Box(-1, 1, (2,), float32)`                           |
+    | `"discrete"`       | `Tuple` of n `Discrete(bins²)`                                     |
+    | `"multi_discrete"` | `MultiDiscrete` of n `bins²`                                       |
 
     Values outside of [-1, 1] are clipped; NaN or a wrong shape is a ``ValueError``. A discrete
     action a stands for level ``a // bins`` of the temperature and level ``a % bins`` of the
@@ -44,10 +46,10 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any]):
     the space is a ``ValueError``.
 
     ## Observation Space
-    In the view ``"flat"`` a ``Box(-1, 1, float32)``: the parallel environment's ``state()``,
-    named by ``state_layout``. In the other views the observation of each executor's agent, named
-    by ``observation_layout``: the rows of a matrix in ``"matrix"``, a ``Tuple`` of ``Box`` in
-    ``"tuple"`` and ``"discrete"``.
+    In the views ``"flat"`` and ``"multi_discrete"`` a ``Box(-1, 1, float32)``: the parallel
+    environment's ``state()``, named by ``state_layout``. In the other views the observation of each
+    executor's agent, named by ``observation_layout``: the rows of a matrix in ``"matrix"``, a
+    ``Tuple`` of ``Box`` in ``"tuple"`` and ``"discrete"``.
 
     ## Rewards
     The team reward of each closed decision, else 0. Infos are numbers under the same keys at
@@ -66,9 +68,9 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any]):
     ``info["failed"] == 1``, when a request failed: the episode has no result, not a wrong answer.
 
     ## Arguments
-    ``view`` (``"flat"``, ``"matrix"``, ``"tuple"`` or ``"discrete"``), ``bins`` (levels of each
-    coordinate, >= 2, of the view ``"discrete"`` only; None: 5), ``render_mode`` (None, ``"ansi"``
-    or ``"human"``), and the settings of :class:`~econ_env.config.EnvConfig` by name.
+    ``view`` (one of the table's), ``bins`` (levels of each coordinate, >= 2, of the two discrete
+    views only; None: 5), ``render_mode`` (None, ``"ansi"``, ``"human"`` or ``"rgb_array"``), and
+    the settings of :class:`~econ_env.config.EnvConfig` by name.
 
     ## Version History
     - v0: first version
@@ -140,8 +142,8 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any]):
             joint_info(infos, rewards),
         )
 
-    def render(self) -> str | None:
-        """The episode as text in mode ``"ansi"``; in mode ``"human"`` it is printed instead."""
+    def render(self) -> str | Frame | None:  # type: ignore[override]  # text too
+        """The episode as text (``"ansi"``) or picture (``"rgb_array"``); ``"human"`` prints it."""
         return self._env.render()
 
     def _show(self, observations: dict[str, FloatArray]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from gymnasium.vector.utils import batch_space, iterate
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv, Flags, Values
 from econ_env.envs.episode_views import ManyEpisodesView
+from econ_env.envs.frame import Frame
 from econ_env.envs.joint_views import ViewName, joint_info, make_view
 from econ_env.envs.keywords import takes_settings
 from econ_env.envs.render import (
@@ -23,7 +24,7 @@ from econ_env.envs.render import (
     RenderMode,
     Screen,
     check_render_mode,
-    render_transcript,
+    render_as,
 )
 from econ_env.envs.spaces import FloatArray
 from econ_env.envs.vector import (
@@ -135,6 +136,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
         self.single_action_space = self._view.actions.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._places = [Place(vector=self, index=index) for index in range(num_envs)]
         self._due: Flags = np.zeros(num_envs, dtype=np.bool_)
         """True for environments that the next step resets (mode NEXT_STEP only)."""
         self.closed = False
@@ -209,34 +211,57 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
             {**with_masks(info, everyone), **final},
         )
 
-    def render(self) -> tuple[str, ...] | None:
-        """The episode of every environment as text in mode ``"ansi"``, else None.
+    @property
+    def autoreset_mode(self) -> AutoresetMode:
+        """The mode that decides what happens after the end of an episode."""
+        return self._mode
+
+    def render(self) -> tuple[str | Frame, ...] | None:  # type: ignore[override]  # texts too
+        """Text (``"ansi"``) or picture (``"rgb_array"``) of every environment's episode, or None.
 
         Raises:
             ResetNeeded: an environment has never been reset.
         """
-        if self.render_mode != "ansi":
-            return None
-        return tuple(render_transcript(self.transcript(i)) for i in range(self.num_envs))
+        shown = [place.render() for place in self._places]
+        return tuple(each for each in shown if each is not None) or None
 
     def call(self, name: str, *arguments: Any, **settings: Any) -> tuple[Any, ...]:
         """The attribute ``name`` of every environment, called with the arguments if callable.
 
         :class:`Place` has the attributes.
         """
-        found = [getattr(place, name) for place in self._places()]
+        found = [getattr(place, name) for place in self._places]
         return tuple(item(*arguments, **settings) if callable(item) else item for item in found)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """The attribute ``name`` of every environment, such as ``"transcript"``."""
         return self.call(name)
 
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute of every environment that ``get_attr`` returns: a note of the caller's.
+
+        Args:
+            name: of the attribute. Settings of the game are fixed when the vector is made.
+            values: one value for all environments, or a list or tuple with one for each.
+
+        Raises:
+            AttributeError: the environments have an attribute or setting of this name.
+            ValueError: the list has another length than ``num_envs``.
+        """
+        each = values if isinstance(values, (list, tuple)) else [values] * self.num_envs
+        if len(each) != self.num_envs:
+            raise ValueError(
+                f"set_attr({name!r}) needs one value, or one for each of {self.num_envs} "
+                f"environments; got {len(each)}"
+            )
+        if hasattr(Place, name) or name in _FIXED:
+            raise AttributeError(f"{name!r} is fixed when the vector is made: give it to make_vec")
+        for place, value in zip(self._places, each, strict=True):
+            setattr(place, name, value)
+
     def close_extras(self, **settings: Any) -> None:
         """Release the resources of this environment; :meth:`close` calls it once."""
         self._env.close()
-
-    def _places(self) -> list[Place]:
-        return [Place(vector=self, index=index) for index in range(self.num_envs)]
 
     def _show(self, observations: dict[str, FloatArray]) -> Any:
         return self._view.observations.show(
@@ -257,12 +282,12 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
             )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """One environment of the vector, as ``get_attr`` and ``call`` see it."""
+    """One environment of the vector, as ``get_attr``, ``set_attr`` and ``call`` see it."""
 
-    vector: JointVectorEnv
-    index: int
+    def __init__(self, *, vector: JointVectorEnv, index: int) -> None:
+        self.vector = vector
+        self.index = index
 
     @property
     def observation_space(self) -> Space[Any]:
@@ -281,7 +306,7 @@ class Place:
 
     @property
     def render_mode(self) -> str | None:
-        """``None``, ``"ansi"`` or ``"human"``."""
+        """``None``, ``"ansi"``, ``"human"`` or ``"rgb_array"``."""
         return self.vector.render_mode
 
     @property
@@ -289,9 +314,15 @@ class Place:
         """Transcript of its episode so far; ``ResetNeeded`` before the first reset."""
         return self.vector.transcript(self.index)
 
-    def render(self) -> str | None:
-        """Its episode as text in mode ``"ansi"``, else None."""
-        return render_transcript(self.transcript) if self.render_mode == "ansi" else None
+    def render(self) -> str | Frame | None:
+        """Its episode as text (``"ansi"``) or picture (``"rgb_array"``), else None."""
+        if self.render_mode not in ("ansi", "rgb_array"):
+            return None
+        return render_as(self.vector.render_mode, self.transcript)
+
+
+_FIXED = {"vector", "index", *(field.name for field in fields(EnvConfig))}
+"""Names that an environment's notes cannot have."""
 
 
 def _game_seed(seed: int | None) -> int | None:

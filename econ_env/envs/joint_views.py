@@ -1,16 +1,17 @@
-"""Four views of the game for a single controller: its actions and its observations.
+"""Five views of the game for a single controller: its actions and its observations.
 
 A view is a format of actions and a format of observations. Both work for one environment and, with
 a leading axis, for a batch of B: ``lead`` below is () or (B,). n is the number of executors.
 
-==========  =====================================  ===========================================
-view        action                                 observation
-==========  =====================================  ===========================================
-flat        ``Box(-1, 1, (2n,))``                  ``Box(-1, 1, (state size,))``: the state
-matrix      ``Box(-1, 1, (n, 2))``                 ``Box(-1, 1, (n, size))``: one row each
-tuple       ``Tuple`` of n ``Box(-1, 1, (2,))``    ``Tuple`` of n ``Box(-1, 1, (size,))``
-discrete    ``Tuple`` of n ``Discrete(bins²)``     as tuple
-==========  =====================================  ===========================================
+==============  ===================================  =========================================
+view            action                               observation
+==============  ===================================  =========================================
+flat            ``Box(-1, 1, (2n,))``                ``Box(-1, 1, (state size,))``: the state
+matrix          ``Box(-1, 1, (n, 2))``               ``Box(-1, 1, (n, size))``: one row each
+tuple           ``Tuple`` of n ``Box(-1, 1, (2,))``  ``Tuple`` of n ``Box(-1, 1, (size,))``
+discrete        ``Tuple`` of n ``Discrete(bins²)``   as tuple
+multi_discrete  ``MultiDiscrete`` of n ``bins²``     as flat
+==============  ===================================  =========================================
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
+from econ_env.envs.discretisation import DEFAULT_BINS, Levels
 from econ_env.envs.infos import AGENT_KEYS, TEAM_KEYS
 from econ_env.envs.spaces import ACTION_SIZE, FloatArray, Layout, layout_size, unit_box
 
@@ -102,47 +104,42 @@ class TupleActions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiscreteActions:
-    """One number for every executor, which stands for a temperature and a penalty.
-
-    Both coordinates have ``bins`` equally spaced levels from -1 to 1; number a means level
-    ``a // bins`` of the temperature and ``a % bins`` of the repetition penalty.
-    """
+    """One number for every executor, which stands for a point of a grid."""
 
     n_agents: int
-    bins: int
-
-    def __post_init__(self) -> None:
-        if type(self.bins) is not int or self.bins < 2:
-            raise ValueError(f"bins must be a whole number >= 2, got {self.bins!r}")
+    levels: Levels
 
     @property
     def space(self) -> spaces.Space[Any]:
         """``Tuple`` of n ``Discrete(bins²)``."""
-        return spaces.Tuple([spaces.Discrete(self.bins**2) for _ in range(self.n_agents)])
+        return spaces.Tuple([spaces.Discrete(self.levels.count) for _ in range(self.n_agents)])
 
     def points(self, actions: Any, lead: Shape) -> Points:
         """See :class:`ActionFormat`."""
-        numbers = np.stack(
+        return np.stack(
             [
-                self._checked(part, lead, f"the action of executor_{i}")
+                self.levels.points(part, lead, f"the action of executor_{i}")
                 for i, part in enumerate(_parts(actions, self.n_agents))
             ]
         )
-        levels = np.linspace(-1.0, 1.0, self.bins)
-        return levels[np.stack([numbers // self.bins, numbers % self.bins], axis=-1)]
 
-    def _checked(self, part: ArrayLike, lead: Shape, what: str) -> NDArray[np.int64]:
-        numbers = np.asarray(part)
-        limit = self.bins**2
-        if (
-            numbers.dtype.kind not in "iu"
-            or numbers.shape != lead
-            or ((numbers < 0) | (numbers >= limit)).any()
-        ):
-            raise ValueError(
-                f"{what} must be whole numbers from 0 to {limit - 1} of shape {lead}, got {part!r}"
-            )
-        return numbers.astype(np.int64)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MultiDiscreteActions:
+    """A vector with one number for every executor, which stands for a point of a grid."""
+
+    n_agents: int
+    levels: Levels
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """``MultiDiscrete`` of n times ``bins²``."""
+        return spaces.MultiDiscrete([self.levels.count] * self.n_agents)
+
+    def points(self, actions: Any, lead: Shape) -> Points:
+        """See :class:`ActionFormat`."""
+        points = self.levels.points(actions, (*lead, self.n_agents), "the joint action")
+        return np.moveaxis(points, -2, 0)
 
 
 def _numbers(values: ArrayLike, shape: Shape, what: str) -> Points:
@@ -172,9 +169,9 @@ def _parts(actions: Any, n_agents: int) -> list[Any]:
     return parts
 
 
-ViewName = Literal["flat", "matrix", "tuple", "discrete"]
+ViewName = Literal["flat", "matrix", "tuple", "discrete", "multi_discrete"]
 VIEW_NAMES: tuple[ViewName, ...] = get_args(ViewName)
-DEFAULT_BINS = 5
+_GRIDS = ("discrete", "multi_discrete")
 
 
 class ObservationFormat(Protocol):
@@ -264,32 +261,35 @@ def make_view(
         n_agents: number of executors.
         state_layout: layout of the state.
         observation_layout: layout of one executor's observation.
-        bins: levels of each coordinate in the view ``"discrete"``; None: ``DEFAULT_BINS``. An
-            error with any other view.
+        bins: levels of each coordinate in the views ``"discrete"`` and ``"multi_discrete"``; None:
+            ``DEFAULT_BINS``. An error with any other view.
 
     Raises:
         ValueError: the name is unknown, ``bins`` is not a whole number >= 2, or ``bins`` is given
-            for another view than ``"discrete"``.
+            for a view without them.
     """
     if name not in VIEW_NAMES:
         raise ValueError(f"view must be one of {', '.join(map(repr, VIEW_NAMES))}, got {name!r}")
-    if bins is not None and name != "discrete":
-        raise ValueError(f'bins={bins!r} is for view="discrete" only, the view is {name!r}')
+    if bins is not None and name not in _GRIDS:
+        raise ValueError(
+            f'bins={bins!r} is for view="discrete" and "multi_discrete" only, the view is {name!r}'
+        )
+    levels = Levels(bins=DEFAULT_BINS if bins is None else bins)
     size = layout_size(observation_layout)
     each = ObservationTuple(n_agents=n_agents, size=size)
+    state = StateObservation(size=layout_size(state_layout))
     views: dict[ViewName, View] = {
-        "flat": View(
-            actions=FlatActions(n_agents=n_agents),
-            observations=StateObservation(size=layout_size(state_layout)),
-        ),
+        "flat": View(actions=FlatActions(n_agents=n_agents), observations=state),
         "matrix": View(
             actions=MatrixActions(n_agents=n_agents),
             observations=ObservationRows(n_agents=n_agents, size=size),
         ),
         "tuple": View(actions=TupleActions(n_agents=n_agents), observations=each),
         "discrete": View(
-            actions=DiscreteActions(n_agents=n_agents, bins=DEFAULT_BINS if bins is None else bins),
-            observations=each,
+            actions=DiscreteActions(n_agents=n_agents, levels=levels), observations=each
+        ),
+        "multi_discrete": View(
+            actions=MultiDiscreteActions(n_agents=n_agents, levels=levels), observations=state
         ),
     }
     return views[name]

@@ -3,18 +3,21 @@
 A model that takes requests while it answers others (:class:`~econ_env.llm.incremental.Streaming`)
 gets the requests of a game at once, so that no game waits for the slowest answer of another one.
 Any other model gets all collected requests in one call, once no streaming request is in flight: so
-the games go through their phases together.
+the games go through their phases together. In a phase, models on several servers answer side by
+side (:mod:`econ_env.llm.side_by_side`): it lasts as long as the slowest of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from econ_env.envs.strategy_cache import StrategyCache
 from econ_env.game.state_machine import Game
 from econ_env.llm.incremental import Answers, answers_of, streams
 from econ_env.llm.models import Models
+from econ_env.llm.side_by_side import Call, call_all, is_remote
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError
 
 
@@ -39,22 +42,34 @@ def play(games: Sequence[Game], models: Models, strategies: StrategyCache) -> No
 def ask(requests: Sequence[ChatRequest], models: Models) -> list[Completion]:
     """The completion of every request, in order, with one call per model.
 
+    The calls of models on servers run at the same time.
+
     Raises:
         ModelError: a model cannot be loaded, or it did not answer every request.
     """
     by_model: dict[str, list[int]] = {}
     for index, request in enumerate(requests):
         by_model.setdefault(request.model, []).append(index)
-    answers: dict[int, Completion] = {}
+    calls = []
     for name, indices in by_model.items():
-        completions = models.model(name).generate([requests[index] for index in indices])
-        if len(completions) != len(indices):
-            raise ModelError(
-                f"model {name!r} returned {len(completions)} completions for {len(indices)} "
-                "requests: generate() must answer every request, in order"
-            )
+        model = models.model(name)
+        part = [requests[index] for index in indices]
+        calls.append(Call(make=partial(_ask_one, model, part), remote=is_remote(model)))
+    answers: dict[int, Completion] = {}
+    for indices, completions in zip(by_model.values(), call_all(calls), strict=True):
         answers.update(zip(indices, completions, strict=True))
     return [answers[index] for index in range(len(requests))]
+
+
+def _ask_one(model: ChatModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+    """The completions of one model; ``ModelError`` if it did not answer every request."""
+    completions = model.generate(requests)
+    if len(completions) != len(requests):
+        raise ModelError(
+            f"model {model.name!r} returned {len(completions)} completions for {len(requests)} "
+            "requests: generate() must answer every request, in order"
+        )
+    return completions
 
 
 @dataclass(kw_only=True, eq=False)

@@ -8,13 +8,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium.spaces import Space
-from gymnasium.utils import EzPickle
+from gymnasium.utils import EzPickle, seeding
 from numpy.typing import ArrayLike
 from pettingzoo import ParallelEnv
 
 from econ_env.config import EnvConfig
 from econ_env.envs.driver import Episodes
 from econ_env.envs.episode_views import OneEpisodeView
+from econ_env.envs.frame import Frame
 from econ_env.envs.infos import Infos as InfoArrays
 from econ_env.envs.keywords import takes_settings
 from econ_env.envs.render import (
@@ -22,7 +23,7 @@ from econ_env.envs.render import (
     RenderMode,
     Screen,
     check_render_mode,
-    render_transcript,
+    render_as,
 )
 from econ_env.envs.spaces import (
     ACTION_SIZE,
@@ -108,8 +109,10 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any]):
     ## Arguments
     Every argument but ``render_mode`` is a field of :class:`~econ_env.config.EnvConfig` and is
     described there. ``render_mode`` is None, ``"ansi"`` (``render()`` returns the episode as
-    text) or ``"human"`` (the episode is printed as it unfolds). ``max_cycles`` is PettingZoo's
-    name for ``max_rounds``.
+    text), ``"human"`` (the episode is printed as it unfolds) or ``"rgb_array"`` (``render()``
+    returns the episode as a picture, an array (544, 960, 3) of bytes). ``max_cycles`` is
+    PettingZoo's name for ``max_rounds``. ``np_random`` is for wrappers that draw at random; a seed
+    for ``reset`` restarts it, and the game never uses it.
 
     Pickling and copying carry the arguments, never models, texts or positions: a copy needs a
     ``reset`` first, even if the original was in the middle of an episode.
@@ -139,6 +142,7 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any]):
         EzPickle.__init__(self, **vars(self.config), render_mode=render_mode)
         self.render_mode = check_render_mode(render_mode)
         self._episodes = Episodes(self.config, num_questions=1)
+        self.np_random, _ = seeding.np_random(self.config.seed)
         self._screen = Screen()
         spaces = self._episodes.spaces
         self.possible_agents = self.config.agents
@@ -177,6 +181,8 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any]):
             ModelError: a model cannot be used.
         """
         result = self._episodes.reset(seed=seed, options=options)
+        if seed is not None:
+            self.np_random, _ = seeding.np_random(seed)
         self.agents = list(self.possible_agents)
         self._show()
         return self._deal(result.observations), self._deal_infos(result.infos)
@@ -210,17 +216,16 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any]):
         state: FloatArray = self._episodes.state()[0]
         return state
 
-    def render(self) -> str | None:
-        """The episode as text in mode ``"ansi"``; in mode ``"human"`` it is printed instead.
+    def render(self) -> str | Frame | None:
+        """The episode as text (``"ansi"``) or picture (``"rgb_array"``); ``"human"`` prints it.
 
         Raises:
             ResetNeeded: before the first ``reset``.
+            DrawingUnavailable: Pillow, which draws the picture, is not installed.
         """
-        if self.render_mode == "ansi":
-            return render_transcript(self.transcript)
         if self.render_mode == "human":
             self._screen.show(self.transcript)
-        return None
+        return None if self.render_mode is None else render_as(self.render_mode, self.transcript)
 
     def _show(self) -> None:
         if self.render_mode == "human":

@@ -1,4 +1,4 @@
-"""Episodes as text for people: returned (``"ansi"``) or printed as they unfold (``"human"``).
+"""Episodes for people: as text (``"ansi"``), printed (``"human"``) or drawn (``"rgb_array"``).
 
 The text of a transcript grows only at its end, so a screen prints the new part.
 """
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from econ_env.envs.frame import Frame, draw_frame
 from econ_env.game.transcript import (
     CommitmentRecord,
     DecisionRecord,
@@ -21,7 +22,7 @@ from econ_env.game.transcript import (
 )
 from econ_env.llm.types import Usage
 
-RenderMode = Literal["ansi", "human"]
+RenderMode = Literal["ansi", "human", "rgb_array"]
 RENDER_MODES: tuple[RenderMode, ...] = get_args(RenderMode)
 
 _STYLES = {"title": "1", "good": "32", "bad": "31", "dim": "2", "name": "36"}
@@ -42,7 +43,14 @@ def check_render_mode(mode: str | None) -> RenderMode | None:
             return known
     if mode is None:
         return None
-    raise ValueError(f"render_mode must be None, 'ansi' or 'human', got {mode!r}")
+    raise ValueError(f"render_mode must be None, 'ansi', 'human' or 'rgb_array', got {mode!r}")
+
+
+def render_as(mode: RenderMode | None, transcript: Transcript) -> str | Frame | None:
+    """Return the episode as a text or a picture, None in the modes that return nothing."""
+    if mode == "ansi":
+        return render_transcript(transcript)
+    return draw_frame(transcript) if mode == "rgb_array" else None
 
 
 def use_colour() -> bool:

@@ -13,6 +13,7 @@ from econ_env.llm.incremental import (
     in_order,
     streams,
 )
+from econ_env.llm.side_by_side import is_remote
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, tokens_per_message
 
 
@@ -61,6 +62,11 @@ class ForwardingModel:
     def streams(self) -> bool:
         """True if the model takes requests while it answers others."""
         return streams(self._model)
+
+    @property
+    def remote(self) -> bool:
+        """True if calls of the model mostly wait for another machine."""
+        return is_remote(self._model)
 
     def answer(self, feed: Feed) -> Answers:
         """Answer the requests of ``feed`` until it gives no more."""

@@ -19,6 +19,7 @@ from econ_env.llm.incremental import streams
 from econ_env.llm.local.catalogue import catalogue_model
 from econ_env.llm.local.gguf_conversion import CONVERTER
 from econ_env.llm.registry import LOCAL, Team, bundled_folder, family_of, runs_here
+from econ_env.llm.side_by_side import is_remote
 from econ_env.llm.types import ChatModel, Usage
 from econ_env.version import __version__
 
@@ -109,6 +110,13 @@ class _Named(ForwardingModel):
         if self.name in self._team.given:
             return streams(self._team.given[self.name])
         return runs_here(self.name)
+
+    @property
+    def remote(self) -> bool:
+        """True if it is on a server; known without loading it."""
+        if self.name in self._team.given:
+            return is_remote(self._team.given[self.name])
+        return names_a_server(self.name)
 
     def close(self) -> None:
         """Do nothing: the model belongs to the process or to a user."""

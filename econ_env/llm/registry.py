@@ -52,6 +52,8 @@ ACCEPTED_NAMES = """\
                    a model on any server that speaks the OpenAI protocol; with a prefix that knows
                    the server better: "vllm:", "sglang:", "llamacpp:", "llamacpp_python:",
                    "ollama:", "transformers:" or "litellm:"
+  "vllm:MODEL@http://a:8000/v1,http://b:8000/v1"
+                   the same model on several servers, between which requests are shared
   a ChatModel      any object with name, context_limit, generate, count_tokens and close
   a list of these  one per executor; anything else is one model for all roles"""
 

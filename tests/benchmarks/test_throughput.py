@@ -30,6 +30,7 @@ TINY = Load(
     compared_requests=8,
     ceiling_requests=100,
     questions=2,
+    servers_latency_s=0.01,
 )
 
 
@@ -77,6 +78,17 @@ def test_episodes_are_compared_with_the_critical_path_of_their_phases(tmp_path: 
     per_hour = entry["episodes_per_hour"]
     assert per_hour["batch"] == pytest.approx(2 * 3600 / entry["batch_s"])
     assert per_hour["authors"] == pytest.approx(1090.9, abs=0.1)
+
+
+def test_a_team_on_several_servers_is_compared_with_one_on_one_server(tmp_path: Path) -> None:
+    entry = measured("api_servers", tmp_path / "out.json")
+    rounds = entry["round_s"]
+    assert rounds.keys() == {"servers_1", "servers_3", "servers_6"}
+    assert min(rounds.values()) >= entry["critical_path_s"] == pytest.approx(2 * 0.01)
+    ratios = entry["ratio_to_one_server"]
+    assert ratios.keys() == {"servers_3", "servers_6"}
+    for name, ratio in ratios.items():
+        assert ratio == pytest.approx(rounds[name] / rounds["servers_1"])
 
 
 def test_parts_that_were_not_measured_keep_their_entry(tmp_path: Path) -> None:

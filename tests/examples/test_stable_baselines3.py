@@ -10,6 +10,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
 
 from tests.examples.conftest import Played
 
@@ -76,3 +78,26 @@ def test_the_vector_holds_the_last_observation_of_an_episode(examples: Path) -> 
 def test_the_vector_must_reset_in_the_same_step(examples: Path) -> None:
     with pytest.raises(ValueError, match='autoreset_mode="SameStep"'):
         make_vector(examples, autoreset_mode="NextStep")
+
+
+@pytest.mark.slow
+def test_an_id_alone_is_enough() -> None:
+    envs = make_vec_env("econ_env:econ/Simulated-v0", 2)
+    model = PPO("MlpPolicy", envs, n_steps=8, batch_size=16, n_epochs=1, seed=0)
+    model.learn(16)
+    frame = envs.render()
+    assert frame is not None
+    assert frame.shape[2] == 3
+    alone = PPO("MlpPolicy", "econ_env:econ/Simulated-v0", n_steps=16, batch_size=16, n_epochs=1)
+    alone.learn(16)
+
+
+@pytest.mark.slow
+def test_discrete_actions_are_a_view_that_ppo_takes() -> None:
+    settings = {"view": "multi_discrete", "bins": 4}
+    envs = make_vec_env("econ_env:econ/Simulated-v0", 2, env_kwargs=settings)
+    model = PPO("MlpPolicy", envs, n_steps=8, batch_size=16, n_epochs=1, seed=0)
+    model.learn(16)
+    actions, _ = model.predict(envs.reset())
+    assert actions.shape == (2, 3)
+    assert actions.max() < 16

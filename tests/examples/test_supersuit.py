@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import econ_env
 from tests.examples.conftest import Played
 
 pytestmark = pytest.mark.slow  # it really trains
 
 # It needs tinyscaler, which has no wheels for Python 3.13.
-pytest.importorskip("supersuit", reason="SuperSuit is not installed")
+supersuit = pytest.importorskip("supersuit", reason="SuperSuit is not installed")
 
 Run = Callable[..., dict[str, float]]
 
@@ -46,3 +47,19 @@ def test_the_trap_of_the_seed_is_as_the_example_says(examples: Path) -> None:
         teams.seed(0)
     with pytest.raises(AttributeError, match="seed"):
         teams.reset(seed=0)
+
+
+def test_frames_are_skipped_by_the_environments_own_generator() -> None:
+    def lengths(seed: int) -> list[float]:
+        env = supersuit.frame_skip_v0(
+            econ_env.parallel_env("simulated", "simulated", max_rounds=6), (1, 3)
+        )
+        env.reset(seed=seed)
+        seen = []
+        while env.agents:
+            infos = env.step(dict.fromkeys(env.agents, np.zeros(2, np.float32)))[4]
+            seen.append(infos["executor_0"]["decision"])
+        return seen
+
+    assert lengths(0) == lengths(0)
+    assert len({tuple(lengths(seed)) for seed in range(6)}) > 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -48,3 +49,34 @@ def test_texts_in_the_infos_of_steps_do_no_harm() -> None:
     from torchrl.envs import PettingZooWrapper, check_env_specs
 
     check_env_specs(PettingZooWrapper(econ_env.TextInfos(make_team()), seed=0))
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "Disabled"])
+def test_a_vector_of_teams_is_one_batched_environment(mode: str) -> None:
+    from torchrl.envs import GymWrapper
+
+    envs = gymnasium.make_vec("econ_env:econ/Simulated-v0", num_envs=4, autoreset_mode=mode)
+    env = GymWrapper(envs)
+    env.set_seed(0)
+    played = env.rollout(3, break_when_any_done=False)
+    assert played.batch_size == (4, 3)
+    assert played["next", "reward"].min() > 0
+    assert played["next", "terminated"].all()
+    first = played["observation"][:, :2]
+    assert (first[:, 0] != first[:, 1]).any()
+
+
+def test_a_vector_that_resets_in_the_next_step_is_refused_by_torchrl() -> None:
+    from torchrl.envs import GymWrapper
+
+    with pytest.raises(RuntimeError, match="SAME_STEP or DISABLED"):
+        GymWrapper(gymnasium.make_vec("econ_env:econ/Simulated-v0", num_envs=2))
+
+
+def test_discrete_actions_are_one_hot_for_value_based_learners() -> None:
+    from torchrl.envs import PettingZooWrapper, check_env_specs
+
+    game = econ_env.DiscreteActions(econ_env.parallel_env("simulated", "simulated"), bins=3)
+    env = PettingZooWrapper(game, return_state=True, categorical_actions=False)
+    check_env_specs(env)
+    assert env.rollout(2)["executor", "action"].shape == (1, 3, 9)

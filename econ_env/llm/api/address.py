@@ -1,4 +1,4 @@
-"""Names of models on servers: ``profile:MODEL`` or ``profile:MODEL@URL``."""
+"""Names of models on servers: ``profile:MODEL``, ``profile:MODEL@URL`` or ``...@URL,URL``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from econ_env.llm.api.origin import origin_of
 from econ_env.llm.api.profiles import PROFILES, ServerProfile
 
 _URL = re.compile(r"@(?=https?://)")
+_NEXT_URL = re.compile(r",(?=https?://)")
 _BARE_HOST = re.compile(r"@[\w.\-]+:\d+(?:/|$)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """Name, profile and URL of a model on a server."""
+    """Name, profile and URLs of a model on a server, or on several."""
 
     name: str
     """The whole string."""
     profile: ServerProfile
     model: str
     """Name of the model on the server."""
-    url: str
-    """Base URL, without a slash at its end."""
+    urls: tuple[str, ...]
+    """Base URLs of the replicas, at least one, without slashes at their ends."""
+
+    @property
+    def url(self) -> str:
+        """Base URL of the first replica."""
+        return self.urls[0]
 
     @property
     def is_own_server(self) -> bool:
@@ -58,7 +64,10 @@ def parse_address(name: str) -> Address:
     if not model:
         raise WrongAddress(f'{_shown(name)} names no model: write "{prefix}:MODEL@URL"')
     if len(parts) == 2:
-        return Address(name=name, profile=profile, model=model, url=_checked(name, parts[1]))
+        urls = tuple(_checked(name, url) for url in _NEXT_URL.split(parts[1]))
+        if len(set(urls)) < len(urls):
+            raise WrongAddress(f"{_shown(name)} names a server twice")
+        return Address(name=name, profile=profile, model=model, urls=urls)
     if _BARE_HOST.search(model):
         raise WrongAddress(f'{_shown(name)}: a URL begins with "http://" or "https://"')
     if profile.url is None:
@@ -66,7 +75,7 @@ def parse_address(name: str) -> Address:
             f'{_shown(name)} does not say where the server is: write "{prefix}:MODEL@URL", '
             f'"{prefix}:{model}@http://localhost:8000/v1" for example'
         )
-    return Address(name=name, profile=profile, model=model, url=profile.url)
+    return Address(name=name, profile=profile, model=model, urls=(profile.url,))
 
 
 def _checked(name: str, url: str) -> str:
@@ -82,6 +91,11 @@ def _checked(name: str, url: str) -> str:
         raise WrongAddress(
             f"{_shown(name)}: the URL must be plain, without user, password or query. Put the "
             "key into the environment variable of the server's profile"
+        )
+    if "," in url:
+        raise WrongAddress(
+            f'{_shown(name)}: replicas are separated by commas, and each URL begins with "http://" '
+            'or "https://"'
         )
     base = url.rstrip("/")
     if base.endswith("/chat/completions"):

@@ -12,6 +12,7 @@ from econ_env.llm.api.body import check_supported
 from econ_env.llm.api.server_key import key_of
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.incremental import Answers, Spend, in_order
+from econ_env.llm.side_by_side import ends_with_the_others
 from econ_env.llm.types import ChatRequest, Completion, ModelError
 
 if TYPE_CHECKING:
@@ -87,11 +88,17 @@ class ApiModel:
             batch = RequestBatch(engine, requests, spend)
             self._batches.append(batch)
         try:
-            yield from batch.run()
+            with ends_with_the_others(batch.give_up):
+                yield from batch.run()
         except BaseException:
             self._leave(batch, engine, stop=True)
             raise
         self._leave(batch, engine, stop=False)
+
+    @property
+    def remote(self) -> bool:
+        """True: it waits for a server, so several such models are asked at the same time."""
+        return True
 
     @property
     def version(self) -> str:

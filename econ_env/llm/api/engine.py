@@ -24,6 +24,7 @@ from econ_env.llm.api.errors import (
     fault_of_status,
     shortened,
 )
+from econ_env.llm.api.replicas import Replicas
 from econ_env.llm.api.reply import Reply, largest_body, read_reply
 from econ_env.llm.api.secret import Secret, Secrets
 from econ_env.llm.api.server_key import how_to_give_a_key, key_variable
@@ -61,8 +62,15 @@ class Engine:
         sent = [word for value in settings.extra_headers.values() for word in value.split()]
         self._scrubber = Secrets([*filter(None, [secret]), *map(Secret, sent)])
         query = f"?{urlencode(settings.query_parameters)}" if settings.query_parameters else ""
-        url = f"{address.url}/chat/completions{query}"
-        self._transport = Transport(url, secret, settings, self._scrubber)
+        self._transport = Replicas(
+            [
+                (
+                    url,
+                    Transport(f"{url}/chat/completions{query}", secret, settings, self._scrubber),
+                )
+                for url in address.urls
+            ]
+        )
         self.pool = ThreadPoolExecutor(settings.max_concurrency, thread_name_prefix="econ-api")
         self._said: set[str] = set()
         self._lock = threading.Lock()
@@ -129,7 +137,7 @@ class Engine:
 
     def error(self, fault: Fault) -> ApiError:
         """Return the exception for a fault that affects all requests."""
-        name, url = self.address.name, self.address.url
+        name, url = self.address.name, " or ".join(self.address.urls)
         if fault.status == 500:
             return ServerBroken(
                 f"{name}: {url} has answered nothing but errors: its own log says why, and "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from econ_env.errors import UsageError
 from econ_env.llm.api.address import Address, names_a_server, parse_address
@@ -25,6 +26,8 @@ ALLOWED_HOSTS_VARIABLE = "ECON_ALLOW_KEY_FOR"
 def key_of(address: Address, given: str | None = None) -> Secret | None:
     """Return the key for a server; None if it needs none and there is none that may go there.
 
+    Replicas get one key, which may go to each of them, or none.
+
     Args:
         address: of the model.
         given: the key for this very address; None: read from the environment. The variable of the
@@ -33,8 +36,18 @@ def key_of(address: Address, given: str | None = None) -> Secret | None:
 
     Raises:
         KeyProblem: the server needs a key and there is none, the key is not valid, or it would go
-            unencrypted to another machine.
+            unencrypted to another machine or to some of the replicas only.
     """
+    first, *others = [_key_of_one(replace(address, urls=(url,)), given) for url in address.urls]
+    if any(_value_of(other) != _value_of(first) for other in others):
+        raise KeyProblem(
+            f"{address.name!r}: the replicas need one key, but a key may go to some of them only. "
+            f"Allow it for each host with --allow-key-for (or {ALLOWED_HOSTS_VARIABLE})"
+        )
+    return first
+
+
+def _key_of_one(address: Address, given: str | None) -> Secret | None:
     source, value = ("api_key", given) if given is not None else _from_environment(address)
     value = value.strip()
     if not value:
@@ -53,6 +66,10 @@ def key_of(address: Address, given: str | None = None) -> Secret | None:
         raise KeyProblem(
             f"the key for {address.name!r} (environment variable {source}) is not valid: {error}"
         ) from None
+
+
+def _value_of(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()
 
 
 def check_keys(names: Iterable[str]) -> None:

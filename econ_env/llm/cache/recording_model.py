@@ -195,6 +195,11 @@ class RecordingModel(ForwardingModel):
         """True if the model takes requests while it answers others; always False in a replay."""
         return not self._replays and streams(self._model)
 
+    @property
+    def remote(self) -> bool:
+        """True if the model computes on another machine; always False in a replay."""
+        return not self._replays and super().remote
+
     def answer(self, feed: Feed) -> Answers:
         """Answer the requests of ``feed``, from the store if possible.
 

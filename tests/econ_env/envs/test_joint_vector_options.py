@@ -177,7 +177,7 @@ def test_people_see_an_episode_when_it_has_ended(
 
 def test_an_unknown_render_mode_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="render_mode"):
-        make(1, render_mode="rgb_array")
+        make(1, render_mode="video")
 
 
 def test_it_closes_twice_and_copies_from_its_arguments() -> None:
@@ -208,3 +208,26 @@ def test_gymnasiums_statistics_count_its_episodes() -> None:
             np.testing.assert_allclose(infos["episode"]["r"], rewards, rtol=1e-6)
             assert infos["episode"]["l"].tolist() == [1, 1]
     assert env.episode_count == 4
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_the_mode_of_the_resets_is_an_attribute_as_in_gymnasium(mode: AutoresetMode) -> None:
+    assert make(1, autoreset_mode=mode).autoreset_mode is mode
+
+
+def test_callers_can_leave_notes_with_every_environment() -> None:
+    env = make(3)
+    env.set_attr("task", "easy")
+    assert env.get_attr("task") == ("easy",) * 3
+    env.set_attr("task", ["a", "b", "c"])
+    assert env.call("task") == ("a", "b", "c")
+    with pytest.raises(ValueError, match="one for each of 3 environments; got 2"):
+        env.set_attr("task", ["a", "b"])
+    with pytest.raises(AttributeError, match="missing"):
+        env.get_attr("missing")
+
+
+@pytest.mark.parametrize("name", ["bne_rounds", "transcript", "n_agents", "index", "render"])
+def test_what_would_change_the_game_cannot_be_set_afterwards(name: str) -> None:
+    with pytest.raises(AttributeError, match="give it to make_vec"):
+        make(2).set_attr(name, 5)

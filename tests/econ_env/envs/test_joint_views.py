@@ -1,4 +1,4 @@
-"""The four views are the same game: only the form of actions and observations differs."""
+"""The five views are the same game: only the form of actions and observations differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from econ_env import EconParallelEnv, JointEnv
-from econ_env.envs.joint_views import VIEW_NAMES, DiscreteActions, ViewName, make_view
+from econ_env.envs.discretisation import Levels
+from econ_env.envs.joint_views import (
+    VIEW_NAMES,
+    DiscreteActions,
+    MultiDiscreteActions,
+    ViewName,
+    make_view,
+)
 from econ_env.envs.spaces import layout_size
 
 SETTINGS: dict[str, Any] = {"dataset": "simulated", "llm": "simulated", "bne_rounds": 2}
@@ -38,16 +45,18 @@ def test_one_game_is_played_whatever_the_view() -> None:
     assert data_equivalence(flat, play("matrix", list(points)))
     assert data_equivalence(flat, play("tuple", [tuple(rows) for rows in points]))
     assert data_equivalence(flat, play("discrete", [row.tolist() for row in numbers]))
+    assert data_equivalence(flat, play("multi_discrete", list(numbers)))
 
 
-def test_all_views_but_flat_show_what_each_agent_observes() -> None:
+def test_views_show_the_state_or_what_each_agent_observes() -> None:
     inner = EconParallelEnv(**SETTINGS)
     inner_seed = int(np.random.Generator(np.random.PCG64(4)).integers(2**31))
     observations, _ = inner.reset(seed=inner_seed)
-    flat, matrix, each, discrete = (make(view).reset(seed=4)[0] for view in VIEW_NAMES)
-    np.testing.assert_array_equal(flat, inner.state())
+    shown_by = {view: make(view).reset(seed=4)[0] for view in VIEW_NAMES}
+    np.testing.assert_array_equal(shown_by.pop("flat"), inner.state())
+    np.testing.assert_array_equal(shown_by.pop("multi_discrete"), inner.state())
     for index, agent in enumerate(inner.possible_agents):
-        for shown in (matrix, each, discrete):
+        for shown in shown_by.values():
             np.testing.assert_array_equal(shown[index], observations[agent])
 
 
@@ -63,6 +72,8 @@ def test_spaces_name_every_executor() -> None:
     discrete = make("discrete", n_agents=4, bins=3)
     assert discrete.observation_space == spaces.Tuple([each] * 4)
     assert discrete.action_space == spaces.Tuple([spaces.Discrete(9)] * 4)
+    multi = make("multi_discrete", n_agents=4, bins=3)
+    assert multi.action_space == spaces.MultiDiscrete([9] * 4)
 
 
 @pytest.mark.parametrize("view", VIEW_NAMES)
@@ -80,9 +91,11 @@ def test_observations_and_sampled_actions_fit_their_spaces(view: ViewName) -> No
 def test_discrete_numbers_go_through_all_levels_in_order(
     bins: int, lead: tuple[int, ...], seed: int
 ) -> None:
-    actions = DiscreteActions(n_agents=2, bins=bins)
+    levels_of = Levels(bins=bins)
     numbers = np.random.default_rng(seed).integers(bins**2, size=(2, *lead))
-    points = actions.points(tuple(numbers), lead)
+    points = DiscreteActions(n_agents=2, levels=levels_of).points(tuple(numbers), lead)
+    vector = MultiDiscreteActions(n_agents=2, levels=levels_of)
+    np.testing.assert_array_equal(vector.points(np.moveaxis(numbers, 0, -1), lead), points)
     assert points.shape == (2, *lead, 2)
     # Back from the levels to the number that stands for them.
     levels = np.rint((points + 1) / 2 * (bins - 1)).astype(int)
@@ -112,6 +125,8 @@ def test_discrete_levels_reach_from_end_to_end() -> None:
         ("discrete", [0.0, 0, 0], "executor_0 must be whole numbers from 0 to 24"),
         ("discrete", [[0], 0, 0], "executor_0 must be whole numbers from 0 to 24"),
         ("discrete", [True, 0, 0], "executor_0 must be whole numbers from 0 to 24"),
+        ("multi_discrete", [0, 25, 0], "joint action must be whole numbers from 0 to 24"),
+        ("multi_discrete", [0, 1], r"from 0 to 24 of shape \(3,\)"),
     ],
 )
 def test_what_is_no_action_of_the_view_is_a_value_error(
@@ -135,7 +150,7 @@ def test_nan_is_a_value_error_in_every_continuous_view() -> None:
     ("settings", "message"),
     [
         ({"view": "Flat"}, "view must be one of 'flat', 'matrix', 'tuple', 'discrete'"),
-        ({"view": "flat", "bins": 5}, 'for view="discrete" only'),
+        ({"view": "flat", "bins": 5}, 'for view="discrete" and "multi_discrete" only'),
         ({"view": "discrete", "bins": 1}, "bins must be a whole number >= 2"),
         ({"view": "discrete", "bins": 2.0}, "bins must be a whole number >= 2"),
     ],

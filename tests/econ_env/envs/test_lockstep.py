@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from econ_env import BatchedEconEnv, batched_parallel_env
 from econ_env.llm import ModelError
 from econ_env.llm.incremental import Answers, Feed
-from econ_env.llm.types import ChatRequest
+from econ_env.llm.types import ChatRequest, Completion
 from tests.support import RecordingModel
 
 SLOW = 40
@@ -181,3 +183,63 @@ def test_a_model_that_leaves_requests_unanswered_is_said_by_name() -> None:
 
     with pytest.raises(ModelError, match="'m' left 3 requests without an answer"):
         make(3, Silent("m")).reset(seed=0)
+
+
+class OnServer(RecordingModel):
+    """A simulated model that waits for the others of its phase before it answers."""
+
+    remote = True
+
+    def __init__(self, name: str, together: threading.Barrier) -> None:
+        super().__init__(name)
+        self._together = together
+
+    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+        if requests[0].role == "execute":
+            self._together.wait(20)
+        return super().generate(requests)
+
+
+def test_executors_on_several_servers_answer_at_the_same_time_and_play_the_same() -> None:
+    together = threading.Barrier(3)
+    servers = [OnServer(name, together) for name in "abc"]
+    plain = [RecordingModel(name) for name in "abc"]
+    assert played(make(4, servers)) == played(make(4, plain))
+    assert [model.log for model in servers] == [model.log for model in plain]
+    assert [model.calls for model in servers] == [model.calls for model in plain]
+
+
+def test_servers_and_models_of_this_process_play_together(tmp_path: Path) -> None:
+    def team(kind: Any) -> dict[str, Any]:
+        return {
+            "llm": [kind("a"), RecordingModel("b"), kind("c")],
+            "coordinator": RecordingModel("d"),
+            "cache": "read_write",
+            "cache_path": tmp_path / f"{kind.__name__}.sqlite",
+            "max_requests": 1000,
+        }
+
+    class Waiting(OnServer):
+        def __init__(self, name: str) -> None:
+            super().__init__(name, pair)
+
+    pair = threading.Barrier(2)
+    first, second = make(4, **team(Waiting)), make(4, **team(RecordingModel))
+    assert played(first) == played(second)
+    assert (first.usage, first.spending) == (second.usage, second.spending)
+    first.close()
+    second.close()
+
+
+def test_a_model_that_answers_too_little_is_said_by_name_and_ends_the_others() -> None:
+    class Short(RecordingModel):
+        remote = True
+
+        def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+            answers = super().generate(requests)
+            return answers[:-1] if requests[0].role == "execute" else answers
+
+    env = make(3, [Short("a"), Short("b"), RecordingModel("c")], coordinator=RecordingModel("d"))
+    env.reset(seed=0)
+    with pytest.raises(ModelError, match=r"model '[ab]' returned 2 completions for 3 requests"):
+        step(env)

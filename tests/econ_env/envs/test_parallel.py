@@ -81,7 +81,7 @@ def test_an_unknown_setting_is_an_error() -> None:
         ("convergence_threshold", -0.1),
         ("cc_fidelity_weight", 1.1),
         ("reward_weights", {"ts": 1.0}),
-        ("render_mode", "rgb_array"),
+        ("render_mode", "video"),
         ("dataset", "arithmetic"),
     ],
 )

@@ -28,6 +28,15 @@ def test_a_name_gives_server_model_and_url(name: str, model: str, url: str) -> N
     assert (address.profile.name, address.model, address.url) == (name.split(":")[0], model, url)
 
 
+def test_a_name_may_list_the_servers_of_one_model() -> None:
+    name = "vllm:org/m@http://a:8000/v1/,https://b/v1,http://c/v1"
+    address = parse_address(name)
+    assert (address.name, address.model) == (name, "org/m")
+    assert address.urls == ("http://a:8000/v1", "https://b/v1", "http://c/v1")
+    assert address.url == address.urls[0]
+    assert parse_address("openai:m").urls == ("https://api.openai.com/v1",)
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
@@ -40,6 +49,10 @@ def test_a_name_gives_server_model_and_url(name: str, model: str, url: str) -> N
         ("openai:m@http://a b/v1", "not a valid URL"),
         ("openai:m@http://host/v1/chat/completions", "give the base URL"),
         ("azure:m@http://host/v1", '"together:"'),
+        ("vllm:m@http://a/v1,b:8000/v1", "each URL begins with"),
+        ("vllm:m@http://a/v1,", "each URL begins with"),
+        ("vllm:m@http://a/v1,http://a/v1/", "names a server twice"),
+        ("vllm:m@http://a/v1,http://b/v1/chat/completions", "give the base URL"),
     ],
 )
 def test_a_name_that_cannot_be_used_says_what_to_write(name: str, remedy: str) -> None:
@@ -49,7 +62,12 @@ def test_a_name_that_cannot_be_used_says_what_to_write(name: str, remedy: str) -
 
 @pytest.mark.parametrize(
     "url",
-    ["http://user:hunter22@host/v1", "http://host/v1?api-key=hunter22", "http://host/#hunter22"],
+    [
+        "http://user:hunter22@host/v1",
+        "http://a/v1,http://user:hunter22@host/v1",
+        "http://host/v1?api-key=hunter22",
+        "http://host/#hunter22",
+    ],
 )
 def test_a_key_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(WrongAddress, match="environment variable") as caught:

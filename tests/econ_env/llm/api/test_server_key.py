@@ -244,3 +244,20 @@ def test_a_refusal_says_how_to_give_the_key(monkeypatch: pytest.MonkeyPatch) -> 
         model.close()
     for word in ("OPENAI_API_KEY", "--allow-key-for 127.0.0.1", "ECON_KEY_127_0_0_1"):
         assert word in str(caught.value)
+
+
+def test_replicas_share_a_key_only_if_it_may_go_to_each_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "sk-a-key-of-vllm")
+    address = parse_address("vllm:m@https://a.example/v1,https://b.example/v1")
+    monkeypatch.delenv("ECON_ALLOW_KEY_FOR", raising=False)
+    assert key_of(address) is None
+    monkeypatch.setenv("ECON_ALLOW_KEY_FOR", "a.example")
+    with pytest.raises(KeyProblem, match="some of them only") as caught:
+        key_of(address)
+    assert "sk-a-key" not in str(caught.value)
+    monkeypatch.setenv("ECON_ALLOW_KEY_FOR", "a.example,b.example")
+    secret = key_of(address)
+    assert secret is not None
+    assert secret.reveal() == "sk-a-key-of-vllm"

@@ -1,20 +1,17 @@
-"""Optional wrappers of the PettingZoo environment."""
+"""Texts in infos, for loggers and for learners that use text."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pettingzoo import ParallelEnv
-from pettingzoo.utils.wrappers import BaseParallelWrapper
-
-from econ_env.envs.parallel import EconParallelEnv
+from econ_env.envs.wrappers.base import GameWrapper
 from econ_env.game.transcript import Transcript
 
 TEXT_KEYS = ("strategy", "response", "commitment", "reason")
 """Keys that :class:`TextInfos` adds to the infos of every agent at every step."""
 
 
-class TextInfos(BaseParallelWrapper[str, Any, Any]):
+class TextInfos(GameWrapper):
     """Add texts to the infos of every step, for loggers and for learners that use text.
 
     Besides the numbers, an agent's infos get the current texts after the step; a text is empty if
@@ -32,14 +29,10 @@ class TextInfos(BaseParallelWrapper[str, Any, Any]):
 
     Args:
         env: an :class:`~econ_env.envs.parallel.EconParallelEnv`, possibly wrapped already.
-    """
 
-    def __init__(self, env: ParallelEnv[str, Any, Any]) -> None:
-        super().__init__(env)
-        game = env.unwrapped
-        if not isinstance(game, EconParallelEnv):
-            raise TypeError(f"TextInfos wraps an EconParallelEnv, got {type(game).__name__}")
-        self._game = game
+    Raises:
+        TypeError: ``env`` is another environment.
+    """
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None

@@ -1,0 +1,169 @@
+"""One model on several servers: the next request goes to the replica with the fewest in flight.
+
+A replica that fails is left out for a while: :data:`FIRST_PAUSE_S` at first, twice as long after
+each further failure, up to :data:`LONGEST_PAUSE_S`. Then one request probes it, and an answer takes
+it back. A request that met a failing replica is sent to another one at once, inside the same
+attempt: so it keeps its budget of time, its place among the requests in flight, and is counted
+once. Only if no replica is left does the attempt fail, and :mod:`econ_env.llm.api.batch` waits and
+tries again as with a single server.
+
+This module imports requests; import it only where a request is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from econ_env.llm.api.connections import Flight
+from econ_env.llm.api.errors import Fault, Kind
+from econ_env.llm.api.transport import Answer, Transport
+
+_log = logging.getLogger("econ_env.llm.api")
+
+FIRST_PAUSE_S = 1.0
+"""Seconds for which a replica is left out after its first failure."""
+LONGEST_PAUSE_S = 30.0
+"""Longest time for which a replica is left out before it is probed again, in seconds."""
+
+_BROKEN = frozenset({Kind.UNAVAILABLE, Kind.UNREACHABLE})
+_OUT_OF_ORDER = frozenset({502, 503, 504})
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class _Replica:
+    """One server, and what is known about it; guarded by the lock of its owner."""
+
+    url: str
+    transport: Transport
+    in_flight: int = 0
+    failures: int = 0
+    """Failures since its last answer."""
+    out_until_s: float = 0.0
+    """End of the pause, on the clock; past if it is not left out."""
+    probed: bool = False
+    """True while one request finds out whether it is back."""
+
+    def open_at(self, now_s: float) -> bool:
+        """True if a request may be sent to it."""
+        return not self.failures or (now_s >= self.out_until_s and not self.probed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _Place:
+    """A request in flight on a replica."""
+
+    replica: _Replica
+    outages: int
+    """Failures of the replica that were known when the request was sent."""
+    probes: bool
+    """True if the request finds out whether the replica is back."""
+
+
+class Replicas:
+    """The servers of one model, behind the interface of one :class:`Transport`. Thread-safe.
+
+    Args:
+        transports: connections to each server, by its URL; at least one.
+        clock: returns seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        transports: Sequence[tuple[str, Transport]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._replicas = [_Replica(url=url, transport=each) for url, each in transports]
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def post(self, body: bytes, flight: Flight, *, limit_s: float) -> Answer | Fault:
+        """Send one request to a replica, and to others if that one fails; see ``Transport.post``.
+
+        The flight and the limit hold for all of it.
+        """
+        end_s = self._clock() + limit_s
+        tried: list[_Replica] = []
+        while True:
+            place = self._enter(tried)
+            tried.append(place.replica)
+            works: bool | None = None
+            try:
+                left_s = end_s - self._clock()
+                result = place.replica.transport.post(body, flight, limit_s=left_s)
+                # A request that was given up says nothing about its server; one that got no answer
+                # in its time does.
+                overdue = flight.aborted and self._clock() >= flight.deadline_s
+                if overdue or not flight.aborted:
+                    works = not _is_broken(result)
+            finally:
+                others = self._leave(place, tried, works=works)
+            if works is not False or not others or flight.aborted or self._clock() >= end_s:
+                return result
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        for replica in self._replicas:
+            replica.transport.close()
+
+    def _enter(self, tried: Sequence[_Replica]) -> _Place:
+        """Take a place at the best replica that was not tried."""
+        with self._lock:
+            now_s = self._clock()
+            # If all are left out, the one whose pause ends first is asked, as a single server is.
+            chosen = self._best(tried, now_s) or min(
+                self._replicas, key=lambda one: one.out_until_s
+            )
+            chosen.in_flight += 1
+            probes = chosen.failures > 0
+            chosen.probed = chosen.probed or probes
+            return _Place(replica=chosen, outages=chosen.failures, probes=probes)
+
+    def _best(self, tried: Sequence[_Replica], now_s: float) -> _Replica | None:
+        """The replica for the next request; None if all others are tried or left out."""
+        left = [one for one in self._replicas if one not in tried and one.open_at(now_s)]
+        # One that is due for a probe comes first: idle or busy, it gets exactly one request.
+        return min(left, key=lambda one: (not one.failures, one.in_flight), default=None)
+
+    def _leave(self, place: _Place, tried: Sequence[_Replica], *, works: bool | None) -> bool:
+        """Give the place back and note if the replica works; return True if another one is left.
+
+        Args:
+            place: the place.
+            tried: replicas that the request was sent to.
+            works: None if the request has not shown it.
+        """
+        with self._lock:
+            replica, now_s = place.replica, self._clock()
+            replica.in_flight -= 1
+            if place.probes:
+                replica.probed = False
+            if works:
+                if replica.failures:
+                    _log.info("%s answers again", replica.url)
+                replica.failures = 0
+            elif works is False and replica.failures == place.outages:
+                # Otherwise it failed while this request was on it: one failure, not two.
+                replica.failures += 1
+                pause_s = _pause_s(replica.failures)
+                replica.out_until_s = now_s + pause_s
+                if len(self._replicas) > 1:
+                    _log.warning("%s fails and is left out for %g s", replica.url, pause_s)
+            return self._best(tried, now_s) is not None
+
+
+def _pause_s(failures: int) -> float:
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 10)))
+
+
+def _is_broken(result: Answer | Fault) -> bool:
+    """True if the server is out of order: no connection, no answer, or nothing behind its proxy.
+
+    A rate limit (429) is no failure, and neither is an error that the request itself may cause.
+    """
+    if isinstance(result, Fault):
+        return result.kind in _BROKEN
+    return result.status in _OUT_OF_ORDER

@@ -1,0 +1,295 @@
+"""One model on several servers: shared evenly, and whole as long as one of them lives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from econ_env.llm.api import ApiModel, WrongAddress
+from econ_env.llm.api.connections import Flight
+from econ_env.llm.api.errors import Fault, Kind
+from econ_env.llm.api.replicas import FIRST_PAUSE_S, LONGEST_PAUSE_S, Replicas
+from econ_env.llm.api.transport import Answer
+from econ_env.llm.types import Completion
+from tests.econ_env.llm.api.support import KEY, eventually, request, settings
+from tests.misbehaving_server import Ask, MisbehavingServer
+
+GOOD = Answer(status=200, headers={}, data=b"{}")
+BROKEN = Fault(kind=Kind.UNAVAILABLE, words="the connection broke")
+AWAY = Fault(kind=Kind.UNREACHABLE, words="refused")
+
+
+class Server:
+    """A transport that answers what the test says, and counts."""
+
+    def __init__(self, clock: Clock, result: Answer | Fault = GOOD) -> None:
+        self.clock, self.result = clock, result
+        self.asked = 0
+        self.took_s = 0.0
+
+    def post(self, body: bytes, flight: Flight, *, limit_s: float) -> Answer | Fault:
+        self.asked += 1
+        self.clock.now_s += self.took_s
+        return self.result
+
+    def close(self) -> None:
+        pass
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def several(*results: Answer | Fault) -> tuple[Replicas, list[Server], Clock]:
+    clock = Clock()
+    servers = [Server(clock, result) for result in results]
+    named: Any = [(f"http://{index}/v1", server) for index, server in enumerate(servers)]
+    return Replicas(named, clock), servers, clock
+
+
+def post(replicas: Replicas, *, limit_s: float = 60.0) -> Answer | Fault:
+    return replicas.post(b"", Flight(float("inf"), 60.0), limit_s=limit_s)
+
+
+def asked(servers: Sequence[Server]) -> list[int]:
+    return [server.asked for server in servers]
+
+
+@pytest.mark.parametrize(
+    "broken", [BROKEN, AWAY, *(Answer(status=s, headers={}, data=b"") for s in (502, 503, 504))]
+)
+def test_a_failing_replica_is_left_out_and_its_request_is_asked_elsewhere(
+    broken: Answer | Fault,
+) -> None:
+    replicas, servers, _ = several(broken, GOOD)
+    assert [post(replicas) for _ in range(5)] == [GOOD] * 5
+    assert asked(servers) == [1, 5]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        *(Answer(status=s, headers={}, data=b"") for s in (400, 401, 404, 429, 500)),
+        Fault(kind=Kind.UNUSABLE, words="too long"),
+        Fault(kind=Kind.CERTIFICATE, words="not trusted"),
+    ],
+)
+def test_what_the_request_or_the_settings_cause_is_no_failure_of_the_server(
+    result: Answer | Fault,
+) -> None:
+    replicas, servers, _ = several(result, GOOD)
+    assert [post(replicas) for _ in range(3)] == [result] * 3
+    assert asked(servers) == [3, 0]
+
+
+def test_a_replica_is_probed_by_one_request_and_taken_back() -> None:
+    replicas, servers, clock = several(AWAY, GOOD)
+    post(replicas)
+    clock.now_s += FIRST_PAUSE_S * 0.9
+    post(replicas)
+    assert asked(servers) == [1, 2]
+    clock.now_s += FIRST_PAUSE_S * 0.2
+    post(replicas)
+    post(replicas)
+    assert asked(servers) == [2, 4]
+    servers[0].result = GOOD
+    clock.now_s += 2 * FIRST_PAUSE_S
+    for _ in range(3):
+        post(replicas)
+    assert asked(servers) == [5, 4]
+
+
+def test_pauses_double_up_to_a_limit() -> None:
+    replicas, servers, clock = several(AWAY, GOOD)
+    pauses: list[float] = []
+    last_s = clock.now_s
+    post(replicas)
+    for _ in range(400):
+        clock.now_s += 0.5
+        before = servers[0].asked
+        post(replicas)
+        if servers[0].asked > before:
+            pauses.append(clock.now_s - last_s)
+            last_s = clock.now_s
+    assert pauses[:5] == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert set(pauses[5:]) == {LONGEST_PAUSE_S}
+
+
+def test_while_none_is_left_the_failure_is_handed_back_and_one_is_still_asked() -> None:
+    replicas, servers, _ = several(AWAY, BROKEN)
+    assert post(replicas) == BROKEN
+    assert asked(servers) == [1, 1]
+    assert post(replicas) in (AWAY, BROKEN)
+    assert sum(asked(servers)) == 3
+
+
+def test_a_single_server_is_asked_as_ever() -> None:
+    replicas, servers, _ = several(AWAY)
+    assert [post(replicas) for _ in range(3)] == [AWAY] * 3
+    assert asked(servers) == [3]
+
+
+def test_no_other_replica_is_asked_once_the_budget_is_spent_or_the_request_is_given_up() -> None:
+    replicas, servers, _ = several(BROKEN, GOOD)
+    servers[0].took_s = 10.0
+    assert post(replicas, limit_s=10.0) == BROKEN
+    assert asked(servers) == [1, 0]
+    replicas, servers, _ = several(BROKEN, GOOD)
+    flight = Flight(float("inf"), 60.0)
+    flight.abort()
+    assert replicas.post(b"", flight, limit_s=60.0) == BROKEN
+    assert asked(servers) == [1, 0]
+
+
+def test_a_request_that_was_given_up_says_nothing_about_its_server() -> None:
+    given_up = Flight(float("inf"), 60.0)
+    given_up.abort()
+    replicas, servers, clock = several(BROKEN, GOOD)
+    replicas.post(b"", given_up, limit_s=60.0)
+    post(replicas)
+    assert asked(servers) == [2, 1]
+    clock.now_s += FIRST_PAUSE_S
+    replicas.post(b"", given_up, limit_s=60.0)
+    # The probe told nothing, so the next request probes again; then it is left out for longer.
+    post(replicas)
+    post(replicas)
+    assert asked(servers) == [4, 3]
+
+
+def test_an_answer_that_is_overdue_is_a_failure_of_its_server() -> None:
+    overdue = Flight(time.monotonic() - 1.0, 60.0)
+    overdue.abort()
+    replicas, servers, clock = several(BROKEN, GOOD)
+    clock.now_s = time.monotonic()
+    assert replicas.post(b"", overdue, limit_s=60.0) == BROKEN
+    assert post(replicas) == GOOD
+    assert asked(servers) == [1, 1]
+
+
+def test_many_requests_lost_with_one_server_are_one_failure() -> None:
+    clock = Clock()
+    together = threading.Barrier(9)
+
+    class Dying(Server):
+        def post(self, body: bytes, flight: Flight, *, limit_s: float) -> Answer | Fault:
+            super().post(body, flight, limit_s=limit_s)
+            together.wait(20)
+            return BROKEN
+
+    dying, other = Dying(clock), Server(clock)
+    named: Any = [("http://0/v1", dying), ("http://1/v1", other)]
+    replicas: Any = Replicas(named, clock)
+    # So all eight requests go to the first server.
+    replicas._replicas[1].in_flight = 100
+    threads = [threading.Thread(target=post, args=(replicas,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    together.wait(20)
+    for thread in threads:
+        thread.join()
+    assert (dying.asked, other.asked) == (8, 8)
+    assert replicas._replicas[0].failures == 1
+    assert replicas._replicas[0].in_flight == 0
+
+
+# --- on real servers ------------------------------------------------------------------------------
+
+
+def echoed(ask: Ask) -> str:
+    return f"{ask.messages[0]['content']} / {ask.seed}"
+
+
+def on(*servers: MisbehavingServer, **changes: Any) -> ApiModel:
+    urls = ",".join(server.url for server in servers)
+    return ApiModel(f"vllm:m@{urls}", settings(**changes), api_key=KEY)
+
+
+def ask_all(model: ApiModel, count: int) -> list[Completion]:
+    return model.generate([request(f"question {i}", seed=i) for i in range(count)])
+
+
+def assert_all_right(completions: list[Completion]) -> None:
+    assert [one.error for one in completions] == [None] * len(completions)
+    assert [one.text for one in completions] == [
+        f"question {i} / {i}" for i in range(len(completions))
+    ]
+
+
+def test_requests_go_to_the_replica_with_the_fewest_in_flight() -> None:
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(MisbehavingServer("vllm", answer=echoed, latency_s=0.2))
+            for _ in range(3)
+        ]
+        model = on(*servers)
+        assert_all_right(ask_all(model, 12))
+        model.close()
+    assert [len(server.chats) for server in servers] == [4, 4, 4]
+    assert [server.peak_in_flight for server in servers] == [4, 4, 4]
+
+
+def test_a_server_that_is_not_there_costs_nothing_and_is_taken_back_when_it_comes() -> None:
+    with MisbehavingServer("vllm", answer=echoed) as live:
+        with MisbehavingServer("vllm") as gone:
+            port = gone.port
+        model = on(gone, live)
+        start_s = time.monotonic()
+        first = ask_all(model, 20)
+        assert_all_right(first)
+        assert time.monotonic() - start_s < 5
+        # The attempts without a connection are not counted: each request was answered once.
+        assert sum(one.usage.requests for one in first) == 20
+        with MisbehavingServer("vllm", answer=echoed, port=port) as back:
+
+            def is_back() -> bool:
+                assert_all_right(ask_all(model, 4))
+                return bool(back.chats)
+
+            assert eventually(is_back)
+            before = len(back.chats)
+            assert_all_right(ask_all(model, 20))
+            assert len(back.chats) - before > 5
+        model.close()
+
+
+@pytest.mark.parametrize("arrived", [1, 9, 30])
+def test_a_server_that_is_killed_at_any_moment_loses_no_answer(arrived: int) -> None:
+    with ExitStack() as stack:
+        killed = MisbehavingServer("vllm", answer=echoed, latency_s=0.05)
+        stack.enter_context(killed)
+        live = stack.enter_context(MisbehavingServer("vllm", answer=echoed, latency_s=0.05))
+        model = on(killed, live, max_concurrency=16)
+
+        def kill() -> None:
+            eventually(lambda: len(killed.chats) >= arrived)
+            killed.__exit__(None, None, None)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        completions = ask_all(model, 80)
+        thread.join()
+        model.close()
+    assert_all_right(completions)
+    assert len(killed.chats) >= arrived
+    # Some were sent twice, since an answer was lost; each is counted once.
+    assert len(killed.chats) + len(live.chats) >= 80
+    assert sum(one.usage.requests for one in completions) == 80
+
+
+def test_when_all_are_gone_it_says_which() -> None:
+    with MisbehavingServer("vllm") as one, MisbehavingServer("vllm") as other:
+        model = on(one, other, connect_timeout_s=0.2)
+    with pytest.raises(WrongAddress, match="cannot be reached") as caught:
+        ask_all(model, 2)
+    assert one.url in str(caught.value)
+    assert other.url in str(caught.value)
+    model.close()
