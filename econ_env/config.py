@@ -196,6 +196,9 @@ class EnvConfig:
     max_cost_usd: float | None = None
     """Maximum cost in US dollars, answers from the cache not counted. Every model's price must be
     known. None: no limit."""
+    max_failures_in_a_row: int | None = 20
+    """Number of episodes in a row that may fail, >= 1: then the step raises an error with the
+    commonest cause, since nothing more would succeed. None: no limit."""
     prices: Mapping[str, Sequence[float]] | None = None
     """Prices in US dollars per million tokens of prompts and of completions, by the model's name.
     None: the few built-in prices (docs/replay_and_budgets.md)."""
@@ -210,6 +213,8 @@ class EnvConfig:
             object.__setattr__(self, "max_rounds", self.max_cycles)
         for name in ("n_agents", "bne_rounds", "max_rounds"):
             _check_at_least_one(name, getattr(self, name))
+        if self.max_failures_in_a_row is not None:
+            _check_at_least_one("max_failures_in_a_row", self.max_failures_in_a_row)
         build_tree(self.n_agents, self.group_size)
         _check_choice("commitment_rule", self.commitment_rule, (None, *get_args(CommitmentRule)))
         _check_choice("order", self.order, get_args(OrderName))
