@@ -26,6 +26,7 @@ from benchmarks.comparison.table import table_lines
 from econ_agents.commands.program import run_program
 from econ_agents.training.checkpoint import STATE_FILE, load_checkpoint, sha256
 from econ_agents.training.run_folder import claimed
+from econ_env.commands.flags import with_flags
 from econ_env.config import EnvConfig
 from econ_env.errors import UsageError
 from econ_env.game.failures import failure_lines
@@ -159,8 +160,8 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
     if stopped is None:
         return 1 if reasons and len(reasons) == len(results) else 0
     print(
-        f"{PROG}: {stopped}\n{len(results)} results are kept in {folder}. Repeat the command to "
-        "continue",
+        f"{PROG}: {with_flags(str(stopped))}\n{len(results)} results are kept in {folder}. "
+        "Repeat the command to continue",
         file=sys.stderr,
     )
     return 1

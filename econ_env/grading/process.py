@@ -39,13 +39,14 @@ class WorkerLimits:
 
     cpu_seconds: float = 0.8
     """Processor time after which the system ends the process; a fair answer takes 0.02."""
-    wall_seconds: float = 60.0
+    wall_seconds: float = 120.0
     """Time by the clock after which a process that was asked counts as stuck and is killed. An
     overloaded machine needs a small part of it to grant the processor time."""
     memory_bytes: int = 1 << 30
     """Maximum address space of the process, of which it needs about 100 MB itself."""
-    start_seconds: float = 60.0
-    """Time limit for starting, which takes about half a second on an idle machine."""
+    start_seconds: float = 300.0
+    """Time limit for starting, which takes about half a second on an idle machine, and a minute on
+    an overloaded one."""
 
 
 class StartFailed(Exception):
