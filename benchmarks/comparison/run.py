@@ -55,7 +55,7 @@ class Plan:
     questions: tuple[Question, ...]
     in_flight: int
     """Number of questions that are answered at the same time and stored together."""
-    max_failures_in_a_row: int | None = None
+    max_failures_in_a_row: int | None
     """Number of failed questions in a row that ends the comparison; None: no limit."""
     target: Spec | None = None
     """Method, one of ``entries``, whose tokens are matched; None without a budget match."""

@@ -8,7 +8,7 @@ import pytest
 
 from econ_agents.commands.cli import main
 from econ_agents.config.schema import ConfigError, LoggingSettings
-from econ_agents.logging import packages
+from econ_agents.training import packages
 
 
 def without(*names: str) -> Any:
