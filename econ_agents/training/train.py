@@ -13,10 +13,10 @@ from econ_agents.algorithm.builders import build_teams
 from econ_agents.config.files import CONFIG_FILE, read_config, write_config
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.logging.metrics_log import MetricsLog
-from econ_agents.training.packages import require_packages
 from econ_agents.logging.progress import open_progress
 from econ_agents.training.checkpoint import latest_checkpoint, load_checkpoint, periodic_name
 from econ_agents.training.early_stopping import build_stopping
+from econ_agents.training.packages import require_packages
 from econ_agents.training.run import TrainingRun, last_logged_step
 from econ_agents.training.run_folder import claimed, clear_unused, model_dir, refuse_used
 from econ_agents.training.trainer import Trainer

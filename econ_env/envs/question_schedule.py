@@ -60,8 +60,10 @@ class Schedule:
         """
         if seed is None:
             return {}
-        listed = isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str | bytes)
-        for own in seed if listed else [seed]:
+        given: Iterable[Any] = [seed]
+        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str | bytes):
+            given = seed
+        for own in given:
             if own is not None and (not isinstance(own, int | np.integer) or own < 0):
                 raise ValueError(
                     f"seed must be a whole number >= 0, or a list of {self._num_questions} of "
