@@ -168,7 +168,7 @@ def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
     assignments = [each for group in found.set for each in group]
     if found.model_dir is None:
         return read_config(source, assignments)
-    checkpoint = find_checkpoint(found.model_dir)
+    checkpoint = find_checkpoint(found.model_dir.expanduser())
     factory = found.env.factory
     if factory is None:
         # The user may also name it in an assignment or in a file of their own.

@@ -18,6 +18,7 @@ from econ_agents.algorithm.builders import (
     build_weighting,
 )
 from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.failure_causes import FailureCauses
 from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.atomic_files import replace_file
@@ -64,6 +65,8 @@ class Evaluation:
     notes: tuple[str, ...]
     """Warnings about what the numbers do not say: repeated questions, questions of the training,
     and a team that was never updated."""
+    causes: FailureCauses
+    """Causes of the episodes that failed in either arm."""
 
 
 def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
@@ -85,6 +88,8 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
         print(line)
     for note in evaluation.notes:
         print(f"note: {note}")
+    for line in evaluation.causes.lines():
+        print(f"failed: {line}")
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
     if evaluation.bne.traces:
@@ -114,6 +119,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
     untouched = nothing_learned(config, load_checkpoint(checkpoint).state)
     if untouched is not None:
         notes[untouched] = None
+    causes = FailureCauses()
     for bne in (False, True) if rounds > 1 else (True,):
         teams = build_teams(config, "test", bne=bne)
         try:
@@ -132,6 +138,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                 options=options,
                 questions=order.numbers,
                 traces=traces,
+                causes=causes,
             )
             arms[bne] = PlayedArm(episodes=episodes, traces=traces)
             if config.test.untrained and learned is None and untouched is None:
@@ -154,7 +161,12 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
     if untouched is not None:
         report = replace(report, difference=None, right_to_wrong=None, wrong_to_right=None)
     return Evaluation(
-        report=report, learned=learned, baseline=baseline, bne=refined, notes=tuple(notes)
+        report=report,
+        learned=learned,
+        baseline=baseline,
+        bne=refined,
+        notes=tuple(notes),
+        causes=causes,
     )
 
 
@@ -169,6 +181,7 @@ def play_questions(
     options: Mapping[str, Any] | None = None,
     questions: Sequence[int] | None = None,
     traces: Traces | None = None,
+    causes: FailureCauses | None = None,
 ) -> list[Episode]:
     """Play one episode per seed without exploration, starting from an empty memory.
 
@@ -182,13 +195,16 @@ def play_questions(
         options: options of every reset.
         questions: number of the question of every seed; None leaves the choice to the seeds.
         traces: list to which the environment's records are appended; None does not ask for them.
+        causes: counts the failed episodes by cause; None does not count them.
     """
     policy = build_policy(config, networks, teams.space, "test")
     with tqdm(total=len(seeds), desc=description, unit="question", disable=None) as bar:
 
         def watch(place: int, episode: Episode) -> None:
             bar.update()
-            trace = None if traces is None else teams.trace(place)
+            trace = None if traces is None and not episode.failed else teams.trace(place)
+            if causes is not None and episode.failed:
+                causes.note(trace)
             if traces is not None and trace is not None:
                 # Number and seed stand beside the transcript, whose keys are the environment's.
                 traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})

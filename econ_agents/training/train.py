@@ -23,6 +23,7 @@ from econ_agents.training.checkpoint import (
 )
 from econ_agents.training.checkpoint_state import check_sizes, restoring
 from econ_agents.training.early_stopping import build_stopping
+from econ_agents.training.packages import require_packages
 from econ_agents.training.run import TrainingRun, last_logged_step
 from econ_agents.training.run_folder import (
     claimed,
@@ -97,6 +98,7 @@ def _begin(config: Config, log_dir: Path) -> int:
 @contextmanager
 def _open(config: Config, log_dir: Path, *, latest: Path | None) -> Iterator[TrainingRun]:
     """Open everything that a run needs; restore the checkpoint ``latest`` if there is one."""
+    require_packages(config.logging)
     with ExitStack() as stack:
         teams = build_teams(config, "train")
         stack.callback(teams.close)

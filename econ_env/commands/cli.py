@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tyro
 
 from econ_env.commands.doctor import Doctor
+from econ_env.commands.flags import wrapped_help
 from econ_env.commands.models import Models
 from econ_env.commands.play import Play
 from econ_env.commands.program import run_program
@@ -33,12 +34,13 @@ def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor 
         UsageError: a value of --reward-weights or --prices is wrong.
         SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
-    command: Play | View | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
-        {"play": Play, "view": View, "validate": Validate, "doctor": Doctor, "models": Models},
-        prog=PROGRAM,
-        description=DESCRIPTION,
-        args=argv,
-    )
+    with wrapped_help():
+        command: Play | View | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
+            {"play": Play, "view": View, "validate": Validate, "doctor": Doctor, "models": Models},
+            prog=PROGRAM,
+            description=DESCRIPTION,
+            args=argv,
+        )
     return command
 
 
@@ -52,14 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments == ["--version"]:
-        print(versions())
-        return 0
     name = " ".join([PROGRAM, *arguments[:1]])
     return run_program(name, lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if arguments == ["--version"]:
+        print(versions())
+        return 0
     command = parse(arguments)
     allowed = command.allow_key_for if isinstance(command, Play | Doctor) else ()
     with keys_allowed_for(allowed):

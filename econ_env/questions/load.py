@@ -60,7 +60,7 @@ def open_table(name: DataSetName) -> Table:
             f"data_path names the rows of a known data set ({', '.join(PRESETS)}) on this machine; "
             f"for other files set dataset={str(name.data_path)!r} alone"
         )
-    path = Path(name.dataset)
+    path = Path(name.dataset).expanduser()
     if is_file_name(path) or isinstance(name.dataset, Path) or path.is_dir():
         name.refuse("revision", "streaming", *(() if path.is_dir() else ("subset",)))
         return local_table(path, fields, split=name.split, subset=name.subset)
@@ -80,7 +80,7 @@ def open_table(name: DataSetName) -> Table:
 def _preset_table(name: DataSetName, preset: Preset, fields: Fields | None) -> Table:
     fields = fields or preset.fields
     if name.data_path is not None:
-        path = Path(name.data_path)
+        path = Path(name.data_path).expanduser()
         name.refuse("revision", "streaming", *(() if path.is_dir() else ("subset",)))
         return local_table(path, fields, split=name.split, subset=name.subset)
     part = HubSplit(

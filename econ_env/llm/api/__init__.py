@@ -7,6 +7,7 @@ is sent.
 from econ_env.llm.api.client import ApiModel
 from econ_env.llm.api.errors import (
     AccountExhausted,
+    AlwaysRefuses,
     ApiError,
     KeyProblem,
     ServerBroken,
@@ -20,6 +21,7 @@ from econ_env.llm.api.settings import ApiSettings, SecondAction, TokenField
 __all__ = [
     "PROFILES",
     "AccountExhausted",
+    "AlwaysRefuses",
     "ApiError",
     "ApiModel",
     "ApiSettings",

@@ -255,6 +255,7 @@ class RequestBatch:
             engine.reached, engine.only_errors = True, False
             if has_system(job.request.messages):
                 engine.learn_system(folded=job.folded, sure=job.refused_system)
+            engine.answered()
             self._take_reply(job, result)
             return
         if result.usage is not None:
@@ -271,6 +272,8 @@ class RequestBatch:
             self._engine.choices = 1
             self._one_by_one(job, job.indices, [job.spent])
         elif result.kind in FAILED:
+            if result.kind is Kind.REFUSED:
+                self._engine.refused(result)
             self._fail(job, f"{result.kind.value} ({result.words})")
         else:
             raise self._engine.error(result)

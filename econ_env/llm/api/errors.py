@@ -54,6 +54,12 @@ class ServerBroken(ApiError):
     exit_code = 1
 
 
+class AlwaysRefuses(ApiError):
+    """The server has refused every request in the same words (400, 422)."""
+
+    exit_code = 1
+
+
 class Kind(Enum):
     """Kind of a fault, which decides the reaction."""
 
