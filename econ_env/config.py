@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from econ_env.embeddings import DEFAULT_MODEL, Embedder
 from econ_env.game.closing_rules import CommitmentRule
@@ -466,6 +467,8 @@ def _check_types(config: EnvConfig) -> None:
         ValueError: a setting has a value of another type.
     """
     for name, hint in get_type_hints(EnvConfig).items():
+        if get_origin(hint) not in (None, Union, UnionType):
+            continue
         kinds = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
         value = getattr(config, name)
         if value is None and type(None) in get_args(hint):

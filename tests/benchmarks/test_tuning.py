@@ -132,6 +132,7 @@ def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only(
         questions=QUESTIONS,
         in_flight=2,
         tuning=TUNING,
+        max_failures_in_a_row=None,
     )
     run = Run(plan, office.build, Memory(), choices, lambda text: None)
     run.play()
