@@ -21,6 +21,7 @@ from econ_env.envs.parallel import EconParallelEnv
 from econ_env.envs.wrappers import (
     DiscreteActions,
     EpisodeStatistics,
+    EpisodeSummary,
     RecordEpisodes,
     RewardComponents,
     TextInfos,
@@ -37,6 +38,7 @@ __all__ = [
     "EconParallelEnv",
     "EnvConfig",
     "EpisodeStatistics",
+    "EpisodeSummary",
     "JointEnv",
     "JointVectorEnv",
     "ModelError",

@@ -15,6 +15,9 @@ class EconError(Exception):
     """Exit code of a command that this error ends: 2 after a mistake of the user, 1 if the command
     was right but could not be carried out."""
 
+    lets_others_finish: ClassVar[bool] = False
+    """True if nothing is broken, so that calls beside the one that raised it end by themselves."""
+
 
 class UsageError(EconError):
     """A flag or a setting has a value that cannot be played."""

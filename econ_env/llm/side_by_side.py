@@ -5,7 +5,8 @@ in a thread. Models that compute in this process are asked one after the other, 
 the caller: they would only take the processor from each other.
 
 A call that fails, or Ctrl-C, ends all of them: whoever waits for a server registers with
-:func:`ends_with_the_others` how it is made to stop.
+:func:`ends_with_the_others` how it is made to stop. Only after an error that is no breakdown, such
+as a spent budget, the others finish first: their answers are paid for.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from econ_env.errors import EconError
 
 _T = TypeVar("_T")
 
@@ -96,6 +99,7 @@ class _Ending:
         self._stops: list[Callable[[], object]] = []
         self.cause: BaseException | None = None
         """The first error; None as long as there is none."""
+        self._stopped = False
 
     def run(self, make: Callable[[], _T]) -> _T:
         """Make a call; its error ends the others."""
@@ -109,10 +113,13 @@ class _Ending:
             _current.reset(token)
 
     def end(self, cause: BaseException) -> None:
-        """Stop all calls that are waiting, and those that will."""
+        """Note an error; unless it lets others finish, stop all who wait, and those who will."""
         with self._lock:
             if self.cause is None:
                 self.cause = cause
+            if isinstance(cause, EconError) and cause.lets_others_finish:
+                return
+            self._stopped = True
             stops = list(self._stops)
         for stop in stops:
             stop()
@@ -121,9 +128,9 @@ class _Ending:
     def watched(self, stop: Callable[[], object]) -> Iterator[None]:
         with self._lock:
             self._stops.append(stop)
-            ended = self.cause is not None
+            stopped = self._stopped
         try:
-            if ended:
+            if stopped:
                 stop()
             yield
         finally:

@@ -29,6 +29,7 @@ class BudgetExceeded(ModelError):
     """The next request could cross a limit, so it was not sent."""
 
     exit_code = 1
+    lets_others_finish = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from econ_env.llm import BudgetExceeded
 from econ_env.llm.forwarding import ForwardingModel
 from econ_env.llm.side_by_side import Call, call_all, ends_with_the_others, is_remote
 from tests.support import RecordingModel
@@ -81,6 +82,26 @@ def test_an_error_ends_all_calls_and_is_the_one_that_is_raised(failing: int) -> 
     with pytest.raises(ValueError, match="this one"):
         call_all(calls)
     assert not [one for one in threading.enumerate() if one.name.startswith("econ-models")]
+
+
+def test_after_a_spent_budget_the_others_finish_since_they_are_paid_for() -> None:
+    failed, finished = threading.Event(), threading.Event()
+    stops: list[str] = []
+
+    def spends() -> None:
+        failed.set()
+        raise BudgetExceeded("spent")
+
+    def goes_on() -> None:
+        with ends_with_the_others(lambda: stops.append("stopped")):
+            assert failed.wait(LIMIT_S)
+            time.sleep(0.05)
+            finished.set()
+
+    with pytest.raises(BudgetExceeded, match="spent"):
+        call_all([away(goes_on), away(spends), away(goes_on)])
+    assert finished.is_set()
+    assert stops == []
 
 
 def test_an_interrupt_of_this_thread_ends_the_others() -> None:
