@@ -170,12 +170,15 @@ else
 fi
 printf '\nTesting.\n'
 step "$agents" test --model_dir "$run" --log_dir "$run"
+step "$agents" report "$run"
 
 run=$(printf '%q' "$run")
 bin=$(printf '%q' "$here/.venv/bin")
 cat <<TEXT
 
 In $run:
+  report.html               what was played, what was learned and whether it is worth it: open it
+                            in a browser
   checkpoints/final         the trained team
   test_report.json          the test, with intervals
   llm_traces_test_bne_*     what the models were asked and said in the test, where models were asked

@@ -12,7 +12,7 @@ from econ_pages.text import visible
 COLOURS = 8
 """Number of colours of the page, which repeat with another dash after that many."""
 
-_WIDTH, _HEIGHT = 420.0, 230.0
+_WIDTH, _HEIGHT = 360.0, 210.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 38.0
 _ROW = 34.0
 """Height of a row of a chart of intervals."""
@@ -155,6 +155,11 @@ class Intervals:
     zero: bool = False
     """True to mark zero, as for differences."""
 
+    @property
+    def y_label(self) -> str:
+        """Nothing: the rows carry their names."""
+        return ""
+
     def legend(self) -> list[tuple[str, str, str]]:
         """Nothing: the rows carry their names."""
         return []
@@ -219,8 +224,8 @@ class _Axis:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """About five round values with their labels."""
-        raw = (self.high - self.low) / 5
+        """Three to six round values with their labels."""
+        raw = (self.high - self.low) / 6
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
         digits = max(0, -math.floor(math.log10(step) + 1e-9) + (step / power == 2.5))

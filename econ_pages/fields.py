@@ -33,7 +33,8 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """A text, or None."""
-        return self._typed(name, str, "text")
+        value: str | None = self._typed(name, str, "text")
+        return value
 
     def flag(self, name: str) -> bool:
         """A truth value; False if it is missing."""

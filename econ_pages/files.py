@@ -105,7 +105,7 @@ def _transcripts(file: Path, notes: list[str]) -> Iterator[tuple[str, Any]]:
         if not line.strip():
             continue
         data = _parsed(line)
-        if data is None and i == len(lines):
+        if data is None and 1 < i == len(lines):
             notes.append(f"{file}:{i} was cut off and is left out")
         else:
             yield f"{file}:{i}", data

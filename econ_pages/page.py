@@ -63,6 +63,11 @@ class Charts:
         """``charts``, for the template."""
         return "charts"
 
+    @property
+    def wide(self) -> bool:
+        """True if the charts need more room, since their rows are labelled inside."""
+        return any(isinstance(chart, Intervals) for chart in self.charts)
+
 
 Block: TypeAlias = Table | Charts
 

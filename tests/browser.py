@@ -149,7 +149,7 @@ def browser_tab(profile: Path) -> Iterator[Tab]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=place_pipes,
+        preexec_fn=place_pipes,  # only descriptors are moved in the child
         close_fds=False,
     )
     os.close(read_command)

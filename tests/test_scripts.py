@@ -244,12 +244,13 @@ def test_install_only_installs_what_training_needs_and_stops(clone: Path, agents
     assert agents.calls == []
 
 
-def test_a_run_is_trained_and_tested_in_its_folder(clone: Path, agents: Agents) -> None:
+def test_a_run_is_trained_tested_and_reported_in_its_folder(clone: Path, agents: Agents) -> None:
     done = run(clone, "run_econ.sh")
     assert done.returncode == 0, done.stderr
     assert agents.calls == [
         "train|--config|quickstart|--experiment_name|quickstart|--log_dir|runs/quickstart",
         "test|--model_dir|runs/quickstart|--log_dir|runs/quickstart",
+        "report|runs/quickstart",
     ]
     assert "the test's own lines" in done.stdout
     assert "econ-agents nash --model-dir runs/quickstart " in done.stdout
@@ -271,7 +272,8 @@ def test_options_reach_the_training_with_spaces_and_all(clone: Path, agents: Age
 
 def test_a_run_takes_its_name_from_the_configuration(clone: Path, agents: Agents) -> None:
     run(clone, "run_econ.sh", "--config", "a folder/mine.yaml")
-    assert agents.calls[-1].startswith("test|--model_dir|runs/mine|")
+    assert agents.calls[-2].startswith("test|--model_dir|runs/mine|")
+    assert agents.calls[-1] == "report|runs/mine"
 
 
 def test_the_help_of_training_is_shown_and_nothing_is_trained(clone: Path, agents: Agents) -> None:
@@ -294,11 +296,11 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_is_kept(clone: Path, agen
     assert run(clone, "run_econ.sh").returncode == 0
     assert [call.split("|")[0] for call in agents.calls] == [
         *("train", "resume", "test"),  # interrupted twice
-        *("test",),
-        *("train", "test"),
+        *("test", "report"),
+        *("train", "test", "report"),
     ]
     assert agents.calls[1] == "resume|--log_dir|runs/quickstart"
-    assert agents.calls[4].endswith("--log_dir|runs/quickstart-2")
+    assert agents.calls[5].endswith("--log_dir|runs/quickstart-2")
 
 
 def test_ctrl_c_lets_the_training_save_and_says_how_to_go_on(clone: Path, agents: Agents) -> None:
@@ -339,7 +341,7 @@ def test_a_key_reaches_the_commands_by_the_environment_only(
     }[form]
     done = run(clone, "run_econ.sh", *arguments, stdin="sk-3141")
     assert done.returncode == 0
-    assert agents.keys == ["sk-3141", "sk-3141"]
+    assert agents.keys == ["sk-3141"] * 3
     assert "3141" not in done.stdout + done.stderr + "".join(agents.calls)
     assert ("export TOGETHER_API_KEY" in done.stderr) == (form != "standard input")
     assert "sk-3141" not in (clone / "pip.log").read_text()  # installing needs no key
@@ -347,7 +349,7 @@ def test_a_key_reaches_the_commands_by_the_environment_only(
 
 def test_a_key_of_the_environment_is_used_without_a_word(clone: Path, agents: Agents) -> None:
     done = run(clone, "run_econ.sh", TOGETHER_API_KEY="sk-3141")
-    assert agents.keys == ["sk-3141", "sk-3141"]
+    assert agents.keys == ["sk-3141"] * 3
     assert done.stderr == ""
 
 

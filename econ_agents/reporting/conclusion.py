@@ -87,6 +87,8 @@ def _effect(cause: str, difference: Interval, arm: Arm, other: str, rest: str) -
         return f"{cause} raised {measure} by {said(difference)} over {other}{rest}"
     if difference.high < 0:
         return f"{cause} lowered {measure} by {said(_opposite(difference))} against {other}{rest}"
+    if difference.low == difference.high == 0:
+        return f"{cause} changed nothing in {measure} against {other}{rest}"
     changed = said(difference, signed=True)
     return f"{cause} made no clear difference: {measure} changed by {changed} against {other}{rest}"
 
@@ -108,7 +110,8 @@ def _tokens(ours: Arm, theirs: Arm) -> str:
 
 
 def _of_level(arm: Arm) -> str:
-    failed = f" {_count(arm.failed, 'episode')} failed and do not count." if arm.failed else ""
+    counts = "does not count" if arm.failed == 1 else "do not count"
+    failed = f" {_count(arm.failed, 'failed episode')} {counts}." if arm.failed else ""
     if arm.accuracy is None or arm.correct is None:
         return f"The trained team's mean reward is {in_units(arm.team_reward)}.{failed}"
     tokens = ""

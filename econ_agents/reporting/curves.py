@@ -96,7 +96,7 @@ def action_curves(lines: Metrics, config: Config, learned: Learned | None) -> li
         title, unit = _action_name(part)
         known = None if learned is None else learned.bounds.get(part)
         box = (-1.0, 1.0) if part.startswith("action_") else known
-        charts.append(draw.chart(title, unit, names, box=box))
+        charts.append(draw.chart(title, unit, names, box=box, banded=False))
     return [chart for chart in charts if chart is not None]
 
 
@@ -111,8 +111,9 @@ def loss_curves(lines: Metrics, config: Config) -> list[Chart]:
         if label == name or weight == 0:
             continue
         unit = "loss" if weight == 1 else f"loss, times its weight {weight:g}"
-        title = label.replace("_", " ").replace("td", "TD").capitalize()
-        charts.append(draw.chart(title, unit, {name: ""}, scale=weight))
+        title = label.replace("_", " ").replace("td", "TD")
+        title = title[:1].upper() + title[1:]
+        charts.append(draw.chart(title, unit, {name: ""}, scale=weight, banded=False))
     return [chart for chart in charts if chart is not None]
 
 
@@ -123,7 +124,7 @@ class _Drawing:
         self._lines = lines
         last = max((line["step"] for line in lines), default=0)
         end = min(config.train.warmup_episodes, last)
-        self.spans = [Span(label="warm-up: random actions", start=0, end=end)] if end else []
+        self.spans = [Span(label="warm-up", start=0, end=end)] if end else []
 
     def has(self, name: str) -> bool:
         """Return True if a metric was measured at least once."""
@@ -145,10 +146,11 @@ class _Drawing:
         scale: float = 1,
         box: tuple[float, float] | None = None,
         smooth: bool = True,
+        banded: bool = True,
     ) -> Chart | None:
         """Chart of metrics with their labels; None if none of them was measured."""
         series = [
-            _series(label, *self.values(name), scale=scale, smooth=smooth)
+            _series(label, *self.values(name), scale=scale, smooth=smooth, banded=banded)
             for name, label in names.items()
             if self.has(name)
         ]
@@ -165,7 +167,7 @@ class _Drawing:
         )
 
 
-def _series(label: str, x: Array, y: Array, *, scale: float, smooth: bool) -> Series:
+def _series(label: str, x: Array, y: Array, *, scale: float, smooth: bool, banded: bool) -> Series:
     y = y * scale
     width = window_of(len(y)) if smooth else 1
     if width == 1:
@@ -175,8 +177,8 @@ def _series(label: str, x: Array, y: Array, *, scale: float, smooth: bool) -> Se
         label=label,
         x=x.tolist(),
         y=mean.tolist(),
-        low=(mean - half).tolist(),
-        high=(mean + half).tolist(),
+        low=(mean - half).tolist() if banded else (),
+        high=(mean + half).tolist() if banded else (),
         points=y.tolist(),
     )
 

@@ -149,7 +149,8 @@ def _about_curves(run: RunFiles) -> list[str]:
         return []
     return [
         f"Every dot is the mean of {run.config.update_interval} episodes; curves are running means "
-        f"over {width} dots, with 95% intervals. Levels of the test have their intervals too."
+        f"over {width} dots, and bands are their 95% intervals. Shaded at the left is the warm-up, "
+        "in which actions are random."
     ]
 
 
@@ -187,6 +188,8 @@ def _comparison(tested: tuple[EvaluationReport, Learned | None] | None) -> Secti
         rows=[_estimate(name, _score(arm), scale) for name, arm in arms.items()],
     )
     charts = [scores]
+    # What changed no game at all has no interval.
+    differences = {name: each for name, each in differences.items() if each.low < each.high}
     if differences:
         charts.append(
             Intervals(
@@ -297,7 +300,7 @@ def _noted_games(games: Sequence[Game]) -> Section | None:
 
 
 def _games(caption: str, games: Sequence[Game]) -> Table:
-    rows = [
+    rows: list[list[str | Link]] = [
         [
             Link(text=f"game {game.number}", game=game.number),
             {True: "✓ right", False: "✗ wrong", None: "–"}[game.correct],

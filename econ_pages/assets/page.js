@@ -262,7 +262,7 @@
   }
 
   function commitmentCard(record, before, round) {
-    const node = el("div", "card conclusion-card",
+    const node = el("div", "card commitment",
       el("div", "who", el("b", "", "commitment of ", value(record.agent)),
         el("span", "small round-name", round),
         el("span", record.called && record.method !== "json" && record.error === null
@@ -319,6 +319,7 @@
     };
     rows((round) => round.responses, responseCard);
     rows((round) => round.commitments, commitmentCard);
+    if (one && rounds[0].commitments.length === 1) node.lastElementChild.classList.add("whole");
     return [node, ...rounds.flatMap((round) => cuts(round.shortened))];
   }
 
@@ -412,10 +413,14 @@
   /** Show the game of the address, or the first of the list. */
   function look(scrolls) {
     const game = games[(state.game || 0) - 1] || chosen[0];
+    while (shown < chosen.length && chosen.indexOf(game) >= shown) showMore();
     for (const link of list.querySelectorAll("a")) {
       const current = game && Number(link.dataset.game) === game.number;
-      if (current) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
+      if (current) {
+        link.setAttribute("aria-current", "true");
+        const below = link.offsetTop + link.offsetHeight - list.clientHeight;
+        list.scrollTop = Math.min(link.offsetTop, Math.max(list.scrollTop, below));
+      } else link.removeAttribute("aria-current");
       if (link.dataset.game) link.href = address(link.dataset.game);
     }
     if (state.game && !games[state.game - 1])

@@ -80,9 +80,7 @@ class Replicas:
         self._clock = clock
         self._lock = threading.Lock()
 
-    def post(
-        self, body: bytes, flight: Flight, *, limit_s: float, largest: int
-    ) -> Answer | Fault:
+    def post(self, body: bytes, flight: Flight, *, limit_s: float, largest: int) -> Answer | Fault:
         """Send one request to a replica, and to others if that one fails; see ``Transport.post``.
 
         The flight and the limit hold for all of it.
@@ -95,9 +93,7 @@ class Replicas:
             works: bool | None = None
             try:
                 left_s = end_s - self._clock()
-                result = place.replica.transport.post(
-                    body, flight, limit_s=left_s, largest=largest
-                )
+                result = place.replica.transport.post(body, flight, limit_s=left_s, largest=largest)
                 # A request that was given up says nothing about its server; one that got no answer
                 # in its time does.
                 overdue = flight.aborted and self._clock() >= flight.deadline_s

@@ -99,7 +99,7 @@ def test_a_failed_episode_says_so() -> None:
 
 
 def test_render_returns_frames_in_all_views() -> None:
-    mode = {"render_mode": "rgb_array"}
+    mode: dict[str, Any] = {"render_mode": "rgb_array"}
     env = EconParallelEnv("simulated", "simulated", **mode)
     env.reset(seed=0)
     assert_a_frame(env.render())
