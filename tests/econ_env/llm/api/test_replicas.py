@@ -57,7 +57,7 @@ def several(*results: Answer | Fault) -> tuple[Replicas, list[Server], Clock]:
 
 
 def post(replicas: Replicas, *, limit_s: float = 60.0) -> Answer | Fault:
-    return replicas.post(b"", Flight(float("inf"), 60.0), limit_s=limit_s)
+    return replicas.post(b"", Flight(float("inf"), 60.0), limit_s=limit_s, largest=1 << 20)
 
 
 def asked(servers: Sequence[Server]) -> list[int]:
@@ -146,7 +146,7 @@ def test_no_other_replica_is_asked_once_the_budget_is_spent_or_the_request_is_gi
     replicas, servers, _ = several(BROKEN, GOOD)
     flight = Flight(float("inf"), 60.0)
     flight.abort()
-    assert replicas.post(b"", flight, limit_s=60.0) == BROKEN
+    assert replicas.post(b"", flight, limit_s=60.0, largest=1 << 20) == BROKEN
     assert asked(servers) == [1, 0]
 
 
@@ -154,11 +154,11 @@ def test_a_request_that_was_given_up_says_nothing_about_its_server() -> None:
     given_up = Flight(float("inf"), 60.0)
     given_up.abort()
     replicas, servers, clock = several(BROKEN, GOOD)
-    replicas.post(b"", given_up, limit_s=60.0)
+    replicas.post(b"", given_up, limit_s=60.0, largest=1 << 20)
     post(replicas)
     assert asked(servers) == [2, 1]
     clock.now_s += FIRST_PAUSE_S
-    replicas.post(b"", given_up, limit_s=60.0)
+    replicas.post(b"", given_up, limit_s=60.0, largest=1 << 20)
     # The probe told nothing, so the next request probes again; then it is left out for longer.
     post(replicas)
     post(replicas)
@@ -170,7 +170,7 @@ def test_an_answer_that_is_overdue_is_a_failure_of_its_server() -> None:
     overdue.abort()
     replicas, servers, clock = several(BROKEN, GOOD)
     clock.now_s = time.monotonic()
-    assert replicas.post(b"", overdue, limit_s=60.0) == BROKEN
+    assert replicas.post(b"", overdue, limit_s=60.0, largest=1 << 20) == BROKEN
     assert post(replicas) == GOOD
     assert asked(servers) == [1, 1]
 
@@ -181,7 +181,7 @@ def test_many_requests_lost_with_one_server_are_one_failure() -> None:
 
     class Dying(Server):
         def post(self, body: bytes, flight: Flight, *, limit_s: float) -> Answer | Fault:
-            super().post(body, flight, limit_s=limit_s)
+            super().post(body, flight, limit_s=limit_s, largest=1 << 20)
             together.wait(20)
             return BROKEN
 
