@@ -142,7 +142,7 @@ class JointEnv(OneEpisodeView, gymnasium.Env[Any, Any], EzPickle):
             joint_info(infos, rewards),
         )
 
-    def render(self) -> str | Frame | None:  # type: ignore[override]  # text too
+    def render(self) -> str | Frame | None:
         """The episode as text (``"ansi"``) or picture (``"rgb_array"``); ``"human"`` prints it."""
         return self._env.render()
 

@@ -216,7 +216,7 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
         """The mode that decides what happens after the end of an episode."""
         return self._mode
 
-    def render(self) -> tuple[str | Frame, ...] | None:  # type: ignore[override]  # texts too
+    def render(self) -> tuple[str | Frame, ...] | None:
         """Text (``"ansi"``) or picture (``"rgb_array"``) of every environment's episode, or None.
 
         Raises:
@@ -315,9 +315,8 @@ class Place:
 
     def render(self) -> str | Frame | None:
         """Its episode as text (``"ansi"``) or picture (``"rgb_array"``), else None."""
-        if self.render_mode not in ("ansi", "rgb_array"):
-            return None
-        return render_as(self.vector.render_mode, self.transcript)
+        mode = check_render_mode(self.render_mode)
+        return None if mode in (None, "human") else render_as(mode, self.transcript)
 
 
 _FIXED = {"vector", "index", *(field.name for field in fields(EnvConfig))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Discrete, Space
 from pettingzoo import ParallelEnv
 
 from econ_env.envs.discretisation import DEFAULT_BINS, Levels
@@ -42,7 +42,7 @@ class DiscreteActions(GameWrapper):
         """Levels of each coordinate."""
         return self._levels.bins
 
-    def action_space(self, agent: str) -> Discrete:
+    def action_space(self, agent: str) -> Space[Any]:
         """The space of ``agent``'s actions, always the same object."""
         return self.action_spaces[agent]
 
