@@ -39,7 +39,7 @@ from econ_env.game.transcript import Transcript
 from econ_env.seeds import draw_seed
 
 
-class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
+class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
     """Many teams, each with one controller, stepped together.
 
     ## Description
@@ -276,9 +276,8 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
     def _check_all_can_go_on(self, ready: Flags) -> None:
         if not ready.all():
             raise ResetNeeded(
-                f"the environments {np.flatnonzero(~ready).tolist()} have no running episode"
-                f"{self._episodes.why_none()}: call reset(), or "
-                'reset(options={"reset_mask": ...}) with true for these'
+                f"the environments {np.flatnonzero(~ready).tolist()} have no running episode: call "
+                'reset(), or reset(options={"reset_mask": ...}) with true for these'
             )
 
 
@@ -316,9 +315,8 @@ class Place:
 
     def render(self) -> str | Frame | None:
         """Its episode as text (``"ansi"``) or picture (``"rgb_array"``), else None."""
-        if self.render_mode not in ("ansi", "rgb_array"):
-            return None
-        return render_as(check_render_mode(self.render_mode), self.transcript)
+        mode = check_render_mode(self.render_mode)
+        return None if mode in (None, "human") else render_as(mode, self.transcript)
 
 
 _FIXED = {"vector", "index", *(field.name for field in fields(EnvConfig))}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gymnasium import Space
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Discrete, Space
 from pettingzoo import ParallelEnv
 
 from econ_env.envs.discretisation import DEFAULT_BINS, Levels
