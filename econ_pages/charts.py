@@ -183,7 +183,8 @@ class Intervals:
             left, right = axis.place(row.low), axis.place(row.high)
             _add(svg, "line", f"interval {_style(i)}", x1=left, x2=right, y1=y, y2=y)
             _add(svg, "circle", f"dot {_style(i)}", cx=axis.place(row.value), cy=y, r=4.5)
-            said = f"{row.label}: {row.value:.1f} ({row.low:.1f} to {row.high:.1f})"
+            value, low, high = (_number(each, 1) for each in (row.value, row.low, row.high))
+            said = f"{row.label}: {value} ({low} to {high})"
             _add(svg, "text", "row", x=16.0, y=y - 10, anchor="start", text=said)
         middle = _WIDTH / 2
         _add(svg, "text", "name", x=middle, y=height - 6, anchor="middle", text=self.x_label)

@@ -47,7 +47,8 @@ class Fields:
 
     def count(self, name: str) -> int:
         """A whole number; 0 if it is missing."""
-        return self._typed(name, int, "a whole number") or 0
+        value: int | None = self._typed(name, int, "a whole number")
+        return value or 0
 
     def object(self, name: str) -> Fields:
         """An object; an empty one if it is missing."""

@@ -113,7 +113,7 @@ def loss_curves(lines: Metrics, config: Config) -> list[Chart]:
         unit = "loss" if weight == 1 else f"loss, times its weight {weight:g}"
         title = label.replace("_", " ").replace("td", "TD")
         title = title[:1].upper() + title[1:]
-        charts.append(draw.chart(title, unit, {name: ""}, scale=weight, banded=False))
+        charts.append(draw.chart(title, unit, {name: ""}, scale=weight, banded=False, shaded=False))
     return [chart for chart in charts if chart is not None]
 
 
@@ -147,6 +147,7 @@ class _Drawing:
         box: tuple[float, float] | None = None,
         smooth: bool = True,
         banded: bool = True,
+        shaded: bool = True,
     ) -> Chart | None:
         """Chart of metrics with their labels; None if none of them was measured."""
         series = [
@@ -162,7 +163,7 @@ class _Drawing:
             y_label=y_label,
             series=series,
             levels=levels,
-            spans=self.spans,
+            spans=self.spans if shaded else (),
             box=box,
         )
 

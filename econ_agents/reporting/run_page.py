@@ -126,9 +126,7 @@ def run_page(run: RunFiles, versions: str) -> Page:
 
 def _conclusion(run: RunFiles) -> list[str]:
     sentences = conclude(run.tested, run.equilibria)
-    if not run.lines:
-        sentences.append("It has no metrics of a training.")
-    return [" ".join(sentences)]
+    return sentences if run.lines else [*sentences, "It has no metrics of a training."]
 
 
 def _subtitle(run: RunFiles) -> str:
@@ -303,7 +301,7 @@ def _games(caption: str, games: Sequence[Game]) -> Table:
     rows: list[list[str | Link]] = [
         [
             Link(text=f"game {game.number}", game=game.number),
-            {True: "✓ right", False: "✗ wrong", None: "–"}[game.correct],
+            _verdict(game),
             "–" if game.reward is None else f"{game.reward:.3f}",
             f"{game.tokens.total:,}",
             "none" if game.answer is None else game.answer[:40],
@@ -314,6 +312,11 @@ def _games(caption: str, games: Sequence[Game]) -> Table:
     ]
     head = ["", "verdict", "reward", "tokens", "answer", "right answer", "question"]
     return Table(caption=caption, head=head, rows=rows)
+
+
+def _verdict(game: Game) -> str:
+    said = {True: "✓ right", False: "✗ wrong", None: "–"}[game.correct]
+    return said if game.flipped is None else f"{said} (flipped)"
 
 
 def _settings(run: RunFiles, versions: str) -> Section:

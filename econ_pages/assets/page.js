@@ -470,4 +470,5 @@
   const named = readAddress();
   choose();
   look(named && state.game !== null);
+  if (named && state.game === null) byId("games").scrollIntoView({ block: "start" });
 })();

@@ -44,7 +44,7 @@ def test_the_page_tells_what_was_learned_and_shows_what_was_played(
         *("<h3>Accuracy</h3>", "<h3>Temperature T</h3>", "range of the box", "<h3>Local TD</h3>"),
         "trained team, refined (up to 3 rounds)",
         *("Lowest team reward", 'href="#game-1"'),
-        *("train.episodes", "econ-agents 0"),
+        *("train.episodes", '<td dir="auto">econ-agents</td>'),
     ):
         assert part in html, part
     _, _, rest = html.partition('<script id="data" type="application/json">')
