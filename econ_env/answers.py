@@ -14,7 +14,6 @@ from econ_env.grading.answers import (
     grade,
     grade_answer,
     is_correct,
-    patience,
     readable_gold,
     warm_up,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "grade",
     "grade_answer",
     "is_correct",
-    "patience",
     "readable_gold",
     "warm_up",
 ]

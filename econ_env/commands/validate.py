@@ -12,15 +12,12 @@ import tyro
 from tqdm import tqdm
 
 from econ_env.commands.flags import EnvFlags, only, with_help
-from econ_env.grading.answers import Verdict, gold_answer, grade, patience
+from econ_env.grading.answers import Verdict, gold_answer, grade
 from econ_env.grading.perturbation import perturbed
 from econ_env.progress import DELAY_S
 from econ_env.questions.base import Question, QuestionError, QuestionSource
 from econ_env.questions.load import PROCEDURAL, DataSetName, open_table, procedural_questions
 from econ_env.questions.table import Limits, Table, no_questions, read_table
-
-PATIENCE_S = 60.0
-"""Longest wait for one comparison on a busy machine, in seconds."""
 
 
 @with_help
@@ -67,10 +64,7 @@ class Validate:
         rows, total = self._open()
         tally = Tally()
         try:
-            with (
-                patience(PATIENCE_S),
-                tqdm(rows, total=total, unit="row", delay=DELAY_S, disable=None) as bar,
-            ):
+            with tqdm(rows, total=total, unit="row", delay=DELAY_S, disable=None) as bar:
                 for row in bar:
                     tally.count(row)
                     if row.reason is not None:

@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import lru_cache
 
 from econ_env.grading.extraction import boxed_answer, extract
@@ -31,23 +28,15 @@ __all__ = [
     "grade",
     "grade_answer",
     "is_correct",
-    "patience",
     "readable_gold",
     "warm_up",
 ]
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 2
-"""Number of attempts at a comparison: a busy machine may be to blame for one timeout."""
-
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*([^{\s$][^$\n]*)")
 
 _worker = GradingWorker()
-
-
-class _OutOfTime(Exception):
-    """A comparison ran out of time. Raised, not returned, so that no cache keeps it."""
 
 
 def grade(response: str, gold: str) -> Verdict:
@@ -80,16 +69,13 @@ def grade_answer(answer: str | None, gold: str) -> Verdict:
     to at least six significant digits. A unit, a percent sign or a currency sign may be left out
     on one side; "50%" therefore equals both 50 and 0.5, which do not equal each other.
 
-    A comparison that runs out of time is tried once more before it is a ``TIMEOUT``. That verdict
-    is not cached: a later call compares the pair again.
+    A comparison that uses up its processor time is a ``TIMEOUT``, and not tried again. Neither the
+    load of the machine nor any other answer changes a verdict.
 
     Raises:
         GradingError: if the grading process cannot start.
     """
-    for _ in range(ATTEMPTS):
-        with suppress(_OutOfTime):
-            return _compared(answer, gold)
-    return Verdict.TIMEOUT
+    return _compared(answer, gold)
 
 
 def is_correct(answer: str | None, gold: str) -> bool:
@@ -182,25 +168,6 @@ def warm_up() -> None:
     _worker.warm_up()
 
 
-@contextmanager
-def patience(wall_seconds: float) -> Iterator[None]:
-    """Let every comparison inside the block take ``wall_seconds`` by the clock.
-
-    The limit on processor time stays, so no harder formulas are compared than otherwise. With a
-    long wait, verdicts do not depend on the load of the machine: for checks that may take time.
-    """
-    before = _worker.limits
-    _worker.limits = replace(before, wall_seconds=wall_seconds)
-    try:
-        yield
-    finally:
-        _worker.limits = before
-
-
 @lru_cache(maxsize=8192)
 def _judge(gold: str, answer: str) -> Verdict:
-    """Compare two formulas in the worker; ``_OutOfTime`` if that takes too long."""
-    verdict = _worker.judge(gold, answer)
-    if verdict is Verdict.TIMEOUT:
-        raise _OutOfTime
-    return verdict
+    return _worker.judge(gold, answer)

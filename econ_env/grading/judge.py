@@ -1,9 +1,11 @@
 """The process that compares formulas with math-verify. Started by :mod:`.worker`, by path.
 
 It imports no part of econ_env, so that it starts fast. It reads and writes lines of JSON:
-``{"gold": ..., "answer": ...}`` in, ``{"verdict": ...}`` out, after a first line
-``{"ready": true, "missing_limits": [...]}`` or ``{"error": ...}``. The only argument is a JSON
-object with the limits. Only math-verify's LaTeX grammar reads the texts: it builds formulas and
+``{"gold": ..., "answer": ...}`` in, ``{"verdict": ..., "last": ...}`` out, after a first line
+``{"ready": true, "missing_limits": [...]}`` or ``{"error": ...}``. After a reply that is the last,
+and without a reply to a pair that exceeds a limit, the process ends: an interrupted sympy keeps
+half-made results, and a full memory refuses the next pair. The only argument is a JSON object with
+the limits. Only math-verify's LaTeX grammar reads the texts: it builds formulas and
 evaluates no code, unlike its reader of plain expressions, which calls Python's ``eval``.
 """
 
@@ -16,10 +18,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
-
-if TYPE_CHECKING:
-    from types import FrameType
+from typing import Any, TextIO
 
 _EXACT_DIGITS = 60
 _EXACT_TOLERANCE = "1e-50"
@@ -30,10 +29,6 @@ _ANTLR_REMEDY = (
     "Formulas are read with antlr4-python3-runtime 4.9.3, 4.11 or 4.13.2. Install one of them: "
     "pip install antlr4-python3-runtime==4.13.2, or ==4.9.3 beside hydra-core."
 )
-
-
-class _OutOfTimeError(BaseException):
-    """The time for one pair is over. Not an ``Exception``: sympy and math-verify catch those."""
 
 
 def judge(gold_text: str, answer_text: str) -> str:
@@ -131,32 +126,44 @@ def _apply_limit(name: str, kind: int, limit: int) -> str | None:
 
 
 def _judge_in_time(gold: str, answer: str, cpu_seconds: float) -> str:
+    """Compare a pair; the system ends this process when the pair has used its processor time.
+
+    Raises:
+        MemoryError: the pair needs more memory than is left.
+    """
     import resource
 
-    # Should the timer not be heard and the parent be gone, the system ends this process soon after.
+    from sympy.core.random import seed
+
+    seed(0)  # some comparisons try random points: the same ones for a pair, whatever came before
+    # Should the timer fail, this limit ends the process, up to two seconds later.
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     end = math.ceil(time.process_time() + cpu_seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (end, hard))
+    # Processor time, so that a busy machine does not change the verdict on a fair answer. The
+    # signal is left to the system, which ends even one operation on huge numbers.
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     try:
-        # Processor time, so that a busy machine does not change the verdict on a fair answer.
-        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        try:
-            return judge(gold, answer)
-        finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
-    except (_OutOfTimeError, MemoryError):
-        return "timeout"
+        return judge(gold, answer)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001  sympy may raise anything on a hostile text
         return "unparseable"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _has_grown(memory_bytes: int) -> bool:
+    """True if this process has ever used half of its memory, so that little may be left."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) > memory_bytes / 2
 
 
 def _explained(error: ImportError) -> str:
     said = f"math-verify cannot be imported: {error}".removesuffix(".") + "."
     return f"{said} {_ANTLR_REMEDY}" if "antlr" in said.lower() else said
-
-
-def _out_of_time(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise _OutOfTimeError
 
 
 def _send(stream: TextIO, message: dict[str, Any]) -> None:
@@ -165,10 +172,11 @@ def _send(stream: TextIO, message: dict[str, Any]) -> None:
 
 
 def main(limits: dict[str, Any], requests: TextIO, replies: TextIO) -> None:
-    """Answer ``requests`` until they end."""
+    """Answer ``requests`` until they end or one exceeds a limit."""
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
-    signal.signal(signal.SIGPROF, _out_of_time)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, whatever its parent ignores
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
     try:
         # Also builds the tables of sympy and the grammar, half a second of work at first use.
         judge(r"\left(\frac{1}{2}, x^2\right)", r"\left(\frac{2}{4}, x \cdot x\right)")
@@ -180,8 +188,14 @@ def main(limits: dict[str, Any], requests: TextIO, replies: TextIO) -> None:
     _send(replies, {"ready": True, "missing_limits": apply_limits(limits["memory_bytes"])})
     for line in requests:
         request = json.loads(line)
-        verdict = _judge_in_time(request["gold"], request["answer"], limits["cpu_seconds"])
-        _send(replies, {"verdict": verdict})
+        try:
+            verdict = _judge_in_time(request["gold"], request["answer"], limits["cpu_seconds"])
+        except MemoryError:
+            return
+        is_last = _has_grown(limits["memory_bytes"])
+        _send(replies, {"verdict": verdict, "last": is_last})
+        if is_last:
+            return
 
 
 if __name__ == "__main__":

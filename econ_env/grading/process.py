@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 _JUDGE = Path(__file__).with_name("judge.py")
 
+_OUT_OF_CPU_TIME = (-signal.SIGPROF, -signal.SIGXCPU) if hasattr(signal, "SIGPROF") else ()
+"""Exit codes of a process that its own timer or its limit on processor time has ended."""
+
 
 class GradingError(EconError):
     """The grading process cannot run at all. A pair that is too hard does not raise this."""
@@ -30,17 +35,22 @@ class GradingError(EconError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerLimits:
-    """Limits of one comparison. Two attempts at a hostile answer take less than two seconds."""
+    """Limits of one comparison. Processor time decides, so that the load of a machine does not."""
 
     cpu_seconds: float = 0.8
-    """Processor time after which the process gives up the pair; a fair answer takes 0.02."""
-    wall_seconds: float = 0.95
-    """Time after which the process is killed: a timer cannot interrupt one operation on huge
-    numbers. Up to half of it may pass while a replacement starts."""
+    """Processor time after which the system ends the process; a fair answer takes 0.02."""
+    wall_seconds: float = 120.0
+    """Time by the clock after which a process that was asked counts as stuck and is killed. An
+    overloaded machine needs a small part of it to grant the processor time."""
     memory_bytes: int = 1 << 30
     """Maximum address space of the process, of which it needs about 100 MB itself."""
-    start_seconds: float = 60.0
-    """Time limit for starting, which takes about half a second on an idle machine."""
+    start_seconds: float = 300.0
+    """Time limit for starting, which takes about half a second on an idle machine, and a minute on
+    an overloaded one."""
+
+
+class StartFailed(Exception):
+    """A process ended or hung while it started; the next one may not."""
 
 
 class JudgeProcess:
@@ -61,6 +71,7 @@ class JudgeProcess:
             )
         self._start_deadline = time.monotonic() + limits.start_seconds
         self._is_ready = False
+        self._has_finished = False
         self._received = b""
         self._process = subprocess.Popen(
             [sys.executable, str(_JUDGE), json.dumps(asdict(limits))],
@@ -68,6 +79,8 @@ class JudgeProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            # The order of sets is that of every other process, and with it the way to a verdict.
+            env={**os.environ, "PYTHONHASHSEED": "0"},
         )
 
     @property
@@ -76,14 +89,18 @@ class JudgeProcess:
         return self._process.pid
 
     def has_ended(self) -> bool:
-        """True if a process that had been ready is gone; one that fails to start raises later."""
-        return self._is_ready and self._process.poll() is not None
+        """True if a process that had been ready is gone, or has said that it takes no more pairs.
 
-    def wait_until_ready(self, deadline: float) -> bool:
+        One that fails to start is reported by :meth:`wait_until_ready`.
+        """
+        return self._is_ready and (self._has_finished or self._process.poll() is not None)
+
+    def wait_until_ready(self, deadline: float = math.inf) -> bool:
         """Wait for the start until ``deadline``; return True if the process takes requests.
 
         Raises:
-            GradingError: the process ended, or took longer than ``start_seconds``.
+            StartFailed: the process ended, or took longer than ``start_seconds``.
+            GradingError: the process has said why it cannot start, here or ever.
         """
         if self._is_ready:
             return True
@@ -92,30 +109,36 @@ class JudgeProcess:
         except TimeoutError:
             if time.monotonic() < self._start_deadline:
                 return False
-            hello = {}
+            raise StartFailed from None
         except EOFError:
-            hello = {}
+            raise StartFailed from None
         if "ready" not in hello:
-            raise GradingError(
-                hello.get("error", "The grading process ended or hung while it started.")
-                + f" To see why, run: {sys.executable} {_JUDGE} '{{\"memory_bytes\": 1000000000}}'"
-            )
+            raise GradingError(f"{hello['error']} {how_to_see_why()}")
         for sentence in hello["missing_limits"]:
             logger.warning("Grading runs with a weaker limit. %s", sentence)
         self._is_ready = True
         return True
 
     def ask(self, gold: str, answer: str, deadline: float) -> Verdict | None:
-        """Compare two LaTeX formulas; None if the process ends or ``deadline`` passes.
+        """Compare two LaTeX formulas.
 
-        The process must be ready; after None it must not be asked again.
+        The process must be ready; if it :meth:`has_ended` or the result is None, it must not be
+        asked again.
+
+        Returns:
+            ``TIMEOUT`` if the pair used up its processor time, which ended the process; None if
+            the process ended otherwise, or ``deadline`` passed: another one may have a verdict.
         """
         line = json.dumps({"gold": gold, "answer": answer}).encode() + b"\n"
         try:
             _stream(self._process.stdin).write(line)
-            return Verdict(json.loads(self._read_line(deadline))["verdict"])
-        except (BrokenPipeError, EOFError, TimeoutError):
+            reply = json.loads(self._read_line(deadline))
+        except TimeoutError:
             return None
+        except (BrokenPipeError, EOFError):
+            return Verdict.TIMEOUT if self._process.wait() in _OUT_OF_CPU_TIME else None
+        self._has_finished = reply["last"]
+        return Verdict(reply["verdict"])
 
     def end(self) -> None:
         """Kill the process and wait for its end, so that no zombie remains. May be called twice."""
@@ -152,6 +175,11 @@ class JudgeProcess:
             self._received += chunk
         line, self._received = self._received, b""
         return line
+
+
+def how_to_see_why() -> str:
+    """Return a sentence with the command that shows why the process does not start."""
+    return f"To see why, run: {sys.executable} {_JUDGE} '{{\"memory_bytes\": 1000000000}}'"
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:

@@ -148,7 +148,7 @@ def test_ctrl_c_sums_up_what_was_found(
         (["openai/gsm8k"], "openai/gsm8k (split 'test')"),
         (["arithmetic", "--rows", "0"], "--rows must be at least 1"),
         (["arithmetic", "--split", "tset"], "unknown split 'tset'"),
-        (["rows.jsonl", "--max-answer-length", "0"], "max_answer_length must be at least 1"),
+        (["rows.jsonl", "--max-answer-length", "0"], "--max-answer-length must be at least 1"),
         (["rows.jsonl", "--question-field-name", "q"], "together, or neither"),
         (["arithmetic", "--subset", "main"], "no use for subset"),
     ],
