@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from econ_env.embeddings import DEFAULT_MODEL, Embedder
 from econ_env.game.closing_rules import CommitmentRule
@@ -196,11 +197,19 @@ class EnvConfig:
     max_cost_usd: float | None = None
     """Maximum cost in US dollars, answers from the cache not counted. Every model's price must be
     known. None: no limit."""
+    max_failures_in_a_row: int | None = 20
+    """Number of episodes in a row that may fail, >= 1: then the step raises an error with the
+    commonest cause, since nothing more would succeed. None: no limit."""
     prices: Mapping[str, Sequence[float]] | None = None
     """Prices in US dollars per million tokens of prompts and of completions, by the model's name.
     None: the few built-in prices (docs/replay_and_budgets.md)."""
 
     def __post_init__(self) -> None:
+        _check_types(self)
+        if self.embedder is not None and not isinstance(self.embedder, str | Embedder):
+            raise ValueError(
+                f"embedder must be a name or an object with embed and dim, got {self.embedder!r}"
+            )
         if self.max_cycles is not None:
             if self.max_rounds not in (1, self.max_cycles):
                 raise ValueError(
@@ -210,6 +219,8 @@ class EnvConfig:
             object.__setattr__(self, "max_rounds", self.max_cycles)
         for name in ("n_agents", "bne_rounds", "max_rounds"):
             _check_at_least_one(name, getattr(self, name))
+        if self.max_failures_in_a_row is not None:
+            _check_at_least_one("max_failures_in_a_row", self.max_failures_in_a_row)
         build_tree(self.n_agents, self.group_size)
         _check_choice("commitment_rule", self.commitment_rule, (None, *get_args(CommitmentRule)))
         _check_choice("order", self.order, get_args(OrderName))
@@ -224,6 +235,8 @@ class EnvConfig:
             )
         if not 0 <= self.cc_fidelity_weight <= 1:
             raise ValueError(f"cc_fidelity_weight must be in [0, 1], got {self.cc_fidelity_weight}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be >= 0, got {self.seed}")
         _check_choice("cache", self.cache, get_args(CacheMode))
         if self.cache_path is not None and self.cache == "off":
             raise ValueError(
@@ -341,6 +354,33 @@ class EnvConfig:
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-serialisable data; objects are given by their names."""
         return {item.name: _json_value(getattr(self, item.name)) for item in fields(self)}
+
+
+_KINDS: dict[type, tuple[type, str]] = {
+    bool: (bool, "true or false"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "text"),
+    Path: (Path, "a path"),
+}
+
+
+def _check_types(config: EnvConfig) -> None:
+    """Check the types of plain settings; those that take objects are checked where they are read.
+
+    Raises:
+        ValueError: a setting has a value of another type.
+    """
+    for name, hint in get_type_hints(EnvConfig).items():
+        kinds = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
+        value = getattr(config, name)
+        if value is None and type(None) in get_args(hint):
+            continue
+        if any(kind not in _KINDS for kind in kinds):
+            continue
+        accepted = tuple(_KINDS[kind][0] for kind in kinds)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in kinds):
+            raise ValueError(f"{name} must be {_KINDS[kinds[0]][1]}, got {value!r}")
 
 
 def _check_at_least_one(name: str, value: object) -> None:

@@ -26,8 +26,10 @@ from benchmarks.comparison.table import table_lines
 from econ_agents.commands.program import run_program
 from econ_agents.training.checkpoint import STATE_FILE, load_checkpoint, sha256
 from econ_agents.training.run_folder import claimed
+from econ_env.commands.flags import with_flags
 from econ_env.config import EnvConfig
 from econ_env.errors import UsageError
+from econ_env.game.failures import failure_lines
 from econ_env.llm.api.address import names_a_server, parse_address
 from econ_env.llm.api.errors import KeyProblem
 from econ_env.llm.api.server_key import check_keys
@@ -40,8 +42,8 @@ PROG = "compare.py"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0 after success; 1 if a model could no longer be used, reported after the tables of the results
-    so far; 2 after a mistake of the user; 130 after Ctrl-C.
+    0 after success; 1 if every question failed, or if a model could no longer be used, reported
+    after the tables of the results so far; 2 after a mistake of the user; 130 after Ctrl-C.
 
     Args:
         argv: the arguments after the program's name; None takes those of the process.
@@ -72,6 +74,7 @@ def compare(flags: Compare) -> int:
         seeds=tuple(dict.fromkeys(flags.seeds)),
         questions=questions,
         in_flight=min(flags.in_flight, len(questions)),
+        max_failures_in_a_row=config.max_failures_in_a_row,
         target=target,
     )
     if flags.dry_run:
@@ -150,12 +153,15 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
         if results:
             about = _about(flags, plan, run)
             _report(summarise(results, about), flags.paper_setting(), folder)
+        reasons = [record.failed for record in results if record.failed is not None]
+        for line in failure_lines(reasons):
+            print(f"failed: {line}")
         _print_spending(flags, models)
     if stopped is None:
-        return 0
+        return 1 if reasons and len(reasons) == len(results) else 0
     print(
-        f"{PROG}: {stopped}\n{len(results)} results are kept in {folder}. Repeat the command to "
-        "continue",
+        f"{PROG}: {with_flags(str(stopped))}\n{len(results)} results are kept in {folder}. "
+        "Repeat the command to continue",
         file=sys.stderr,
     )
     return 1

@@ -20,6 +20,7 @@ from benchmarks.comparison.method import Method
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
 from benchmarks.comparison.store import Records
+from econ_env.game.failures import FailureWatch
 from econ_env.questions.base import Question
 
 Build = Callable[[Spec, int], Method]
@@ -54,6 +55,8 @@ class Plan:
     questions: tuple[Question, ...]
     in_flight: int
     """Number of questions that are answered at the same time and stored together."""
+    max_failures_in_a_row: int | None
+    """Number of failed questions in a row that ends the comparison; None: no limit."""
     target: Spec | None = None
     """Method, one of ``entries``, whose tokens are matched; None without a budget match."""
 
@@ -97,12 +100,14 @@ class Run:
         self._matches = matches
         self._say = say
         self._specs: dict[Entry, Spec] = {}
+        self._watch = FailureWatch(plan.max_failures_in_a_row)
 
     def play(self) -> None:
         """Answer all missing questions; repeat failed ones once.
 
         Raises:
-            ModelError: a model cannot be used, or no longer. The records so far are kept.
+            ModelError: a model cannot be used, or no longer, or nothing succeeds. The records so
+                far are kept.
         """
         plan = self._plan
         # The target comes first. An entry with a knob may have the target's spec, but is not it.
@@ -183,8 +188,10 @@ class Run:
         with tqdm(total=len(items), desc=name, unit="question", disable=None) as bar:
             for start in range(0, len(items), self._plan.in_flight):
                 batch = items[start : start + self._plan.in_flight]
-                self._records.add(list(method.answer(batch, bar.set_postfix_str)))
+                answered = list(method.answer(batch, bar.set_postfix_str))
+                self._records.add(answered)
                 bar.update(len(batch))
+                self._watch.note(record.failed for record in answered)
 
     def _of(self, spec: Spec, questions: Sequence[Question]) -> list[Record]:
         """Return a method's existing records, by seed and in the order of the questions."""

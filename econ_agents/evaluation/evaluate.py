@@ -18,6 +18,7 @@ from econ_agents.algorithm.builders import (
     build_weighting,
 )
 from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.failure_causes import FailureCauses
 from econ_agents.algorithm.rollout import Override, play_episodes
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
@@ -51,6 +52,8 @@ class Evaluation:
     baseline: PlayedArm
     bne: PlayedArm
     """Arm with refinement; the baseline itself if there is no refinement."""
+    causes: FailureCauses
+    """Causes of the episodes that failed in either arm."""
 
 
 def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
@@ -70,6 +73,8 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
     report, learned = evaluation.report, evaluation.learned
     for line in [*report.lines(), *(learned.lines() if learned is not None else ())]:
         print(line)
+    for line in evaluation.causes.lines():
+        print(f"failed: {line}")
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
     if evaluation.bne.traces:
@@ -93,6 +98,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
     rounds = config.bne_rounds("test")
     arms: dict[bool, PlayedArm] = {}
     learned: Learned | None = None
+    causes = FailureCauses()
     for bne in (False, True) if rounds > 1 else (True,):
         teams = build_teams(config, "test", bne=bne)
         try:
@@ -107,6 +113,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                 description="with refinement" if bne else "baseline",
                 options=options,
                 traces=traces,
+                causes=causes,
             )
             arms[bne] = PlayedArm(episodes=episodes, traces=traces)
             if config.test.untrained and learned is None:
@@ -120,7 +127,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
             teams.close()
     baseline, refined = arms.get(False, arms[True]), arms[True]
     report = compare(baseline.episodes, refined.episodes, rounds=rounds, seed=config.seed)
-    return Evaluation(report=report, learned=learned, baseline=baseline, bne=refined)
+    return Evaluation(report=report, learned=learned, baseline=baseline, bne=refined, causes=causes)
 
 
 def play_questions(
@@ -133,6 +140,7 @@ def play_questions(
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
     traces: Traces | None = None,
+    causes: FailureCauses | None = None,
 ) -> list[Episode]:
     """Play one episode per seed without exploration, starting from an empty memory.
 
@@ -145,13 +153,16 @@ def play_questions(
         override: replaces the policy's actions, for example by those of another policy.
         options: options of every reset.
         traces: list to which the environment's records are appended; None does not ask for them.
+        causes: counts the failed episodes by cause; None does not count them.
     """
     policy = build_policy(config, networks, teams.space, "test")
     with tqdm(total=len(seeds), desc=description, unit="question", disable=None) as bar:
 
         def watch(place: int, episode: Episode) -> None:
             bar.update()
-            trace = None if traces is None else teams.trace(place)
+            trace = None if traces is None and not episode.failed else teams.trace(place)
+            if causes is not None and episode.failed:
+                causes.note(trace)
             if traces is not None and trace is not None:
                 # Number and seed stand beside the transcript, whose keys are the environment's.
                 traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})

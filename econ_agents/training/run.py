@@ -115,6 +115,8 @@ class TrainingRun:
         if self._reason():
             self._say(f"stopped early after {trainer.episodes} episodes: {self._reason()}")
         plots = plot_run(self._log_dir) if config.logging.plots else []
+        for line in trainer.causes.lines():
+            self._say(f"failed: {line}")
         played = trainer.episodes - before
         self._say(
             f"trained {played} episodes in {time.monotonic() - started:.0f} s"

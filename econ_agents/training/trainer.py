@@ -17,6 +17,7 @@ from econ_agents.algorithm.builders import (
 )
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import describe_episodes
+from econ_agents.algorithm.failure_causes import FailureCauses
 from econ_agents.algorithm.memory import Flags, FloatArray
 from econ_agents.algorithm.replay_buffer import EpisodeBuffer
 from econ_agents.algorithm.rollout import play_episodes
@@ -67,6 +68,8 @@ class Trainer:
         """Number of episodes played."""
         self.failed = 0
         """Number of played episodes that came to no result and were dropped."""
+        self.causes = FailureCauses()
+        """Causes of the failures since this process began."""
         self._commitment = commitment_columns(teams.space)
         self._last_commitments: FloatArray | None = None
         self._remembered: tuple[FloatArray, Flags] = self._memories()
@@ -88,6 +91,7 @@ class Trainer:
             first=self.episodes,
             override=self.exploration.explore,
             options=self.options(),
+            watch=self._watch,
         )
 
     def learn(self, played: list[Episode]) -> TrainingInterval:
@@ -180,6 +184,10 @@ class Trainer:
         memory = _as_numpy(arrays["memory"])
         self._remembered = memory["moments"], memory["filled"].astype(np.bool_)
         self._last_commitments = memory.get("last_commitments")
+
+    def _watch(self, place: int, episode: Episode) -> None:
+        if episode.failed:
+            self.causes.note(self.teams.trace(place))
 
     def _memories(self) -> tuple[FloatArray, Flags]:
         """Copies of the executors' memories and of the mask of filled moments."""

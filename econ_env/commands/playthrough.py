@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from econ_env.envs.batched import BatchedEconEnv
+from econ_env.game.failures import NothingSucceeds
 from econ_env.game.transcript import Transcript
 from econ_env.questions.base import Question
 
@@ -28,6 +29,9 @@ def play_through(
             ``(env.num_questions, 2)`` in [-1, 1].
         report: called before every reset and step with the next phase and its number of questions,
             such as "answering 16"; None: no reports.
+
+    Raises:
+        NothingSucceeds: too many episodes in a row failed; those of their batch are yielded before.
     """
     size = env.num_questions
     for start in range(0, len(questions), size):
@@ -41,6 +45,10 @@ def play_through(
         while env.active.any():
             if report is not None:
                 report(f"answering {np.count_nonzero(env.active)}")
-            env.step(choose_actions())
+            try:
+                env.step(choose_actions())
+            except NothingSucceeds:
+                yield from env.transcripts[: len(part)]
+                raise
         # Places are filled from the first on, so the others may never have been reset.
         yield from env.transcripts[: len(part)]

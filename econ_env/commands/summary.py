@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from econ_env.commands.statistics import wilson_interval
 from econ_env.game.coordinator_tree import majority
+from econ_env.game.failures import failure_lines
 from econ_env.game.transcript import RoundRecord, Transcript
 from econ_env.grading.answers import Verdict, equivalent, gold_answer, grade_answer, is_correct
 
@@ -18,6 +19,8 @@ class Summary:
 
     finished: int
     failed: int
+    failures: tuple[str, ...]
+    """A line for each cause of failures, commonest first: its number of episodes and its words."""
     correct: int
     """Episodes with a correct last commitment."""
     first_executor_correct: int
@@ -56,6 +59,7 @@ class Summary:
     def __str__(self) -> str:
         """Return the summary as lines for people."""
         lines = [f"questions            {self.finished} finished, {self.failed} failed"]
+        lines += [f"failed because       {line}" for line in self.failures]
         if self.finished:
             low, high = wilson_interval(self.correct, self.finished)
             lines += [
@@ -100,6 +104,7 @@ class Summary:
 def summarise(transcripts: Sequence[Transcript]) -> Summary:
     """Summarise episodes that have ended."""
     finished = [transcript for transcript in transcripts if transcript.failed is None]
+    reasons = [transcript.failed for transcript in transcripts if transcript.failed is not None]
     last_rounds = [(t, _last_round(t)) for t in finished]
     verdicts: Counter[Verdict] = Counter()
     for transcript, played in last_rounds:
@@ -109,7 +114,8 @@ def summarise(transcripts: Sequence[Transcript]) -> Summary:
         methods.update(transcript.parse_methods)
     return Summary(
         finished=len(finished),
-        failed=len(transcripts) - len(finished),
+        failed=len(reasons),
+        failures=tuple(failure_lines(reasons)),
         correct=sum(
             is_correct(played.commitments[-1].value, t.question.gold) for t, played in last_rounds
         ),

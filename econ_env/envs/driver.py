@@ -24,6 +24,7 @@ from econ_env.envs.question_schedule import Schedule
 from econ_env.envs.settlement import Payment, settle
 from econ_env.envs.spaces import FloatArray, Spaces, ViewArrays, check_finite
 from econ_env.envs.strategy_cache import StrategyCache
+from econ_env.game.failures import FailureWatch
 from econ_env.game.state_machine import Game, GameConfig, ModelLimits, Phase
 from econ_env.game.transcript import Transcript
 from econ_env.grading.answers import equivalent, extract
@@ -110,6 +111,7 @@ class Episodes:
         self._models = config.models() if models is None else models
         self._own_models = self._models if models is None else None
         self._strategies = StrategyCache()
+        self._watch = FailureWatch(config.max_failures_in_a_row)
         self._game_config: GameConfig | None = None
         self._games: list[Game | None] = [None] * num_questions
         self._weights = [config.weights()] * num_questions
@@ -153,6 +155,8 @@ class Episodes:
         Raises:
             ResetNeeded: no episode is running.
             ValueError: an action of an active question is not finite.
+            NothingSucceeds: ``max_failures_in_a_row`` episodes have failed. Their transcripts can
+                be read, and the next reset starts afresh.
         """
         rows = np.flatnonzero(self.active).tolist()
         if not rows:
@@ -250,6 +254,7 @@ class Episodes:
         self._truncated[rows] = [game.failed is not None for game in games]
         self._terminated[rows] = [game.done and game.failed is None for game in games]
         self.active[rows] = [not game.done for game in games]
+        self._watch.note(game.failed for game in games if game.done)
         return self._result(rewards, infos)
 
     def _observe(self, rows: list[int]) -> None:

@@ -56,10 +56,19 @@ class Schedule:
                 that goes on; or None: all places go on.
 
         Raises:
-            ValueError: the list does not have B entries.
+            ValueError: a seed is no whole number >= 0, or the list does not have B entries.
         """
         if seed is None:
             return {}
+        given: Iterable[Any] = [seed]
+        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str | bytes):
+            given = seed
+        for own in given:
+            if own is not None and (not isinstance(own, int | np.integer) or own < 0):
+                raise ValueError(
+                    f"seed must be a whole number >= 0, or a list of {self._num_questions} of "
+                    f"them, got {seed!r}"
+                )
         if isinstance(seed, int | np.integer):
             return {place: int(seed) + place for place in places}
         if len(seed) != self._num_questions:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -18,6 +19,7 @@ from typing import Literal, TypeAlias
 from econ_env.llm.api import ApiModel, ApiSettings
 from econ_env.llm.api.address import names_a_server, parse_address
 from econ_env.llm.api.body import check_supported
+from econ_env.llm.api.profiles import PROFILES
 from econ_env.llm.local.catalogue import catalogue_model, fetched_file
 from econ_env.llm.types import ChatModel, ModelError
 
@@ -265,7 +267,21 @@ def _check_name(name: str, api: ApiSettings) -> None:
 
 
 def _unknown(spec: object) -> ModelError:
-    return ModelError(f"unknown model {spec!r}. Accepted are:\n{ACCEPTED_NAMES}")
+    near = _nearest(spec) if isinstance(spec, str) else None
+    hint = "" if near is None else f" Did you mean {near!r}?"
+    return ModelError(f"unknown model {spec!r}.{hint} Accepted are:\n{ACCEPTED_NAMES}")
+
+
+def _nearest(name: str) -> str | None:
+    """Return the accepted name, or the name with an accepted prefix, that is spelled most alike."""
+    whole = ["bundled", "simulated", BUNDLED_COORDINATOR, SIMULATED_COORDINATOR]
+    near = get_close_matches(name, whole, n=1, cutoff=0.8)
+    if near:
+        return near[0]
+    prefix, colon, rest = name.partition(":")
+    prefixes = ["hf", LOCAL.removesuffix(":"), *PROFILES]
+    near = get_close_matches(prefix.lower(), prefixes, n=1) if colon and rest else []
+    return f"{near[0]}:{rest}" if near else None
 
 
 def _build(name: str, settings: ApiSettings | None) -> ChatModel:

@@ -197,7 +197,7 @@ def test_a_spent_budget_reports_what_there_is_and_more_of_it_goes_on(
     assert compare(tmp_path, *flags, "--max-requests", "18") == 1
     captured = capsys.readouterr()
     assert "asked now: 18 requests" in captured.out
-    assert "max_requests=18 does not allow" in captured.err
+    assert "--max-requests 18 does not allow" in captured.err
     assert "Traceback" not in captured.err
     [cot, econ] = comparison(tmp_path)["methods"]
     assert (cot["outcomes"]["finished"], econ["outcomes"]["finished"]) == (6, 2)
@@ -388,19 +388,19 @@ def test_samples_that_methods_share_in_a_cache_are_said(
         (["--questions", "0"], "--questions must be at least 1"),
         (["--in-flight", "0"], "--in-flight must be at least 1"),
         (["--seeds"], "--seeds needs a value"),
-        (["--n-agents", "0"], "n_agents must be a whole number"),
-        (["--dataset", "gsm9k"], "simulated models play dataset="),
+        (["--n-agents", "0"], "--n-agents must be a whole number"),
+        (["--dataset", "gsm9k"], "simulated models play --dataset simulated"),
         (["--llm", "bundeld"], "unknown model 'bundeld'"),
         (["--top-q", "1"], "did you mean '--top-p'"),
         (["secret"], "belongs to no flag"),
         (["--bne-rounds", "3"], "econ:rounds=3"),
         (["--no-loop"], "answers each question once"),
-        (["--top-p", "3"], "top_p"),
+        (["--top-p", "3"], "--top-p"),
         (["--reward-weights", "ts=1"], "missing: al, cc"),
         (["--reward-weights", "ts"], "--reward-weights takes the three components"),
         (["--prices", "cheap"], "--prices takes a model"),
         (["--cache-path", "somewhere"], "keeps nothing"),
-        (["--max-cost-usd", "0"], "max_cost_usd"),
+        (["--max-cost-usd", "0"], "--max-cost-usd"),
         (["--paper", "maths"], "did you mean 'math'"),
         (["--config", "/no/such.yaml"], "/no/such.yaml cannot be read"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from benchmarks.comparison.records import Bill, Item, Record, Round, Solution
 from benchmarks.comparison.run import Plan, Run, plan_entries
 from benchmarks.comparison.specs import DebateSpec, SelfConsistencySpec, Spec, parse_spec
 from benchmarks.comparison.store import Memory
+from econ_env.game.failures import NothingSucceeds
 from econ_env.llm.types import ModelError, Usage
 from econ_env.questions.base import Question
 
@@ -79,6 +81,7 @@ def plan(*methods: str, target: str | None = None, seeds: tuple[int, ...] = (0, 
         seeds=seeds,
         questions=QUESTIONS,
         in_flight=2,
+        max_failures_in_a_row=None,
         target=None if target is None else parse_spec(target),
     )
 
@@ -107,6 +110,14 @@ def test_what_is_there_is_not_asked_again() -> None:
     assert {method for method, _, _ in office.asked[len(before) :]} == {"greedy"}
     # In the plan's order, whatever the file's is.
     assert [r.method for r in run.results()] == ["cot"] * 10 + ["greedy"] * 10
+
+
+def test_a_comparison_in_which_nothing_succeeds_stops_and_keeps_the_records() -> None:
+    office, records = Office(lambda *_: True), Memory()
+    run = a_run(replace(plan("cot", "greedy"), max_failures_in_a_row=3), office, records)
+    with pytest.raises(NothingSucceeds, match=r"\(4 of 4\): lost"):
+        run.play()
+    assert [record.failed for record in run.results()] == ["lost"] * 4
 
 
 def test_a_failure_is_repeated_once_and_a_later_run_tries_again() -> None:

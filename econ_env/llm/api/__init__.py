@@ -7,6 +7,7 @@ is sent.
 from econ_env.llm.api.client import ApiModel
 from econ_env.llm.api.errors import (
     AccountExhausted,
+    AlwaysRefuses,
     ApiError,
     KeyProblem,
     UnknownModel,
@@ -19,6 +20,7 @@ from econ_env.llm.api.settings import ApiSettings, SecondAction
 __all__ = [
     "PROFILES",
     "AccountExhausted",
+    "AlwaysRefuses",
     "ApiError",
     "ApiModel",
     "ApiSettings",

@@ -197,6 +197,7 @@ class RequestBatch:
         result = outcome.result
         if isinstance(result, Reply):
             self._engine.reached = True
+            self._engine.answered()
             self._take_reply(job, result)
             return
         if result.kind is not Kind.UNREACHABLE:
@@ -208,6 +209,8 @@ class RequestBatch:
             self._engine.choices = 1
             self._one_by_one(job, job.indices, [job.spent])
         elif result.kind in FAILED:
+            if result.kind is Kind.REFUSED:
+                self._engine.refused(result)
             self._fail(job, f"{result.kind.value} ({result.words})")
         else:
             raise self._engine.error(result)

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from econ_env.llm.api.address import Address
@@ -13,6 +14,7 @@ from econ_env.llm.api.concurrency import AdaptiveLimit
 from econ_env.llm.api.connections import Flight
 from econ_env.llm.api.errors import (
     AccountExhausted,
+    AlwaysRefuses,
     ApiError,
     Fault,
     KeyProblem,
@@ -25,6 +27,9 @@ from econ_env.llm.api.reply import Reply, read_reply
 from econ_env.llm.api.secret import Secret
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.api.transport import Transport
+
+MAX_REFUSALS = 8
+"""Number of equal refusals after which a server that has never answered is not asked again."""
 
 _log = logging.getLogger("econ_env.llm.api")
 
@@ -51,6 +56,8 @@ class Engine:
         self._secret = secret
         self._transport = Transport(f"{address.url}/chat/completions", secret, settings)
         self.pool = ThreadPoolExecutor(settings.max_concurrency, thread_name_prefix="econ-api")
+        self._answered = False
+        self._refusals: Counter[str] = Counter()
         self._said: set[str] = set()
         self._lock = threading.Lock()
 
@@ -84,6 +91,25 @@ class Engine:
                 f"throttled, so fewer requests are sent at a time: {fault.words}",
             )
         _log.debug("%s: attempt %d: %s; next in %.3g s", name, attempt, fault.words, wait_s)
+
+    def answered(self) -> None:
+        """Note that the server has answered a request: it does not refuse them all."""
+        self._answered = True
+
+    def refused(self, fault: Fault) -> None:
+        """Note a refusal.
+
+        Raises:
+            AlwaysRefuses: the server has refused :data:`MAX_REFUSALS` requests in the same words,
+                and answered none.
+        """
+        self._refusals[fault.words] += 1
+        if not self._answered and self._refusals[fault.words] >= MAX_REFUSALS:
+            raise AlwaysRefuses(
+                f"{self.address.name}: {self.address.url} has answered no request, and refused "
+                f"{MAX_REFUSALS} in the same words: {fault.words}. To see which setting it does "
+                f"not accept: econ-env doctor --llm {self.address.name}"
+            )
 
     def error(self, fault: Fault) -> ApiError:
         """Return the exception for a fault that affects all requests."""

@@ -47,6 +47,12 @@ class WrongAddress(ApiError):
     """The URL has no chat endpoint, or cannot be reached."""
 
 
+class AlwaysRefuses(ApiError):
+    """The server has refused every request in the same words (400, 422)."""
+
+    exit_code = 1
+
+
 class Kind(Enum):
     """Kind of a fault, which decides the reaction."""
 

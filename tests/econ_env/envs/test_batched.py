@@ -19,6 +19,7 @@ from econ_env import BatchedEconEnv, EconParallelEnv, batched_parallel_env
 from econ_env.commands.summary import summarise
 from econ_env.config import EnvConfig
 from econ_env.envs.infos import CLOSED_BY_CODES, INFO_KEYS
+from econ_env.game.failures import NothingSucceeds
 from econ_env.grading.answers import Verdict
 from econ_env.llm import BudgetExceeded, ChatRequest, close_shared_models
 from econ_env.questions import load_questions
@@ -400,3 +401,22 @@ def test_environments_share_models_and_leave_them_open(
     assert closed == []
     monkeypatch.undo()
     models.close()
+
+
+def test_a_run_in_which_nothing_succeeds_ends_with_the_commonest_failure() -> None:
+    env = make(
+        3,
+        llm=FlakyModel(lambda request: True),
+        prompts="compact",
+        embedder="hashing",
+        max_failures_in_a_row=5,
+    )
+    actions = dict.fromkeys(env.possible_agents, np.zeros((3, 2), dtype=np.float32))
+    env.reset(seed=0)
+    env.step(actions)
+    env.reset()
+    with pytest.raises(NothingSucceeds, match=r"\(6 of 6\): the test said so"):
+        env.step(actions)
+    assert [transcript.failed is None for transcript in env.transcripts] == [False] * 3
+    env.reset()  # and may be tried again
+    env.step(actions)

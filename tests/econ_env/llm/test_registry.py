@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -187,3 +188,19 @@ def test_bundled_models_run_on_the_cpu_so_that_every_machine_plays_the_same(
     shared_model("bundled:1")
     close_shared_models()
     assert built == [{"path": str(tmp_path / "1"), "name": "bundled:1", "device": "cpu"}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("bundle", "bundled"),
+        ("simulatd", "simulated"),
+        ("bundled:cordinator", "bundled:coordinator"),
+        ("togther:some/model", "together:some/model"),
+        ("vlm:m@http://127.0.0.1:1/v1", "vllm:m@http://127.0.0.1:1/v1"),
+        ("local:qwen2.5-coder-0.5", "qwen2.5-coder-0.5b"),
+    ],
+)
+def test_a_name_that_is_nearly_known_is_suggested(typed: str, meant: str) -> None:
+    with pytest.raises(ModelError, match=f"Did you mean {re.escape(repr(meant))}"):
+        resolve_models(typed, 3)

@@ -12,6 +12,7 @@ import pytest
 
 from econ_env.llm.api import (
     AccountExhausted,
+    AlwaysRefuses,
     ApiError,
     ApiModel,
     KeyProblem,
@@ -69,6 +70,25 @@ def test_what_is_refused_fails_at_once_and_alone(fault: str, good: str) -> None:
     assert second.usage.requests == 1
     assert second.error is not None
     assert second.error.startswith(f"openai:test-model@{server.url}: ")
+
+
+def test_a_server_that_refuses_everything_in_the_same_words_is_not_asked_again() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server, max_concurrency=1)
+        server.schedule(*["400"] * 50)
+        with pytest.raises(AlwaysRefuses, match=r"8 in the same words.*not to my liking"):
+            model.generate([request()] * 50)
+        model.close()
+        assert len(server.chats) == 8
+
+
+def test_a_server_that_has_answered_may_refuse_as_often_as_it_likes() -> None:
+    with MisbehavingServer() as server:
+        model = model_on(server, max_concurrency=1)
+        server.schedule(None, *["400"] * 20)
+        completions = model.generate([request()] * 21)
+        model.close()
+    assert [each.finish_reason == "error" for each in completions] == [False] + [True] * 20
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
