@@ -14,6 +14,7 @@ from benchmarks.comparison.flags import NOT_COMPARED, Compare
 from econ_agents.config.files import did_you_mean
 from econ_agents.config.values import MismatchError, convert
 from econ_agents.config.yaml12 import NotationError, read_yaml
+from econ_env.commands.flags import wrapped_help
 from econ_env.errors import UsageError
 
 _FLAG = re.compile(r"--([A-Za-z][\w-]*)")
@@ -33,10 +34,15 @@ def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
         SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
     """
     source, _ = tyro.cli(_Source, args=arguments, return_unknown_args=True, add_help=False)
-    from_file = {} if source.config is None else file_values(source.config)
-    flags, unknown = tyro.cli(
-        Compare, prog=prog, args=arguments, default=Compare(**from_file), return_unknown_args=True
-    )
+    from_file = {} if source.config is None else file_values(source.config.expanduser())
+    with wrapped_help():
+        flags, unknown = tyro.cli(
+            Compare,
+            prog=prog,
+            args=arguments,
+            default=Compare(**from_file),
+            return_unknown_args=True,
+        )
     if unknown:
         # Name the flag only: its value may be a secret pasted into the wrong place.
         flag = next(filter(None, map(_FLAG.match, unknown)), None)

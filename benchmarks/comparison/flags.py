@@ -101,6 +101,8 @@ class Compare(EnvFlags):
             if getattr(self, name) < 1:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} must be at least 1, got {getattr(self, name)}")
+        if min(self.seeds, default=0) < 0:
+            raise UsageError(f"--seeds must be at least 0, got {min(self.seeds)}")
         for name in ("seeds", "methods", "llm"):
             if not getattr(self, name):
                 raise UsageError(f"--{name} needs a value")
@@ -154,7 +156,7 @@ class Compare(EnvFlags):
 
         def find(seed: int) -> Path:
             try:
-                return find_checkpoint(Path(str(self.model_dir).replace("{seed}", str(seed))))
+                return find_checkpoint(Path(folder.replace("{seed}", str(seed))).expanduser())
             except CheckpointError as error:
                 raise UsageError(f"--model-dir: {error}. To get one: {advice}") from error
 
@@ -164,6 +166,7 @@ class Compare(EnvFlags):
         )
         if self.model_dir is None:
             raise UsageError(f"{needing[0].canonical} plays a trained team: {advice}")
+        folder = self.model_dir
         return {seed: find(seed) for seed in self.seeds}
 
     def paper_setting(self) -> PaperSetting | None:
@@ -176,7 +179,7 @@ class Compare(EnvFlags):
     def folder(self) -> Path:
         """Return the folder of the results."""
         if self.log_dir is not None:
-            return self.log_dir
+            return self.log_dir.expanduser()
         data = Path(self.dataset)
         name = f"{data.stem if data.suffix else self.dataset}_{self.team_name()}"
         return COMPARISONS / re.sub(r"[^\w.+-]+", "-", name)

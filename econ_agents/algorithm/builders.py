@@ -8,9 +8,9 @@ from econ_agents.algorithm.exploration import Exploration
 from econ_agents.algorithm.learner import Learner
 from econ_agents.algorithm.policy import COMMITMENT_PART, TeamPolicy, seen_columns
 from econ_agents.algorithm.reward_weighting import RewardWeighting
-from econ_agents.config.environment_kwargs import environment_kwargs
-from econ_agents.config.schema import Config, Phase
-from econ_agents.environments import Teams, TeamSpace, make_teams
+from econ_agents.config.environment_kwargs import environment_kwargs, keys_of_arguments
+from econ_agents.config.schema import Config, ConfigError, Phase
+from econ_agents.environments import EnvironmentMisfit, Teams, TeamSpace, make_teams
 from econ_agents.networks import TeamNetworks, TeamShapes, make_networks
 from econ_agents.seeds import derive_seed
 
@@ -22,10 +22,20 @@ def build_teams(config: Config, phase: Phase, *, bne: bool = True) -> Teams:
         config: the configuration.
         phase: ``"train"`` or ``"test"``.
         bne: True to play decisions of several rounds; False to play the one-round baseline.
+
+    Raises:
+        EnvironmentMisfit: the environment cannot be made; the keys that the message is about are
+            named as flags.
     """
     kwargs = environment_kwargs(config, phase, bne=bne)
     places = min(config.train.in_flight, streams_of(config, phase))
-    return make_teams(config.env.factory, kwargs, places)
+    try:
+        return make_teams(config.env.factory, kwargs, places)
+    except EnvironmentMisfit as error:
+        keys = keys_of_arguments(config, phase, str(error))
+        if not keys:
+            raise
+        raise EnvironmentMisfit(f"{error} (--{', --'.join(keys)})") from error
 
 
 def streams_of(config: Config, phase: Phase) -> int:
@@ -47,7 +57,16 @@ def team_shapes(space: TeamSpace) -> TeamShapes:
 
 
 def build_networks(config: Config, space: TeamSpace) -> TeamNetworks:
-    """Make untrained networks, initialised from the configuration's seed."""
+    """Make untrained networks, initialised from the configuration's seed.
+
+    Raises:
+        ConfigError: torch finds no device of the kind ``device``.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"--device cuda: torch {torch.__version__} finds no CUDA device here: give --device "
+            "cpu, or install a build of torch for the GPU of this machine"
+        )
     seed = derive_seed(config.seed, "networks")
     return make_networks(config, team_shapes(space), seed).to(config.device)
 

@@ -40,24 +40,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
+    known = name in COMMANDS or name in ALIASES
+    return run_program(f"{PROGRAM} {name}" if known else PROGRAM, lambda: _run(name, arguments))
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    """Run a command; see :func:`main`."""
     if name in ("-h", "--help"):
         print(USAGE)
         return 0
-    if arguments == ["--version"]:
+    if list(arguments) == ["--version"]:
         print(versions())
         return 0
     if name not in COMMANDS and name not in ALIASES:
         # The message does not repeat the word: it may be a key, pasted to the wrong place.
         print(f"{PROGRAM}: there is no such command\n\n{USAGE}", file=sys.stderr)
         return 2
-
-    def run() -> int:
-        command = parse(COMMANDS[ALIASES.get(name, name)], name, arguments[1:])
-        if command.factory() is not None:
-            use_one_thread()
-        return command.run()
-
-    return run_program(f"{PROGRAM} {name}", run)
+    command = parse(COMMANDS[ALIASES.get(name, name)], name, arguments[1:])
+    if command.factory() is not None:
+        use_one_thread()
+    return command.run()
 
 
 def use_one_thread() -> None:

@@ -148,7 +148,7 @@ def _without_named(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]
 def _settings(preset: str | None, arguments: Sequence[str]) -> Config:
     """Read the configuration below the flags: checkpoint, ``--config`` or preset, ``--set``."""
     found, _ = tyro.cli(_Sources, args=arguments, return_unknown_args=True, add_help=False)
-    model = None if found.model_dir is None else find_checkpoint(found.model_dir)
+    model = None if found.model_dir is None else find_checkpoint(found.model_dir.expanduser())
     return read_config(
         found.config if found.config is not None else preset,
         [each for group in found.set for each in group],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from econ_agents.commands.console import clean_console, discard_output
+
 
 def run_program(name: str, run: Callable[[], int], *, interrupted: str = "interrupted") -> int:
     """Run a program, and print errors that are written for users as one line on stderr.
@@ -15,11 +17,24 @@ def run_program(name: str, run: Callable[[], int], *, interrupted: str = "interr
         interrupted: text of the line after Ctrl-C.
 
     Returns:
-        The exit code of ``run`` or of the error (:func:`exit_code_of`), or 130 after Ctrl-C. Any
-        other exception is a bug and keeps its traceback.
+        The exit code of ``run`` or of the error (:func:`exit_code_of`), 130 after Ctrl-C, or 0 if
+        the reader of the output has gone, as in ``| head``. Any other exception is a bug and keeps
+        its traceback.
     """
     try:
+        with clean_console():
+            return _ended(name, run, interrupted)
+    except BrokenPipeError:
+        discard_output()
+        return 0
+
+
+def _ended(name: str, run: Callable[[], int], interrupted: str) -> int:
+    """Run the program; see :func:`run_program`."""
+    try:
         return run()
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt:
         print(f"{name}: {interrupted}", file=sys.stderr)
         return 130

@@ -159,7 +159,7 @@ def _needed(flag: str, value: Path | None) -> Path:
     # a key.
     if value is None:
         raise ConfigError(f"{flag} is required: name a folder")
-    return value
+    return value.expanduser()
 
 
 COMMANDS: Mapping[str, Command] = {

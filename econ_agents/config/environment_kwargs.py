@@ -6,6 +6,7 @@ such an argument can be played too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -77,6 +78,15 @@ def environment_kwargs(config: Config, phase: Phase, *, bne: bool = True) -> dic
             )
         kwargs[argument] = value
     return kwargs
+
+
+def keys_of_arguments(config: Config, phase: Phase, message: str) -> list[str]:
+    """Return the keys that set the arguments of the environment which a message names."""
+    specific = "train_kwargs" if phase == "train" else "test_kwargs"
+    keys = {name: f"env.kwargs.{name}" for name in config.env.kwargs}
+    keys |= {name: f"env.{specific}.{name}" for name in getattr(config.env, specific)}
+    keys |= {argument: key for key, argument, _ in _said(config, phase, bne=True)}
+    return [key for name, key in keys.items() if re.search(rf"\b{re.escape(name)}\b", message)]
 
 
 def _said(config: Config, phase: Phase, bne: bool) -> Iterator[tuple[str, str, Any]]:

@@ -40,7 +40,7 @@ def find_config(name: str | Path) -> Path:
     Raises:
         ConfigError: there is no such preset or file.
     """
-    text, path = str(name), Path(name)
+    text, path = str(name), Path(name).expanduser()
     bare = text == path.stem
     if not bare and path.is_file():
         return path

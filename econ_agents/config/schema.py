@@ -156,9 +156,9 @@ class Config(Settings):
     @property
     def log_dir(self) -> Path:
         """Folder of the run."""
-        return Path(self.logging.log_dir or Path("runs", self.experiment_name))
+        return Path(self.logging.log_dir or Path("runs", self.experiment_name)).expanduser()
 
     @property
     def model_dir(self) -> Path:
         """Folder of the checkpoints."""
-        return Path(self.logging.model_dir or self.log_dir / "checkpoints")
+        return Path(self.logging.model_dir or self.log_dir / "checkpoints").expanduser()

@@ -16,6 +16,7 @@ from econ_agents.logging.metrics_log import MetricsLog
 from econ_agents.logging.progress import open_progress
 from econ_agents.training.checkpoint import latest_checkpoint, load_checkpoint, periodic_name
 from econ_agents.training.early_stopping import build_stopping
+from econ_agents.training.packages import require_packages
 from econ_agents.training.run import TrainingRun, last_logged_step
 from econ_agents.training.run_folder import claimed, clear_unused, model_dir, refuse_used
 from econ_agents.training.trainer import Trainer
@@ -75,6 +76,7 @@ def _begin(config: Config, log_dir: Path) -> int:
 @contextmanager
 def _open(config: Config, log_dir: Path, *, latest: Path | None) -> Iterator[TrainingRun]:
     """Open everything that a run needs; restore the checkpoint ``latest`` if there is one."""
+    require_packages(config.logging)
     with ExitStack() as stack:
         teams = build_teams(config, "train")
         stack.callback(teams.close)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tyro
 
 from econ_env.commands.doctor import Doctor
+from econ_env.commands.flags import wrapped_help
 from econ_env.commands.models import Models
 from econ_env.commands.play import Play
 from econ_env.commands.program import run_program
@@ -31,12 +32,13 @@ def parse(argv: Sequence[str] | None = None) -> Play | Validate | Doctor | Model
         UsageError: a value of --reward-weights or --prices is wrong.
         SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
-    command: Play | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
-        {"play": Play, "validate": Validate, "doctor": Doctor, "models": Models},
-        prog=PROGRAM,
-        description=DESCRIPTION,
-        args=argv,
-    )
+    with wrapped_help():
+        command: Play | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
+            {"play": Play, "validate": Validate, "doctor": Doctor, "models": Models},
+            prog=PROGRAM,
+            description=DESCRIPTION,
+            args=argv,
+        )
     return command
 
 
@@ -50,11 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    name = " ".join([PROGRAM, *arguments[:1]])
+    return run_program(name, lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     if arguments == ["--version"]:
         print(versions())
         return 0
-    name = " ".join([PROGRAM, *arguments[:1]])
-    return run_program(name, lambda: parse(arguments).run())
+    return parse(arguments).run()
 
 
 if __name__ == "__main__":

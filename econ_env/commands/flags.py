@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+import io
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -35,6 +41,58 @@ def with_help(cls: type[_Command]) -> type[_Command]:
         for name, hint in hints.items()
     }
     return cls
+
+
+@contextmanager
+def wrapped_help() -> Iterator[None]:
+    """Wrap what is printed inside the block, help, to the width of the output (80 in a pipe).
+
+    The parser writes each paragraph of a description as one line, which a terminal breaks.
+    """
+    if sys.stdout.isatty():
+        yield
+        return
+    buffer = io.BytesIO()
+    # With the encoding of the output, by which the parser chooses its frames.
+    printed = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, errors="replace")
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        printed.flush()
+        width = shutil.get_terminal_size().columns
+        for line in buffer.getvalue().decode(printed.encoding).splitlines():
+            print(line if len(line) <= width else textwrap.fill(line, width))
+
+
+_SETTINGS = {field.name for field in fields(EnvConfig)}
+_SETTING = re.compile(
+    r"(?<![\w./-])(?P<name>[a-z]+(?:_[a-z]+)*)(?P<value>=(?:'[^']*'|\"[^\"]*\"|[\w.-]+))?(?![\w/])"
+)
+"""Word that may name a setting, perhaps with a value: ``top_p``, ``cache="off"``."""
+
+
+def with_flags(message: str) -> str:
+    """Return a message about settings in the words of the command line.
+
+    >>> with_flags('top_p must be in (0, 1]; set cache="off"')
+    '--top-p must be in (0, 1]; set --cache off'
+    """
+
+    def as_flag(found: re.Match[str]) -> str:
+        name, value = found["name"], found["value"]
+        # A bare "seed" or "split" may be an English word, except at the start.
+        named = "_" in name or value is not None or not found.start()
+        if name not in _SETTINGS or not named:
+            return found[0]
+        flag = f"--{name.replace('_', '-')}"
+        if value is None:
+            return flag
+        if value in ("=True", "=False"):
+            return flag if value == "=True" else f"--no-{flag[2:]}"
+        return f"{flag} {value[1:].strip(chr(34) + chr(39))}"
+
+    return _SETTING.sub(as_flag, message)
 
 
 def read_weight(text: str) -> tuple[str, float]:
@@ -122,7 +180,7 @@ class EnvFlags(EnvConfig):
         try:
             return EnvConfig(**values)
         except ValueError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError(with_flags(str(error))) from error
 
 
 def fixed_point(

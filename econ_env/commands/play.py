@@ -15,7 +15,7 @@ import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from econ_env.commands.flags import EnvFlags, fixed_point, with_help
+from econ_env.commands.flags import EnvFlags, fixed_point, with_flags, with_help
 from econ_env.commands.playthrough import play_through
 from econ_env.commands.summary import summarise
 from econ_env.config import EnvConfig
@@ -33,6 +33,10 @@ BATCH_SIZE = 16
 LOCAL_BATCH_SIZE = 64
 """Questions played side by side with models that run in this process and are not small: they are
 fast in large batches only, and take no more into work at once than memory allows."""
+
+
+MAX_LINE_BYTES = 1 << 24
+"""Largest first line that is read of a file of transcripts."""
 
 
 @with_help
@@ -72,27 +76,32 @@ class Play(EnvFlags):
         """
         if self.questions < 1:
             raise UsageError(f"--questions must be at least 1, got {self.questions}")
+        if self.show < 0:
+            raise UsageError(f"--show must be at least 0, got {self.show}")
+        out = None if self.out is None else self.out.expanduser()
+        if out is not None:
+            check_takes_transcripts(out)
         config = self.env_config()
         size = min(_side_by_side(config), self.questions)
         choose_actions = self._chooser(config, size)
         try:
             env = BatchedEconEnv(config, num_questions=size)
         except ValueError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError(with_flags(str(error))) from error
         chosen = self._choose_questions(env)
         transcripts: list[Transcript] = []
         interrupted = False
         stopped: ModelError | None = None
         with ExitStack() as stack:
             stack.callback(env.close)
-            out = stack.enter_context(self.out.open("a", encoding="utf-8")) if self.out else None
+            file = stack.enter_context(out.open("a", encoding="utf-8")) if out else None
             bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
             try:
                 # A batch takes a while and ends as a whole: until then the bar shows its phase.
                 show_phase = bar.set_postfix_str
                 for transcript in play_through(env, chosen, choose_actions, report=show_phase):
-                    if out is not None:
-                        _write_line(out, transcript)
+                    if file is not None:
+                        _write_line(file, transcript)
                     if len(transcripts) < self.show:
                         bar.write(render_transcript(transcript, colour=use_colour()))
                     transcripts.append(transcript)
@@ -111,8 +120,8 @@ class Play(EnvFlags):
         summary = summarise(transcripts)
         print(summary)
         self._print_spending(env)
-        if self.out is not None:
-            print(f"transcripts          {len(transcripts)} appended to {self.out}")
+        if out is not None:
+            print(f"transcripts          {len(transcripts)} appended to {out}")
         if stopped is not None:
             raise stopped
         if interrupted:
@@ -154,6 +163,31 @@ class Play(EnvFlags):
         )
         fixed = np.broadcast_to(np.array(point, dtype=np.float32), (size, 2))
         return lambda: dict.fromkeys(config.agents, fixed)
+
+
+def check_takes_transcripts(path: Path) -> None:
+    """Check that transcripts can be appended to a file; a new one is made.
+
+    Raises:
+        UsageError: it is no file, or a file of another kind, or its folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"--out {path}: there is no folder {path.parent}: make it first")
+    if path.is_dir():
+        raise UsageError(f"--out {path} is a folder: name a file in it, such as games.jsonl")
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        first = file.readline(MAX_LINE_BYTES)
+    try:
+        is_transcript = not first.strip() or "decisions" in json.loads(first)
+    except (ValueError, TypeError, RecursionError):
+        is_transcript = False
+    if not is_transcript:
+        raise UsageError(
+            f"--out {path} is a file of another kind, to which no transcripts are appended: name "
+            "a new file, or one that this command has written"
+        )
 
 
 def _side_by_side(config: EnvConfig) -> int:

@@ -60,7 +60,7 @@ def open_table(name: DataSetName) -> Table:
             f"data_path names the rows of a known data set ({', '.join(PRESETS)}) on this machine; "
             f"for other files set dataset={str(name.data_path)!r} alone"
         )
-    path = Path(name.dataset)
+    path = Path(name.dataset).expanduser()
     if is_file_name(path) or isinstance(name.dataset, Path) or path.is_dir():
         name.refuse("subset", "revision", "streaming")
         return file_table(file_of_split(path, name.split) if path.is_dir() else path, fields)
@@ -81,7 +81,7 @@ def _preset_table(name: DataSetName, preset: Preset, fields: Fields | None) -> T
     fields = fields or preset.fields
     if name.data_path is not None:
         name.refuse("subset", "revision", "streaming")
-        path = Path(name.data_path)
+        path = Path(name.data_path).expanduser()
         return file_table(file_of_split(path, name.split) if path.is_dir() else path, fields)
     part = HubSplit(
         hub_id=preset.hub_id,

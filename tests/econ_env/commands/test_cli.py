@@ -131,15 +131,15 @@ def test_a_known_data_set_is_played_from_a_file(
     [
         (["--llm", "gpt-9"], "unknown model 'gpt-9'"),
         (["--llm", "together:some/model", "--embedder", "hashing"], "TOGETHER_API_KEY"),
-        (["--llm", "ollama:some-model"], "second_action"),
-        (["--max-concurrency", "0"], "max_concurrency"),
-        (["--request-timeout-s", "0"], "request_timeout_s"),
+        (["--llm", "ollama:some-model"], "--second-action"),
+        (["--max-concurrency", "0"], "--max-concurrency"),
+        (["--request-timeout-s", "0"], "--request-timeout-s"),
         (["--llm", "simulated", "simulated"], "lists 2 models for 3 executors"),
         (["--dataset", "nowhere.jsonl", "--llm", "bundled"], "nowhere.jsonl"),
         (["--questions", "0"], "--questions"),
         (["--temperature", "5"], "--temperature"),
-        (["--group-size", "1"], "group_size"),
-        (["--dataset", "arithmetic"], 'dataset="simulated" only'),
+        (["--group-size", "1"], "--group-size"),
+        (["--dataset", "arithmetic"], "--dataset simulated only"),
         (["--embedder", "word2vec"], "unknown embedder"),
         (["--out", "/no/such/folder/x.jsonl"], "/no/such/folder"),
     ],
@@ -233,3 +233,24 @@ def test_the_progress_bar_says_what_a_batch_is_doing(
     places = [bar.find(phase) for phase in phases]
     assert -1 not in places
     assert places == sorted(places)
+
+
+def test_a_game_in_which_nothing_succeeds_stops_and_keeps_what_was_played(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[int] = []
+
+    def nothing(self: SimulatedModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+        asked.append(len(requests))
+        return [Completion.failure("out of order") for _ in requests]
+
+    monkeypatch.setattr(SimulatedModel, "generate", nothing)
+    out = tmp_path / "games.jsonl"
+    assert main([*PLAY, "--questions", "100", "--show", "0", "--out", str(out)]) == 1
+    captured = capsys.readouterr()
+    assert "(32 of 32): out of order" in captured.err
+    assert "econ-env doctor" in captured.err
+    assert "--max-failures-in-a-row" in captured.err
+    assert "failed because       32 x out of order" in captured.out
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 32
+    assert sum(asked) == 32

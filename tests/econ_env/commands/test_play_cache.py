@@ -51,7 +51,7 @@ def test_a_budget_ends_play_with_what_was_played_and_a_higher_one_goes_on(
     captured = capsys.readouterr()
     assert "16 finished" in captured.out
     assert "asked now            100 requests" in captured.out
-    assert captured.err.startswith("econ-env play: max_requests=100 does not allow")
+    assert captured.err.startswith("econ-env play: --max-requests 100 does not allow")
     assert "Traceback" not in captured.err
     assert len(out.read_text().splitlines()) == 16
     assert main([*run, "--max-requests", "150"]) == 0
@@ -66,7 +66,7 @@ def test_a_budget_ends_play_with_what_was_played_and_a_higher_one_goes_on(
     [
         (["--cache", "replay", "--cache-path", "/no/such/cache"], "/no/such/cache"),
         (["--cache-path", "somewhere"], "keeps nothing"),
-        (["--max-requests", "0"], "max_requests"),
+        (["--max-requests", "0"], "--max-requests must"),
         (["--prices", "simulated:0"], "--prices takes a model"),
         (["--price", "simulated:0=1,2,3"], "--prices takes a model"),
         (["--prices", "simulated:0=1,-2"], "prices['simulated:0']"),
@@ -90,8 +90,8 @@ def test_a_mistake_is_one_message_and_exit_code_2(
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        (["--max-requests", "2"], "max_requests=2 does not allow"),
-        (["--max-total-tokens", "5"], "max_total_tokens=5 does not allow"),
+        (["--max-requests", "2"], "--max-requests 2 does not allow"),
+        (["--max-total-tokens", "5"], "--max-total-tokens 5 does not allow"),
     ],
     ids=str,
 )
@@ -112,7 +112,7 @@ def test_a_cost_limit_is_counted_with_the_price_of_a_flag(
     run = [*PLAY, "--questions", "40", "--max-cost-usd", "6", "--prices", *prices]
     assert main(run) == 1
     captured = capsys.readouterr()
-    assert "max_cost_usd=6.0 does not allow" in captured.err
+    assert "--max-cost-usd 6.0 does not allow" in captured.err
     assert "may cost up to $" in captured.err
     line = next(line for line in captured.out.splitlines() if line.startswith("asked now"))
     assert 5 < float(line.split("$")[1]) <= 6
