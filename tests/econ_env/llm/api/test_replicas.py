@@ -32,7 +32,7 @@ class Server:
         self.asked = 0
         self.took_s = 0.0
 
-    def post(self, body: bytes, flight: Flight, *, limit_s: float) -> Answer | Fault:
+    def post(self, body: bytes, flight: Flight, *, limit_s: float, largest: int) -> Answer | Fault:
         self.asked += 1
         self.clock.now_s += self.took_s
         return self.result
@@ -180,7 +180,9 @@ def test_many_requests_lost_with_one_server_are_one_failure() -> None:
     together = threading.Barrier(9)
 
     class Dying(Server):
-        def post(self, body: bytes, flight: Flight, *, limit_s: float) -> Answer | Fault:
+        def post(
+            self, body: bytes, flight: Flight, *, limit_s: float, largest: int
+        ) -> Answer | Fault:
             super().post(body, flight, limit_s=limit_s, largest=1 << 20)
             together.wait(20)
             return BROKEN
