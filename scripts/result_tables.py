@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    ROOT / "docs" / "benchmarks.md",
+    ROOT / "docs" / "local_models.md",
+)
 RESULTS = ROOT / "benchmarks" / "results"
 
 Found = dict[str, Any]
@@ -62,6 +66,33 @@ def comparison() -> list[str]:
     return lines
 
 
+_ARMS = {
+    "greedy": "one greedy answer",
+    "first_round_vote": "vote of the team's three responses",
+    "econ_fixed": "team: three executors, majority, else the coordinator",
+}
+
+
+def gsm8k() -> list[str]:
+    """Return the table of a team of a public model on GSM8K."""
+    found = _read("gsm8k_1.5b")
+    lines = [
+        "| | accuracy, % (95%) | points over one greedy answer (95%) | tokens per question |",
+        "|---|---|---|---|",
+    ]
+    for method in found["methods"]:
+        name = _ARMS[method["method"].partition(":")[0]]
+        difference = next((d for d in method["differences"] if d["to"] == "greedy"), None)
+        over = (
+            "–"
+            if difference is None
+            else f"{_signed(difference['accuracy'])} *{difference['finding']}*"
+        )
+        share = _percent(method["accuracy"]["overall"])
+        lines.append(f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |")
+    return lines
+
+
 def scale() -> list[str]:
     """Return the table of team sizes: accuracy, tokens and failures."""
     lines = [
@@ -84,6 +115,7 @@ def scale() -> list[str]:
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "learned": learned,
     "comparison": comparison,
+    "gsm8k": gsm8k,
     "scale": scale,
 }
 """Tables by the name in their marks."""
