@@ -99,7 +99,7 @@ def test_a_failed_episode_says_so() -> None:
 
 
 def test_render_returns_frames_in_all_views() -> None:
-    mode = {"render_mode": "rgb_array"}
+    mode: dict[str, Any] = {"render_mode": "rgb_array"}
     env = EconParallelEnv("simulated", "simulated", **mode)
     env.reset(seed=0)
     assert_a_frame(env.render())
@@ -122,7 +122,7 @@ def test_gymnasium_collects_the_frames_of_an_episode() -> None:
     env.step(np.zeros(6, dtype=np.float32))
     frames = env.render()
     assert len(frames) == 2
-    assert (frames[0] != frames[1]).any()
+    assert not np.array_equal(frames[0], frames[1])
 
 
 def test_without_pillow_the_environment_runs_and_only_a_picture_is_refused(
