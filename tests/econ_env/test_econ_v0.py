@@ -92,5 +92,5 @@ def test_random_wrappers_draw_from_a_generator_that_the_seed_restarts() -> None:
     assert env.np_random.random() != drawn
     env.reset(seed=6)
     assert env.np_random.random() != unseeded
-    turns: Any = econ_v0.env("simulated", "simulated", seed=5).unwrapped
-    assert turns.np_random.random() == unseeded
+    in_turn: Any = econ_v0.env("simulated", "simulated", seed=5)
+    assert in_turn.unwrapped.np_random.random() == unseeded

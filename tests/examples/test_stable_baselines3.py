@@ -98,7 +98,8 @@ def test_discrete_actions_are_a_view_that_ppo_takes() -> None:
     envs = make_vec_env("econ_env:econ/Simulated-v0", 2, env_kwargs=settings)
     model = PPO("MlpPolicy", envs, n_steps=8, batch_size=16, n_epochs=1, seed=0)
     model.learn(16)
-    observations: Any = envs.reset()
+    observations = envs.reset()
+    assert isinstance(observations, np.ndarray)
     actions, _ = model.predict(observations)
     assert actions.shape == (2, 3)
     assert actions.max() < 16

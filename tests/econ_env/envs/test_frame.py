@@ -122,7 +122,7 @@ def test_gymnasium_collects_the_frames_of_an_episode() -> None:
     env.step(np.zeros(6, dtype=np.float32))
     frames = env.render()
     assert len(frames) == 2
-    assert np.any(np.asarray(frames[0]) != np.asarray(frames[1]))
+    assert not np.array_equal(frames[0], frames[1])
 
 
 def test_without_pillow_the_environment_runs_and_only_a_picture_is_refused(

@@ -22,7 +22,7 @@ def test_the_weighted_sum_of_the_components_is_the_reward() -> None:
     apart = RewardComponents(make(bne_rounds=2, reward_weights=WEIGHTS))
     assert apart.reward_names == ("ts", "al", "cc")
     weights = [WEIGHTS[name] for name in apart.reward_names]
-    seen: list[Any] = []
+    seen: list[float] = []
     for seed in range(5):
         plain.reset(seed=seed)
         apart.reset(seed=seed)
