@@ -59,7 +59,8 @@ def test_every_requirement_has_a_pin_that_it_accepts(repository: Path, python: s
 
 
 @pytest.mark.parametrize(
-    ("package", "extras"), [("econ_env", ["local", "render"]), ("econ_agents", ["train"])]
+    ("package", "extras"),
+    [("econ_env", ["local", "render"]), ("econ_agents", ["train"]), ("econ_pages", [])],
 )
 def test_every_library_that_a_package_imports_is_declared(
     repository: Path, package: str, extras: list[str]
@@ -68,7 +69,7 @@ def test_every_library_that_a_package_imports_is_declared(
     groups = [project["dependencies"], *(project["optional-dependencies"][name] for name in extras)]
     declared = {canonicalize_name(Requirement(text).name) for group in groups for text in group}
     owners = packages_distributions()
-    modules = set(imports(repository / package)) - set(sys.stdlib_module_names) - {package}
+    modules = set(imports(repository / package)) - set(sys.stdlib_module_names) - set(PACKAGES)
     undeclared = {
         module
         for module in modules

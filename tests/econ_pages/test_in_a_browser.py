@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from econ_pages.charts import Chart, Estimate, Intervals, Series
-from econ_pages.page import Charts, Link, Page, Section, Table, write_page
+from econ_pages.page import Block, Charts, Link, Page, Section, Table, write_page
 from econ_pages.transcripts import read_game
 from tests.browser import Tab, browser_tab
 from tests.econ_pages.plain_games import commitment, played, strategy, transcript
@@ -53,7 +53,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     curve = Series(label="team", x=[0, 100], y=[0, 1], low=[0, 0.5], high=[0.5, 1])
     drawing = Chart(title="Reward", x_label="episodes", y_label="reward", series=[curve])
     row = Estimate(label="trained team, refined (up to 3 rounds)", value=50, low=40, high=60)
-    blocks: list[Table | Charts] = [
+    blocks: list[Block] = [
         Charts(charts=[drawing, drawing]),
         Charts(charts=[Intervals(title="Test", x_label="%", rows=[row])]),
         Table(head=["game", "question"], rows=[[Link(text="game 3", game=3), LONG]]),
