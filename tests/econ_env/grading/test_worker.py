@@ -40,8 +40,8 @@ def shared() -> Iterator[GradingWorker]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[GradingWorker]:
-    """A worker that takes a process for stuck after two seconds."""
-    worker = GradingWorker(WorkerLimits(wall_seconds=2.0))
+    """A worker that takes a process for stuck after 20 seconds, time enough on a busy machine."""
+    worker = GradingWorker(WorkerLimits(wall_seconds=20.0))
     yield worker
     worker.close()
 
@@ -219,19 +219,21 @@ def test_waiting_for_a_replacement_is_not_part_of_a_pairs_time(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["raise SystemExit(3)", "time.sleep(99)"])
+@pytest.mark.parametrize(
+    ("count", "fault"), [(2, "raise SystemExit(3)"), (1, "time.sleep(999)")], ids=["dies", "hangs"]
+)
 def test_a_process_that_fails_to_start_is_followed_by_another(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int, fault: str
 ) -> None:
     faults = tmp_path / "faults"
-    faults.write_text("12")
+    faults.write_text("x" * count)
     flaky = judge_behind(
         f"import pathlib, time\nleft = pathlib.Path({str(faults)!r})\n"
         f"if text := left.read_text():\n    left.write_text(text[1:])\n    {fault}",
         tmp_path / "flaky.py",
     )
     monkeypatch.setattr(process_module, "_JUDGE", flaky)
-    worker = GradingWorker(WorkerLimits(start_seconds=12.0))
+    worker = GradingWorker(WorkerLimits(start_seconds=45.0))
     assert worker.judge("x+1", "1+x") is Verdict.CORRECT
     assert faults.read_text() == ""
     worker.close()
