@@ -7,6 +7,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from econ_agents.errors import EconAgentsError
+
 OWNER_ONLY = 0o600
 FOLDER_OF_OWNER = 0o700
 """Modes of new files and folders; on systems without such modes they change nothing."""
@@ -17,7 +19,7 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
-class Unreadable(Exception):
+class Unreadable(EconAgentsError):
     """A file is not read; the message continues after its name."""
 
 

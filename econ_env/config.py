@@ -149,8 +149,8 @@ class EnvConfig:
     """Time limit of one request to a server, retries included, in seconds. A request without an
     answer by then has failed."""
     temperature_min: float = 0.0
-    """Lowest temperature that an agent can choose, >= 0 (paper: 0.1). At 0, temperatures below 0.05
-    are 0, which is greedy decoding."""
+    """Lowest temperature that an agent can choose, >= 0 (ours: 0; paper: 0.1). At 0, temperatures
+    below 0.05 are 0, which is greedy decoding."""
     temperature_max: float = 2.0
     """Highest temperature that an agent can choose, > 0 (paper: 2.0)."""
     repetition_penalty_min: float = 0.8

@@ -160,7 +160,7 @@ class EarlyStoppingSettings(Settings):
     """Growth of the smoothed metric that counts as progress if no thresholds are set, >= 0."""
     patience: Count = 50
     """Number of episodes in a row for which the criterion must hold, >= 1.
-    (paper: 5 updates; there is one every update_interval episodes)"""
+    (ours: 50; paper: 5 updates, one every update_interval episodes)"""
     warmup: CountOrZero = 20
     """Number of first episodes in which training never stops, >= 0 (the authors' code: 20)."""
     smoothing: NonNegative = 30.0

@@ -84,6 +84,10 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
     return episodes
 
 
+LARGEST_NUMBER = 1e15
+"""Largest magnitude of a number of a stored episode: its square is still a float32."""
+
+
 def check_array(
     name: str, array: NDArray[Any], shape: tuple[int | None, ...], *, finite: bool = True
 ) -> None:
@@ -108,6 +112,8 @@ def check_array(
         )
     if finite and not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity")
+    if finite and np.abs(array).max(initial=0.0) > LARGEST_NUMBER:
+        raise ValueError(f"{name} holds numbers above {LARGEST_NUMBER:g}, which sums overflow at")
 
 
 def _read_infos(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:

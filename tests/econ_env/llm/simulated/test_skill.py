@@ -65,7 +65,7 @@ def test_drawn_outcomes_have_these_probabilities_after_the_pull_of_the_last_comm
 def test_accuracy_peaks_inside_the_box_at_another_place_for_every_profile_and_kind() -> None:
     box = SamplingBounds()
     t, p = np.meshgrid(
-        np.linspace(box.temperature_min, box.temperature_max, 191),
+        np.linspace(box.temperature_min, box.temperature_max, 201),
         np.linspace(box.repetition_penalty_min, box.repetition_penalty_max, 141),
         indexing="ij",
     )
@@ -74,7 +74,7 @@ def test_accuracy_peaks_inside_the_box_at_another_place_for_every_profile_and_ki
         for kind in range(len(KINDS)):
             heights = accuracy(skill, kind, t, p)
             i, j = np.unravel_index(int(heights.argmax()), heights.shape)
-            assert 0 < i < 190
+            assert 0 < i < 200
             assert 0 < j < 140
             assert (t[i, j], p[i, j]) == pytest.approx(
                 (skill.temperature[kind], skill.repetition_penalty[kind])
