@@ -298,7 +298,7 @@ def _noted_games(games: Sequence[Game]) -> Section | None:
 
 
 def _games(caption: str, games: Sequence[Game]) -> Table:
-    rows = [
+    rows: list[list[str | Link]] = [
         [
             Link(text=f"game {game.number}", game=game.number),
             _verdict(game),
