@@ -353,7 +353,7 @@ def test_a_key_of_the_environment_is_used_without_a_word(clone: Path, agents: Ag
     assert done.stderr == ""
 
 
-def test_the_commands_of_the_script_train_and_test_in_earnest(
+def test_the_commands_of_the_script_train_test_and_report_in_earnest(
     clone: Path,
     agents: Agents,
     tmp_path: Path,
@@ -367,8 +367,14 @@ def test_the_commands_of_the_script_train_and_test_in_earnest(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert [econ_agents_main(call.split("|")) for call in agents.calls] == [0, 0]
-    for name in ("config.yaml", "checkpoints/final", "test_report.json", "metrics.csv"):
+    assert [econ_agents_main(call.split("|")) for call in agents.calls] == [0, 0, 0]
+    for name in (
+        "config.yaml",
+        "checkpoints/final",
+        "test_report.json",
+        "report.html",
+        "metrics.csv",
+    ):
         assert (elsewhere / "runs/simulated" / name).exists(), name
     lines = capsys.readouterr().out
     assert re.search(r"^Baseline \(no BNE\): \d+/10 = [\d.]+%", lines, re.MULTILINE)
