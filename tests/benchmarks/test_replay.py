@@ -81,3 +81,22 @@ def test_another_file_is_refused_in_one_line(
     (recorded / "recording.sqlite.xz").write_bytes(content)
     assert play(recorded) in (1, 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_committed_recording_repeats_the_committed_table(
+    repository: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(output, "draw", lambda comparison, folder: [])
+    # Nothing is asked of a model, so none needs to be there.
+    monkeypatch.setenv("ECON_MODELS", str(tmp_path))
+    benchmarks = repository / "benchmarks"
+    code = main(
+        [
+            *("play", str(benchmarks / "recordings" / "gsm8k_1.5b.sqlite.xz")),
+            *("--config", str(benchmarks / "configs" / "gsm8k_1.5b.yaml")),
+            *("--expect", str(benchmarks / "results" / "gsm8k_1.5b.json")),
+            *("--data-path", str(data_dir / "gsm8k")),
+        ]
+    )
+    assert code == 0
