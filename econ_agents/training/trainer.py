@@ -252,7 +252,7 @@ class Trainer:
         if last is not None:
             columns = self._commitment
             size = 0 if columns is None else columns.stop - columns.start
-            check_array("last_commitments", last, (size,))
+            check_array("last_commitments", last, (None, size))
         self._last_commitments = last
 
     def _watch(self, place: int, episode: Episode) -> None:

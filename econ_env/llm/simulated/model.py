@@ -33,9 +33,9 @@ own accuracy. For every kind of question there is one executor without that cost
 at T = 1.15. Exact values for three executors (``solve()``: default weights, ``hashing`` embedder,
 split ``test``; team reward and P(commit correct))::
 
-    actions drawn uniformly                      0.640   0.43
+    actions drawn uniformly                      0.639   0.43
     equilibrium, same action for every kind      0.698   0.49    all cold: none explores
-    middle of the box                            0.717   0.62
+    middle of the box                            0.727   0.64
     optimum with one temperature for all         0.743   0.67
     optimum, same action for every kind          0.761   0.71    one explores, two stay cold
     optimum with one temperature per kind        0.759   0.70

@@ -88,7 +88,14 @@ def test_training_goes_on_where_everything_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     looks = "train.eval_interval=20 train.nash_interval=40 train.nash_questions=4".split()
-    train(tmp_path, *FLAKY, "env.kwargs.share=1.0", "n_agents=1", *looks)
+    train(
+        tmp_path,
+        *FLAKY,
+        "env.kwargs.share=1.0",
+        "env.kwargs.max_failures_in_a_row=null",
+        "n_agents=1",
+        *looks,
+    )
     assert (
         "NashConv was not measured: 4 of 4 questions came to no result" in capsys.readouterr().err
     )
@@ -100,7 +107,7 @@ def test_training_goes_on_where_everything_fails(
 
 @pytest.mark.slow
 def test_an_untested_team_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train(tmp_path, *FLAKY, "env.kwargs.share=1.0")
+    train(tmp_path, *FLAKY, "env.kwargs.share=1.0", "env.kwargs.max_failures_in_a_row=null")
     again = ["--env.factory", "tests.econ_agents.odd_environments:flaky"]
     assert main(["test", "--model-dir", str(tmp_path), "--episodes", "3", *again]) == 1
     assert "0 of 3 episodes came to a result" in capsys.readouterr().err
@@ -117,7 +124,13 @@ def test_a_run_of_five_episodes_learns(tmp_path: Path) -> None:
 def test_a_run_that_never_learned_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(tmp_path, *FLAKY, "env.kwargs.share=1.0", "n_agents=1")
+    train(
+        tmp_path,
+        *FLAKY,
+        "env.kwargs.share=1.0",
+        "env.kwargs.max_failures_in_a_row=null",
+        "n_agents=1",
+    )
     said = capsys.readouterr().err
     assert "nothing was learned: warm-up is 10 episodes, and after 40 episodes, of which 40" in said
 

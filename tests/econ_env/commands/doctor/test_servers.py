@@ -101,7 +101,7 @@ def test_a_range_that_a_server_refuses_can_be_narrowed(capsys: Out) -> None:
 
 def test_a_range_that_is_none_is_a_mistake_of_the_user(capsys: Out) -> None:
     assert main(["doctor", "--llm", "simulated", "--temperature-min", "3"]) == 2
-    assert "temperature_min and temperature_max" in capsys.readouterr().err
+    assert "--temperature-min and --temperature-max" in capsys.readouterr().err
 
 
 def test_a_server_that_ignores_every_penalty_can_be_played_with_temperatures(capsys: Out) -> None:

@@ -91,7 +91,8 @@ def test_a_server_that_refuses_everything_in_the_same_words_is_not_asked_again()
         with pytest.raises(AlwaysRefuses, match=r"8 in the same words.*not to my liking"):
             model.generate([request()] * 50)
         model.close()
-        assert len(server.chats) == 8
+        # One more may be on its way when the eighth refusal is read.
+        assert len(server.chats) in (8, 9)
 
 
 def test_a_server_that_has_answered_may_refuse_as_often_as_it_likes() -> None:
