@@ -8,6 +8,17 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+CHARACTERS_PER_TOKEN = 32
+"""Most characters of a completion per token asked for; few tokens are that long, so only the
+completions of models and servers that ignore ``max_tokens`` are cut."""
+SPARE_CHARACTERS = 2_048
+"""Characters of a completion that are never cut, however few tokens were asked for."""
+
+
+def longest_completion(max_tokens: int) -> int:
+    """Return the length, in characters, to which a completion is cut."""
+    return SPARE_CHARACTERS + CHARACTERS_PER_TOKEN * max_tokens
+
 
 def encodable(text: str) -> str:
     """``text`` with ``?`` for lone surrogates, which JSON can spell but UTF-8 cannot encode."""

@@ -10,13 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from econ_env.llm.types import ChatRequest, Completion
-from econ_env.text import encodable, printable
+from econ_env.text import encodable, longest_completion, printable
 
-CHARACTERS_PER_TOKEN = 32
-"""Most characters of a completion per token asked for; few tokens are that long, so only the
-completions of models that ignore ``max_tokens`` are cut."""
-SPARE_CHARACTERS = 2_048
-"""Characters of a completion that are never cut, however few tokens were asked for."""
 MAX_ERROR_CHARACTERS = 2_000
 """Maximum length of the message of a failure."""
 MAX_ANSWER_CHARACTERS = 1_000
@@ -28,7 +23,7 @@ def taken_in(request: ChatRequest, completion: Completion) -> Completion:
 
     A completion that was cut has the finish reason ``length``.
     """
-    longest = SPARE_CHARACTERS + CHARACTERS_PER_TOKEN * request.max_tokens
+    longest = longest_completion(request.max_tokens)
     is_cut = len(completion.text) > longest
     error = completion.error
     return replace(

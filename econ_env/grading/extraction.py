@@ -238,7 +238,7 @@ def _first_statement_end(text: str) -> int | None:
 
 
 def _in_a_tag(text: str) -> _Hit | None:
-    """What the last ``<answer>`` tag with content holds; it need not be closed."""
+    """The content of the last ``<answer>`` tag that has any; it need not be closed."""
     if "<" not in text:
         return None
     found: _Hit | None = None

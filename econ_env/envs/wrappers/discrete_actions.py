@@ -8,7 +8,7 @@ from gymnasium.spaces import Discrete, Space
 from pettingzoo import ParallelEnv
 
 from econ_env.envs.discretisation import DEFAULT_BINS, Levels
-from econ_env.envs.wrappers.base import GameWrapper
+from econ_env.envs.wrappers.base import GameWrapper, StepResult
 
 
 class DiscreteActions(GameWrapper):
@@ -46,15 +46,7 @@ class DiscreteActions(GameWrapper):
         """The space of ``agent``'s actions, always the same object."""
         return self.action_spaces[agent]
 
-    def step(
-        self, actions: dict[str, Any]
-    ) -> tuple[
-        dict[str, Any],
-        dict[str, float],
-        dict[str, bool],
-        dict[str, bool],
-        dict[str, dict[str, Any]],
-    ]:
+    def step(self, actions: dict[str, Any]) -> StepResult:
         """Play one round with one number for every agent.
 
         Raises:

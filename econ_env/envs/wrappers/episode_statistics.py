@@ -9,7 +9,7 @@ from typing import Any
 
 from pettingzoo import ParallelEnv
 
-from econ_env.envs.wrappers.base import GameWrapper
+from econ_env.envs.wrappers.base import GameWrapper, StepResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,15 +65,7 @@ class EpisodeStatistics(GameWrapper):
         self._start()
         return observations, self._with_statistics(infos)
 
-    def step(
-        self, actions: dict[str, Any]
-    ) -> tuple[
-        dict[str, Any],
-        dict[str, float],
-        dict[str, bool],
-        dict[str, bool],
-        dict[str, dict[str, Any]],
-    ]:
+    def step(self, actions: dict[str, Any]) -> StepResult:
         """Play one round, and note the episode if it ends."""
         observations, rewards, terminations, truncations, infos = super().step(actions)
         self._returns = {agent: self._returns[agent] + rewards[agent] for agent in rewards}

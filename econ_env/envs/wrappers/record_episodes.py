@@ -8,7 +8,7 @@ from typing import Any
 
 from pettingzoo import ParallelEnv
 
-from econ_env.envs.wrappers.base import GameWrapper
+from econ_env.envs.wrappers.base import GameWrapper, StepResult
 
 
 class RecordEpisodes(GameWrapper):
@@ -35,15 +35,7 @@ class RecordEpisodes(GameWrapper):
         # Not after the first episode, which may have cost hours: a wrong path is an error now.
         self.path.touch()
 
-    def step(
-        self, actions: dict[str, Any]
-    ) -> tuple[
-        dict[str, Any],
-        dict[str, float],
-        dict[str, bool],
-        dict[str, bool],
-        dict[str, dict[str, Any]],
-    ]:
+    def step(self, actions: dict[str, Any]) -> StepResult:
         """Play one round, and record the episode if it ends."""
         result = super().step(actions)
         if not self._game.agents:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from econ_env.envs.wrappers.base import GameWrapper
+from econ_env.envs.wrappers.base import GameWrapper, StepResult
 from econ_env.game.transcript import Transcript
 
 TEXT_KEYS = ("strategy", "response", "commitment", "reason")
@@ -41,15 +41,7 @@ class TextInfos(GameWrapper):
         observations, infos = super().reset(seed=seed, options=options)
         return observations, {agent: {} for agent in infos}
 
-    def step(
-        self, actions: dict[str, Any]
-    ) -> tuple[
-        dict[str, Any],
-        dict[str, float],
-        dict[str, bool],
-        dict[str, bool],
-        dict[str, dict[str, Any]],
-    ]:
+    def step(self, actions: dict[str, Any]) -> StepResult:
         """Play one round; the infos hold numbers and texts."""
         observations, rewards, terminations, truncations, infos = super().step(actions)
         texts = _texts(self._game.transcript)

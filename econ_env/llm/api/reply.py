@@ -11,17 +11,11 @@ from typing import Any, TypeGuard
 from econ_env.llm.api.errors import Fault, Kind, error_in, shortened
 from econ_env.llm.api.secret import Scrubber
 from econ_env.llm.types import FinishReason, Usage
-from econ_env.text import encodable
+from econ_env.text import encodable, longest_completion
 
 BYTES_PER_TOKEN = 3
 """Bytes of UTF-8 per token, to estimate tokens that a server does not count: less than in English
 prose (about four), about right for calculations."""
-
-CHARACTERS_PER_TOKEN = 32
-"""Most characters of an answer for each token asked for; the rest of a longer one is cut off. Few
-tokens are that long, so only the answers of servers that ignore ``max_tokens`` are cut."""
-SPARE_CHARACTERS = 2_048
-"""Characters of an answer that are never cut, however few tokens were asked for."""
 
 _BYTES_PER_TOKEN_SENT = 256
 _SPARE_BYTES = 2**20
@@ -92,7 +86,7 @@ def read_reply(
         return _unusable(f"the answer has no choices: {_start(data, secret)}", usage)
     if len(found) > _MAX_CHOICES:
         return _unusable(f"the answer has {len(found)} choices instead of {choices}", usage)
-    longest = SPARE_CHARACTERS + CHARACTERS_PER_TOKEN * max_tokens
+    longest = longest_completion(max_tokens)
     by_index: dict[int, Choice | Fault] = {}
     for position, choice in enumerate(found):
         index = choice.get("index") if isinstance(choice, dict) else None

@@ -7,15 +7,14 @@ import json
 import pytest
 
 from econ_env.game.intake import (
-    CHARACTERS_PER_TOKEN,
     MAX_ANSWER_CHARACTERS,
     MAX_ERROR_CHARACTERS,
-    SPARE_CHARACTERS,
     bounded_answer,
     taken_in,
 )
 from econ_env.grading import answers
 from econ_env.llm.types import ChatRequest, Completion, Message
+from econ_env.text import CHARACTERS_PER_TOKEN, SPARE_CHARACTERS
 
 REQUEST = ChatRequest(
     messages=(Message(role="user", content="?"),),

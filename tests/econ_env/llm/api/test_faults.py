@@ -25,13 +25,12 @@ from econ_env.llm.api import (
 )
 from econ_env.llm.api.batch import HOPELESS, RequestBatch
 from econ_env.llm.api.reply import (
-    CHARACTERS_PER_TOKEN,
-    SPARE_CHARACTERS,
     estimated_tokens,
     read_reply,
 )
 from econ_env.llm.api.unpacking import CannotUnpack, unpacked
 from econ_env.llm.types import Completion, ModelError
+from econ_env.text import CHARACTERS_PER_TOKEN, SPARE_CHARACTERS
 from tests.econ_env.llm.api.support import KEY, client_threads, model_on, request, settings
 from tests.misbehaving_dialects import DIALECTS
 from tests.misbehaving_faults import QUIRKS, REFUSED, RETRIED
