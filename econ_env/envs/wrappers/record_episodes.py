@@ -9,6 +9,7 @@ from typing import Any
 from pettingzoo import ParallelEnv
 
 from econ_env.envs.wrappers.base import GameWrapper, StepResult
+from econ_env.private_files import append_privately
 
 
 class RecordEpisodes(GameWrapper):
@@ -21,7 +22,8 @@ class RecordEpisodes(GameWrapper):
 
     Args:
         env: an :class:`~econ_env.envs.parallel.EconParallelEnv`, possibly wrapped already.
-        path: the file; it is made if it does not exist, in a folder that does.
+        path: the file; it is made, readable by its owner only, if it does not exist, in a folder
+            that does.
 
     Raises:
         TypeError: ``env`` is another environment.
@@ -33,13 +35,13 @@ class RecordEpisodes(GameWrapper):
         self.path = Path(path)
         """The file."""
         # Not after the first episode, which may have cost hours: a wrong path is an error now.
-        self.path.touch()
+        append_privately(self.path).close()
 
     def step(self, actions: dict[str, Any]) -> StepResult:
         """Play one round, and record the episode if it ends."""
         result = super().step(actions)
         if not self._game.agents:
             line = json.dumps(self._game.transcript.to_json(), ensure_ascii=False)
-            with self.path.open("a", encoding="utf-8") as file:
+            with append_privately(self.path) as file:
                 file.write(f"{line}\n")
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,10 @@ def test_it_records_around_and_inside_other_wrappers(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_an_error_before_the_first_episode(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         RecordEpisodes(make(), tmp_path / "missing" / "episodes.jsonl")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are those of POSIX")
+def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "episodes.jsonl"
+    play(RecordEpisodes(make(), path), np.zeros(2))
+    assert path.stat().st_mode & 0o077 == 0
