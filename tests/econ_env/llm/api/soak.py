@@ -34,7 +34,7 @@ MIX = {
     # Thoughts and keys would change the text, and so what is known of it.
     **dict.fromkeys(sorted(QUIRKS.keys() - {"say_key"}), 0.01),
     **dict.fromkeys(sorted(SLOW), 0.0003),
-    **dict.fromkeys(("400", "422", "overflow", "content_filter"), 0.001),
+    **dict.fromkeys(("400", "422", "overflow", "content_filter", "refusal", "rude_400"), 0.0007),
 }
 """Two of five requests meet something; about one in 250 is refused for good."""
 
