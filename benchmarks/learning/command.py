@@ -40,6 +40,7 @@ def simulated(chosen: argparse.Namespace) -> Result:
         seeds=chosen.seeds,
         episodes=chosen.episodes,
         sampled_questions=chosen.sampled_questions,
+        work=chosen.work,
         out=chosen.out,
     )
 
@@ -141,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         default=1000,
         help="questions of the sampled NashConv; 0 skips it",
     )
+    found.add_argument("--work", type=Path, default=WORK, help="folder of the trained teams")
     found = part("bundled", bundled)
     add_seeds(found)
     found.add_argument("--questions", type=int, default=500, help="number of unseen test questions")

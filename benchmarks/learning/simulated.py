@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,14 @@ import numpy as np
 from benchmarks.learning.exact import QUESTIONS_PER_KIND, Yardstick
 from benchmarks.learning.results import Result, ResultFile, over_seeds
 from econ_agents.algorithm.builders import build_teams
-from econ_agents.config.files import config_mapping, read_config
+from econ_agents.config.files import CONFIG_FILE, config_mapping, read_config, write_config
 from econ_agents.config.schema import Config
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
 from econ_agents.equilibrium.regret import cumulative_regret
+from econ_agents.guarded_files import make_private_folder
 from econ_agents.statistics import Interval
+from econ_agents.training.checkpoint import FINAL, save_checkpoint
+from econ_agents.training.run_folder import model_dir
 from econ_agents.training.trainer import Trainer
 
 MARKS = (100, 250, 500, 750, 1000, 1250, 1500)
@@ -31,6 +35,7 @@ def measure_simulated(
     seeds: Sequence[int],
     episodes: int,
     sampled_questions: int,
+    work: Path,
     out: Path,
     questions_per_kind: int = QUESTIONS_PER_KIND,
     starts: int = 16,
@@ -41,6 +46,7 @@ def measure_simulated(
         seeds: seeds of the runs.
         episodes: number of training episodes.
         sampled_questions: questions of the sampled NashConv of the first seed; 0 skips it.
+        work: folder of the trained teams, ``simulated_<seed>``, which ``compare.py`` can play.
         out: file of the results.
         questions_per_kind: number of unseen questions of every kind.
         starts: number of starting points of the searches for exact optima.
@@ -60,7 +66,7 @@ def measure_simulated(
             print(f"{name}: finished before")
             continue
         questions = sampled_questions if seed == seeds[0] else 0
-        file.put(name, _one_seed(replace(config, seed=seed), yardstick, questions))
+        file.put(name, _one_seed(replace(config, seed=seed), yardstick, questions, work))
         file.summarise(summarise(file.parts(), yardstick))
     summary = summarise(file.parts(), yardstick)
     file.summarise(summary)
@@ -101,7 +107,7 @@ def train(config: Config, at: Sequence[int], visit: Callable[[Trainer], None]) -
     return won
 
 
-def _one_seed(config: Config, yardstick: Yardstick, sampled_questions: int) -> Result:
+def _one_seed(config: Config, yardstick: Yardstick, sampled_questions: int, work: Path) -> Result:
     curve: list[Result] = []
 
     def visit(trainer: Trainer) -> None:
@@ -118,6 +124,7 @@ def _one_seed(config: Config, yardstick: Yardstick, sampled_questions: int) -> R
             kinds = actions.reshape(-1, 3, *actions.shape[1:])
             found["actions_by_kind"] = kinds.mean(axis=0).round(4).tolist()
             found["spread_within_kinds"] = float(kinds.std(axis=0).max())
+            _keep(trainer, config, work / f"simulated_{config.seed}")
             if sampled_questions:
                 found["sampled_nash_conv"] = _sampled(config, trainer, sampled_questions)
 
@@ -135,6 +142,15 @@ def _one_seed(config: Config, yardstick: Yardstick, sampled_questions: int) -> R
         "mean_by_quarter": regret.parts,
     }
     return found
+
+
+def _keep(trainer: Trainer, config: Config, folder: Path) -> None:
+    """Write the trained team as a run that has ended; an earlier one of this seed is replaced."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    make_private_folder(folder)
+    write_config(config, folder / CONFIG_FILE)
+    save_checkpoint(model_dir(config, folder), FINAL, trainer.arrays(), trainer.state())
 
 
 def _sampled(config: Config, trainer: Trainer, questions: int) -> dict[str, Any]:
@@ -162,14 +178,21 @@ def summarise(parts: dict[str, Result], yardstick: Yardstick) -> Result:
         end["nash_conv"] / part["untrained"]["nash_conv"]
         for end, part in zip(last, seeds, strict=True)
     ]
-    shares = [reward / landmarks["optimum_type_aware"] for reward in rewards]
+    optimum = landmarks["optimum_type_aware"]
+    shares = [reward / optimum for reward in rewards]
+    untrained = [float(part["untrained"]["team_reward"]) for part in seeds]
+    closed = [
+        (reward - before) / (optimum - before)
+        for reward, before in zip(rewards, untrained, strict=True)
+    ]
     return {
         "seeds": len(seeds),
         "landmarks": landmarks,
-        "untrained_team_reward": over_seeds([p["untrained"]["team_reward"] for p in seeds]),
+        "untrained_team_reward": over_seeds(untrained),
         "untrained_nash_conv": over_seeds([p["untrained"]["nash_conv"] for p in seeds]),
         "team_reward": over_seeds(rewards),
         "share_of_optimum": over_seeds(shares),
+        "share_of_gap_closed": over_seeds(closed),
         "nash_conv": over_seeds([end["nash_conv"] for end in last]),
         "share_of_untrained_nash_conv": over_seeds(nash),
         "mean_regret_by_quarter": np.mean(

@@ -1,7 +1,9 @@
 """Procedural word problems of one to four steps: unlimited, seeded, with solution and plan.
 
 Splits are disjoint by *structure*, the sequence of sentence forms: a hash of the structure decides
-its split. Every single form occurs in training, but no structure of the test split does.
+its split. Every single form occurs in training, but no structure of the test split does. The split
+"sealed" has the structures of "test" in other problems, which nobody plays during development:
+what is published is measured on it, once.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from econ_env.questions.arithmetic_templates import ITEMS, NAMES, Form, Operatio
 from econ_env.questions.base import Question, QuestionError
 from econ_env.seeds import derive_seed
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "sealed"]
+StructureSplit = Literal["train", "validation", "test"]
 
 MAX_VALUE = 1999
 """Largest result: small models can learn such calculations, yet make slips in them."""
@@ -50,7 +53,7 @@ class Problem:
         return render_solution(list(map(str, self.steps)), self.answer)
 
 
-def structure_split(structure: Sequence[str]) -> Split:
+def structure_split(structure: Sequence[str]) -> StructureSplit:
     """The split of a structure, by hash: 80% train, 10% validation, 10% test."""
     bucket = derive_seed("structure", *structure) % 10
     return "test" if bucket == 0 else "validation" if bucket == 1 else "train"
@@ -60,7 +63,8 @@ class ArithmeticQuestions:
     """A seeded, index-addressable stream of word problems.
 
     Args:
-        split: "train", "validation" or "test"; disjoint in their structures.
+        split: "train", "validation" or "test", disjoint in their structures; or "sealed", other
+            problems with structures of "test", kept for the last measurement.
         steps: numbers of calculations per problem, each between 1 and 4, drawn equally often.
         seed: seed of the problems; another seed gives other problems of the same split.
         size: length that the source reports; every index below it is valid.
@@ -124,11 +128,12 @@ class ArithmeticQuestions:
         """Problem ``index`` with its solution, plan and structure; a function of the seed."""
         rng = random.Random(derive_seed("arithmetic", self.split, self.seed, index))
         count = rng.choice(self.steps)
+        structures = "test" if self.split == "sealed" else self.split
         while True:
             plot = draw_plot(
                 rng, count, chain_rate=self.chain_rate, shortest_chain=self.shortest_chain
             )
-            if structure_split(plot.structure) != self.split:
+            if structure_split(plot.structure) != structures:
                 continue
             problem = _tell(rng, plot)
             if problem is not None:

@@ -20,6 +20,8 @@ from benchmarks.learning.results import Result, ResultFile, over_seeds
 from benchmarks.learning.sb3 import difference_of_means, measure_sb3, summarise
 from benchmarks.learning.simulated import marks, measure_simulated, preset
 from econ_agents.config.files import read_config
+from econ_agents.training.checkpoint import latest_checkpoint
+from econ_agents.training.run_folder import model_dir, read_run_config
 from econ_env.llm.simulated.model import equilibria
 
 pytestmark = pytest.mark.slow
@@ -96,6 +98,7 @@ def test_the_simulator_part_trains_once_and_goes_on(
             seeds=seeds,
             episodes=20,
             sampled_questions=0,
+            work=tmp_path / "runs",
             out=out,
             questions_per_kind=2,
             starts=1,
@@ -112,6 +115,17 @@ def test_the_simulator_part_trains_once_and_goes_on(
     assert point.keys() == {"episodes", *parts["seed 0"]["untrained"]}
     assert parts["seed 0"]["untrained"] != parts["seed 1"]["untrained"]
     assert not summary["promises"]["team reward >= 95% of the optimum"]
+    best = summary["landmarks"]["optimum_type_aware"]
+    assert summary["share_of_gap_closed"]["values"] == pytest.approx(
+        [
+            (part["curve"][-1]["team_reward"] - part["untrained"]["team_reward"])
+            / (best - part["untrained"]["team_reward"])
+            for part in (parts["seed 0"], parts["seed 1"])
+        ]
+    )
+    config = read_run_config(tmp_path / "runs" / "simulated_1")
+    assert config.seed == 1
+    assert latest_checkpoint(model_dir(config, tmp_path / "runs" / "simulated_1")) is not None
     landmarks = summary["landmarks"]
     # As the simulator's own documentation has them.
     assert landmarks["uniform_random"] == pytest.approx(0.639, abs=2e-3)

@@ -58,6 +58,13 @@ def test_a_problem_belongs_to_the_split_of_its_structure(split, index):
     assert structure_split(problem.structure) == split
 
 
+def test_the_sealed_split_has_structures_of_the_test_split_in_problems_that_occur_nowhere_else():
+    sealed = ArithmeticQuestions(split="sealed")
+    assert {structure_split(sealed.problem(i).structure) for i in range(200)} == {"test"}
+    played = {ArithmeticQuestions(split=split)[i].text for split in SPLITS for i in range(2000)}
+    assert not played & {sealed[i].text for i in range(1000)}
+
+
 def test_training_shows_every_sentence_form_and_no_structure_of_the_test_split():
     train = [ArithmeticQuestions(split="train").problem(i).structure for i in range(3000)]
     test = [ArithmeticQuestions(split="test").problem(i).structure for i in range(1000)]
