@@ -66,6 +66,27 @@ def comparison() -> list[str]:
     return lines
 
 
+def simulated() -> list[str]:
+    """Return the table of methods on the simulator, every one tuned alike."""
+    found = _read("comparison_simulated")
+    matched = found["about"]["primary"][1]
+    lines = [
+        f"| method | accuracy, % (95%) | points over `{matched}` (95%) | tokens per question |",
+        "|---|---|---|---|",
+    ]
+    for method in found["methods"]:
+        difference = next((d for d in method["differences"] if d["to"] == matched), None)
+        over = (
+            "–"
+            if difference is None
+            else f"{_signed(difference['accuracy'])} *{difference['finding']}*"
+        )
+        share = _percent(method["accuracy"]["overall"])
+        tokens = method["spending"]["tokens"]
+        lines.append(f"| `{method['method']}` | {share} | {over} | {tokens:,.0f} |")
+    return lines
+
+
 _ARMS = {
     "greedy": "one greedy answer",
     "first_round_vote": "vote of the team's three responses",
@@ -117,6 +138,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "comparison": comparison,
     "gsm8k": gsm8k,
     "scale": scale,
+    "simulated": simulated,
 }
 """Tables by the name in their marks."""
 

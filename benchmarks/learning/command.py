@@ -4,7 +4,6 @@
     python -m benchmarks.learning bundled              # bundled language models
     python -m benchmarks.learning bundled --seeds 0 1  # a share of the seeds
     python -m benchmarks.learning bundled_nash         # their NashConv
-    python -m benchmarks.learning sb3                  # PPO and SAC
     python -m benchmarks.learning mpe                  # mpe2's simple_spread
     python -m benchmarks.learning update               # time of an update
     python -m benchmarks.learning simulated --episodes 500 --out /tmp/x.json
@@ -28,7 +27,6 @@ from benchmarks.learning.bundled import measure_bundled
 from benchmarks.learning.bundled_nash import measure_bundled_nash
 from benchmarks.learning.mpe import measure_mpe
 from benchmarks.learning.results import RESULTS, WORK, Result
-from benchmarks.learning.sb3 import measure_sb3
 from benchmarks.learning.simulated import measure_simulated
 from benchmarks.learning.update import measure_update
 from econ_agents.commands.program import run_program
@@ -75,13 +73,6 @@ def mpe(chosen: argparse.Namespace) -> Result:
 def update(chosen: argparse.Namespace) -> Result:
     """Measure the time of an update, against a loop over the executors."""
     return measure_update(repeats=chosen.repeats, episodes=chosen.episodes, out=chosen.out)
-
-
-def sb3(chosen: argparse.Namespace) -> Result:
-    """Measure stable-baselines3's PPO and SAC on the simulator, against "simulated"."""
-    return measure_sb3(
-        seeds=chosen.seeds, episodes=chosen.episodes, econ=chosen.econ, out=chosen.out
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,15 +149,6 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="seeds of the runs")
     found.add_argument("--questions", type=int, default=80, help="questions for every deviation")
     found.add_argument("--work", type=Path, default=WORK, help="folder of the runs of bundled")
-    found = part("sb3", sb3)
-    add_seeds(found)
-    found.add_argument("--episodes", type=int, default=1500, help="training episodes")
-    found.add_argument(
-        "--econ",
-        type=Path,
-        default=RESULTS / "learning_simulated.json",
-        help="results of ECON to compare with",
-    )
     found = part("mpe", mpe)
     add_seeds(found)
     found.add_argument("--episodes", type=int, default=100, help="test episodes of each policy")

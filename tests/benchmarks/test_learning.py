@@ -17,7 +17,6 @@ from benchmarks.learning.answers import accuracy_difference
 from benchmarks.learning.exact import Yardstick
 from benchmarks.learning.mpe import measure_mpe
 from benchmarks.learning.results import Result, ResultFile, over_seeds
-from benchmarks.learning.sb3 import difference_of_means, measure_sb3, summarise
 from benchmarks.learning.simulated import marks, measure_simulated, preset
 from econ_agents.config.files import read_config
 from econ_agents.training.checkpoint import latest_checkpoint
@@ -224,50 +223,6 @@ def test_the_loop_does_what_the_stack_does(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(looped, "LOSSES_OF_EXECUTORS", ("policy_loss",))
     with pytest.raises(ValueError, match="something else"):
         update.compare_updates(read_config("simulated"), 1)
-
-
-def test_a_rival_is_measured_after_the_same_episodes(tmp_path: Path) -> None:
-    pytest.importorskip("stable_baselines3", reason="stable-baselines3 is not installed")
-    summary = measure_sb3(
-        seeds=[0],
-        episodes=20,
-        econ=tmp_path / "none.json",
-        out=tmp_path / "out.json",
-        rivals=["PPO default", "SAC tuned, 16 teams"],
-        questions_per_kind=1,
-    )
-    curves = summary["curves"]
-    assert curves.keys() == {"PPO default", "SAC tuned, 16 teams"}
-    for curve in curves.values():
-        assert [point["episodes"] for point in curve["curve"]] == [0, 20]
-
-
-def test_the_best_rival_is_compared_at_each_budget() -> None:
-    def run(*rewards: float) -> Result:
-        points = zip((0, 500, 1500), rewards, strict=True)
-        return {"curve": [{"episodes": k, "team_reward": r} for k, r in points]}
-
-    rivals = {
-        "quick, seed 0": run(0.0, 0.6, 0.7),
-        "quick, seed 1": run(0.0, 0.6, 0.7),
-        "slow, seed 0": run(0.0, 0.2, 0.9),
-        "slow, seed 1": run(0.0, 0.2, 0.9),
-    }
-    ours = run(0.0, 0.5, 1.0)["curve"]
-    part = {"untrained": {"team_reward": 0.0}, "curve": ours[1:]}
-    found = summarise(rivals, {"seed 0": part, "seed 1": part})["econ_minus_best_rival"]
-    after = found["after 500 episodes"], found["after 1500 episodes"]
-    assert [entry["best_rival"] for entry in after] == ["quick", "slow"]
-    assert [entry["econ_at_least_as_good"] for entry in after] == [False, True]
-    # (500 * 0.25 + 1000 * 0.75) / 1500 against (500 * 0.3 + 1000 * 0.65) / 1500
-    area = found["area up to 1500 episodes"]
-    assert area["mean"] == pytest.approx((875 - 800) / 1500)
-
-
-def test_a_difference_of_groups_lies_in_its_interval() -> None:
-    found = difference_of_means([1.0, 2.0, 3.0], [0.0, 1.0])
-    assert found["mean"] == pytest.approx(1.5)
-    assert found["low"] <= found["mean"] <= found["high"]
 
 
 def test_mpe_is_compared_on_the_same_episodes(tmp_path: Path) -> None:

@@ -118,18 +118,18 @@ def test_the_model_card_shows_the_committed_reports(tmp_path: Path):
     assert tables in CARD.read_text(encoding="utf-8")
 
 
-def test_the_readme_shows_the_committed_reports():
+def test_the_benchmarks_page_shows_the_committed_reports():
     reports = [json.loads((REPORTS / f"{n}.json").read_text()) for n in NUMBERS]
     games = json.loads((REPORTS / "team.json").read_text())["game"]
-    readme = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
-    assert f"Measured on {reports[0]['n_questions']} questions" in readme
+    page = (Path(__file__).parents[4] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"Measured on {reports[0]['n_questions']} questions" in page
     singles = ", ".join(f"{100 * report['greedy']:.1f}" for report in reports)
-    assert f"| one greedy answer of each model | {singles} |" in readme
-    assert f"responses | {100 * games['guarded']['majority']:.1f} |" in readme
+    assert f"| one greedy answer of each model | {singles} |" in page
+    assert f"responses | {100 * games['guarded']['majority']:.1f} |" in page
     for game in games.values():
         low, high = (f"{100 * bound:.1f}" for bound in game["accuracy_interval"])
         cell = f"{100 * game['accuracy']:.1f} (95%: {low} to {high})"
-        assert f"| {cell} | {game['tokens_per_question']:.0f} |" in readme
+        assert f"| {cell} | {game['tokens_per_question']:.0f} |" in page
 
 
 def test_a_card_without_markers_is_refused(tmp_path: Path):
