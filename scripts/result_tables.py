@@ -71,7 +71,7 @@ def simulated() -> list[str]:
     found = _read("comparison_simulated")
     matched = found["about"]["primary"][1]
     lines = [
-        f"| method | accuracy, % (95%) | points over `{matched}` (95%) | tokens per question |",
+        "| method | accuracy, % (95%) | points over self-consistency (95%) | tokens per question |",
         "|---|---|---|---|",
     ]
     for method in found["methods"]:
@@ -83,8 +83,21 @@ def simulated() -> list[str]:
         )
         share = _percent(method["accuracy"]["overall"])
         tokens = method["spending"]["tokens"]
-        lines.append(f"| `{method['method']}` | {share} | {over} | {tokens:,.0f} |")
+        lines.append(f"| {_told(method['method'])} | {share} | {over} | {tokens:,.0f} |")
     return lines
+
+
+_SHORT = {"k": "k", "temperature": "T", "repetition_penalty": "p"}
+
+
+def _told(spec: str) -> str:
+    """Return a method's name and its settings in few words."""
+    name, _, settings = spec.partition(":")
+    told = [f"`{name}`"]
+    for setting in filter(None, settings.split(",")):
+        key, _, value = setting.partition("=")
+        told.append(f"{_SHORT[key]} = {value}")
+    return ", ".join(told)
 
 
 _ARMS = {

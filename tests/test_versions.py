@@ -14,7 +14,7 @@ import econ_agents
 import econ_env
 from scripts.release import problems, with_absolute_links
 
-PLOT = "benchmarks/results/comparison_bundled.png"
+PLOT = "benchmarks/results/comparison_simulated.png"
 HEAVY = {"datasets", "sentence_transformers", "torch", "transformers"}
 
 
