@@ -70,6 +70,8 @@ class GameConfig:
     coordinator_temperature: float = 0.0
     """Temperature of strategies and commitments, >= 0; 0 is greedy decoding."""
     coordinator_repetition_penalty: float = 1.0
+    keep_messages: bool = True
+    """True if transcripts keep what the models were asked."""
 
     def __post_init__(self) -> None:
         for name, number in (
