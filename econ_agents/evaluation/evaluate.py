@@ -27,7 +27,7 @@ from econ_agents.config.schema import Config
 from econ_agents.config.shared_questions import shared_questions
 from econ_agents.environments import Teams, TeamSpace
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
-from econ_agents.evaluation.report import EvaluationReport, compare
+from econ_agents.evaluation.report import ONE_ROUND, REFINED, EvaluationReport, compare
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
@@ -41,9 +41,6 @@ from econ_agents.training.checkpoint_state import (
 from econ_agents.training.inspection import nothing_learned
 
 Traces = list[dict[str, Any]]
-
-ONE_ROUND, REFINED = "one round", "refined"
-"""Arms of an evaluation, as traces name them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -63,6 +63,8 @@ class GameConfig:
     """Name of the model of every coordinator."""
     limits: Mapping[str, ModelLimits]
     """Limits of each model, by its name."""
+    keep_messages: bool
+    """True if transcripts keep what the models were asked."""
     extract: Callable[[str], str | None]
     """Function that finds the answer in a response; None if there is none."""
     equivalent: Callable[[str, str], bool]
@@ -70,8 +72,6 @@ class GameConfig:
     coordinator_temperature: float = 0.0
     """Temperature of strategies and commitments, >= 0; 0 is greedy decoding."""
     coordinator_repetition_penalty: float = 1.0
-    keep_messages: bool = True
-    """True if transcripts keep what the models were asked."""
 
     def __post_init__(self) -> None:
         for name, number in (

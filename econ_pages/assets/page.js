@@ -392,6 +392,7 @@
       ["ended", last && last.closed_by !== null ? value(said(reasons, last.closed_by)) : null],
     ]), facts([
       ["question", game.id ? value(game.id) : null], ["kind", game.kind ? value(game.kind) : null],
+      ["arm of the test", game.arm ? value(game.arm) : null],
       ["file", sources.length > 1 ? value(game.source) : null],
     ])];
     if (game.failed !== null)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_the_questions_of_the_test_are_played_and_shown(
     said = capsys.readouterr().out
     assert said.count("=== episode") == 2
     games = games_in(out)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
     test_questions = load_questions("simulated", split="test")
     known = {test_questions[i].text for i in range(len(test_questions))}
     assert len({game.question.text for game in games} & known) == 3
