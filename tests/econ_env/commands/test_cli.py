@@ -221,6 +221,8 @@ def test_failed_episodes_are_counted_apart(
 def test_progress_and_results_go_to_different_streams(
     capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
+    # However slow the machine is.
+    monkeypatch.setattr("econ_env.commands.waiting_line.PLAIN_INTERVAL_S", 600.0)
     assert main([*PLAY, "--questions", "2", "--show", "0"]) == 0
     captured = capsys.readouterr()
     assert captured.err == "", "no progress bar where there is no terminal"
