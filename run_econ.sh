@@ -186,6 +186,7 @@ In $run:
   config.yaml               every setting
 
 Next:
+  $bin/econ-agents play --model-dir $run      # watch the trained team play
   $bin/econ-agents nash --model-dir $run      # how far from equilibrium it is
   $bin/econ-agents inspect --model-dir $run   # what the checkpoint holds
   $bin/tensorboard --logdir $run              # the curves, in a browser

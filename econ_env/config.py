@@ -236,6 +236,10 @@ class EnvConfig:
     max_failures_in_a_row: int | None = 20
     """Number of episodes in a row that may fail, >= 1: then the step raises an error with the
     commonest cause, since nothing more would succeed. None: no limit."""
+    keep_messages: bool = True
+    """Keep in the transcript of an episode, beside what the models said, what they were asked.
+    Files of transcripts are then a fifth larger with compact prompts, and up to twice as large with
+    longer ones."""
     prices: Mapping[str, Sequence[float]] | None = None
     """Prices in US dollars per million tokens of prompts and of completions, by the model's name.
     None: the few built-in prices (docs/replay_and_budgets.md)."""

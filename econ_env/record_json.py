@@ -2,14 +2,15 @@
 
 Supported are ``str``, ``int``, ``float``, ``bool``, ``X | None``, ``Literal``, ``tuple[X, ...]``,
 ``dict[str, X]`` and further dataclasses. Reading is strict: data that does not fit (edited by
-hand, or written by another version) is refused, and the error names the place.
+hand, or written by a later version) is refused, and the error names the place. A field that an
+earlier version did not write has its default.
 """
 
 from __future__ import annotations
 
 import math
 import types
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -48,7 +49,8 @@ def from_plain(cls: type[AnyRecord], data: Any, where: str) -> AnyRecord:
         where: name of ``data`` in error messages, such as ``transcript.decisions[0]``.
 
     Raises:
-        ValueError: a key is missing or unknown, or a value does not have its type.
+        ValueError: a key without a default is missing, one is unknown, or a value does not have its
+            type.
     """
     if not isinstance(data, dict):
         raise ValueError(f"{where} must be an object ({cls.__name__}), got {_name(data)}")
@@ -56,9 +58,11 @@ def from_plain(cls: type[AnyRecord], data: Any, where: str) -> AnyRecord:
     hints = _hints(kind)
     if unknown := sorted(map(str, data.keys() - hints.keys())):
         raise ValueError(f"{where} has unknown keys: {', '.join(unknown)}")
-    if missing := [name for name in hints if name not in data]:
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
+    if missing := [name for name in hints if name not in data and name not in optional]:
         raise ValueError(f"{where} lacks: {', '.join(missing)}")
-    return cls(**{name: _read(hint, data[name], f"{where}.{name}") for name, hint in hints.items()})
+    given = {name: hint for name, hint in hints.items() if name in data}
+    return cls(**{name: _read(hint, data[name], f"{where}.{name}") for name, hint in given.items()})
 
 
 @cache

@@ -55,7 +55,7 @@ def read_games(files: Sequence[Path], *, judge: Judge | None = None) -> Found:
     games: list[Game] = []
     notes: list[str] = []
     for file in files:
-        for where, transcript in _transcripts(file, notes):
+        for where, transcript, arm in _transcripts(file, notes):
             if not _is_transcript(transcript):
                 raise PageError(
                     f"{where} is not a game: name a file that `econ-env play --out` has written, "
@@ -63,10 +63,28 @@ def read_games(files: Sequence[Path], *, judge: Judge | None = None) -> Found:
                 )
             games.append(
                 read_game(
-                    transcript, number=len(games) + 1, source=file.name, where=where, judge=judge
+                    transcript,
+                    number=len(games) + 1,
+                    source=file.name,
+                    where=where,
+                    judge=judge,
+                    arm=arm,
                 )
             )
     return Found(games=tuple(games), files=tuple(files), notes=tuple(notes))
+
+
+def takes_games(file: Path) -> bool:
+    """Return True if games can be appended to a file of JSON lines: it is new, empty, or of games.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not file.exists():
+        return True
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        first = lines.readline()
+    return not first.strip() or _is_transcript(_parsed(first))
 
 
 def _begins_with_a_game(file: Path) -> bool:
@@ -85,8 +103,8 @@ def _is_transcript(data: Any) -> bool:
     return isinstance(data, dict) and "question" in data and "decisions" in data
 
 
-def _transcripts(file: Path, notes: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the place and the plain data of every transcript in a file."""
+def _transcripts(file: Path, notes: list[str]) -> Iterator[tuple[str, Any, str]]:
+    """Yield the place, the plain data and the arm of every transcript in a file."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,8 +114,10 @@ def _transcripts(file: Path, notes: list[str]) -> Iterator[tuple[str, Any]]:
         whole = whole["episodes"]
     if isinstance(whole, list):
         for i, item in enumerate(whole):
-            inner = item.get("transcript", item) if isinstance(item, dict) else item
-            yield f"{file}[{i}]", inner
+            record = item if isinstance(item, dict) else {}
+            arm = record.get("arm")
+            inner = record.get("transcript", item)
+            yield f"{file}[{i}]", inner, arm if isinstance(arm, str) else ""
         return
     # Not splitlines(): texts may hold other line breaks than the one that ends a record.
     lines = text.split("\n")
@@ -108,7 +128,7 @@ def _transcripts(file: Path, notes: list[str]) -> Iterator[tuple[str, Any]]:
         if data is None and 1 < i == len(lines):
             notes.append(f"{file}:{i} was cut off and is left out")
         else:
-            yield f"{file}:{i}", data
+            yield f"{file}:{i}", data, ""
 
 
 def _parsed(text: str) -> Any:

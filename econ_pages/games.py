@@ -66,6 +66,7 @@ class Response:
     error: str | None
     tokens: Tokens
     messages: tuple[Message, ...]
+    """The prompt; () if it is that of the response before, or is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +144,8 @@ class Game:
     """Name of the question in its data set."""
     question: str
     gold: str
+    """The right answer as the data set gives it; "" if nobody knows it, so that nothing is
+    judged."""
     kind: str
     episode: int
     strategies: tuple[Strategy, ...]
@@ -163,3 +166,5 @@ class Game:
     """True if a strategy stated an answer."""
     reward: float | None
     """Team reward, summed over the decisions."""
+    arm: str = ""
+    """Part of a test that it was played in, as in ``one round`` or ``refined``."""

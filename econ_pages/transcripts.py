@@ -2,7 +2,8 @@
 
 The format is that of ``econ_env``'s ``Transcript.to_json``. Fields that a version lacks are left
 out of the page; fields that it does not know are not shown. A record of a request may also have
-``messages``, a list of ``{"role", "content"}``: the prompt as it was sent.
+``messages``, a list of ``{"role", "content"}``: the prompt as it was sent. A response without them
+had the prompt of the response before.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class _Verdicts:
 
     def of(self, value: str | None) -> bool | None:
         """Return the verdict on a value; None if it is not known."""
+        if not self._gold:
+            return None
         if value is None:
             return False
         if value not in self._known:
@@ -63,7 +66,13 @@ class _Verdicts:
 
 
 def read_game(
-    transcript: Any, *, number: int, source: str, where: str, judge: Judge | None = None
+    transcript: Any,
+    *,
+    number: int,
+    source: str,
+    where: str,
+    judge: Judge | None = None,
+    arm: str = "",
 ) -> Game:
     """Read one transcript as a game.
 
@@ -74,6 +83,7 @@ def read_game(
         where: name of the transcript in messages, as in ``games.jsonl:3``.
         judge: function for verdicts that the transcript does not give; None leaves out those that
             are not certain.
+        arm: part of the test that it was played in.
 
     Raises:
         PageError: it is no transcript; the message names the place.
@@ -114,6 +124,7 @@ def read_game(
         ),
         leaked=any(strategy.leaked for strategy in strategies),
         reward=sum(rewards) if rewards else None,
+        arm=arm,
     )
 
 

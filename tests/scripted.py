@@ -40,6 +40,7 @@ def config(**changes: Any) -> GameConfig:
         "prompts": COMPACT,
         "executor_models": ("m",) * n_agents,
         "coordinator_model": "m",
+        "keep_messages": True,
         "limits": {"m": ModelLimits(context_limit=None, count_tokens=len)},
         "extract": extract,
         "equivalent": equivalent,

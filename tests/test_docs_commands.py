@@ -27,7 +27,7 @@ from econ_agents.commands.subcommands import COMMANDS
 from econ_agents.config.files import read_config
 from econ_agents.training.train import run_training
 from econ_env.commands import cli
-from econ_env.commands.play import Play
+from econ_env.commands.play import PlayFlags
 from tests.documents import ALL_COMMANDS, ROOT, Command
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def econ_env(arguments: list[str]) -> None:
         assert cli.main(arguments) == 0
         return
     command = cli.parse(arguments)
-    if isinstance(command, Play):
+    if isinstance(command, PlayFlags):
         command.env_config()
 
 

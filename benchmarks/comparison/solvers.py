@@ -99,6 +99,7 @@ class BestOfNCommit:
             executor_models=self.models,
             coordinator_model=asking.coordinator,
             limits={name: asking.limits(name) for name in names},
+            keep_messages=False,
             extract=extract,
             equivalent=equivalent,
         )

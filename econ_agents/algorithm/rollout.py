@@ -16,7 +16,7 @@ import numpy as np
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.policy import TeamPolicy
-from econ_agents.environments import FAILED, TEAM_REWARD, Moment, Teams
+from econ_agents.environments import FAILED, TEAM_REWARD, Asked, Moment, Teams
 
 
 class Act(Protocol):
@@ -62,7 +62,7 @@ def play_wave(
     first: int = 0,
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
-    questions: Sequence[int] | None = None,
+    questions: Sequence[Asked] | None = None,
 ) -> Iterator[WaveStep]:
     """Play one episode per seed, side by side in the first places; yield every step when done.
 
@@ -73,7 +73,8 @@ def play_wave(
         first: number of the first episode, for ``override``.
         override: replaces the policy's actions; None plays them unchanged.
         options: options of the reset.
-        questions: number of the question of every seed; None leaves the choice to the seeds.
+        questions: question of every seed, by its number or as a text; None leaves the choice to the
+            seeds.
 
     Raises:
         ValueError: episodes are running in other places.
@@ -106,7 +107,7 @@ def play_episodes(
     first: int = 0,
     override: Override | None = None,
     options: Mapping[str, Any] | None = None,
-    questions: Sequence[int] | None = None,
+    questions: Sequence[Asked] | None = None,
     watch: Watch | None = None,
 ) -> list[Episode]:
     """Play one episode per seed, in waves of at most ``teams.num_places``.
@@ -121,7 +122,8 @@ def play_episodes(
         first: number of the first episode.
         override: replaces the policy's actions; None plays them unchanged.
         options: options of every reset.
-        questions: number of the question of every seed; None leaves the choice to the seeds.
+        questions: question of every seed, by its number or as a text; None leaves the choice to the
+            seeds.
         watch: called with every episode when its wave has ended.
 
     Returns:
@@ -159,7 +161,7 @@ def _play_streams(
     first: int,
     override: Override | None,
     options: Mapping[str, Any] | None,
-    questions: Sequence[int] | None,
+    questions: Sequence[Asked] | None,
 ) -> list[Episode]:
     """Play the next episode of each of these streams, in one wave."""
     memories = [policy.begin(stream) for stream in streams]

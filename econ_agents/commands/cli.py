@@ -1,4 +1,4 @@
-"""The command line: ``econ-agents train``, ``test``, ``nash``, ``resume``, ``report`` and more."""
+"""The command line: ``econ-agents train``, ``test``, ``play``, ``nash``, ``report`` and more."""
 
 from __future__ import annotations
 

@@ -94,6 +94,46 @@ class Evaluate(OfCheckpoint):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Play(OfCheckpoint):
+    """Watch a trained team play, or ask it a question of your own.
+
+    It plays the questions of its test, with refinement if its configuration has it, and prints
+    every game as soon as it ends. A question of your own needs no right answer: nothing is judged.
+
+    The configuration is the checkpoint's; --config, --set and flags change it.
+    """
+
+    questions: Annotated[int, tyro.conf.arg(metavar="N")] = 5
+    """Number of questions to play, >= 1."""
+    question: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
+    """A question of your own, to play instead."""
+    show: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Number of games to print in full. None: all."""
+    out: Path | None = None
+    """File to which every game is appended, one JSON object per line, for "econ-env view". A new
+    file is readable by its owner only."""
+
+    def run(self) -> int:
+        """Play and return the exit code."""
+        from econ_agents.commands.play import run_play
+
+        if self.questions < 1:
+            raise ConfigError(f"--questions must be at least 1, got {self.questions}")
+        if self.show is not None and self.show < 0:
+            raise ConfigError(f"--show must be at least 0, got {self.show}")
+        if self.question is not None and not self.question.strip():
+            raise ConfigError("--question is empty: write a question in quotes")
+        return run_play(
+            self.resolved(),
+            self.checkpoint(),
+            questions=self.questions,
+            question=self.question,
+            show=self.show,
+            out=None if self.out is None else self.out.expanduser(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Nash(OfCheckpoint):
     """Measure how far a trained team is from equilibrium.
 
@@ -208,6 +248,7 @@ def _needed(flag: str, value: Path | None) -> Path:
 COMMANDS: Mapping[str, Command] = {
     "train": Train(),
     "test": Evaluate(),
+    "play": Play(),
     "nash": Nash(),
     "resume": Resume(),
     "inspect": Inspect(),

@@ -8,6 +8,7 @@ the other (:class:`SyncBatch`).
 from econ_agents.environments.factory import load_factory, make_teams
 from econ_agents.environments.native import BatchedParallelEnv, NativeBatch
 from econ_agents.environments.protocol import COMMITMENT_PERIOD, FAILED, TEAM_REWARD, Moment, Teams
+from econ_agents.environments.questions import Asked
 from econ_agents.environments.space import ActionPart, EnvironmentMisfit, TeamSpace
 from econ_agents.environments.sync import SyncBatch
 
@@ -16,6 +17,7 @@ __all__ = [
     "FAILED",
     "TEAM_REWARD",
     "ActionPart",
+    "Asked",
     "BatchedParallelEnv",
     "EnvironmentMisfit",
     "Moment",

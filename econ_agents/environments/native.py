@@ -18,7 +18,7 @@ from econ_agents.environments.protocol import (
     check_places,
     endings,
 )
-from econ_agents.environments.questions import asking, count_questions
+from econ_agents.environments.questions import Asked, asking, count_questions
 from econ_agents.environments.space import (
     ActionBoxes,
     EnvironmentMisfit,
@@ -127,7 +127,7 @@ class NativeBatch:
         self,
         seeds: Mapping[int, int],
         options: Mapping[str, Any] | None = None,
-        questions: Mapping[int, int] | None = None,
+        questions: Mapping[int, Asked] | None = None,
     ) -> Moment:
         """Start episodes; see :class:`~econ_agents.environments.Teams`."""
         check_places(seeds, self.num_places)
@@ -168,6 +168,16 @@ class NativeBatch:
             return None
         trace: dict[str, Any] = env.transcript(place).to_json()
         return trace
+
+    def text(self, place: int, *, colour: bool = False) -> str | None:
+        """Episode of a place in words; see :class:`~econ_agents.environments.Teams`."""
+        tell = getattr(self._env, "episode_text", None)
+        return None if tell is None else str(tell(place, colour=colour))
+
+    @property
+    def status(self) -> str:
+        """What is waited for; see :class:`~econ_agents.environments.Teams`."""
+        return str(getattr(self._env, "status", ""))
 
     def close(self) -> None:
         """Close the environment."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from econ_agents.environments.questions import Asked
 from econ_agents.environments.space import EnvironmentMisfit, FloatArray, TeamSpace
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -89,15 +90,15 @@ class Teams(Protocol):
         self,
         seeds: Mapping[int, int],
         options: Mapping[str, Any] | None = None,
-        questions: Mapping[int, int] | None = None,
+        questions: Mapping[int, Asked] | None = None,
     ) -> Moment:
         """Start an episode in some places; the others stay as they are.
 
         Args:
             seeds: seed of the episode to start, by place (0 to B - 1).
             options: options of the reset, passed on to the environment unchanged.
-            questions: number of the question to play, by place; None leaves the choice to the
-                environment and the seeds.
+            questions: number of the question to play, or a text of one's own, by place; None
+                leaves the choice to the environment and the seeds.
         """
 
     def step(self, actions: NDArray[np.floating[Any]]) -> Moment:
@@ -116,6 +117,20 @@ class Teams(Protocol):
 
         It is the environment's ``transcript``, through its method ``to_json``, as environments of
         language models have it; None if there is none. Learners never see it.
+        """
+
+    def text(self, place: int, *, colour: bool = False) -> str | None:
+        """Return a place's latest episode in the environment's words; None if it has none.
+
+        It is what the environment's method ``episode_text`` returns, with or without the colours of
+        a terminal.
+        """
+
+    @property
+    def status(self) -> str:
+        """What the environment waits for, in its words; "" if nothing, or if it does not tell.
+
+        It is the environment's attribute ``status``, which may be read from any thread.
         """
 
     def close(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sized
-from typing import Any
+from typing import Any, TypeAlias
 
+Asked: TypeAlias = int | str
+"""A question that is asked for: its number, or the text of a question of one's own."""
 QUESTION_OPTION = "question"
-"""Option of a reset with which an environment is asked for a question by its number."""
+"""Option of a reset with which an environment is asked for a question by its number or text."""
 
 
 def count_questions(env: Any, wanted: int) -> int | None:

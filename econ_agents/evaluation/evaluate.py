@@ -27,7 +27,7 @@ from econ_agents.config.schema import Config
 from econ_agents.config.shared_questions import shared_questions
 from econ_agents.environments import Teams, TeamSpace
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
-from econ_agents.evaluation.report import EvaluationReport, compare
+from econ_agents.evaluation.report import ONE_ROUND, REFINED, EvaluationReport, compare
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
@@ -75,7 +75,8 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
     Args:
         config: configuration of the checkpoint, with changes; its phase "test" is played.
         checkpoint: folder of the trained team.
-        log_dir: folder for the report and ``llm_traces_test_bne_<rounds>rounds.json``.
+        log_dir: folder for the report and, for each arm, the traces: what models were asked and
+            said, and how it was judged, in ``llm_traces_test_bne_<rounds>rounds.json``.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
@@ -92,11 +93,12 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
         print(f"failed: {line}")
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
-    if evaluation.bne.traces:
-        path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"
-        text = json.dumps(evaluation.bne.traces, ensure_ascii=False, indent=1)
-        replace_file(path, text.encode())
-        print(f"traces: {path}")
+    for most, arm in {1: evaluation.baseline, rounds: evaluation.bne}.items():
+        if arm.traces:
+            path = log_dir / f"llm_traces_test_bne_{most}rounds.json"
+            text = json.dumps(arm.traces, ensure_ascii=False, indent=1)
+            replace_file(path, text.encode())
+            print(f"traces: {path}")
     return 0
 
 
@@ -129,6 +131,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
             same = None if order.numbers is None else shared_questions(config)
             notes |= {note: None for note in (order.note, same) if note is not None}
             traces: Traces = []
+            arm = REFINED if rounds > 1 and bne else ONE_ROUND
             episodes = play_questions(
                 config,
                 networks,
@@ -140,7 +143,8 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                 traces=traces,
                 causes=causes,
             )
-            arms[bne] = PlayedArm(episodes=episodes, traces=traces)
+            labelled = [{"arm": arm, **trace} for trace in traces]
+            arms[bne] = PlayedArm(episodes=episodes, traces=labelled)
             if config.test.untrained and learned is None and untouched is None:
                 # The same seed gives the networks that training began with.
                 before = build_networks(config, teams.space).eval()

@@ -30,6 +30,8 @@ CLOSED_BY = {
 }
 """Reasons why a decision closed, by their numbers in the info ``closed_by``."""
 REPORT_FILE = "test_report.json"
+ONE_ROUND, REFINED = "one round", "refined"
+"""Arms of an evaluation, as traces name them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from econ_agents.config.files import CONFIG_FILE, config_mapping, flat_keys, read_config
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.evaluation.before_and_after import Learned
-from econ_agents.evaluation.report import Arm, EvaluationReport
+from econ_agents.evaluation.report import REFINED, Arm, EvaluationReport
 from econ_agents.logging.metrics_log import JSONL, read_metrics
 from econ_agents.reporting.conclusion import conclude, in_percent, in_units
 from econ_agents.reporting.curves import (
@@ -284,8 +284,11 @@ def _equilibrium(equilibria: Sequence[Equilibrium]) -> Section | None:
 
 
 def _noted_games(games: Sequence[Game]) -> Section | None:
+    # Where the test has two arms, every question would stand here twice.
+    refined = [game for game in games if game.arm == REFINED]
     played = sorted(
-        (game for game in games if game.reward is not None), key=lambda game: game.reward or 0.0
+        (game for game in refined or games if game.reward is not None),
+        key=lambda game: game.reward or 0.0,
     )
     if not played:
         return None

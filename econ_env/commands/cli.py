@@ -1,16 +1,18 @@
-"""The command line: ``econ-env play``, ``view``, ``validate``, ``doctor`` and ``models``."""
+"""The command line: ``econ-env play``, ``watch``, ``ask``, ``view``, ``validate`` and more."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import tyro
 
+from econ_env.commands.ask import Ask
 from econ_env.commands.doctor import Doctor
 from econ_env.commands.flags import wrapped_help
 from econ_env.commands.models import Models
-from econ_env.commands.play import Play
+from econ_env.commands.play import Play, PlayFlags, Watch
 from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
 from econ_env.commands.version import versions
@@ -24,7 +26,10 @@ DESCRIPTION = (
 )
 
 
-def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor | Models:
+Command: TypeAlias = Play | Watch | Ask | View | Validate | Doctor | Models
+
+
+def parse(argv: Sequence[str] | None = None) -> Command:
     """Return the command that the arguments name, with its flags, without running it.
 
     Args:
@@ -35,8 +40,16 @@ def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor 
         SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
     with wrapped_help():
-        command: Play | View | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
-            {"play": Play, "view": View, "validate": Validate, "doctor": Doctor, "models": Models},
+        command: Command = tyro.extras.subcommand_cli_from_dict(
+            {
+                "play": Play,
+                "watch": Watch,
+                "ask": Ask,
+                "view": View,
+                "validate": Validate,
+                "doctor": Doctor,
+                "models": Models,
+            },
             prog=PROGRAM,
             description=DESCRIPTION,
             args=argv,
@@ -63,7 +76,7 @@ def _run(arguments: Sequence[str]) -> int:
         print(versions())
         return 0
     command = parse(arguments)
-    allowed = command.allow_key_for if isinstance(command, Play | Doctor) else ()
+    allowed = command.allow_key_for if isinstance(command, PlayFlags | Doctor) else ()
     with keys_allowed_for(allowed):
         return command.run()
 

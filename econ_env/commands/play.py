@@ -1,4 +1,4 @@
-"""``econ-env play``: a team answers questions; prints a few episodes and a summary."""
+"""``econ-env play`` and ``watch``: a team answers questions; prints episodes and a summary."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Literal, TypeAlias
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from econ_env.commands.displays import Display, Live, Overview
 from econ_env.commands.flags import EnvFlags, fixed_point, with_flags, with_help
 from econ_env.commands.playthrough import play_through
 from econ_env.commands.summary import summarise
 from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
-from econ_env.envs.render import render_transcript, use_colour
 from econ_env.errors import UsageError
 from econ_env.game.transcript import Transcript
 from econ_env.llm.registry import runs_here
 from econ_env.llm.types import ModelError
 from econ_env.private_files import append_privately
 from econ_env.questions.base import Question, QuestionOrder
+
+Actions: TypeAlias = dict[str, NDArray[np.float32]]
+"""Array (games, 2) in [-1, 1] for every agent."""
 
 BATCH_SIZE = 16
 """Questions played side by side."""
@@ -42,29 +44,14 @@ MAX_LINE_BYTES = 1 << 24
 
 @with_help
 @dataclass(frozen=True, kw_only=True)
-class Play(EnvFlags):
-    """Let a team of language models answer questions, and print the result.
+class PlayFlags(EnvFlags):
+    """Flags shared by all commands that play without learning."""
 
-    A coordinator plans, executors answer, the coordinator commits to one answer. Without any
-    flags, three small models that come with this package solve word problems that they have not
-    seen; nothing is downloaded. The actions are fixed or random: this command does not learn.
-    """
-
-    questions: Annotated[int, tyro.conf.arg(metavar="N")] = 20
-    """Number of questions to play."""
-    actions: Literal["fixed", "random"] = "fixed"
-    """"fixed": every executor samples with --temperature and --repetition-penalty. "random": a new
-    random temperature and penalty for every executor in every round."""
     temperature: float = 0.7
     """Sampling temperature of all executors, from --temperature-min to --temperature-max."""
     repetition_penalty: float = 1.0
     """Repetition penalty of all executors, from --repetition-penalty-min to
     --repetition-penalty-max; 1 is neutral."""
-    loop: bool = False
-    """Start over after the last question if the data set has fewer than --questions. Off: each
-    question is played once."""
-    show: int = 2
-    """Number of episodes to print in full."""
     out: Path | None = None
     """File to which every finished episode is appended, one JSON object per line. A new file is
     readable by its owner only."""
@@ -72,8 +59,53 @@ class Play(EnvFlags):
     """Hosts, besides the server's own, that may get the key of a server's kind, OPENAI_API_KEY for
     example: HOST or HOST:PORT. Over https or on this machine only."""
 
-    def run(self) -> int:
+    def out_file(self) -> Path | None:
+        """Return the file for transcripts, checked; None if they are not kept.
+
+        Raises:
+            UsageError: transcripts cannot be appended to it.
+        """
+        if self.out is None:
+            return None
+        out = self.out.expanduser()
+        check_takes_transcripts(out)
+        return out
+
+    def fixed_actions(self, config: EnvConfig, size: int) -> Callable[[], Actions]:
+        """Return a function that gives all agents of ``size`` games the actions of the flags.
+
+        Raises:
+            UsageError: a flag is outside the bounds of the settings.
+        """
+        point = fixed_point(
+            config.bounds(),
+            temperature=self.temperature,
+            repetition_penalty=self.repetition_penalty,
+        )
+        fixed = np.broadcast_to(np.array(point, dtype=np.float32), (size, 2))
+        return lambda: dict.fromkeys(config.agents, fixed)
+
+
+@with_help
+@dataclass(frozen=True, kw_only=True)
+class PlayQuestions(PlayFlags):
+    """Flags of the commands that play questions of a data set."""
+
+    questions: Annotated[int, tyro.conf.arg(metavar="N")] = 20
+    """Number of questions to play."""
+    actions: Literal["fixed", "random"] = "fixed"
+    """"fixed": every executor samples with --temperature and --repetition-penalty. "random": a new
+    random temperature and penalty for every executor in every round."""
+    loop: bool = False
+    """Start over after the last question if the data set has fewer than --questions. Off: each
+    question is played once."""
+
+    def play(self, display: Display, *, side_by_side: int | None = None) -> int:
         """Play; the exit code is 0, 1 if no episode finished and some failed, or 130 after Ctrl-C.
+
+        Args:
+            display: shows the games.
+            side_by_side: largest number of games at a time; None: what suits the models.
 
         Raises:
             ModelError: a model cannot be used, or no longer: an exhausted budget, for example. The
@@ -81,18 +113,11 @@ class Play(EnvFlags):
         """
         if self.questions < 1:
             raise UsageError(f"--questions must be at least 1, got {self.questions}")
-        if self.show < 0:
-            raise UsageError(f"--show must be at least 0, got {self.show}")
-        out = None if self.out is None else self.out.expanduser()
-        if out is not None:
-            check_takes_transcripts(out)
+        out = self.out_file()
         config = self.env_config()
-        size = min(_side_by_side(config), self.questions)
+        size = min(side_by_side or _side_by_side(config), self.questions)
         choose_actions = self._chooser(config, size)
-        try:
-            env = BatchedEconEnv(config, num_questions=size)
-        except ValueError as error:
-            raise UsageError(with_flags(str(error))) from error
+        env = make_env(config, size, display)
         chosen = self._choose_questions(env)
         transcripts: list[Transcript] = []
         interrupted = False
@@ -100,17 +125,13 @@ class Play(EnvFlags):
         with ExitStack() as stack:
             stack.callback(env.close)
             file = stack.enter_context(append_privately(out)) if out else None
-            bar = stack.enter_context(tqdm(total=len(chosen), unit="question", disable=None))
+            stack.enter_context(display.of(env, len(chosen)))
             try:
-                # A batch takes a while and ends as a whole: until then the bar shows its phase.
-                show_phase = bar.set_postfix_str
-                for transcript in play_through(env, chosen, choose_actions, report=show_phase):
+                for transcript in play_through(env, chosen, choose_actions, report=display.phase):
                     if file is not None:
-                        _write_line(file, transcript)
-                    if len(transcripts) < self.show:
-                        bar.write(render_transcript(transcript, colour=use_colour()))
+                        write_line(file, transcript)
+                    display.finished(transcript)
                     transcripts.append(transcript)
-                    bar.update()
             except KeyboardInterrupt:
                 interrupted = True
             except ModelError as error:
@@ -152,22 +173,66 @@ class Play(EnvFlags):
             print(f"the data set has only {len(chosen)} questions", file=sys.stderr)
         return chosen
 
-    def _chooser(
-        self, config: EnvConfig, size: int
-    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+    def _chooser(self, config: EnvConfig, size: int) -> Callable[[], Actions]:
         """Return a function that chooses the actions of all agents: one point, or at random."""
+        if self.actions == "fixed":
+            return self.fixed_actions(config, size)
         rng = np.random.default_rng(self.seed)
-        if self.actions == "random":
-            return lambda: {
-                agent: rng.uniform(-1, 1, (size, 2)).astype(np.float32) for agent in config.agents
-            }
-        point = fixed_point(
-            config.bounds(),
-            temperature=self.temperature,
-            repetition_penalty=self.repetition_penalty,
-        )
-        fixed = np.broadcast_to(np.array(point, dtype=np.float32), (size, 2))
-        return lambda: dict.fromkeys(config.agents, fixed)
+        return lambda: {
+            agent: rng.uniform(-1, 1, (size, 2)).astype(np.float32) for agent in config.agents
+        }
+
+
+@with_help
+@dataclass(frozen=True, kw_only=True)
+class Play(PlayQuestions):
+    """Let a team of language models answer questions, and print the result.
+
+    A coordinator plans, executors answer, the coordinator commits to one answer. Without any
+    flags, three small models that come with this package solve word problems that they have not
+    seen; nothing is downloaded. The actions are fixed or random: this command does not learn.
+
+    Questions are played side by side. To see games as they unfold, use "econ-env watch".
+    """
+
+    show: int = 2
+    """Number of episodes to print in full."""
+
+    def run(self) -> int:
+        """Play, and return the exit code; see :meth:`PlayQuestions.play`."""
+        if self.show < 0:
+            raise UsageError(f"--show must be at least 0, got {self.show}")
+        return self.play(Overview(self.show))
+
+
+@with_help
+@dataclass(frozen=True, kw_only=True)
+class Watch(PlayQuestions):
+    """Watch a team of language models answer questions, one game after the other, live.
+
+    Strategy, responses and commitment are printed as they come, and a line says what is waited for:
+    "game 3 of 8: executors answer; 6 requests in flight, slowest 42 s". If the output is not a
+    terminal, such a line is printed every few seconds.
+    """
+
+    questions: Annotated[int, tyro.conf.arg(metavar="N")] = 8
+    """Number of questions to play."""
+
+    def run(self) -> int:
+        """Play, and return the exit code; see :meth:`PlayQuestions.play`."""
+        return self.play(Live(), side_by_side=1)
+
+
+def make_env(config: EnvConfig, size: int, display: Display) -> BatchedEconEnv:
+    """Make the environment of ``size`` games whose course is shown.
+
+    Raises:
+        UsageError: the settings contradict the data set.
+    """
+    try:
+        return BatchedEconEnv(config, num_questions=size, watch=display.watch)
+    except ValueError as error:
+        raise UsageError(with_flags(str(error))) from error
 
 
 def check_takes_transcripts(path: Path) -> None:
@@ -200,7 +265,7 @@ def _side_by_side(config: EnvConfig) -> int:
     return LOCAL_BATCH_SIZE if any(map(runs_here, config.team().names)) else BATCH_SIZE
 
 
-def _write_line(file: IO[str], transcript: Transcript) -> None:
+def write_line(file: IO[str], transcript: Transcript) -> None:
     """Append one whole line and hand it to the operating system at once."""
     file.write(json.dumps(transcript.to_json(), ensure_ascii=False) + "\n")
     file.flush()

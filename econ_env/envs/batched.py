@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -65,8 +65,9 @@ class BatchedEconEnv(ManyEpisodesView):
     ``reset()`` starts an episode of every question, ``reset(mask=...)`` of those where the mask
     (B booleans) is true; the others stay as they are. ``reset(seed=s)`` restarts the sequence of
     episodes: question b gets seed s + b, or entry b of a list of B seeds (None: it goes on). The
-    options ``"reward_weights"`` and ``"question"`` (an index of the data set or a ``Question``),
-    each one for all or a list of B, hold for the episodes that this call starts.
+    options ``"reward_weights"`` and ``"question"`` (an index of the data set, a ``Question``, or a
+    text, which is a question without a gold answer), each one for all or a list of B, hold for the
+    episodes that this call starts.
 
     ## Episode End
     Questions may end at different steps. ``terminations`` and ``truncations`` of a question
@@ -80,19 +81,26 @@ class BatchedEconEnv(ManyEpisodesView):
     ## Arguments
     ``config`` (:class:`~econ_env.config.EnvConfig`) and ``num_questions`` (B >= 1). With
     ``models`` (:class:`~econ_env.llm.models.Models`), several environments and other callers share
-    one budget and one cache; these models stay open when the environment is closed.
+    one budget and one cache; these models stay open when the environment is closed. ``watch`` is
+    called with the transcript of every episode that goes on: when it has new texts, waits for
+    models, or is paid. Copies have no ``watch``.
 
     ## Version History
     - v0: first version
     """
 
     def __init__(
-        self, config: EnvConfig, *, num_questions: int = 16, models: Models | None = None
+        self,
+        config: EnvConfig,
+        *,
+        num_questions: int = 16,
+        models: Models | None = None,
+        watch: Callable[[Transcript], object] | None = None,
     ) -> None:
         EzPickle.__init__(self, config, num_questions=num_questions)
         self._has_own_models = models is None
         self.config = config
-        self._episodes = Episodes(config, num_questions, models=models)
+        self._episodes = Episodes(config, num_questions, models=models, watch=watch)
         spaces = self._episodes.spaces
         self.num_questions = num_questions
         self.possible_agents = config.agents

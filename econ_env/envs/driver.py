@@ -7,7 +7,7 @@ executors and B questions; the views split them by agent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -19,11 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 from econ_env.config import EnvConfig
 from econ_env.embeddings import load_embedder
 from econ_env.envs.infos import InfoBlock, Infos, Outcome, team_report
-from econ_env.envs.lockstep import play
+from econ_env.envs.lockstep import Watch, play
 from econ_env.envs.question_schedule import Schedule
-from econ_env.envs.settlement import Payment, settle
+from econ_env.envs.settlement import NOT_JUDGED, Payment, settle
 from econ_env.envs.spaces import FloatArray, Spaces, ViewArrays, check_finite
 from econ_env.envs.strategy_cache import StrategyCache
+from econ_env.envs.waiting import Waiting
 from econ_env.game.failures import FailureWatch
 from econ_env.game.state_machine import Game, GameConfig, ModelLimits, Phase
 from econ_env.game.transcript import Transcript
@@ -74,10 +75,17 @@ class Episodes:
         num_questions: number B of questions, at least 1.
         models: models to use, those of the team among them; :meth:`close` leaves them open. None:
             models of its own, behind a budget of its own.
+        watch: called with the transcript of every game that goes on, as soon as it has new texts,
+            waits for models, or is paid; None: nobody watches.
     """
 
     def __init__(
-        self, config: EnvConfig, num_questions: int, *, models: Models | None = None
+        self,
+        config: EnvConfig,
+        num_questions: int,
+        *,
+        models: Models | None = None,
+        watch: Callable[[Transcript], object] | None = None,
     ) -> None:
         if num_questions < 1:
             raise ValueError(f"num_questions must be at least 1, got {num_questions}")
@@ -107,6 +115,10 @@ class Episodes:
         self._models = config.models() if models is None else models
         self._own_models = self._models if models is None else None
         self._strategies = StrategyCache()
+        self._waiting = Waiting()
+        self._watch_game: Watch | None = None
+        if watch is not None:
+            self._watch_game = lambda game: watch(game.transcript)
         self._watch = FailureWatch(config.max_failures_in_a_row)
         self._game_config: GameConfig | None = None
         self._games: list[Game | None] = [None] * num_questions
@@ -172,7 +184,7 @@ class Episodes:
             # A game whose strategy failed has ended before the first action.
             if game.awaiting_actions:
                 game.act(sampling[index * size : (index + 1) * size])
-        play(games, self._models, self._strategies)
+        self._ask(games)
         return self._after_round(rows, games)
 
     @property
@@ -189,6 +201,14 @@ class Episodes:
     def spending(self) -> Spending:
         """Requests, tokens and cost that count against the budget."""
         return self._models.spending
+
+    @property
+    def status(self) -> str:
+        """Words on what is waited for now; "" if nothing is. It may be read from any thread.
+
+        An example: ``executors answer; 6 requests in flight, slowest 42 s, 1 retried (time-out)``.
+        """
+        return self._waiting.describe(self._models.in_flight())
 
     def close(self) -> None:
         """Close the cache's file; may be called twice. Models stay loaded in the process."""
@@ -215,10 +235,20 @@ class Episodes:
             raise ResetNeeded(f"there is no state yet{self.why_none()}: call reset() first")
         return self._arrays.state()
 
+    def _ask(self, games: list[Game]) -> None:
+        """Let models answer the games' requests."""
+        play(
+            games,
+            self._models,
+            self._strategies,
+            waiting=self._waiting,
+            watch=self._watch_game,
+        )
+
     def _begin(self, rows: list[int], games: list[Game]) -> None:
         """Ask for the strategies of new games, and embed questions and strategies."""
         self.active[rows] = False
-        play(games, self._models, self._strategies)
+        self._ask(games)
         texts = [game.question.text for game in games] + [game.strategy for game in games]
         embedded = self._embedder.embed(texts)
         self._arrays.question[rows] = embedded[: len(rows)]
@@ -240,11 +270,18 @@ class Episodes:
         closed = [row for row in played if self._game(row).phase is Phase.SETTLE]
         if played:
             self._observe(played)
-        if closed:
-            paid = self._pay(closed)
-            rewards[:, closed] = paid.agents.T
-            infos.write_agents(closed, paid.components)
-            outcomes.update(zip(closed, paid.outcomes, strict=True))
+        judged = [row for row in closed if self._game(row).question.gold]
+        for row in set(closed).difference(judged):
+            self._game(row).settle(None)
+            outcomes[row] = NOT_JUDGED
+        if judged:
+            paid = self._pay(judged)
+            rewards[:, judged] = paid.agents.T
+            infos.write_agents(judged, paid.components)
+            outcomes.update(zip(judged, paid.outcomes, strict=True))
+        if self._watch_game is not None:
+            for row in closed:
+                self._watch_game(self._game(row))
         infos.write_team(
             rows,
             [
@@ -349,5 +386,6 @@ class Episodes:
                 },
                 extract=_extract,
                 equivalent=equivalent,
+                keep_messages=config.keep_messages,
             )
         return self._game_config

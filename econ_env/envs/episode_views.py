@@ -7,6 +7,7 @@ from typing import Any
 from gymnasium.utils import EzPickle
 
 from econ_env.envs.driver import Episodes
+from econ_env.envs.render import render_transcript
 from econ_env.game.transcript import Transcript
 from econ_env.llm.budget.limits import Spending
 from econ_env.llm.types import Usage
@@ -25,6 +26,14 @@ class EpisodesView(EzPickle):
     def __setstate__(self, d: dict[str, Any]) -> None:
         super().__setstate__(d)
         self._episodes.of_a_copy = True
+
+    @property
+    def status(self) -> str:
+        """Words on what is waited for now; "" if nothing is. It may be read from any thread.
+
+        An example: ``executors answer; 6 requests in flight, slowest 42 s, 1 retried (time-out)``.
+        """
+        return self._episodes.status
 
     @property
     def usage(self) -> Usage:
@@ -50,6 +59,10 @@ class OneEpisodeView(EpisodesView):
         """Transcript of the episode so far: every text and how it was sampled."""
         return self._episodes.transcript(0)
 
+    def episode_text(self, *, colour: bool = False) -> str:
+        """Return the episode so far as text for people, perhaps with colours of a terminal."""
+        return render_transcript(self.transcript, colour=colour)
+
     def close(self) -> None:
         """Close the cache's file. Models are shared by the process and stay loaded.
 
@@ -68,3 +81,11 @@ class ManyEpisodesView(EpisodesView):
             ResetNeeded: the episode has never been reset.
         """
         return self._episodes.transcript(index)
+
+    def episode_text(self, index: int, *, colour: bool = False) -> str:
+        """Return episode number ``index`` as text for people, perhaps with colours of a terminal.
+
+        Raises:
+            ResetNeeded: the episode has never been reset.
+        """
+        return render_transcript(self.transcript(index), colour=colour)

@@ -61,7 +61,8 @@ def draw_frame(transcript: Transcript) -> Frame:
     page = _Page()
     question = transcript.question
     page.text((_MARGIN, 18), f"episode {transcript.episode} · question {_line(question.id)}", _DIM)
-    page.text((_REWARD, 18), f"gold answer: {_line(question.gold, 24)}", _DIM)
+    if question.gold:
+        page.text((_REWARD, 18), f"gold answer: {_line(question.gold, 24)}", _DIM)
     top = 44
     for text in _question_lines(question.text):
         page.text((_MARGIN, top), text, _INK, size=17)

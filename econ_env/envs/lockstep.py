@@ -9,27 +9,43 @@ side (:mod:`econ_env.llm.side_by_side`): it lasts as long as the slowest of them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from econ_env.envs.strategy_cache import StrategyCache
-from econ_env.game.state_machine import Game
+from econ_env.envs.waiting import Waiting
+from econ_env.game.state_machine import Game, Phase
 from econ_env.llm.incremental import Answers, answers_of, streams
 from econ_env.llm.models import Models
 from econ_env.llm.side_by_side import Call, call_all, is_remote
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, ModelError
 
+Watch = Callable[[Game], object]
+"""Callback with a game that goes on: it has new texts, waits for models, or was paid."""
 
-def play(games: Sequence[Game], models: Models, strategies: StrategyCache) -> None:
+
+def play(
+    games: Sequence[Game],
+    models: Models,
+    strategies: StrategyCache,
+    *,
+    waiting: Waiting | None = None,
+    watch: Watch | None = None,
+) -> None:
     """Feed the games until each of them waits for actions or for its rewards, or has ended.
 
-    A strategy that ``strategies`` holds is not asked for again; new ones are added to it.
+    Args:
+        games: the games.
+        models: the models that answer.
+        strategies: a strategy that it holds is not asked for again; new ones are added to it.
+        waiting: is told of every request and its answer.
+        watch: called in this thread with every game that goes on; None: nobody watches.
 
     Raises:
         ModelError: a model cannot be loaded, or it did not answer every request.
     """
-    table = _Table(models, strategies)
+    table = _Table(models, strategies, Waiting() if waiting is None else waiting, watch)
     try:
         for game in games:
             table.ask(game)
@@ -136,13 +152,24 @@ class _Stream:
 class _Table:
     """The games, the models that answer them, and the requests in flight."""
 
-    def __init__(self, models: Models, strategies: StrategyCache) -> None:
+    def __init__(
+        self, models: Models, strategies: StrategyCache, waiting: Waiting, watch: Watch | None
+    ) -> None:
         self._models = models
         self._strategies = strategies
+        self._waiting = waiting
+        self._watch = watch
         self._streams: dict[str, _Stream | None] = {}
         self._phase: list[_Place] = []
 
     def ask(self, game: Game) -> None:
+        """Dispatch the requests of ``game``, and show it to who watches."""
+        self._dispatch(game)
+        # A decision that has just closed is shown when it is paid.
+        if self._watch is not None and game.phase is not Phase.SETTLE:
+            self._watch(game)
+
+    def _dispatch(self, game: Game) -> None:
         """Dispatch the requests of ``game``; go on with it while known strategies answer them."""
         while requests := game.pending():
             turn = _Turn(game=game, requests=requests)
@@ -150,7 +177,9 @@ class _Table:
                 known = self._strategies.get(request)
                 if known is not None:
                     turn.completions[index] = known
-                elif (stream := self._stream(request.model)) is not None:
+                    continue
+                self._waiting.asked((turn, index), request.role)
+                if (stream := self._stream(request.model)) is not None:
                     stream.ask((turn, index))
                 else:
                     self._phase.append((turn, index))
@@ -180,6 +209,7 @@ class _Table:
 
     def close(self) -> None:
         """Give up all requests in flight."""
+        self._waiting.clear()
         for stream in self._streams.values():
             if stream is not None:
                 stream.close()
@@ -188,6 +218,7 @@ class _Table:
         """Hand out answers, and go on with the games that have all of theirs."""
         complete = []
         for (turn, index), completion in answers:
+            self._waiting.answered((turn, index))
             self._strategies.put(turn.requests[index], completion)
             turn.completions[index] = completion
             if turn.complete:

@@ -96,8 +96,9 @@ class EconParallelEnv(OneEpisodeView, ParallelEnv[str, Any, Any]):
     kept; a model must always give the same answer at temperature 0). ``reset(seed=s)`` starts the
     sequence of episodes of seed s; ``reset()`` goes on with the next one.
     ``reset(options={"question": 7})`` asks question 7 of the data set and leaves the order where
-    it is. Other options are ignored. Two environments with equal settings and seed write byte-equal
-    requests.
+    it is; ``{"question": "What is 3 + 4?"}`` asks a question of one's own. It has no gold answer,
+    so nothing is judged, and rewards are zero. Other options are ignored. Two environments with
+    equal settings and seed write byte-equal requests.
 
     ## Episode End
     All agents terminate together when the last decision closes. If a request fails after the

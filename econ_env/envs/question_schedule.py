@@ -9,6 +9,7 @@ import numpy as np
 
 from econ_env.questions import Question, QuestionOrder, QuestionSource
 from econ_env.questions.base import OrderName
+from econ_env.questions.own import own_question
 
 
 class EpisodeStart(NamedTuple):
@@ -91,16 +92,18 @@ class Schedule:
         Args:
             places: in order, each at most once.
             asked: the option "question": None for the next question of the place's order, a
-                question or its index for all places, or a list with one for each of the B places.
-                Asking for a question does not advance the order.
+                question, its index or a text for all places, or a list with one for each of the B
+                places. A text is a question without a gold answer. Asking for a question does not
+                advance the order.
 
         Raises:
             OutOfQuestions: a place has asked all its questions and does not loop.
+            QuestionError: ``asked`` is an empty text.
             ValueError: ``asked`` is malformed.
         """
         if asked is None:
             questions = [self._order(place).next() for place in places]
-        elif isinstance(asked, Question) or not isinstance(asked, Sequence | np.ndarray):
+        elif isinstance(asked, Question | str) or not isinstance(asked, Sequence | np.ndarray):
             questions = [self._find(asked)] * len(places)
         elif len(asked) == self._num_questions:
             questions = [self._find(asked[place]) for place in places]
@@ -127,8 +130,12 @@ class Schedule:
     def _find(self, asked: Any) -> Question:
         if isinstance(asked, Question):
             return asked
+        if isinstance(asked, str):
+            return own_question(asked)
         if not isinstance(asked, int | np.integer) or isinstance(asked, bool):
-            raise ValueError(f'options["question"] takes a Question or its index, got {asked!r}')
+            raise ValueError(
+                f'options["question"] takes a Question, its index or a text, got {asked!r}'
+            )
         if asked < 0 or not self._order(0).has(int(asked)):
             raise ValueError(
                 f'options["question"] is {asked}, but {self.source.name!r} has the questions '

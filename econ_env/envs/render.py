@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, get_args
 
 from econ_env.envs.frame import Frame, draw_frame
@@ -71,9 +71,14 @@ def render_transcript(transcript: Transcript, *, colour: bool = False) -> str:
 
 
 class Screen:
-    """Standard output, to which a growing episode is printed without repetition."""
+    """Standard output, to which a growing episode is printed without repetition.
 
-    def __init__(self) -> None:
+    Args:
+        write: prints a text as it is; None: to standard output.
+    """
+
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        self._write = _print if write is None else write
         self._shown = ""
 
     def show(self, transcript: Transcript) -> None:
@@ -81,8 +86,18 @@ class Screen:
         text = render_transcript(transcript, colour=use_colour())
         new = text[len(self._shown) :] if text.startswith(self._shown) else text
         self._shown = text
-        sys.stdout.write(new)
-        sys.stdout.flush()
+        if new:
+            self._write(new)
+
+    def space(self) -> None:
+        """Print an empty line, behind which another episode begins."""
+        self._shown = ""
+        self._write("\n")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 class _Writer:
@@ -107,7 +122,8 @@ class _Writer:
         title = f"=== episode {transcript.episode} · question {self._inline(question.id)} "
         yield self._paint(title.ljust(88, "="), "title")
         yield from self._text(question.text, "")
-        yield self._paint(f"gold answer: {self._inline(question.gold)}", "dim")
+        if question.gold:
+            yield self._paint(f"gold answer: {self._inline(question.gold)}", "dim")
         spent = Usage()
         for strategy in transcript.strategies:
             spent += strategy.usage
@@ -130,11 +146,13 @@ class _Writer:
         yield f"{head}: {self._inline(record.strategy)}{note}"
 
     def _round(self, played: RoundRecord) -> Iterator[str]:
+        # What is known later comes later, so that the text of an open round grows at its end.
         for executor in played.executors:
             yield from self._executor(executor)
+        yield from self._cuts([cut for cut in played.shortened if cut.role == "execute"])
         for commitment in played.commitments:
             yield from self._commitment(commitment)
-        yield from self._cuts(played.shortened)
+        yield from self._cuts([cut for cut in played.shortened if cut.role != "execute"])
 
     def _executor(self, record: ExecutorRecord) -> Iterator[str]:
         head = self._paint(f"{record.agent} ({record.model})", "name")
@@ -154,7 +172,7 @@ class _Writer:
         yield f"  {head} ({how}{confidence}) -> {self._inline(record.value)}"
         yield from self._text(record.error or record.reason, "      ")
 
-    def _cuts(self, records: tuple[ShortenedRecord, ...]) -> Iterator[str]:
+    def _cuts(self, records: Iterable[ShortenedRecord]) -> Iterator[str]:
         for cut in records:
             text = f"{cut.part} cut from {cut.tokens_before} to {cut.tokens_after} tokens"
             yield self._paint(f"  prompt of {cut.agent} ({cut.role}): {text}", "dim")

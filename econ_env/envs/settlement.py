@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from econ_env.envs.infos import Outcome
 from econ_env.envs.spaces import FloatArray
+from econ_env.game.coordinator_tree import COORDINATOR
 from econ_env.game.state_machine import Game
-from econ_env.game.transcript import SettledRewards
+from econ_env.game.transcript import JudgedRecord, SettledRewards
 from econ_env.grading.answers import Verdict, grade_answer, readable_gold
 from econ_env.rewards import RewardWeights, TeamRewards, score_decisions
 
 Values = NDArray[np.float64]
+
+NOT_JUDGED = Outcome(team_reward=0.0, correct=False, unparseable=0, timeouts=0)
+"""Result of a decision on a question without a gold answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -40,14 +44,18 @@ def settle(
 ) -> Payment:
     """Reward the closed decisions and settle each game, which then goes on or ends.
 
+    A game whose question has no gold answer is settled without rewards: nothing is judged, and all
+    its numbers are zero.
+
     Args:
-        games: k games in the phase "settle".
+        games: k games in the phase "settle", each on a question with a gold answer.
         responses: embeddings of their executors' responses, shape (k, n, D).
         commitments: embeddings of their commitments, shape (k, D).
         weights: reward weights of every game.
         fidelity_weight: share of fidelity in CC.
     """
-    executors, committed = _grade(games)
+    golds = [readable_gold(game.question.gold, game.question.id) for game in games]
+    executors, committed = _grade(games, golds)
     count, size, _ = responses.shape
     answered = np.array([[answer is not None for answer in game.answers] for game in games])
     concluded = np.array([_value(game) is not None for game in games])
@@ -69,7 +77,8 @@ def settle(
         )
         agents[index], team[index] = rewards.agents, rewards.team
         components[:, index] = rewards.ts, rewards.al, rewards.cc
-        for k, record in zip(index, _records(rewards), strict=True):
+        judged = [_judged(games[k], golds[k], [*executors[k], committed[k]]) for k in index]
+        for k, record in zip(index, _records(rewards, judged), strict=True):
             games[k].settle(record)
     outcomes = tuple(
         Outcome(
@@ -83,9 +92,10 @@ def settle(
     return Payment(agents=agents, components=components, outcomes=outcomes)
 
 
-def _grade(games: Sequence[Game]) -> tuple[list[list[Verdict]], list[Verdict]]:
+def _grade(
+    games: Sequence[Game], golds: Sequence[str]
+) -> tuple[list[list[Verdict]], list[Verdict]]:
     """Verdicts on the answers of every game's executors, and on its commitment."""
-    golds = [readable_gold(game.question.gold, game.question.id) for game in games]
     return (
         [
             [grade_answer(answer, gold) for answer in game.answers]
@@ -99,7 +109,20 @@ def _value(game: Game) -> str | None:
     return None if game.commitment is None else game.commitment.value
 
 
-def _records(rewards: TeamRewards) -> list[SettledRewards]:
+def _judged(game: Game, gold: str, verdicts: Sequence[Verdict]) -> tuple[JudgedRecord, ...]:
+    """Record of the verdicts on the answers of one game's executors and on its commitment."""
+    answers = [(f"executor_{i}", answer) for i, answer in enumerate(game.answers)]
+    return tuple(
+        JudgedRecord(agent=agent, answer=answer, gold=gold, verdict=verdict.value)
+        for (agent, answer), verdict in zip(
+            [*answers, (COORDINATOR, _value(game))], verdicts, strict=True
+        )
+    )
+
+
+def _records(
+    rewards: TeamRewards, judged: Sequence[tuple[JudgedRecord, ...]]
+) -> list[SettledRewards]:
     """One record per game, with Python numbers."""
     columns = zip(
         rewards.team.tolist(),
@@ -110,6 +133,7 @@ def _records(rewards: TeamRewards) -> list[SettledRewards]:
         rewards.team_ts.tolist(),
         rewards.team_al.tolist(),
         rewards.team_cc.tolist(),
+        judged,
         strict=True,
     )
     return [
@@ -118,6 +142,7 @@ def _records(rewards: TeamRewards) -> list[SettledRewards]:
             agents=tuple(agents),
             components={"TS": tuple(ts), "AL": tuple(al), "CC": tuple(cc)},
             team_components={"TS": team_ts, "AL": team_al, "CC": team_cc},
+            judged=verdicts,
         )
-        for team, agents, ts, al, cc, team_ts, team_al, team_cc in columns
+        for team, agents, ts, al, cc, team_ts, team_al, team_cc, verdicts in columns
     ]

@@ -63,6 +63,8 @@ class GameConfig:
     """Name of the model of every coordinator."""
     limits: Mapping[str, ModelLimits]
     """Limits of each model, by its name."""
+    keep_messages: bool
+    """True if transcripts keep what the models were asked."""
     extract: Callable[[str], str | None]
     """Function that finds the answer in a response; None if there is none."""
     equivalent: Callable[[str, str], bool]

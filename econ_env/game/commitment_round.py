@@ -191,13 +191,24 @@ def read_strategy(
         finish_reason=completion.finish_reason,
         error=completion.error,
         usage=completion.usage,
+        messages=request.messages if config.keep_messages else (),
     )
 
 
 def read_response(
-    config: GameConfig, index: int, group: int, request: ChatRequest, completion: Completion
+    config: GameConfig,
+    index: int,
+    group: int,
+    request: ChatRequest,
+    completion: Completion,
+    *,
+    before: ChatRequest | None,
 ) -> ExecutorRecord:
-    """The response of executor number ``index``, with its answer."""
+    """The response of executor number ``index``, with its answer.
+
+    Its prompt is kept unless it is that of ``before``, the request of the executor before.
+    """
+    repeats = before is not None and before.messages == request.messages
     completion = taken_in(request, completion)
     return ExecutorRecord(
         agent=f"executor_{index}",
@@ -211,6 +222,7 @@ def read_response(
         finish_reason=completion.finish_reason,
         error=completion.error,
         usage=completion.usage,
+        messages=request.messages if config.keep_messages and not repeats else (),
     )
 
 
@@ -264,4 +276,5 @@ def read_commitment(
         finish_reason=completion.finish_reason,
         error=completion.error,
         usage=completion.usage,
+        messages=request.messages if config.keep_messages else (),
     )

@@ -279,8 +279,11 @@ class Game:
         except PromptTooLong as problem:
             self._fail(str(problem))
 
-    def settle(self, rewards: SettledRewards) -> None:
+    def settle(self, rewards: SettledRewards | None) -> None:
         """Record the rewards of the closed decision; open the next one or end the episode.
+
+        Args:
+            rewards: the rewards; None if there are none, since there is no gold answer.
 
         Raises:
             RuntimeError: no decision has closed.
@@ -288,7 +291,7 @@ class Game:
         """
         if self._phase is not Phase.SETTLE:
             raise RuntimeError(f"no decision has closed in phase {self._phase.value!r}")
-        if len(rewards.agents) != self._config.n_agents:
+        if rewards is not None and len(rewards.agents) != self._config.n_agents:
             raise ValueError(
                 f"{self._config.n_agents} executors need one reward each, got {len(rewards.agents)}"
             )
@@ -330,7 +333,10 @@ class Game:
         self, requests: Sequence[ChatRequest], completions: Sequence[Completion]
     ) -> None:
         asked = zip(self._tree.group_of, requests, completions, strict=True)
-        records = [read_response(self._config, i, *one) for i, one in enumerate(asked)]
+        before = [None, *requests]
+        records = [
+            read_response(self._config, i, *one, before=before[i]) for i, one in enumerate(asked)
+        ]
         self._executors = tuple(records)
         self._responses = tuple([record.text for record in records])
         self._answers = tuple([record.answer for record in records])

@@ -1,8 +1,9 @@
 """The record of an episode, as typed records that convert to JSON and back.
 
 A transcript keeps every text that a model wrote, its sampling settings and its interpretation by
-the game. It keeps no prompts: these follow from the records and the ``PromptSet``. All counts in
-reports (leaks, JSON rate, novel values, shortened prompts) are read from here.
+the game, and what the model was asked (unless the setting ``keep_messages`` is off). The executors
+of a group share a prompt, which only the first of them keeps; see :meth:`RoundRecord.messages_of`.
+All counts in reports (leaks, JSON rate, novel values, shortened prompts) are read from here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from econ_env.game.parsing import states_value
-from econ_env.llm.types import FinishReason, Role, Usage
+from econ_env.llm.types import FinishReason, Message, Role, Usage
 from econ_env.questions.base import Question
 from econ_env.record_json import from_plain, to_plain
 
@@ -45,6 +46,8 @@ class StrategyRecord:
     finish_reason: FinishReason
     error: str | None
     usage: Usage
+    messages: tuple[Message, ...] = ()
+    """The prompt; empty if prompts are not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +66,8 @@ class ExecutorRecord:
     finish_reason: FinishReason
     error: str | None
     usage: Usage
+    messages: tuple[Message, ...] = ()
+    """The prompt; empty if it is that of the executor before, or if prompts are not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +96,8 @@ class CommitmentRecord:
     finish_reason: FinishReason
     error: str | None
     usage: Usage
+    messages: tuple[Message, ...] = ()
+    """The prompt; empty if no request was made, or if prompts are not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,6 +120,23 @@ class RoundRecord:
     commitments: tuple[CommitmentRecord, ...]
     shortened: tuple[ShortenedRecord, ...] = ()
 
+    def messages_of(self, executor: int) -> tuple[Message, ...]:
+        """Return the prompt of executor number ``executor``; empty if prompts are not kept."""
+        kept = (record.messages for record in self.executors[executor::-1] if record.messages)
+        return next(kept, ())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgedRecord:
+    """One answer, and how it was judged."""
+
+    agent: str
+    answer: str | None
+    gold: str
+    """The answer that it was compared with, as read from the question's gold answer."""
+    verdict: Literal["correct", "incorrect", "unparseable", "timeout"]
+    """See :class:`~econ_env.grading.verdict.Verdict`. Only ``correct`` counts as correct."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SettledRewards:
@@ -125,6 +149,8 @@ class SettledRewards:
     """Unweighted values of every executor, by component (``TS``, ``AL``, ``CC``)."""
     team_components: dict[str, float]
     """Unweighted components of the team reward; ``TS`` is 1 if the commitment is correct."""
+    judged: tuple[JudgedRecord, ...] = ()
+    """The answers of the last round: those of the executors, in order, then the commitment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +161,7 @@ class DecisionRecord:
     closed_by: ClosedBy | None
     """None while the decision is open."""
     rewards: SettledRewards | None
-    """None until the decision is settled; stays None after a failure."""
+    """None until the decision is settled; stays None after a failure, and without a gold answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from econ_env.llm.in_flight import InFlight, in_flight_of
 from econ_env.llm.incremental import (
     Answers,
     Feed,
@@ -67,6 +68,10 @@ class ForwardingModel:
     def remote(self) -> bool:
         """True if calls of the model mostly wait for another machine."""
         return is_remote(self._model)
+
+    def in_flight(self) -> InFlight:
+        """Return the requests in flight, if the model tells."""
+        return in_flight_of(self._model)
 
     def answer(self, feed: Feed) -> Answers:
         """Answer the requests of ``feed`` until it gives no more."""

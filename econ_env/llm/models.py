@@ -15,6 +15,7 @@ from econ_env.llm.cache.keys import Versioned, content_version, local_version
 from econ_env.llm.cache.recording_model import CacheMode, RecordingModel
 from econ_env.llm.cache.store import CompletionStore
 from econ_env.llm.forwarding import ForwardingModel
+from econ_env.llm.in_flight import InFlight, in_flight_of
 from econ_env.llm.incremental import streams
 from econ_env.llm.local.catalogue import catalogue_model
 from econ_env.llm.local.gguf_conversion import CONVERTER
@@ -73,6 +74,10 @@ class Models:
         """Return the model with this name; it is loaded at its first use."""
         return self._models[name]
 
+    def in_flight(self) -> InFlight:
+        """Return the requests in flight to all models that tell; any thread may call this."""
+        return sum(map(in_flight_of, self._models.values()), InFlight())
+
     @property
     def usage(self) -> Usage:
         """Usage that models reported, without answers from the cache."""
@@ -117,6 +122,10 @@ class _Named(ForwardingModel):
         if self.name in self._team.given:
             return is_remote(self._team.given[self.name])
         return names_a_server(self.name)
+
+    def in_flight(self) -> InFlight:
+        """Return the requests in flight, if it is loaded and tells; it is not loaded for that."""
+        return in_flight_of(self._team.loaded(self.name))
 
     def close(self) -> None:
         """Do nothing: the model belongs to the process or to a user."""

@@ -103,6 +103,10 @@ class Team:
             return self.given[name]
         return shared_model(name, self.api)
 
+    def loaded(self, name: str) -> ChatModel | None:
+        """Return the model with this name if it is built already."""
+        return self.given[name] if name in self.given else _shared.get(_key(name, self.api))
+
 
 def resolve_models(
     llm: ModelSpec | Sequence[ModelSpec],
@@ -199,16 +203,21 @@ def shared_model(name: str, api: ApiSettings | None = None) -> ChatModel:
     Raises:
         ModelError: it cannot be loaded.
     """
-    settings = (ApiSettings() if api is None else api) if names_a_server(name) else None
-    key = (os.getpid(), name, settings)
+    key = _key(name, api)
     model = _shared.get(key)
     if model is None:
-        built = _build(name, settings)
+        built = _build(*key[1:])
         # Another thread may have been faster: all threads share the first model built.
         model = _shared.setdefault(key, built)
         if model is not built:
             built.close()
     return model
+
+
+def _key(name: str, api: ApiSettings | None) -> tuple[int, str, ApiSettings | None]:
+    """Return the key of a model in ``_shared``."""
+    settings = (ApiSettings() if api is None else api) if names_a_server(name) else None
+    return os.getpid(), name, settings
 
 
 def close_shared_models() -> None:

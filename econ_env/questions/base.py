@@ -37,7 +37,8 @@ class Question:
     text: str
     """Text that the models read; never empty."""
     gold: str
-    """The reference answer as text, as the data set gives it. Only rewards and grading read it."""
+    """The reference answer as text, as the data set gives it; empty if nobody knows it, so that
+    nothing is graded and nothing is paid. Only rewards and grading read it."""
     kind: str = ""
     """Type of the question if the data set has one (subject, structure), else empty."""
 

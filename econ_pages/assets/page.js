@@ -152,6 +152,7 @@
   function row(game) {
     const line = el("div", "line", el("b", "", `${game.number}`), outcome(game));
     if (game.flipped !== null) line.append(el("span", "chip mark", game.flipped));
+    if (game.arm) line.append(el("span", "chip", value(game.arm)));
     if (game.no_json) line.append(el("span", "chip", "no JSON"));
     line.append(el("span", "push dim", `${number(total(game))} tokens`));
     const excerpt = el("div", "excerpt", game.question.slice(0, 200));
@@ -298,6 +299,14 @@
   /** Rounds side by side: a row for every executor and commitment, a column for every round. */
   function roundsOf(decision) {
     const rounds = decision.rounds;
+    // A response without messages had the prompt of the response before.
+    for (const round of rounds) {
+      let asked = [];
+      for (const response of round.responses) {
+        asked = response.messages.length ? response.messages : asked;
+        response.messages = asked;
+      }
+    }
     const node = el("div", "rounds");
     const one = rounds.length === 1;
     const widest = Math.min(3, Math.max(...rounds.map((round) => round.responses.length), 1));
@@ -377,12 +386,13 @@
     const last = game.decisions[game.decisions.length - 1];
     const parts = [head, text("question", game.question), facts([
       ["team's answer", game.answer === null ? "none" : value(game.answer, "answer")],
-      ["right answer", value(game.gold, "answer")],
+      ["right answer", game.gold ? value(game.gold, "answer") : null],
       ["team reward", game.reward === null ? null : number(game.reward, 3)],
       ["spent", spent(game.tokens)],
       ["ended", last && last.closed_by !== null ? value(said(reasons, last.closed_by)) : null],
     ]), facts([
       ["question", game.id ? value(game.id) : null], ["kind", game.kind ? value(game.kind) : null],
+      ["arm of the test", game.arm ? value(game.arm) : null],
       ["file", sources.length > 1 ? value(game.source) : null],
     ])];
     if (game.failed !== null)

@@ -87,6 +87,16 @@ def test_it_is_tested_by_its_reward(
     assert "traces" not in said
 
 
+def test_it_is_shown_at_play_in_numbers(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--model-dir", str(run), *AGAIN]
+    assert main(["play", *flags, "--questions", "2"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("=== episode") == said.count("  agent_2: ") == 2
+    assert "team reward: -" in said
+    assert main(["play", *flags, "--question", "Where to?"]) == 2
+    assert "takes no questions: leave it out" in capsys.readouterr().err
+
+
 def test_deviations_from_it_are_measured(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

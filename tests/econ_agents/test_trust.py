@@ -75,7 +75,7 @@ def attacked(run: Path, marker: Path) -> None:
 # Code
 
 
-@pytest.mark.parametrize("command", ["test", "evaluate", "nash", "resume"])
+@pytest.mark.parametrize("command", ["test", "evaluate", "play", "nash", "resume"])
 def test_a_checkpoint_runs_no_command(
     command: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

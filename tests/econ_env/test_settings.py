@@ -223,7 +223,7 @@ AGREE = {
 """Usable below or without the environment; their defaults must be the environment's."""
 OTHERS = {
     "reset() seed": "Gymnasium's and PettingZoo's own argument",
-    "Play loop": "each question is played once unless the user says otherwise",
+    "PlayQuestions loop": "each question is played once unless the user says otherwise",
     "QuestionOrder order": "an order of its own: that of the source",
     "QuestionOrder loop": "as the environment's; it says nothing of the environment",
     "QuestionOrder seed": "likewise",

@@ -22,6 +22,7 @@ def response(answer: str | None, *, agent: int = 0, **changes: Any) -> dict[str,
         "finish_reason": "stop",
         "error": None,
         "usage": USAGE,
+        "messages": [{"role": "user", "content": "What is 3 + 4?"}] if agent == 0 else [],
     } | changes
 
 
@@ -44,6 +45,7 @@ def commitment(value: str | None, **changes: Any) -> dict[str, Any]:
         "finish_reason": "stop",
         "error": None,
         "usage": USAGE,
+        "messages": [{"role": "user", "content": "Conclude."}],
     } | changes
 
 
@@ -66,6 +68,7 @@ def strategy(**changes: Any) -> dict[str, Any]:
         "finish_reason": "stop",
         "error": None,
         "usage": USAGE,
+        "messages": [{"role": "user", "content": "Plan."}],
     } | changes
 
 
@@ -79,6 +82,7 @@ def transcript(
         "agents": [0.4 + 0.4 * score for score in scores],
         "components": {"TS": list(scores), "AL": [0.9] * len(scores), "CC": [0.6] * len(scores)},
         "team_components": {"TS": team, "AL": 0.9, "CC": 0.6},
+        "judged": [],
     }
     return {
         "question": {"id": "q1", "text": "What is 3 + 4?", "gold": gold, "kind": "sum"},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from econ_pages.errors import PageError
-from econ_pages.files import find_games, read_games
+from econ_pages.files import find_games, read_games, takes_games
 from tests.econ_pages.plain_games import played, transcript
 
 GAME = transcript(played("7", "7", value="7"))
@@ -24,6 +24,20 @@ def lines(path: Path, *data: Any, end: str = "\n") -> Path:
     text = "\n".join(json.dumps(item, ensure_ascii=False) for item in data)
     path.write_text(text + end, encoding="utf-8")
     return path
+
+
+def test_the_arm_of_a_test_is_read_from_its_traces(tmp_path: Path) -> None:
+    traces = [{"arm": "refined", "transcript": GAME}, {"arm": 7, "transcript": GAME}]
+    file = write(tmp_path / "llm_traces_test_bne_3rounds.json", traces)
+    assert [game.arm for game in read_games([file]).games] == ["refined", ""]
+
+
+def test_games_are_appended_to_new_empty_and_own_files_only(tmp_path: Path) -> None:
+    new, empty, own, other = (tmp_path / name for name in ("new", "empty", "own", "other"))
+    empty.touch()
+    own.write_text(json.dumps(GAME) + "\n", encoding="utf-8")
+    other.write_text('{"step": 1}\n', encoding="utf-8")
+    assert [takes_games(file) for file in (new, empty, own, other)] == [True, True, True, False]
 
 
 def test_games_of_play_traces_and_logs_are_read(tmp_path: Path) -> None:

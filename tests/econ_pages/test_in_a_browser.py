@@ -110,6 +110,17 @@ def test_hostile_texts_stay_texts(tab: Tab, page: Path) -> None:
     assert "⟨U+202E⟩reversed␛[31m" in shown
 
 
+def test_every_call_shows_its_prompt_also_one_that_executors_share(tab: Tab, page: Path) -> None:
+    tab.open(page, "#game-5")
+    prompts = (
+        "[...document.querySelectorAll('#game details')]"
+        ".filter(one => one.firstChild.textContent === 'prompt as sent')"
+        ".map(one => one.textContent.replace('prompt as sent', ''))"
+    )
+    asked = "userWhat is 3 + 4?"
+    assert tab.run(prompts) == ["userPlan.", asked, asked, asked, "userConclude."]
+
+
 def test_a_link_leads_to_its_game(tab: Tab, page: Path) -> None:
     tab.open(page, "#game-987")
     assert tab.run(HEADING) == "Game 987"

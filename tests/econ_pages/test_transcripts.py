@@ -139,3 +139,17 @@ def test_a_damaged_transcript_is_refused_with_the_place(change: Any, place: str)
     change(data)
     with pytest.raises(PageError, match=place):
         read(data)
+
+
+def test_without_a_right_answer_nothing_is_judged() -> None:
+    data = transcript(played("7", None, value="8"), gold="")
+    data["decisions"][0]["rewards"] = None
+    game = read(data, judge=lambda value, gold: pytest.fail("nothing can be judged"))
+    (only,) = game.decisions[0].rounds
+    verdicts = [response.correct for response in only.responses]
+    assert (verdicts, only.commitments[0].correct, game.correct, game.reward) == (
+        [None, None],
+        None,
+        None,
+        None,
+    )

@@ -12,6 +12,7 @@ import heapq
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from econ_env.llm.api.errors import FAILED, RETRIED, Fault, Kind
 from econ_env.llm.api.grouping import group_requests, shared_usage
 from econ_env.llm.api.reply import Choice, Reply
 from econ_env.llm.api.waiting import backoff_s, jitter
+from econ_env.llm.in_flight import InFlight
 from econ_env.llm.incremental import Spend
 from econ_env.llm.system_role import fold_system, has_system, refuses_system
 from econ_env.llm.types import ChatRequest, Completion, ModelError, Usage
@@ -39,7 +41,7 @@ CUT_PROMPT = 7
 less than five, in most languages three or fewer."""
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class _Job:
     """One HTTP request until it is answered or given up."""
 
@@ -60,6 +62,12 @@ class _Job:
     """Usage of the attempts that brought no answer."""
     attempts: int = 0
     unusable: int = 0
+    first_sent_s: float | None = None
+    """Moment of the first attempt, on the clock; None before."""
+    sent: bool = False
+    """True while an attempt is on its way."""
+    retried_for: str | None = None
+    """Reason for the last retry; None without any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +106,7 @@ class RequestBatch:
         self._delayed: list[tuple[float, int, _Job]] = []
         self._futures: set[Future[_Outcome | None]] = set()
         self._flights: set[Flight] = set()
+        self._open: set[_Job] = set()
         self._lock = threading.Lock()
         self._given_up = threading.Event()
         self._next_look_s = 0.0
@@ -129,6 +138,20 @@ class RequestBatch:
             if isinstance(handed_over, BaseException):
                 raise handed_over
             return handed_over
+
+    def in_flight(self) -> InFlight:
+        """Return the requests without an answer; any thread may call this."""
+        with self._lock:
+            jobs = list(self._open)
+        now_s = time.monotonic()
+        sent = sum(len(job.indices) for job in jobs if job.sent)
+        since_s = [job.first_sent_s for job in jobs if job.first_sent_s is not None]
+        return InFlight(
+            sent=sent,
+            waiting=sum(len(job.indices) for job in jobs) - sent,
+            slowest_s=max((now_s - first_s for first_s in since_s), default=0.0),
+            retried=Counter(job.retried_for for job in jobs if job.retried_for is not None),
+        )
 
     def give_up(self) -> None:
         """Make :meth:`run` raise soon; any thread may call this."""
@@ -186,6 +209,8 @@ class RequestBatch:
         )
 
     def _submit(self, job: _Job) -> None:
+        with self._lock:
+            self._open.add(job)
         future = self._engine.pool.submit(self._attempt, job)
         self._futures.add(future)
         future.add_done_callback(lambda done: self._done.put((job, done)))
@@ -198,6 +223,9 @@ class RequestBatch:
             return None
         throttled = answered = False
         start_s = time.monotonic()
+        if job.first_sent_s is None:
+            job.first_sent_s = start_s
+        job.sent = True
         answer_s = self._settings.read_timeout_s
         longest_s = self._settings.connect_timeout_s + answer_s
         flight = Flight(start_s + min(longest_s, job.left_s), answer_s)
@@ -217,6 +245,7 @@ class RequestBatch:
             throttled = isinstance(result, Fault) and result.kind is Kind.THROTTLED
             return _Outcome(result=result, took_s=time.monotonic() - start_s)
         finally:
+            job.sent = False
             with self._lock:
                 self._flights.discard(flight)
             limit.leave(ticket, throttled=throttled, answered=answered)
@@ -246,6 +275,8 @@ class RequestBatch:
     # --- what came back -----------------------------------------------------------------------
 
     def _take(self, job: _Job, outcome: _Outcome) -> None:
+        with self._lock:
+            self._open.discard(job)
         job.attempts += 1
         job.left_s -= outcome.took_s
         job.spent += Usage(requests=1)
@@ -402,6 +433,9 @@ class RequestBatch:
             return
         job.counted = job.spent
         self._engine.retrying(job.attempts, fault, wait_s)
+        job.retried_for = fault.reason
+        with self._lock:
+            self._open.add(job)
         job.left_s -= wait_s
         due_s = time.monotonic() + wait_s
         heapq.heappush(self._delayed, (due_s, job.indices[0], job))

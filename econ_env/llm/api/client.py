@@ -11,6 +11,7 @@ from econ_env.llm.api.address import Address, parse_address
 from econ_env.llm.api.body import check_supported
 from econ_env.llm.api.server_key import key_of
 from econ_env.llm.api.settings import ApiSettings
+from econ_env.llm.in_flight import InFlight
 from econ_env.llm.incremental import Answers, Spend, in_order
 from econ_env.llm.side_by_side import ends_with_the_others
 from econ_env.llm.types import ChatRequest, Completion, ModelError
@@ -94,6 +95,12 @@ class ApiModel:
             self._leave(batch, engine, stop=True)
             raise
         self._leave(batch, engine, stop=False)
+
+    def in_flight(self) -> InFlight:
+        """Return the requests of all calls that are not answered yet; any thread may call this."""
+        with self._lock:
+            batches = list(self._batches)
+        return sum([batch.in_flight() for batch in batches], InFlight())
 
     @property
     def remote(self) -> bool:

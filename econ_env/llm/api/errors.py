@@ -99,6 +99,19 @@ class Fault:
     """HTTP status of the answer; None: 200, or no answer."""
     usage: Usage | None = None
     """What the attempt cost, as far as the server reports it."""
+    timed_out: bool = False
+    """True if no answer came within the time limit."""
+
+    @property
+    def reason(self) -> str:
+        """Reason for another attempt in a word or two, such as ``time-out`` or ``error 503``."""
+        if self.timed_out:
+            return "time-out"
+        if self.kind is Kind.UNREACHABLE:
+            return "no connection"
+        if self.kind is Kind.UNAVAILABLE:
+            return "broken connection" if self.status is None else f"error {self.status}"
+        return str(self.kind.value)
 
 
 _OVERFLOW = re.compile(

@@ -163,7 +163,9 @@ class Transport:
     def _fault(self, error: Exception, flight: Flight) -> Fault:
         """Classify a failed attempt. The error itself is dropped, because it holds the request."""
         if flight.aborted:
-            return Fault(kind=Kind.UNAVAILABLE, words="no whole answer came in time")
+            return Fault(
+                kind=Kind.UNAVAILABLE, words="no whole answer came in time", timed_out=True
+            )
         chain = _chain(error)
         root = chain[-1]
         words = shortened(self._scrubber.scrub(f"{type(root).__name__}: {root}"))
@@ -172,7 +174,7 @@ class Transport:
         if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
             return Fault(kind=Kind.CERTIFICATE, words=words)
         if isinstance(error, ReadTimeoutError):
-            return Fault(kind=Kind.UNAVAILABLE, words="no answer came in time")
+            return Fault(kind=Kind.UNAVAILABLE, words="no answer came in time", timed_out=True)
         if any(isinstance(link, _NOT_CONNECTED) for link in chain):
             return Fault(kind=Kind.UNREACHABLE, words=words)
         if not isinstance(error, _BROKEN):

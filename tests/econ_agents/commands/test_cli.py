@@ -190,10 +190,11 @@ def test_help_without_a_command_lists_the_commands(
 ) -> None:
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    assert all(f"\n  {name} " in out for name in ("train", "test", "nash", "resume", "inspect"))
+    names = ("train", "test", "play", "nash", "resume", "inspect")
+    assert all(f"\n  {name} " in out for name in names)
 
 
-@pytest.mark.parametrize("name", ["test", "evaluate", "nash", "resume", "inspect"])
+@pytest.mark.parametrize("name", ["test", "evaluate", "play", "nash", "resume", "inspect"])
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main([name, "--help"])

@@ -39,9 +39,20 @@ def test_the_command_prints_and_keeps_its_report_and_its_traces(
     assert said[0].startswith(f"Baseline (no BNE): {correct}/7 = {100 * correct / 7:.1f}%")
     assert said[1].startswith("P0 BNE (3 rounds): ")
     assert said[2].startswith("P0 Metadata: JSON=")
+    one_round = tmp_path / "llm_traces_test_bne_1rounds.json"
     traces = tmp_path / "llm_traces_test_bne_3rounds.json"
-    assert said[-2:] == [f"report: {tmp_path / 'test_report.json'}", f"traces: {traces}"]
+    assert said[-3:] == [
+        f"report: {tmp_path / 'test_report.json'}",
+        f"traces: {one_round}",
+        f"traces: {traces}",
+    ]
+    before = json.loads(one_round.read_text(encoding="utf-8"))
+    assert {trace["arm"] for trace in before} == {"one round"}
+    scores = [each["transcript"]["decisions"][-1]["rewards"]["judged"][-1] for each in before]
+    assert sum(score["verdict"] == "correct" for score in scores) == correct
+    assert all(each["transcript"]["strategies"][0]["messages"] for each in before)
     kept = json.loads(traces.read_text(encoding="utf-8"))
+    assert {trace["arm"] for trace in kept} == {"refined"}
     assert [trace["number"] for trace in kept] == list(range(7))
     assert len({trace["seed"] for trace in kept}) == 7
     rounds = [len(trace["transcript"]["decisions"][0]["rounds"]) for trace in kept]

@@ -43,13 +43,15 @@ def test_the_page_tells_what_was_learned_and_shows_what_was_played(
         "of 6 test questions right",
         *("<h3>Accuracy</h3>", "<h3>Temperature T</h3>", "range of the box", "<h3>Local TD</h3>"),
         "trained team, refined (up to 3 rounds)",
-        *("Lowest team reward", 'href="#game-1"'),
+        *("Lowest team reward", 'href="#game-7"'),
         *("train.episodes", '<td dir="auto">econ-agents</td>'),
     ):
         assert part in html, part
     _, _, rest = html.partition('<script id="data" type="application/json">')
     games = json.loads(rest.partition("</script>")[0])["games"]
-    assert [game["number"] for game in games] == [1, 2, 3, 4, 5, 6]
+    assert [game["number"] for game in games] == list(range(1, 13))
+    assert [game["arm"] for game in games] == ["one round"] * 6 + ["refined"] * 6
+    assert 'href="#game-6"' not in html, "games of one arm are named once"
     assert {game["correct"] for game in games} <= {True, False}
 
 

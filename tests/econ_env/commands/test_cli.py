@@ -221,6 +221,8 @@ def test_failed_episodes_are_counted_apart(
 def test_progress_and_results_go_to_different_streams(
     capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
+    # However slow the machine is.
+    monkeypatch.setattr("econ_env.commands.waiting_line.PLAIN_INTERVAL_S", 600.0)
     assert main([*PLAY, "--questions", "2", "--show", "0"]) == 0
     captured = capsys.readouterr()
     assert captured.err == "", "no progress bar where there is no terminal"
@@ -233,7 +235,7 @@ def test_the_progress_bar_says_what_a_batch_is_doing(
     def on_a_terminal(**settings: Any) -> Any:
         return tqdm(**{**settings, "disable": False, "mininterval": 0})
 
-    monkeypatch.setattr("econ_env.commands.play.tqdm", on_a_terminal)
+    monkeypatch.setattr("econ_env.commands.displays.tqdm", on_a_terminal)
     assert main([*PLAY, "--questions", "18", "--show", "0"]) == 0
     bar = capsys.readouterr().err
     phases = ["planning 16", "answering 16", "16/18", "planning 2", "answering 2", "18/18"]
