@@ -1,13 +1,15 @@
-"""The command line: ``econ-env play``, ``view``, ``validate``, ``doctor`` and ``models``."""
+"""The command line: ``econ-env play``, ``view``, ``export``, ``validate`` and more."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import tyro
 
 from econ_env.commands.doctor import Doctor
+from econ_env.commands.export import Export
 from econ_env.commands.flags import wrapped_help
 from econ_env.commands.models import Models
 from econ_env.commands.play import Play
@@ -18,13 +20,14 @@ from econ_env.commands.view import View
 from econ_env.llm.api.server_key import keys_allowed_for
 
 PROGRAM = "econ-env"
+Command: TypeAlias = Play | View | Export | Validate | Doctor | Models
 DESCRIPTION = (
     "Teams of language models that answer questions together (ECON). "
     "`econ-env --version` prints the versions to include in a bug report."
 )
 
 
-def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor | Models:
+def parse(argv: Sequence[str] | None = None) -> Command:
     """Return the command that the arguments name, with its flags, without running it.
 
     Args:
@@ -35,8 +38,15 @@ def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor 
         SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
     with wrapped_help():
-        command: Play | View | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
-            {"play": Play, "view": View, "validate": Validate, "doctor": Doctor, "models": Models},
+        command: Command = tyro.extras.subcommand_cli_from_dict(
+            {
+                "play": Play,
+                "view": View,
+                "export": Export,
+                "validate": Validate,
+                "doctor": Doctor,
+                "models": Models,
+            },
             prog=PROGRAM,
             description=DESCRIPTION,
             args=argv,
