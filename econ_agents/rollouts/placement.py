@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -70,6 +71,10 @@ class Placement:
         self.check()
         if self.rollout == "local":
             return LocalRollouts(teams=teams, exploration=build_exploration(config).explore)
+        if self.ray_address is None:
+            # Read when Ray is imported: a cluster of this machine alone stays on the loopback
+            # interface, as it does on macOS, because it runs the code of whoever can reach it.
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         from econ_agents.rollouts.ray_cluster import RayRollouts
 
         return RayRollouts(

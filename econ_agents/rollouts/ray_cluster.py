@@ -33,6 +33,8 @@ START_LIMIT_S = 300.0
 """Time within which at least one worker must be ready while none is, in seconds."""
 LOSSES_PER_SHARE = 3
 """Number of workers that one share may cost before it is given up."""
+STILLBORN_LIMIT = 10
+"""Largest number of workers in a row that may be lost before they are ready."""
 PASSED_ON = ("ECON_ALLOW_KEY_FOR",)
 """Variables of this process's environment that workers get: what the user said on the command
 line. Keys are not among them: they must stand in the environment of every node."""
@@ -105,6 +107,8 @@ class RayRollouts:
         self._pool = _Pool()
         self.lost = 0
         """Number of workers lost so far."""
+        self._stillborn = 0
+        """Workers lost in a row before they were ready."""
         for _ in range(workers):
             self._start_worker()
 
@@ -229,10 +233,17 @@ class RayRollouts:
             problem = ray.get(ref)
         except RayTaskError:
             raise
-        except RayError:
+        except RayError as error:
+            self._stillborn += 1
+            if self._stillborn > STILLBORN_LIMIT:
+                raise ClusterError(
+                    f"workers die as they start, the last one of: {error}. Every node needs the "
+                    "versions of this package, of Python and of Ray that run here"
+                ) from error
             self.lost += 1
             self._start_worker()
             return
+        self._stillborn = 0
         if problem is not None:
             raise WorkerError(problem)
         self._pool.idle.append(worker)
@@ -262,7 +273,6 @@ def _connect(address: str | None, workers: int) -> bool:
                 "one with ray start --head, or leave the flag out"
             ) from error
         return False
-    # On the loopback interface only: a cluster runs the code of whoever can reach it.
     ray.init(
         address="local",
         num_cpus=workers,

@@ -65,10 +65,10 @@ def econ_solver(
     executors: AnyModel | Sequence[AnyModel] | None = None,
     coordinator: AnyModel | None = None,
     *,
-    n_agents: int = 3,
+    n_agents: int = EnvConfig.n_agents,
     temperature: float = 0.7,
     repetition_penalty: float = 1.0,
-    seed: int = 0,
+    seed: int = EnvConfig.seed,
     **settings: Any,
 ) -> Solver:
     """Let a team answer every sample in one round: a plan, the executors' answers, a commitment.

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+# Before Ray is imported: this process, too, stays on the loopback interface.
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'econ-env[ray]'")
 
 from ray.cluster_utils import Cluster  # noqa: E402
