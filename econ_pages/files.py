@@ -40,19 +40,36 @@ def find_games(path: Path) -> list[Path]:
     return [file for file in named if file.is_file() and _begins_with_a_game(file)]
 
 
-def read_games(files: Sequence[Path], *, judge: Judge | None = None) -> Found:
-    """Read the games of files, numbered from 1.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlainTranscript:
+    """A game as it stands in a file."""
+
+    data: dict[str, Any]
+    file: Path
+    where: str
+    """Its place, for messages."""
+    arm: str
+    """The arm of a test that it belongs to; empty outside a test."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transcripts:
+    """Games of one or more files, as they stand there."""
+
+    transcripts: tuple[PlainTranscript, ...]
+    notes: tuple[str, ...]
+    """What was left out, in words."""
+
+
+def read_transcripts(files: Sequence[Path]) -> Transcripts:
+    """Read the games of files as plain data.
 
     A last line that was cut off, as by a full disk or Ctrl-C, is left out with a note.
-
-    Args:
-        files: files as of :func:`find_games`.
-        judge: see :func:`econ_pages.transcripts.read_game`.
 
     Raises:
         PageError: a file cannot be read, or holds something else; the message names the place.
     """
-    games: list[Game] = []
+    found: list[PlainTranscript] = []
     notes: list[str] = []
     for file in files:
         for where, transcript, arm in _transcripts(file, notes):
@@ -61,17 +78,33 @@ def read_games(files: Sequence[Path], *, judge: Judge | None = None) -> Found:
                     f"{where} is not a game: name a file that `econ-env play --out` has written, "
                     "the traces of a test (llm_traces_*.json), or the folder of a run"
                 )
-            games.append(
-                read_game(
-                    transcript,
-                    number=len(games) + 1,
-                    source=file.name,
-                    where=where,
-                    judge=judge,
-                    arm=arm,
-                )
-            )
-    return Found(games=tuple(games), files=tuple(files), notes=tuple(notes))
+            found.append(PlainTranscript(data=transcript, file=file, where=where, arm=arm))
+    return Transcripts(transcripts=tuple(found), notes=tuple(notes))
+
+
+def read_games(files: Sequence[Path], *, judge: Judge | None = None) -> Found:
+    """Read the games of files, numbered from 1; see :func:`read_transcripts`.
+
+    Args:
+        files: files as of :func:`find_games`.
+        judge: see :func:`econ_pages.transcripts.read_game`.
+
+    Raises:
+        PageError: a file cannot be read, or holds something else; the message names the place.
+    """
+    found = read_transcripts(files)
+    games = [
+        read_game(
+            one.data,
+            number=i,
+            source=one.file.name,
+            where=one.where,
+            judge=judge,
+            arm=one.arm,
+        )
+        for i, one in enumerate(found.transcripts, 1)
+    ]
+    return Found(games=tuple(games), files=tuple(files), notes=found.notes)
 
 
 def takes_games(file: Path) -> bool:

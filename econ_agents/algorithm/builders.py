@@ -15,20 +15,24 @@ from econ_agents.networks import TeamNetworks, TeamShapes, make_networks
 from econ_agents.seeds import derive_seed
 
 
-def build_teams(config: Config, phase: Phase, *, bne: bool = True) -> Teams:
-    """Make the environment of a phase, with one place per stream, at most ``train.in_flight``.
+def build_teams(
+    config: Config, phase: Phase, *, bne: bool = True, places: int | None = None
+) -> Teams:
+    """Make the environment of a phase.
 
     Args:
         config: the configuration.
         phase: ``"train"`` or ``"test"``.
         bne: True to play decisions of several rounds; False to play the one-round baseline.
+        places: number of places. None: one per stream, at most ``train.in_flight``.
 
     Raises:
         EnvironmentMisfit: the environment cannot be made; the keys that the message is about are
             named as flags.
     """
     kwargs = environment_kwargs(config, phase, bne=bne)
-    places = min(config.train.in_flight, streams_of(config, phase))
+    if places is None:
+        places = min(config.train.in_flight, streams_of(config, phase))
     try:
         return make_teams(config.env.factory, kwargs, places)
     except EnvironmentMisfit as error:

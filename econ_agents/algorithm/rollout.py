@@ -135,7 +135,7 @@ def play_episodes(
         done = len(episodes)
         stream = done % policy.streams
         size = min(teams.num_places, policy.streams - stream, len(seeds) - done)
-        wave = _play_streams(
+        wave = play_streams(
             teams,
             policy,
             range(stream, stream + size),
@@ -149,10 +149,10 @@ def play_episodes(
             for place, episode in enumerate(wave):
                 watch(place, episode)
         episodes += wave
-    return _with_equal_infos(episodes)
+    return with_equal_infos(episodes)
 
 
-def _play_streams(
+def play_streams(
     teams: Teams,
     policy: TeamPolicy,
     streams: range,
@@ -163,7 +163,10 @@ def _play_streams(
     options: Mapping[str, Any] | None,
     questions: Sequence[Asked] | None,
 ) -> list[Episode]:
-    """Play the next episode of each of these streams, in one wave."""
+    """Play the next episode of each of these streams, in one wave; see :func:`play_episodes`.
+
+    Their infos are those of this wave: :func:`with_equal_infos` makes them those of all waves.
+    """
     memories = [policy.begin(stream) for stream in streams]
     rows = slice(streams.start, streams.stop)
 
@@ -248,7 +251,7 @@ def _episode(
     )
 
 
-def _with_equal_infos(episodes: list[Episode]) -> list[Episode]:
+def with_equal_infos(episodes: list[Episode]) -> list[Episode]:
     """Give every episode the infos of all, so that they do not depend on the number of places."""
     keys = dict.fromkeys(key for episode in episodes for key in episode.infos)
     return [

@@ -11,6 +11,7 @@ import tyro
 
 from econ_agents.commands.flags import Configured, NamedFactory
 from econ_agents.config.schema import Config, ConfigError
+from econ_agents.rollouts.placement import Placement
 from econ_agents.training.inspection import (
     describe_checkpoint,
     find_checkpoint,
@@ -29,7 +30,7 @@ class Command(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(Configured):
+class Train(Placement, Configured):
     """Train a team and save it.
 
     Ctrl-C saves as well, and "econ-agents resume" continues the run.
@@ -45,7 +46,7 @@ class Train(Configured):
         from econ_agents.training.train import run_training
 
         config = self.resolved()
-        return run_training(config, config.log_dir)
+        return run_training(config, config.log_dir, self.placement())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class OfCheckpoint(Configured):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(OfCheckpoint):
+class Evaluate(Placement, OfCheckpoint):
     """Evaluate a trained team without and with refinement.
 
     Both times it plays the same questions with the same seeds.
@@ -90,7 +91,8 @@ class Evaluate(OfCheckpoint):
         from econ_agents.evaluation.evaluate import run_evaluation
 
         config, checkpoint = self.resolved(), self.checkpoint()
-        return run_evaluation(config, checkpoint, self.results_folder(config, checkpoint))
+        folder = self.results_folder(config, checkpoint)
+        return run_evaluation(config, checkpoint, folder, self.placement())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +165,7 @@ class Nash(OfCheckpoint):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resume:
+class Resume(Placement):
     """Resume a training run that was stopped.
 
     Its results are those of a run without interruption.
@@ -184,7 +186,9 @@ class Resume:
 
         said: dict[str, Any] = {"factory": self.env.factory, "model_dir": self.model_dir}
         given = {name: value for name, value in said.items() if value is not None}
-        return resume_training(_needed("--log-dir", self.log_dir), **given)
+        return resume_training(
+            _needed("--log-dir", self.log_dir), **given, placement=self.placement()
+        )
 
     def factory(self) -> str:
         """Return the factory of the environment in the run's configuration."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from econ_agents.algorithm.builders import (
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.failure_causes import FailureCauses
 from econ_agents.algorithm.question_order import question_order
-from econ_agents.algorithm.rollout import Override, play_episodes
+from econ_agents.algorithm.rollout import Override
 from econ_agents.atomic_files import replace_file
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
@@ -29,6 +29,8 @@ from econ_agents.environments import Teams, TeamSpace
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
 from econ_agents.evaluation.report import ONE_ROUND, REFINED, EvaluationReport, compare
 from econ_agents.networks import TeamNetworks
+from econ_agents.rollouts.base import LocalRollouts, Rollouts, Trace
+from econ_agents.rollouts.placement import Placement
 from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
 from econ_agents.training.checkpoint_state import (
@@ -41,6 +43,8 @@ from econ_agents.training.checkpoint_state import (
 from econ_agents.training.inspection import nothing_learned
 
 Traces = list[dict[str, Any]]
+HERE = Placement()
+"""Episodes are played in this process."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +73,9 @@ class Evaluation:
     """Causes of the episodes that failed in either arm."""
 
 
-def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
+def run_evaluation(
+    config: Config, checkpoint: Path, log_dir: Path, placement: Placement = HERE
+) -> int:
     """Evaluate a checkpoint, print the report and write it with its traces; the exit code is 0.
 
     Args:
@@ -77,13 +83,14 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
         checkpoint: folder of the trained team.
         log_dir: folder for the report and, for each arm, the traces: what models were asked and
             said, and how it was judged, in ``llm_traces_test_bne_<rounds>rounds.json``.
+        placement: where episodes are played.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
         TooFewResults: almost no episode came to a result.
     """
     rounds = config.bne_rounds("test")
-    evaluation = evaluate_team(config, checkpoint)
+    evaluation = evaluate_team(config, checkpoint, placement)
     report, learned = evaluation.report, evaluation.learned
     for line in [*report.lines(), *(learned.lines() if learned is not None else ())]:
         print(line)
@@ -102,7 +109,7 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
     return 0
 
 
-def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
+def evaluate_team(config: Config, checkpoint: Path, placement: Placement = HERE) -> Evaluation:
     """Play ``test.episodes`` held-out questions in one round each, and again with refinement.
 
     No question comes twice before all were played. If refinement is off or has one round, they are
@@ -124,7 +131,9 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
     causes = FailureCauses()
     for bne in (False, True) if rounds > 1 else (True,):
         teams = build_teams(config, "test", bne=bne)
+        rollouts: Rollouts | None = None
         try:
+            rollouts = placement.open(config, "test", teams, bne=bne)
             networks = load_networks(config, checkpoint, teams.space)
             options = live_options(config, checkpoint)
             order = question_order(teams, len(seeds), seed=config.seed, purpose="test")
@@ -142,6 +151,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                 questions=order.numbers,
                 traces=traces,
                 causes=causes,
+                rollouts=rollouts,
             )
             labelled = [{"arm": arm, **trace} for trace in traces]
             arms[bne] = PlayedArm(episodes=episodes, traces=labelled)
@@ -156,9 +166,12 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                     description="untrained",
                     options=options,
                     questions=order.numbers,
+                    rollouts=rollouts,
                 )
                 learned = what_was_learned(untrained, episodes, teams.space, seed=config.seed)
         finally:
+            if rollouts is not None:
+                rollouts.close()
             teams.close()
     baseline, refined = arms.get(False, arms[True]), arms[True]
     report = compare(baseline.episodes, refined.episodes, rounds=rounds, seed=config.seed)
@@ -186,6 +199,7 @@ def play_questions(
     questions: Sequence[int] | None = None,
     traces: Traces | None = None,
     causes: FailureCauses | None = None,
+    rollouts: Rollouts | None = None,
 ) -> list[Episode]:
     """Play one episode per seed without exploration, starting from an empty memory.
 
@@ -200,27 +214,30 @@ def play_questions(
         questions: number of the question of every seed; None leaves the choice to the seeds.
         traces: list to which the environment's records are appended; None does not ask for them.
         causes: counts the failed episodes by cause; None does not count them.
+        rollouts: plays the episodes, without ``override``. None: in ``teams``.
     """
+    if rollouts is not None and override is not None:
+        raise ValueError("other policies are played in this process only")
     policy = build_policy(config, networks, teams.space, "test")
     with tqdm(total=len(seeds), desc=description, unit="question", disable=None) as bar:
 
-        def watch(place: int, episode: Episode) -> None:
+        def observe(episode: Episode, record: Callable[[], Trace]) -> None:
             bar.update()
-            trace = None if traces is None and not episode.failed else teams.trace(place)
+            trace = None if traces is None and not episode.failed else record()
             if causes is not None and episode.failed:
                 causes.note(trace)
             if traces is not None and trace is not None:
                 # Number and seed stand beside the transcript, whose keys are the environment's.
                 traces.append({"number": episode.number, "seed": episode.seed, "transcript": trace})
 
-        return play_episodes(
-            teams,
+        return (rollouts or LocalRollouts(teams=teams, exploration=override)).play(
             policy,
             seeds,
-            override=override,
+            explore=override is not None,
             options=options,
             questions=questions,
-            watch=watch,
+            observe=observe,
+            traces=traces is not None,
         )
 
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from econ_agents.algorithm.builders import outline_networks
@@ -21,6 +23,8 @@ from econ_agents.training.checkpoint import Checkpoint, CheckpointError
 
 _NAMED = 3  # differences of each kind that an error names
 _TOLERANCE = 1e-4  # of the sum of the weights
+LARGEST_NUMBER = 1e15
+"""Largest magnitude of a number of a stored episode: its square is still a float32."""
 _ADAM = {"step", "exp_avg", "exp_avg_sq"}
 
 
@@ -277,3 +281,31 @@ def _alike(value: object, own: object) -> bool:
     if isinstance(own, (bool, type(None))):
         return type(value) is type(own)
     return type(value) in (int, float) and cast("float", value) >= 0
+
+
+def check_array(
+    name: str, array: NDArray[Any], shape: tuple[int | None, ...], *, finite: bool = True
+) -> None:
+    """Check an array that was read from a file.
+
+    Args:
+        name: of the array, for the message.
+        array: the array.
+        shape: its shape; None stands for any size.
+        finite: True if NaN and infinity are refused.
+
+    Raises:
+        ValueError: it has another shape or type, or numbers that are not finite.
+    """
+    fits = array.ndim == len(shape) and all(
+        size in (None, own) for own, size in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype != np.float32 or not fits:
+        raise ValueError(
+            f"{name} has the type {array.dtype} and the shape {array.shape}; it should be float32 "
+            f"of shape {shape} (None: any size)"
+        )
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    if finite and np.abs(array).max(initial=0.0) > LARGEST_NUMBER:
+        raise ValueError(f"{name} holds numbers above {LARGEST_NUMBER:g}, which sums overflow at")

@@ -17,7 +17,6 @@ from econ_agents.algorithm.learner import NonFiniteLoss
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.replay_buffer import Batch, Window
-from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.atomic_files import write_durably
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.config.schema import Config, ConfigError
@@ -284,8 +283,8 @@ class TrainingRun:
         policy = build_policy(config, trainer.learner.networks, trainer.teams.space, "train")
         seeds = [derive_seed(config.seed, "eval", k) for k in range(config.train.eval_episodes)]
         order = question_order(trainer.teams, len(seeds), seed=config.seed, purpose="eval")
-        episodes = play_episodes(
-            trainer.teams, policy, seeds, options=trainer.options(), questions=order.numbers
+        episodes = trainer.rollouts.play(
+            policy, seeds, options=trainer.options(), questions=order.numbers
         )
         found = describe_episodes(episodes, trainer.teams.space)
         metrics = {f"eval/{name}": value for name, value in found.items()}

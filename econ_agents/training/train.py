@@ -15,6 +15,7 @@ from econ_agents.config.schema import Config, ConfigError
 from econ_agents.guarded_files import make_private_folder
 from econ_agents.logging.metrics_log import MetricsLog
 from econ_agents.logging.progress import open_progress
+from econ_agents.rollouts.placement import Placement
 from econ_agents.training.checkpoint import (
     STATE_FILE,
     latest_checkpoint,
@@ -34,27 +35,37 @@ from econ_agents.training.run_folder import (
 from econ_agents.training.run_folder import model_dir as folder_of_checkpoints
 from econ_agents.training.trainer import Trainer
 
+HERE = Placement()
+"""Episodes are played in this process."""
 
-def run_training(config: Config, log_dir: Path) -> int:
+
+def run_training(config: Config, log_dir: Path, placement: Placement = HERE) -> int:
     """Train from the beginning; the exit code is 0, or 130 after Ctrl-C.
 
     Args:
         config: the configuration; it is written to ``<log_dir>/config.yaml``.
         log_dir: folder of the run; it is made if it does not exist, and must not hold a run.
+        placement: where episodes are played.
 
     Raises:
         ConfigError: there is a run in ``log_dir`` already, or the environment lacks something that
             the configuration needs.
+        ClusterError: the cluster of ``placement`` cannot play.
         TrainingStopped: a loss was not finite.
     """
+    placement.check()
     refuse_used(config, log_dir)
     make_private_folder(log_dir)
     with claimed(log_dir):
-        return _begin(config, log_dir)
+        return _begin(config, log_dir, placement)
 
 
 def resume_training(
-    log_dir: Path, *, factory: str | None = None, model_dir: Path | None = None
+    log_dir: Path,
+    *,
+    factory: str | None = None,
+    model_dir: Path | None = None,
+    placement: Placement = HERE,
 ) -> int:
     """Resume a run from its latest checkpoint; the exit code is 0, or 130 after Ctrl-C.
 
@@ -65,6 +76,7 @@ def resume_training(
         factory: factory of the run's environment, which the user must name if it is not a trusted
             one (:mod:`econ_agents.environments.trusted`).
         model_dir: folder of the run's checkpoints, which the user must name if it lies elsewhere.
+        placement: where episodes are played; it need not be where they were played before.
 
     Raises:
         ConfigError: there is no run in ``log_dir``, another process works on it, or the user has
@@ -72,6 +84,7 @@ def resume_training(
         CheckpointError: the latest checkpoint is damaged.
         TrainingStopped: a loss was not finite.
     """
+    placement.check()
     path = log_dir / CONFIG_FILE
     if not path.is_file():
         raise ConfigError(f"{log_dir} holds no run to resume: it has no {CONFIG_FILE}")
@@ -80,14 +93,14 @@ def resume_training(
         latest = latest_checkpoint(folder_of_checkpoints(config, log_dir))
         if latest is None:
             # The run ended before its first checkpoint, and so before its first episode.
-            return _begin(config, log_dir)
-        with _open(config, log_dir, latest=latest) as run:
+            return _begin(config, log_dir, placement)
+        with _open(config, log_dir, placement, latest=latest) as run:
             return run.loop()
 
 
-def _begin(config: Config, log_dir: Path) -> int:
+def _begin(config: Config, log_dir: Path, placement: Placement) -> int:
     clear_unused(log_dir)
-    with _open(config, log_dir, latest=None) as run:
+    with _open(config, log_dir, placement, latest=None) as run:
         # Written only now, so that a run whose environment cannot be made leaves the folder free.
         write_config(config, log_dir / CONFIG_FILE)
         run.save(periodic_name(0))
@@ -96,7 +109,9 @@ def _begin(config: Config, log_dir: Path) -> int:
 
 
 @contextmanager
-def _open(config: Config, log_dir: Path, *, latest: Path | None) -> Iterator[TrainingRun]:
+def _open(
+    config: Config, log_dir: Path, placement: Placement, *, latest: Path | None
+) -> Iterator[TrainingRun]:
     """Open everything that a run needs; restore the checkpoint ``latest`` if there is one."""
     require_packages(config.logging)
     with ExitStack() as stack:
@@ -107,7 +122,9 @@ def _open(config: Config, log_dir: Path, *, latest: Path | None) -> Iterator[Tra
             with restoring(checkpoint, "networks.safetensors"):
                 # Before networks of these sizes are made: the configuration names any size.
                 check_sizes(config, teams.space, checkpoint.group("networks"), checkpoint.config)
-        trainer = Trainer(config, teams)
+        rollouts = placement.open(config, "train", teams)
+        stack.callback(rollouts.close)
+        trainer = Trainer(config, teams, rollouts)
         stopping = build_stopping(config, teams.space)
         if checkpoint is not None:
             trainer.restore(checkpoint)

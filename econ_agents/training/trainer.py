@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from econ_agents.algorithm.builders import (
     commitment_columns,
 )
 from econ_agents.algorithm.episode import Episode
+from econ_agents.algorithm.episode_arrays import from_arrays, to_arrays
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.algorithm.failure_causes import FailureCauses
 from econ_agents.algorithm.memory import Flags, FloatArray
@@ -23,15 +24,15 @@ from econ_agents.algorithm.policy import ROUND_PART
 from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.replay_buffer import EpisodeBuffer
 from econ_agents.algorithm.reward_weighting import COMPONENTS
-from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
+from econ_agents.rollouts.base import LocalRollouts, Rollouts, Trace
 from econ_agents.seeds import derive_seed, numpy_generator
 from econ_agents.training.checkpoint import Checkpoint
-from econ_agents.training.checkpoint_episodes import check_array, from_arrays, to_arrays
 from econ_agents.training.checkpoint_state import (
     check_adam,
+    check_array,
     optimizer_state,
     restore_module,
     restore_optimizer,
@@ -58,15 +59,17 @@ class Trainer:
     Args:
         config: the configuration.
         teams: the environment of the phase "train".
+        rollouts: plays the episodes. None: in ``teams``.
     """
 
-    def __init__(self, config: Config, teams: Teams) -> None:
+    def __init__(self, config: Config, teams: Teams, rollouts: Rollouts | None = None) -> None:
         train = config.train
         self.config = config
         self.teams = teams
         self.learner = build_learner(config, teams.space)
         self.policy = build_policy(config, self.learner.networks, teams.space, "train")
         self.exploration = build_exploration(config)
+        self.rollouts = rollouts or LocalRollouts(teams=teams, exploration=self.exploration.explore)
         self.buffer = EpisodeBuffer(
             capacity=train.replay_size if train.use_replay else train.on_policy_size,
             memory_length=config.memory.length,
@@ -92,14 +95,13 @@ class Trainer:
         memory = self.policy.memory
         moments, filled = self._remembered
         memory.moments, memory.filled = moments.copy(), filled.copy()
-        return play_episodes(
-            self.teams,
+        return self.rollouts.play(
             self.policy,
             [self._seed(self.episodes + k) for k in range(count)],
             first=self.episodes,
-            override=self.exploration.explore,
+            explore=True,
             options=self.options(),
-            watch=self._watch,
+            observe=self._observe,
         )
 
     def learn(self, played: list[Episode]) -> TrainingInterval:
@@ -140,8 +142,8 @@ class Trainer:
         policy = build_policy(self.config, self.learner.networks, self.teams.space, "train")
         seeds = [derive_seed(self.config.seed, "probe", k) for k in range(count)]
         order = question_order(self.teams, count, seed=self.config.seed, purpose="probe")
-        episodes = play_episodes(
-            self.teams, policy, seeds, options=self.options(), questions=order.numbers
+        episodes = self.rollouts.play(
+            policy, seeds, options=self.options(), questions=order.numbers
         )
         rows = [episode.observations[-1, 0, columns] for episode in episodes]
         rows = [0 * row if one.failed else row for row, one in zip(rows, episodes, strict=True)]
@@ -255,9 +257,9 @@ class Trainer:
             check_array("last_commitments", last, (None, size))
         self._last_commitments = last
 
-    def _watch(self, place: int, episode: Episode) -> None:
+    def _observe(self, episode: Episode, trace: Callable[[], Trace]) -> None:
         if episode.failed:
-            self.causes.note(self.teams.trace(place))
+            self.causes.note(trace())
 
     def _memories(self) -> tuple[FloatArray, Flags]:
         """Copies of the executors' memories and of the mask of filled moments."""

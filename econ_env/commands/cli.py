@@ -1,4 +1,4 @@
-"""The command line: ``econ-env play``, ``watch``, ``ask``, ``view``, ``validate`` and more."""
+"""The command line: ``econ-env play``, ``watch``, ``ask``, ``view``, ``export`` and more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tyro
 
 from econ_env.commands.ask import Ask
 from econ_env.commands.doctor import Doctor
+from econ_env.commands.export import Export
 from econ_env.commands.flags import wrapped_help
 from econ_env.commands.models import Models
 from econ_env.commands.play import Play, PlayFlags, Watch
@@ -20,13 +21,11 @@ from econ_env.commands.view import View
 from econ_env.llm.api.server_key import keys_allowed_for
 
 PROGRAM = "econ-env"
+Command: TypeAlias = Play | Watch | Ask | View | Export | Validate | Doctor | Models
 DESCRIPTION = (
     "Teams of language models that answer questions together (ECON). "
     "`econ-env --version` prints the versions to include in a bug report."
 )
-
-
-Command: TypeAlias = Play | Watch | Ask | View | Validate | Doctor | Models
 
 
 def parse(argv: Sequence[str] | None = None) -> Command:
@@ -46,6 +45,7 @@ def parse(argv: Sequence[str] | None = None) -> Command:
                 "watch": Watch,
                 "ask": Ask,
                 "view": View,
+                "export": Export,
                 "validate": Validate,
                 "doctor": Doctor,
                 "models": Models,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from econ_env.config import EnvConfig
 from econ_env.embeddings import load_embedder
+from econ_env.envs.game_settings import game_settings
 from econ_env.envs.infos import InfoBlock, Infos, Outcome, team_report
 from econ_env.envs.lockstep import Watch, play
 from econ_env.envs.question_schedule import Schedule
@@ -26,27 +26,15 @@ from econ_env.envs.spaces import FloatArray, Spaces, ViewArrays, check_finite
 from econ_env.envs.strategy_cache import StrategyCache
 from econ_env.envs.waiting import Waiting
 from econ_env.game.failures import FailureWatch
-from econ_env.game.state_machine import Game, GameConfig, ModelLimits, Phase
+from econ_env.game.state_machine import Game, GameConfig, Phase
 from econ_env.game.transcript import Transcript
-from econ_env.grading.answers import equivalent, extract
 from econ_env.llm.budget.limits import Spending
 from econ_env.llm.models import Models
-from econ_env.llm.types import Usage, tokens_per_message
+from econ_env.llm.types import Usage
 from econ_env.rewards import RewardWeights
 
 Flags: TypeAlias = NDArray[np.bool_]
 Values: TypeAlias = NDArray[np.float64]
-
-MAX_REMEMBERED_CHARACTERS = 2_000
-"""Maximum length of a response whose answer is remembered, which bounds the memory for that."""
-
-# Executors of a team often write the same texts, and simulated ones have few to choose from.
-_remembered = lru_cache(maxsize=4096)(extract)
-
-
-def _extract(response: str) -> str | None:
-    """The answer in ``response``."""
-    return (_remembered if len(response) <= MAX_REMEMBERED_CHARACTERS else extract)(response)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -362,30 +350,7 @@ class Episodes:
         request that is not recorded.
         """
         if self._game_config is None:
-            config, team = self.config, self.config.team()
-            models = {name: self._models.model(name) for name in team.names}
-            self._game_config = GameConfig(
-                n_agents=config.n_agents,
-                group_size=config.group_size,
-                bne_rounds=config.bne_rounds,
-                max_rounds=config.max_rounds,
-                convergence_threshold=config.convergence_threshold,
-                bounds=self._bounds,
-                prompts=self._prompts,
-                strategy=self._planned,
-                commitment_rule=config.resolved_commitment_rule(),
-                executor_models=team.executors,
-                coordinator_model=team.coordinator,
-                limits={
-                    name: ModelLimits(
-                        context_limit=model.context_limit,
-                        count_tokens=model.count_tokens,
-                        tokens_per_message=tokens_per_message(model),
-                    )
-                    for name, model in models.items()
-                },
-                extract=_extract,
-                equivalent=equivalent,
-                keep_messages=config.keep_messages,
-            )
+            names = self.config.team().names
+            models = {name: self._models.model(name) for name in names}
+            self._game_config = game_settings(self.config, models)
         return self._game_config

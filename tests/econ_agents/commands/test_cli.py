@@ -13,6 +13,7 @@ from econ_agents.commands.cli import main
 from econ_agents.config.files import config_keys, config_mapping, read_config, write_config
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.evaluation import evaluate
+from econ_agents.rollouts.placement import Placement
 from econ_agents.training import train
 from econ_agents.training.checkpoint import save_checkpoint
 from econ_agents.training.run import TrainingStopped
@@ -56,14 +57,26 @@ def checkpoint(folder: Path, name: str, config: Config) -> Path:
 
 def test_train_starts_from_the_quickstart(calls: Calls) -> None:
     assert main(["train"]) == 0
-    assert calls == [(read_config("quickstart"), Path("runs/quickstart"))]
+    assert calls == [(read_config("quickstart"), Path("runs/quickstart"), Placement())]
+
+
+def test_where_episodes_are_played_is_told_beside_the_configuration(
+    calls: Calls, tmp_path: Path
+) -> None:
+    write_config(Config(), tmp_path / "config.yaml")
+    checkpoint(tmp_path, "final", Config())
+    flags = ["--rollout", "ray", "--rollout-workers", "5", "--ray-address", "head:6379"]
+    for command in (["train"], ["test", "--model-dir", str(tmp_path)], ["resume"]):
+        assert main([*command, "--log-dir", str(tmp_path), *flags]) == 0
+    asked = Placement(rollout="ray", rollout_workers=5, ray_address="head:6379")
+    assert [told[-1] for told in calls] == [asked] * 3
 
 
 def test_flags_go_over_assignments_and_assignments_over_the_file(calls: Calls) -> None:
     flags = ["--train.episodes", "3", "--train.no-use-replay", "--log-dir", "x"]
     assignments = ["--set", "train.episodes=2", "seed=5", "--set", "n_agents=2"]
     assert main(["train", "--config", "p0.yaml", *flags, *assignments]) == 0
-    [(config, log_dir)] = calls
+    [(config, log_dir, _)] = calls
     assert (config.train.episodes, config.train.use_replay, config.seed) == (3, False, 5)
     assert (config.n_agents, config.coordinator_model) == (2, read_config("p0").coordinator_model)
     assert log_dir == config.log_dir == Path("x")
@@ -72,14 +85,14 @@ def test_flags_go_over_assignments_and_assignments_over_the_file(calls: Calls) -
 def test_a_flag_has_the_name_of_its_key_with_underscores_or_dashes(calls: Calls) -> None:
     for flag in ("--early_stopping.min_delta", "--early-stopping.min-delta"):
         assert main(["train", flag, "0.25", "--belief_dim=8"]) == 0
-    assert {config.early_stopping.min_delta for config, _ in calls} == {0.25}
-    assert {config.belief_dim for config, _ in calls} == {8}
+    assert {config.early_stopping.min_delta for config, *_ in calls} == {0.25}
+    assert {config.belief_dim for config, *_ in calls} == {8}
 
 
 def test_lists_and_mappings_are_flags_too(calls: Calls) -> None:
     arguments = ["--executor-model", "a", "b", "--env.kwargs", "{prices: {'a:b': [1, 2]}}"]
     assert main(["train", *arguments]) == 0
-    [(config, _)] = calls
+    [(config, *_)] = calls
     assert config.executor_model == ("a", "b")
     assert config.env.kwargs == {"prices": {"a:b": [1, 2]}}
 
@@ -88,7 +101,7 @@ def test_every_argument_of_the_environment_is_a_flag_of_its_own(calls: Calls) ->
     whole = ["--env.kwargs", "{cache: off, top_p: 0.5, prices: {a: 1}}"]
     single = ["--env.kwargs.top-p", "0.8", "--env.kwargs.prices.b=[-1, 2]"]
     assert main(["train", *single, *whole, "--env.test_kwargs.split", "other"]) == 0
-    [(config, _)] = calls
+    [(config, *_)] = calls
     expected = {"cache": "off", "top_p": 0.8, "prices": {"a": 1, "b": [-1, 2]}}
     assert config.env.kwargs == expected
     assert config.env.test_kwargs == {"split": "other"}
@@ -104,7 +117,7 @@ def test_a_test_starts_from_the_configuration_of_the_checkpoint(
     assert main(["test", *given]) == 0
     assert main(["test", *given, "--config", str(file), "--set", "device=cuda"]) == 0
     (first, *where), (second, *_) = calls
-    assert where == [place, Path("x")]
+    assert where == [place, Path("x"), Placement()]
     assert (first.seed, first.n_agents, first.test.episodes) == (7, 9, 5)
     assert (second.seed, second.n_agents, second.device) == (8, 9, "cuda")
 
@@ -133,7 +146,7 @@ def test_nash_is_told_questions_and_seeds(calls: Calls, tmp_path: Path) -> None:
 def test_resume_is_told_the_folder_of_the_run(calls: Calls, tmp_path: Path) -> None:
     write_config(Config(), tmp_path / "config.yaml")
     assert main(["resume", "--log-dir", str(tmp_path)]) == 0
-    assert calls == [(tmp_path,)]
+    assert calls == [(tmp_path, Placement())]
 
 
 @pytest.mark.parametrize("given", ["run", "run/checkpoints", "run/checkpoints/final"])

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.commands.cli import main
 from econ_agents.config.schema import ConfigError
+from econ_agents.rollouts.base import LocalRollouts
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.run_folder import claimed
 from econ_agents.training.train import resume_training, run_training
@@ -106,15 +106,17 @@ def test_a_run_whose_environment_cannot_be_made_leaves_the_folder_free(
 def press_while_playing(patch: pytest.MonkeyPatch) -> None:
     """In the middle of the third interval, when memories have gone on."""
     calls: list[Any] = []
+    play = LocalRollouts.play
 
     def played(*arguments: Any, **named: Any) -> Any:
-        calls.append(arguments)
-        episodes = play_episodes(*arguments, **named)
+        episodes = play(*arguments, **named)
+        if named.get("explore"):
+            calls.append(arguments)
         if len(calls) == 3:
             signal.raise_signal(signal.SIGINT)
         return episodes
 
-    patch.setattr("econ_agents.training.trainer.play_episodes", played)
+    patch.setattr(LocalRollouts, "play", played)
 
 
 def press_while_learning(patch: pytest.MonkeyPatch) -> None:
@@ -132,10 +134,14 @@ def press_while_learning(patch: pytest.MonkeyPatch) -> None:
 def press_while_evaluating(patch: pytest.MonkeyPatch) -> None:
     """In the middle of the first evaluation."""
 
-    def played(*arguments: Any, **named: Any) -> Any:
-        signal.raise_signal(signal.SIGINT)
+    play = LocalRollouts.play
 
-    patch.setattr("econ_agents.training.run.play_episodes", played)
+    def played(*arguments: Any, **named: Any) -> Any:
+        if not named.get("explore"):
+            signal.raise_signal(signal.SIGINT)
+        return play(*arguments, **named)
+
+    patch.setattr(LocalRollouts, "play", played)
 
 
 @pytest.mark.parametrize(

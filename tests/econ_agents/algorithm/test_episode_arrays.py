@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econ_agents.algorithm.episode import Episode
-from econ_agents.training.checkpoint_episodes import from_arrays, to_arrays
+from econ_agents.algorithm.episode_arrays import from_arrays, to_arrays
 from tests.econ_agents.builders import ACTION, OBSERVATION, an_episode, same_episodes
 
 

@@ -1,4 +1,4 @@
-"""Conversion of episodes to flat arrays for a checkpoint and back, exact to the last bit."""
+"""Conversion of episodes to flat arrays, for files and between processes, exact to the last bit."""
 
 from __future__ import annotations
 
@@ -82,38 +82,6 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Episode]:
             )
         )
     return episodes
-
-
-LARGEST_NUMBER = 1e15
-"""Largest magnitude of a number of a stored episode: its square is still a float32."""
-
-
-def check_array(
-    name: str, array: NDArray[Any], shape: tuple[int | None, ...], *, finite: bool = True
-) -> None:
-    """Check an array that was read from a file.
-
-    Args:
-        name: of the array, for the message.
-        array: the array.
-        shape: its shape; None stands for any size.
-        finite: True if NaN and infinity are refused.
-
-    Raises:
-        ValueError: it has another shape or type, or numbers that are not finite.
-    """
-    fits = array.ndim == len(shape) and all(
-        size in (None, own) for own, size in zip(array.shape, shape, strict=True)
-    )
-    if array.dtype != np.float32 or not fits:
-        raise ValueError(
-            f"{name} has the type {array.dtype} and the shape {array.shape}; it should be float32 "
-            f"of shape {shape} (None: any size)"
-        )
-    if finite and not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinity")
-    if finite and np.abs(array).max(initial=0.0) > LARGEST_NUMBER:
-        raise ValueError(f"{name} holds numbers above {LARGEST_NUMBER:g}, which sums overflow at")
 
 
 def _read_infos(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
