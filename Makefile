@@ -1,9 +1,10 @@
 # Thin names for scripts/check.sh; each target installs what it needs into .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help install test test-fast test-oldest test-resolve replay-gsm8k lint types docs format clean
+.PHONY: help install test test-fast test-oldest test-resolve test-third-party replay-gsm8k lint types docs format clean
 
 PYTEST_ARGS ?=
 ROWS ?=
+THIRD_PARTY ?=
 
 help: ## show these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +23,9 @@ test-oldest: ## test with the oldest version of every dependency
 
 test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network, minutes)
 	@scripts/check.sh resolve
+
+test-third-party: ## train with other libraries, in environments of their own (THIRD_PARTY="--only skrl")
+	@scripts/check.sh third-party $(THIRD_PARTY)
 
 replay-gsm8k: ## repeat the table of GSM8K with public models from its recording (ROWS="--data-path DIR")
 	@.venv/bin/python -m benchmarks.replay play benchmarks/recordings/gsm8k_1.5b.sqlite.xz \

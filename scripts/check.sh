@@ -2,6 +2,7 @@
 # Run one of this repository's checks by name. What the check needs is installed if missing.
 #
 #   scripts/check.sh test | test-fast [PYTEST ARGUMENTS...]
+#   scripts/check.sh third-party [ARGUMENTS OF third_party.py...]
 #   scripts/check.sh resolve | lint | types | docs | format
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -26,6 +27,10 @@ case $check in
         scripts/install.sh
         .venv/bin/python scripts/resolve_neighbours.py
         ;;
+    third-party)
+        scripts/install.sh trainers
+        run scripts.third_party "$@"
+        ;;
     lint)
         scripts/install.sh minilm train test dev
         run ruff check .
@@ -42,7 +47,7 @@ case $check in
         run ruff format .
         ;;
     *)
-        printf 'usage: scripts/check.sh test|test-fast|resolve|lint|types|docs|format (not %q)\n' "$check" >&2
+        printf 'usage: scripts/check.sh test|test-fast|resolve|third-party|lint|types|docs|format (not %q)\n' "$check" >&2
         exit 2
         ;;
 esac

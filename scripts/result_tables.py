@@ -16,6 +16,7 @@ DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "benchmarks.md",
     ROOT / "docs" / "local_models.md",
+    ROOT / "docs" / "training_with_other_libraries.md",
 )
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -146,12 +147,60 @@ def scale() -> list[str]:
     return lines
 
 
+def vectorised() -> list[str]:
+    """Return the table of trainers on one batch of questions, against copies of a team."""
+    found = _read("throughput")["vectorised"]
+    calls, rates = found["calls_per_phase"], found["rounds_per_second"]
+    names = {
+        "torchrl": ("TorchRL", "`SerialEnv`", "`TorchRLEnv`"),
+        "sb3": ("stable-baselines3", "SuperSuit", "`ExecutorsVecEnv`"),
+    }
+    lines = [
+        "| trainer | calls of the model per phase | rounds per second | times as fast |",
+        "|---|---|---|---|",
+    ]
+    for key, (trainer, copies, batch) in names.items():
+        one, other = f"{key}_copies", f"{key}_batch"
+        lines.append(
+            f"| {trainer}: {copies} → {batch} | {calls[one]:.1f} → {calls[other]:.1f} "
+            f"| {rates[one]:.2f} → {rates[other]:.2f} | {found['ratio'][key]:.1f} |"
+        )
+    return lines
+
+
+def third_party() -> list[str]:
+    """Return the table of other people's trainers: versions, scripts and results."""
+    return trials_table(_read("third_party"), root="../")
+
+
+def trials_table(found: Found, root: str) -> list[str]:
+    """Return that table for the results ``found``; ``root`` leads from it to this repository."""
+    lines = [
+        "| library | version | algorithm | script | lines | random → trained |",
+        "|---|---|---|---|---|---|",
+    ]
+    for trial in found.values():
+        came = (
+            f"failed: {trial['error']}"
+            if "error" in trial
+            else f"{trial['random']:.3f} → {trial['trained']:.3f}"
+        )
+        name = Path(trial["script"]).name
+        lines.append(
+            f"| {trial['library']} | {trial.get('version', '–')} | {trial['algorithm']} "
+            f"| [{name}]({root}{trial['script']}) | {trial['lines']} | {came} |"
+        )
+    return lines
+
+
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "learned": learned,
     "comparison": comparison,
     "gsm8k": gsm8k,
     "scale": scale,
     "simulated": simulated,
+    "third_party": third_party,
+    "vectorised": vectorised,
 }
 """Tables by the name in their marks."""
 

@@ -7,8 +7,8 @@
 
 Writes benchmarks/results/throughput.json (parts that were not measured keep their old entry) and
 prints a table. Rates depend on the machine and on its load; ratios compare two things that were
-measured in turn, repeat by repeat, in one process. The api_ parts speak to a server on this machine
-that answers after a fixed time; they need the extra "bench".
+measured in turn, repeat by repeat, in one process. The api_ parts and "vectorised" speak to a
+server on this machine that answers after a fixed time; they need the extras "bench" and "trainers".
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from benchmarks.throughput.language_model import measure_language_model
 from benchmarks.throughput.local import measure_local
 from benchmarks.throughput.settings import Part, Result, Settings, Skipped
 from benchmarks.throughput.timing import machine
+from benchmarks.throughput.vectorised import measure_vectorised
 from econ_agents.commands.program import run_program
 
 LIBRARIES = (
@@ -57,6 +58,7 @@ MEASURES: dict[Part, Callable[[Settings], Result]] = {
     "api_openai": measure_api_openai,
     "api_episodes": measure_api_episodes,
     "api_servers": measure_api_servers,
+    "vectorised": measure_vectorised,
 }
 
 

@@ -16,6 +16,7 @@ Part: TypeAlias = Literal[
     "api_openai",
     "api_episodes",
     "api_servers",
+    "vectorised",
 ]
 Result: TypeAlias = dict[str, Any]
 """Data that JSON can hold."""
@@ -30,6 +31,7 @@ PARTS: tuple[Part, ...] = (
     "api_openai",
     "api_episodes",
     "api_servers",
+    "vectorised",
 )
 WARM_UP_SEED = 1_000_003
 """Number of the warm-up repeat, which is not measured."""
@@ -94,7 +96,7 @@ class Settings:
     llm: str = "bundled:0"
     """Language model: bundled:0, bundled:1, bundled:2 or hf:path-or-hub-id."""
     questions: int = 16
-    """Questions in one batch of the language model."""
+    """Questions in one batch of the language model, and of the trainers' environments."""
     executors: int = 3
     """Executors per question, which share its prompt."""
     repeats: int = 7

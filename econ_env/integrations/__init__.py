@@ -1,1 +1,1 @@
-"""Bridges to tools of other projects; each needs an extra of its own, imported when it is used."""
+"""The game in the interfaces of other people's tools, each imported only where it is used."""

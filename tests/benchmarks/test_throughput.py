@@ -91,6 +91,22 @@ def test_a_team_on_several_servers_is_compared_with_one_on_one_server(tmp_path: 
         assert ratio == pytest.approx(rounds[name] / rounds["servers_1"])
 
 
+def test_trainers_on_a_batch_are_compared_with_trainers_on_copies(tmp_path: Path) -> None:
+    for trainer in ("torchrl", "stable_baselines3", "supersuit"):
+        pytest.importorskip(trainer, reason=f"{trainer} is not installed")
+    out = tmp_path / "out.json"
+    settings = Settings(parts=("vectorised",), repeats=1, questions=3, api=TINY, out=out)
+    throughput.main(settings)
+    entry = json.loads(out.read_text(encoding="utf-8"))["vectorised"]
+    rates = entry["rounds_per_second"]
+    for trainer in ("torchrl", "sb3"):
+        # One call for the three questions, unless the strategy is known already.
+        assert 2 / 3 <= entry["calls_per_phase"][f"{trainer}_batch"] <= 1
+        assert 2 <= entry["calls_per_phase"][f"{trainer}_copies"] <= 3
+        batch, copies = rates[f"{trainer}_batch"], rates[f"{trainer}_copies"]
+        assert entry["ratio"][trainer] == pytest.approx(batch / copies)
+
+
 def test_parts_that_were_not_measured_keep_their_entry(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     out.write_text('{"grader": {"numeric_microseconds": 5}}', encoding="utf-8")

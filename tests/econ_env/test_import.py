@@ -21,8 +21,10 @@ HEAVY = {
     "math_verify",
     "scipy",
     "sentence_transformers",
+    "stable_baselines3",
     "sympy",
     "torch",
+    "torchrl",
     "transformers",
 }
 

@@ -1,0 +1,40 @@
+"""AgileRL: IPPO, or MADDPG, on copies of a team in processes of their own."""
+
+import sys
+
+import numpy as np
+from agilerl.algorithms import IPPO, MADDPG
+from agilerl.components.replay_buffer import ReplayBuffer
+from agilerl.training.train_multi_agent_off_policy import train_multi_agent_off_policy
+from agilerl.training.train_multi_agent_on_policy import train_multi_agent_on_policy
+from agilerl.vector.pz_async_vec_env import AsyncPettingZooVecEnv
+from score import report
+
+import econ_env
+
+
+def make() -> econ_env.EconParallelEnv:
+    """Make one team."""
+    return econ_env.parallel_env("simulated", "simulated", split="train")
+
+
+if __name__ == "__main__":
+    team, layers = make(), {"hidden_size": [64]}
+    settings = {
+        "observation_spaces": [team.observation_space(agent) for agent in team.possible_agents],
+        "action_spaces": [team.action_space(agent) for agent in team.possible_agents],
+        "agent_ids": team.possible_agents,
+        "net_config": {"latent_dim": 64, "encoder_config": layers, "head_config": layers},
+    }
+    copies = AsyncPettingZooVecEnv([make] * 2)
+    pace = {"max_steps": 4000, "evo_steps": 1000, "eval_steps": 20, "verbose": False}
+    if sys.argv[1:] == ["MADDPG"]:
+        noise = {"vect_noise_dim": 2, "expl_noise": 0.3, "learn_step": 8, "lr_critic": 3e-3}
+        pop, memory = [MADDPG(**settings, **noise)], ReplayBuffer(10_000)
+        pop, _ = train_multi_agent_off_policy(copies, "econ", "MADDPG", pop, memory, **pace)
+    else:
+        pop = [IPPO(**settings, learn_step=256, lr=1e-3, batch_size=64)]
+        pop, _ = train_multi_agent_on_policy(copies, "econ", "IPPO", pop, **pace)
+    copies.close()
+    pop[0].set_training_mode(False)
+    report(lambda seen, _: [np.asarray(v) for v in pop[0].get_action(obs=seen)[0].values()])
