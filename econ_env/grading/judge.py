@@ -1,12 +1,19 @@
-"""The process that compares formulas with math-verify. Started by :mod:`.worker`, by path.
+"""The process that compares formulas with math-verify. Started by :mod:`.process`, by path.
 
-It imports no part of econ_env, so that it starts fast. It reads and writes lines of JSON:
-``{"gold": ..., "answer": ...}`` in, ``{"verdict": ..., "last": ...}`` out, after a first line
-``{"ready": true, "missing_limits": [...]}`` or ``{"error": ...}``. After a reply that is the last,
-and without a reply to a pair that exceeds a limit, the process ends: an interrupted sympy keeps
-half-made results, and a full memory refuses the next pair. The only argument is a JSON object with
-the limits. Only math-verify's LaTeX grammar reads the texts: it builds formulas and
-evaluates no code, unlike its reader of plain expressions, which calls Python's ``eval``.
+It imports no part of econ_env, so that it starts fast, and it imports everything once: as a
+*template*, it forks a process that answers requests, waits for its end, and forks the next one,
+which takes milliseconds. The template itself reads no request. A process ends when its owner has
+gone, without a reply when a pair exceeds a limit, and after a reply if its memory has grown: an
+interrupted sympy keeps half-made results, and a full memory refuses the next pair.
+
+The only argument is a JSON object with the limits. Requests and replies are lines of JSON. In:
+``{"gold": ..., "answer": ...}``. Out, each line in one piece, so that no end of a process can cut
+it: from the template ``{"ready": true, "missing_limits": [...]}`` or ``{"error": ...}``, once, and
+``{"ended": EXIT_CODE}`` for each process; from the process ``{"taken": PID}`` and, in the end,
+``{"verdict": ...}`` for each request.
+
+Only math-verify's LaTeX grammar reads the texts: it builds formulas and evaluates no code, unlike
+its reader of plain expressions, which calls Python's ``eval``.
 """
 
 from __future__ import annotations
@@ -18,12 +25,28 @@ import os
 import signal
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any
 
 _EXACT_DIGITS = 60
 _EXACT_TOLERANCE = "1e-50"
 # If one value has a decimal, both must agree in six significant digits.
 _DECIMAL_TOLERANCE = "5e-6"
+
+_WARM_UP = (
+    (r"\left(\frac{1}{2}, x^2\right)", r"\left(\frac{2}{4}, x \cdot x\right)"),
+    (r"\sqrt{8} + \pi", r"2\sqrt{2} + \pi"),
+    (r"\cot x", r"\frac{\cos x}{\sin x}"),
+    (r"(x - 2)(x + 2)", r"x^2 - 4"),
+    (r"e^{2} \log y", r"\log(y) e^{2}"),
+    (r"\left[2, \infty\right)", r"\left[2, \infty\right)"),
+    (r"\begin{pmatrix} 1 & 2 \end{pmatrix}", r"\{1, x\}"),
+)
+"""Formulas of the usual kinds. The first of a kind takes ten times as long as the next, since it
+builds tables of sympy or of the grammar, which forked processes inherit."""
+
+_NO_MORE_REQUESTS = 0
+_HAS_GROWN = 3
+"""Exit codes of a process that answers requests; others are those of Python and of signals."""
 
 _ANTLR_REMEDY = (
     "Formulas are read with antlr4-python3-runtime 4.9.3, 4.11 or 4.13.2. Install one of them: "
@@ -103,7 +126,7 @@ def _numbers_agree(a: Any, b: Any) -> bool:
 
 
 def apply_limits(memory_bytes: int) -> list[str]:
-    """Limit this process permanently. Return a sentence for every limit that was refused."""
+    """Limit this process and those it forks. Return a sentence for every limit refused."""
     import resource
 
     limits = {
@@ -166,40 +189,72 @@ def _explained(error: ImportError) -> str:
     return f"{said} {_ANTLR_REMEDY}" if "antlr" in said.lower() else said
 
 
-def _send(stream: TextIO, message: dict[str, Any]) -> None:
-    stream.write(json.dumps(message) + "\n")
-    stream.flush()
+def _send(replies: int, message: dict[str, Any]) -> None:
+    """Write one line, at once: what is shorter than a pipe's buffer is written whole or not."""
+    os.write(replies, json.dumps(message).encode() + b"\n")
 
 
-def main(limits: dict[str, Any], requests: TextIO, replies: TextIO) -> None:
-    """Answer ``requests`` until they end or one exceeds a limit."""
+def _next_request() -> dict[str, Any] | None:
+    """The next request; None if the owner has gone. Nothing is read ahead of its line."""
+    line = b""
+    while not line.endswith(b"\n"):  # the owner sends one line at a time
+        piece = os.read(sys.stdin.fileno(), 1 << 16)
+        if not piece:
+            return None
+        line += piece
+    request: dict[str, Any] = json.loads(line)
+    return request
+
+
+def _answer_requests(limits: dict[str, Any], replies: int) -> int:
+    """Answer requests until they end or the memory has grown; return the exit code.
+
+    Raises:
+        MemoryError: a pair needs more memory than is left.
+    """
+    while (request := _next_request()) is not None:
+        _send(replies, {"taken": os.getpid()})
+        verdict = _judge_in_time(request["gold"], request["answer"], limits["cpu_seconds"])
+        _send(replies, {"verdict": verdict})
+        if _has_grown(limits["memory_bytes"]):
+            return _HAS_GROWN
+    return _NO_MORE_REQUESTS
+
+
+def _forked(limits: dict[str, Any], replies: int) -> int:
+    """Fork a process that answers requests; return its exit code once it has ended."""
+    pid = os.fork()
+    if pid == 0:
+        exit_code = 1
+        try:
+            exit_code = _answer_requests(limits, replies)
+        finally:  # no exception may reach the template's code in this process
+            os._exit(exit_code)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def main(limits: dict[str, Any], replies: int) -> None:
+    """Import everything, then have forked processes answer requests until these end."""
     logging.disable(logging.CRITICAL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, whatever its parent ignores
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, which ends this one
+    needed = {signal.SIGCHLD, signal.SIGPROF, signal.SIGXCPU}
+    for number in needed:  # whatever the owner ignores or blocks
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, needed)
     try:
-        # Also builds the tables of sympy and the grammar, half a second of work at first use.
-        judge(r"\left(\frac{1}{2}, x^2\right)", r"\left(\frac{2}{4}, x \cdot x\right)")
-        judge(r"\sqrt{8} + \pi", r"2\sqrt{2} + \pi")
-        judge(r"\cot x", r"\frac{\cos x}{\sin x}")
+        for gold, answer in _WARM_UP:
+            judge(gold, answer)
     except ImportError as error:
         _send(replies, {"error": _explained(error)})
         return
     _send(replies, {"ready": True, "missing_limits": apply_limits(limits["memory_bytes"])})
-    for line in requests:
-        request = json.loads(line)
-        try:
-            verdict = _judge_in_time(request["gold"], request["answer"], limits["cpu_seconds"])
-        except MemoryError:
-            return
-        is_last = _has_grown(limits["memory_bytes"])
-        _send(replies, {"verdict": verdict, "last": is_last})
-        if is_last:
-            return
+    while (exit_code := _forked(limits, replies)) != _NO_MORE_REQUESTS:
+        _send(replies, {"ended": exit_code})  # and end if the owner has gone: nobody reads it
 
 
 if __name__ == "__main__":
     # Replies go out through a copy of stdout, so that no library can print between them.
-    _replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    main(json.loads(sys.argv[1]), sys.stdin, _replies)
+    _replies = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    main(json.loads(sys.argv[1]), _replies)

@@ -1,10 +1,9 @@
-"""The parent's side of one grading process: pipes, a first line, requests with deadlines."""
+"""The owner's side of the grading process: pipes, a first line, requests with deadlines."""
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import select
 import signal
@@ -38,14 +37,14 @@ class WorkerLimits:
     """Limits of one comparison. Processor time decides, so that the load of a machine does not."""
 
     cpu_seconds: float = 0.8
-    """Processor time after which the system ends the process; a fair answer takes 0.02."""
+    """Processor time after which the system ends the comparison; a fair answer takes 0.02."""
     wall_seconds: float = 120.0
-    """Time by the clock after which a process that was asked counts as stuck and is killed. An
-    overloaded machine needs a small part of it to grant the processor time."""
+    """Time by the clock after which a comparison counts as stuck and is killed. An overloaded
+    machine needs a small part of it to grant the processor time."""
     memory_bytes: int = 1 << 30
-    """Maximum address space of the process, of which it needs about 100 MB itself."""
+    """Maximum address space of a process, of which it needs about 100 MB itself."""
     start_seconds: float = 300.0
-    """Time limit for starting, which takes about half a second on an idle machine, and a minute on
+    """Time limit for starting, which takes about two seconds on an idle machine, and a minute on
     an overloaded one."""
 
 
@@ -56,7 +55,8 @@ class StartFailed(EconError):
 class JudgeProcess:
     """A process that runs :mod:`.judge`. The constructor starts it and does not wait for it.
 
-    Deadlines are in seconds of the monotonic clock.
+    Comparisons run in a process that it has forked, and that it replaces by another fork, within
+    milliseconds, when a comparison ends it. Both belong to a process group, and end with it.
 
     Raises:
         GradingError: the system has no resource limits.
@@ -69,9 +69,7 @@ class JudgeProcess:
                 f"({sys.platform}) does not have. Run econ_env under Linux, macOS or WSL; plain "
                 "numbers need no process."
             )
-        self._start_deadline = time.monotonic() + limits.start_seconds
-        self._is_ready = False
-        self._has_finished = False
+        self._limits = limits
         self._received = b""
         self._process = subprocess.Popen(
             [sys.executable, str(_JUDGE), json.dumps(asdict(limits))],
@@ -79,6 +77,7 @@ class JudgeProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            process_group=0,
             # The order of sets is that of every other process, and with it the way to a verdict.
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )
@@ -89,61 +88,54 @@ class JudgeProcess:
         return self._process.pid
 
     def has_ended(self) -> bool:
-        """True if a process that had been ready is gone, or has said that it takes no more pairs.
+        """True if the process takes no more requests."""
+        return self._process.poll() is not None
 
-        One that fails to start is reported by :meth:`wait_until_ready`.
-        """
-        return self._is_ready and (self._has_finished or self._process.poll() is not None)
-
-    def wait_until_ready(self, deadline: float = math.inf) -> bool:
-        """Wait for the start until ``deadline``; return True if the process takes requests.
+    def wait_until_ready(self) -> None:
+        """Wait until the process takes requests. To be called once.
 
         Raises:
             StartFailed: the process ended, or took longer than ``start_seconds``.
             GradingError: the process has said why it cannot start, here or ever.
         """
-        if self._is_ready:
-            return True
         try:
-            hello: dict[str, Any] = json.loads(self._read_line(min(deadline, self._start_deadline)))
-        except TimeoutError:
-            if time.monotonic() < self._start_deadline:
-                return False
-            raise StartFailed from None
-        except EOFError:
+            hello = self._message(time.monotonic() + self._limits.start_seconds)
+        except (EOFError, TimeoutError):
             raise StartFailed from None
         if "ready" not in hello:
             raise GradingError(f"{hello['error']} {how_to_see_why()}")
         for sentence in hello["missing_limits"]:
             logger.warning("Grading runs with a weaker limit. %s", sentence)
-        self._is_ready = True
-        return True
 
-    def ask(self, gold: str, answer: str, deadline: float) -> Verdict | None:
+    def ask(self, gold: str, answer: str) -> Verdict | None:
         """Compare two LaTeX formulas.
 
-        The process must be ready; if it :meth:`has_ended` or the result is None, it must not be
-        asked again.
-
         Returns:
-            ``TIMEOUT`` if the pair used up its processor time, which ended the process; None if
-            the process ended otherwise, or ``deadline`` passed: another one may have a verdict.
+            ``TIMEOUT`` if the pair used up its processor time; None if the comparison ended
+            otherwise or was stuck, which may have ended this process: a second one may succeed.
         """
-        line = json.dumps({"gold": gold, "answer": answer}).encode() + b"\n"
+        deadline = time.monotonic() + self._limits.wall_seconds
+        request = json.dumps({"gold": gold, "answer": answer}).encode() + b"\n"
         try:
-            _stream(self._process.stdin).write(line)
-            reply = json.loads(self._read_line(deadline))
-        except TimeoutError:
+            _stream(self._process.stdin).write(request)
+            while "taken" not in self._message(deadline):
+                pass  # the end of a process that had no request, or had answered it
+            reply = self._message(deadline)
+        except (BrokenPipeError, EOFError, TimeoutError):
+            self.end()
             return None
-        except (BrokenPipeError, EOFError):
-            return Verdict.TIMEOUT if self._process.wait() in _OUT_OF_CPU_TIME else None
-        self._has_finished = reply["last"]
-        return Verdict(reply["verdict"])
+        if "verdict" in reply:
+            return Verdict(reply["verdict"])
+        return Verdict.TIMEOUT if reply["ended"] in _OUT_OF_CPU_TIME else None
 
     def end(self) -> None:
-        """Kill the process and wait for its end, so that no zombie remains. May be called twice."""
-        self._process.kill()
-        self._process.wait()
+        """Kill the process and what it has forked, and wait, so that no zombie remains.
+
+        May be called twice.
+        """
+        if not self.has_ended():  # until it is waited for, no other group can have its number
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
         self._close_pipes()
 
     def forget(self) -> None:
@@ -156,25 +148,26 @@ class JudgeProcess:
         _stream(self._process.stdin).close()
         _stream(self._process.stdout).close()
 
-    def _read_line(self, deadline: float) -> bytes:
-        """One line; data that has already arrived is read even if ``deadline`` is over.
+    def _message(self, deadline: float) -> dict[str, Any]:
+        """The next line; what has already arrived is read even if ``deadline`` is over.
 
         Raises:
             EOFError: the process has ended.
-            TimeoutError: ``deadline`` passed; the part that was read is kept for the next call.
+            TimeoutError: ``deadline``, in seconds of the monotonic clock, passed.
         """
         descriptor = _stream(self._process.stdout).fileno()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        while not self._received.endswith(b"\n"):
+        while b"\n" not in self._received:
             if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise TimeoutError
             chunk = os.read(descriptor, 4096)
             if not chunk:
                 raise EOFError
             self._received += chunk
-        line, self._received = self._received, b""
-        return line
+        line, _, self._received = self._received.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
 
 
 def how_to_see_why() -> str:

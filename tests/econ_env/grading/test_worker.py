@@ -1,4 +1,4 @@
-"""The grading process: killed, replaced, shared by threads, not inherited by forks."""
+"""The grading process and those it forks: killed, replaced, shared by threads, not inherited."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,33 +39,32 @@ def shared() -> Iterator[GradingWorker]:
     worker.close()
 
 
-@pytest.fixture(scope="module")
-def hasty() -> Iterator[GradingWorker]:
-    """A worker that takes a process for stuck after 20 seconds, time enough on a busy machine."""
-    worker = GradingWorker(WorkerLimits(wall_seconds=20.0))
-    yield worker
-    worker.close()
-
-
 def process_of(worker: GradingWorker) -> int:
     pid = worker.pid
     assert pid is not None
     return pid
 
 
-def standby_of(worker: GradingWorker) -> int:
-    pid = worker.standby_pid
-    assert pid is not None
-    return pid
-
-
-def has_ended(pid: int) -> bool:
+def group_of(pid: int) -> set[int]:
+    """The grading process ``pid`` and those it has forked, without those that have ended."""
     ps = shutil.which("ps")
     assert ps is not None
-    state = subprocess.run(
-        [ps, "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return not state or state.startswith("Z")
+    rows = subprocess.run(
+        [ps, "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return {
+        int(number)
+        for number, group, state in map(str.split, rows)
+        if int(group) == pid and not state.startswith("Z")
+    }
+
+
+def comparing(worker: GradingWorker) -> int:
+    """The process that compares the next pair, once the one before it has ended."""
+    pid = process_of(worker)
+    assert wait_until(lambda: len(group_of(pid)) == 2)
+    (child,) = group_of(pid) - {pid}
+    return child
 
 
 def cpu_seconds_of(pid: int) -> float:
@@ -109,83 +109,107 @@ def test_it_starts_when_first_asked_and_again_after_close() -> None:
     worker = GradingWorker()
     assert worker.pid is None
     worker.warm_up()
-    first, second = process_of(worker), standby_of(worker)
+    first = process_of(worker)
+    comparing(worker)
     worker.close()
     worker.close()
     assert worker.pid is None
-    assert worker.standby_pid is None
-    assert has_ended(first)
-    assert has_ended(second)
+    assert wait_until(lambda: not group_of(first))
     assert worker.judge("x+1", "1+x") is Verdict.CORRECT
     worker.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [TOO_HARD, "5^{5^{5^{5^5}}}"])  # the latter hears no handler
-def test_a_pair_that_uses_up_its_processor_time_is_asked_of_one_process(
+def test_the_next_comparison_after_a_bomb_waits_for_no_import(
     shared: GradingWorker, answer: str
 ) -> None:
     shared.warm_up()
-    asked, waiting = process_of(shared), standby_of(shared)
+    before, asked = process_of(shared), comparing(shared)
     assert shared.judge("5", answer) is Verdict.TIMEOUT
-    assert has_ended(asked)
-    assert process_of(shared) == waiting
+    assert comparing(shared) != asked
     assert shared.judge("x", "x") is Verdict.CORRECT
+    assert process_of(shared) == before  # which has imported everything already
 
 
 @pytest.mark.slow
-def test_a_pair_is_asked_again_if_its_process_is_stuck(
-    hasty: GradingWorker, caplog: pytest.LogCaptureFixture
-) -> None:
-    hasty.warm_up()
-    stuck = process_of(hasty)
-    os.kill(stuck, signal.SIGSTOP)
-    assert hasty.judge("x+1", "1+x") is Verdict.CORRECT
-    assert has_ended(stuck)
-    # The one that waited takes over, unless a busy machine let it end, too.
-    assert process_of(hasty) != stuck
+def test_a_pair_is_asked_again_if_its_process_is_stuck(caplog: pytest.LogCaptureFixture) -> None:
+    worker = GradingWorker(WorkerLimits(wall_seconds=0.5))
+    worker.warm_up()
+    before = process_of(worker)
+    os.kill(comparing(worker), signal.SIGSTOP)
+    worker.limits = WorkerLimits()
+    assert worker.judge("x+1", "1+x") is Verdict.CORRECT
+    assert process_of(worker) != before
+    assert wait_until(lambda: not group_of(before))
     assert not caplog.text
+    worker.close()
+
+
+def kill_those_asked(patch: pytest.MonkeyPatch, count: int) -> list[int]:
+    """Have the next ``count`` comparisons killed from outside; return the list of all asked."""
+    message = JudgeProcess._message
+    asked: list[int] = []
+
+    def killed(process: JudgeProcess, deadline: float) -> dict[str, Any]:
+        received = message(process, deadline)
+        if "taken" in received:
+            asked.append(received["taken"])
+            if len(asked) <= count:
+                os.kill(received["taken"], signal.SIGKILL)
+        return received
+
+    patch.setattr(JudgeProcess, "_message", killed)
+    return asked
 
 
 @pytest.mark.slow
 def test_a_pair_is_asked_again_if_something_kills_its_process(
-    shared: GradingWorker, monkeypatch: pytest.MonkeyPatch
+    shared: GradingWorker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shared.warm_up()
-    killed = process_of(shared)
-    ask = JudgeProcess.ask
-
-    def killed_once(process: JudgeProcess, *arguments: Any) -> Verdict | None:
-        if process.pid == killed:
-            os.kill(killed, signal.SIGKILL)
-        return ask(process, *arguments)
-
-    monkeypatch.setattr(JudgeProcess, "ask", killed_once)
-    assert shared.judge("x+1", "1+x") is Verdict.CORRECT
-    assert process_of(shared) != killed
+    asked = kill_those_asked(monkeypatch, 1)
+    # This pair takes long enough to be killed for certain.
+    assert shared.judge("5", TOO_HARD) is Verdict.TIMEOUT
+    assert len(set(asked)) == 2
+    assert not caplog.text  # the second one has used up its time
 
 
 @pytest.mark.slow
 def test_a_pair_whose_processes_all_die_gets_a_verdict_and_a_warning(
     shared: GradingWorker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def dies(process: JudgeProcess, *_arguments: Any) -> None:
-        os.kill(process.pid, signal.SIGKILL)
-
     with monkeypatch.context() as patch:
-        patch.setattr(JudgeProcess, "ask", dies)
-        assert shared.judge("x+1", "1+x") is Verdict.TIMEOUT
+        asked = kill_those_asked(patch, 99)
+        assert shared.judge("5", TOO_HARD) is Verdict.TIMEOUT
+    assert len(set(asked)) == 2
     assert "was not compared" in caplog.text
     assert shared.judge("x+1", "1+x") is Verdict.CORRECT
 
 
 @pytest.mark.slow
+def test_a_process_that_died_between_two_questions_is_replaced(
+    shared: GradingWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared.warm_up()
+    before, forked = process_of(shared), comparing(shared)
+    os.kill(forked, signal.SIGKILL)
+    assert wait_until(lambda: comparing(shared) != forked)
+    assert shared.judge("x+1", "1+x") is Verdict.CORRECT
+    assert process_of(shared) == before
+    os.kill(before, signal.SIGKILL)
+    assert wait_until(lambda: before not in group_of(before))
+    assert shared.judge("x+2", "2+x") is Verdict.CORRECT
+    assert process_of(shared) != before
+    assert not caplog.text
+
+
+@pytest.mark.slow
 def test_a_process_whose_memory_is_half_full_is_replaced_after_its_reply() -> None:
-    worker = GradingWorker(WorkerLimits(memory_bytes=120 << 20))  # sympy needs more than half
+    worker = GradingWorker(WorkerLimits(memory_bytes=100 << 20))  # sympy needs more than half
     worker.warm_up()
-    before = process_of(worker)
+    asked = comparing(worker)
     assert worker.judge("x+1", "1+x") is Verdict.CORRECT
-    assert process_of(worker) != before
+    assert wait_until(lambda: asked not in group_of(process_of(worker)))
     assert worker.judge("x+2", "1+x") is Verdict.INCORRECT
     worker.close()
 
@@ -197,46 +221,46 @@ def judge_behind(lines: str, path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_waiting_for_a_replacement_is_not_part_of_a_pairs_time(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_starting_is_not_part_of_a_pairs_time(
+    shared: GradingWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = GradingWorker(WorkerLimits(cpu_seconds=0.3))
-    worker.warm_up()
-    late = judge_behind("import time; time.sleep(4)", tmp_path / "late.py")  # a very busy machine
-    monkeypatch.setattr(process_module, "_JUDGE", late)
-    ask, left = JudgeProcess.ask, []
+    shared.close()
+    late = 0.0
+    wait_until_ready = JudgeProcess.wait_until_ready
 
-    def watched(process: JudgeProcess, gold: str, answer: str, deadline: float) -> Verdict | None:
-        left.append(deadline - time.monotonic())
-        return ask(process, gold, answer, deadline)
+    def hours_later(process: JudgeProcess) -> None:
+        nonlocal late
+        wait_until_ready(process)
+        late += 9999.0
 
-    monkeypatch.setattr(JudgeProcess, "ask", watched)
-    for _ in range(2):  # of the process in use and the one that waits
-        assert worker.judge("5", TOO_HARD) is Verdict.TIMEOUT
-    assert worker.judge("x+1", "1+x") is Verdict.CORRECT
-    assert len(left) == 3
-    assert min(left) > worker.limits.wall_seconds - 2
-    worker.close()
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late)
+    monkeypatch.setattr(process_module, "time", clock)
+    monkeypatch.setattr(JudgeProcess, "wait_until_ready", hours_later)
+    assert shared.judge("x+1", "1+x") is Verdict.CORRECT
+    assert late == 9999.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("count", "fault"), [(2, "raise SystemExit(3)"), (1, "time.sleep(999)")], ids=["dies", "hangs"]
-)
-def test_a_process_that_fails_to_start_is_followed_by_another(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int, fault: str
+def test_a_process_that_dies_or_hangs_while_it_starts_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    faults = tmp_path / "faults"
-    faults.write_text("x" * count)
-    flaky = judge_behind(
-        f"import pathlib, time\nleft = pathlib.Path({str(faults)!r})\n"
-        f"if text := left.read_text():\n    left.write_text(text[1:])\n    {fault}",
-        tmp_path / "flaky.py",
-    )
-    monkeypatch.setattr(process_module, "_JUDGE", flaky)
-    worker = GradingWorker(WorkerLimits(start_seconds=45.0))
+    worker = GradingWorker()
+    start = worker._start
+    started: list[JudgeProcess] = []
+    dies = judge_behind("raise SystemExit(3)", tmp_path / "dies.py")
+    hangs = judge_behind("import time; time.sleep(999)", tmp_path / "hangs.py")
+    scripts = iter([(dies, 300.0), (hangs, 0.5), (JUDGE, 300.0)])
+
+    def next_start() -> JudgeProcess:
+        script, seconds = next(scripts)
+        monkeypatch.setattr(process_module, "_JUDGE", script)
+        worker.limits = WorkerLimits(start_seconds=seconds)
+        started.append(start())
+        return started[-1]
+
+    monkeypatch.setattr(worker, "_start", next_start)
     assert worker.judge("x+1", "1+x") is Verdict.CORRECT
-    assert faults.read_text() == ""
+    assert [process.has_ended() for process in started] == [True, True, False]
     worker.close()
 
 
@@ -274,9 +298,11 @@ def bombs() -> list[tuple[str, str, Verdict]]:
     ]
 
 
-def wrongly_judged(pairs: list[tuple[str, str, Verdict]]) -> list[tuple[str, str, Verdict]]:
+def wrongly_judged(
+    pairs: list[tuple[str, str, Verdict]], limits: WorkerLimits
+) -> list[tuple[str, str, Verdict]]:
     """The pairs whose verdict is not the expected one, with the verdict that they got."""
-    worker = GradingWorker()
+    worker = GradingWorker(limits)
     try:
         return [
             (gold, answer, verdict)
@@ -288,43 +314,30 @@ def wrongly_judged(pairs: list[tuple[str, str, Verdict]]) -> list[tuple[str, str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_verdict_does_not_depend_on_the_neighbours(seed: int) -> None:
+def test_a_verdict_does_not_depend_on_the_neighbours() -> None:
     pairs = [*fair_pairs(), *bombs()]
     assert len(pairs) == 500
-    random.Random(seed).shuffle(pairs)
-    assert wrongly_judged(pairs) == []
+    random.Random(0).shuffle(pairs)
+    assert wrongly_judged(pairs, WorkerLimits(cpu_seconds=0.4)) == []
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # the busier the machine already is, the longer this takes
 def test_a_verdict_does_not_depend_on_the_load() -> None:
     pairs = [*fair_pairs()[:16], *bombs()[:2]]
     random.Random(0).shuffle(pairs)
     load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(8)]
     try:
-        assert wrongly_judged(pairs) == []
+        assert wrongly_judged(pairs, WorkerLimits()) == []
     finally:
         for process in load:
             process.kill()
             process.wait()
 
 
-@pytest.mark.slow
-def test_a_worker_that_died_between_two_questions_is_replaced(hasty: GradingWorker) -> None:
-    hasty.warm_up()
-    before = process_of(hasty)
-    os.kill(before, signal.SIGKILL)
-    assert wait_until(lambda: has_ended(before))
-    hasty.warm_up()
-    assert process_of(hasty) != before
-    assert hasty.judge("x", "x") is Verdict.CORRECT
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows another process's limits")
 def test_memory_processor_time_and_files_are_limited(shared: GradingWorker) -> None:
     shared.warm_up()
-    pid = process_of(shared)
+    pid = comparing(shared)
     for _ in range(2):  # the processor time is granted anew for every comparison
         assert shared.judge(r"\sqrt{5}", "x") is Verdict.INCORRECT
         allowed, _hard = resource.prlimit(pid, resource.RLIMIT_CPU)
@@ -356,11 +369,11 @@ def test_an_interrupted_question_leaves_no_late_reply_behind(
 ) -> None:
     shared.warm_up()
 
-    def interrupted(*_arguments: Any) -> bytes | None:
+    def interrupted(*_arguments: Any) -> dict[str, Any]:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(JudgeProcess, "_read_line", interrupted)
+        patch.setattr(JudgeProcess, "_message", interrupted)
         with pytest.raises(KeyboardInterrupt):
             shared.judge("x", "x")
     assert shared.judge("x", "y") is Verdict.INCORRECT
@@ -368,53 +381,37 @@ def test_an_interrupted_question_leaves_no_late_reply_behind(
 
 def _ask_in_child(worker: GradingWorker, replies: Any) -> None:
     inherited = worker.pid
-    inherited = inherited or worker.standby_pid
     verdict = worker.judge("x+1", "1+x")
-    replies.put((inherited, verdict.value, worker.pid, worker.standby_pid))
+    replies.put((inherited, verdict.value, worker.pid))
     worker.close()
 
 
 @pytest.mark.slow
-def test_a_forked_child_starts_a_worker_of_its_own(shared: GradingWorker) -> None:
+def test_forked_children_start_processes_of_their_own(shared: GradingWorker) -> None:
     shared.warm_up()
-    before, waiting = process_of(shared), standby_of(shared)
+    before = process_of(shared)
     context = multiprocessing.get_context("fork")
     replies = context.Queue()
-    child = context.Process(target=_ask_in_child, args=(shared, replies))
+    children = [context.Process(target=_ask_in_child, args=(shared, replies)) for _ in range(3)]
     with shared._lock, warnings.catch_warnings():  # held by another thread at the fork, say
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking next to threads, 3.12+
-        child.start()
-    inherited, verdict, *own = replies.get(timeout=60)
-    child.join()
-    assert (inherited, verdict) == (None, "correct")
-    assert not {None, before, waiting} & set(own)
-    assert (process_of(shared), standby_of(shared)) == (before, waiting)
+        for child in children:
+            child.start()
+    answers = [replies.get(timeout=250) for _ in children]
+    for child in children:
+        child.join()
+    assert [answer[:2] for answer in answers] == [(None, "correct")] * 3
+    assert len({before, *(pid for _, _, pid in answers)}) == 4
+    assert process_of(shared) == before
     assert shared.judge("x+1", "1+x") is Verdict.CORRECT
 
 
 @pytest.mark.slow
-def test_the_first_formula_of_each_of_many_forked_children_gets_its_verdict(
-    shared: GradingWorker,
-) -> None:
-    shared.warm_up()
-    context = multiprocessing.get_context("fork")
-    replies = context.Queue()
-    children = [context.Process(target=_ask_in_child, args=(shared, replies)) for _ in range(8)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        for child in children:
-            child.start()
-    assert [replies.get(timeout=120)[1] for _ in children] == ["correct"] * 8
-    for child in children:
-        child.join()
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("end", ["pass", "os.kill(os.getpid(), 9)"])
-def test_the_process_ends_with_its_owner(end: str, repository: Path) -> None:
+def test_the_process_and_those_it_forks_end_with_their_owner(end: str, repository: Path) -> None:
     code = (
         "import os; from econ_env.grading.worker import GradingWorker; w = GradingWorker(); "
-        f"w.warm_up(); print(w.pid, w.standby_pid, flush=True); {end}"
+        f"w.judge('x', 'y'); print(w.pid, flush=True); {end}"
     )
     owner = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -424,9 +421,7 @@ def test_the_process_ends_with_its_owner(end: str, repository: Path) -> None:
         cwd=repository,
     )
     assert owner.stderr == ""
-    pids = [int(pid) for pid in owner.stdout.split()]
-    assert len(pids) == 2
-    assert wait_until(lambda: all(map(has_ended, pids)))
+    assert wait_until(lambda: not group_of(int(owner.stdout)))
 
 
 def test_a_worker_that_cannot_start_says_how_to_see_why(

@@ -33,10 +33,10 @@ MIX = {
     **dict.fromkeys(sorted(RETRIED.keys() - SLOW), 0.012),
     # Thoughts and keys would change the text, and so what is known of it.
     **dict.fromkeys(sorted(QUIRKS.keys() - {"say_key"}), 0.01),
-    **dict.fromkeys(sorted(SLOW), 0.0003),
-    **dict.fromkeys(("400", "422", "overflow", "content_filter", "refusal", "rude_400"), 0.0007),
+    **dict.fromkeys(sorted(SLOW), 0.001),
+    **dict.fromkeys(("400", "422", "overflow", "content_filter", "refusal", "rude_400"), 0.0012),
 }
-"""Two of five requests meet something; about one in 250 is refused for good."""
+"""Two of five requests meet something; about one in 140 is refused for good."""
 
 _SKILL = SimulatedModel("simulated:0")
 _ROLES: tuple[tuple[str, Role], ...] = (
