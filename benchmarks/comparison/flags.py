@@ -42,6 +42,7 @@ NOT_COMPARED = {
     "max_rounds": "one decision of each question is compared",
     "max_cycles": "one decision of each question is compared",
     "loop": "every method answers each question once",
+    "keep_messages": "results hold answers and tokens, not prompts",
 }
 """Settings of the environment that are not flags here, with the reason."""
 

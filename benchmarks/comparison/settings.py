@@ -25,6 +25,8 @@ _NOT_OF_ANSWERS = frozenset(
         # Speed of requests, cache and limits.
         *("max_concurrency", "request_timeout_s", "cache", "cache_path"),
         *("max_requests", "max_total_tokens", "max_cost_usd"),
+        # What transcripts hold.
+        "keep_messages",
         # Selection of questions: their texts are compared instead, whatever file they are from.
         *("split", "data_path", "subset", "revision", "streaming", "order", "loop"),
         *("question_field_name", "answer_field_name", "max_question_length", "max_answer_length"),

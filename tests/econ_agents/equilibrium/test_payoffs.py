@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from econ_agents.algorithm.episode import Episode, FloatArray
 from econ_agents.algorithm.rollout import Override
-from econ_agents.environments import Moment, TeamSpace
+from econ_agents.environments import Asked, Moment, TeamSpace
 from econ_agents.equilibrium.deviations import Deviation, Move
 from econ_agents.equilibrium.payoffs import (
     Payoffs,
@@ -31,6 +31,7 @@ class Countdown:
     those in ``cut`` are truncated.
     """
 
+    status = ""
     space = TeamSpace(
         agents=("a", "b"), observation_size=1, action_size=1, state_size=2, layout=None
     )
@@ -60,7 +61,7 @@ class Countdown:
         self,
         seeds: Mapping[int, int],
         options: Mapping[str, Any] | None = None,
-        questions: Mapping[int, int] | None = None,
+        questions: Mapping[int, Asked] | None = None,
     ) -> Moment:
         self.options.append(options)
         for place, seed in seeds.items():
@@ -76,6 +77,9 @@ class Countdown:
         return self._moment(rewards, running & ~self._active)
 
     def trace(self, place: int) -> None:
+        """There is none."""
+
+    def text(self, place: int, *, colour: bool = False) -> None:
         """There is none."""
 
     def close(self) -> None:

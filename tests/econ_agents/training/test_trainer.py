@@ -140,10 +140,12 @@ class Interrupted(Exception):
 class Interrupting:
     """Teams that are interrupted in one of their steps."""
 
+    status = ""
+
     def __init__(self, teams: Teams, at: int) -> None:
         self.space, self.num_places = teams.space, teams.num_places
         self.reset, self.close, self.trace = teams.reset, teams.close, teams.trace
-        self.num_questions = teams.num_questions
+        self.num_questions, self.text = teams.num_questions, teams.text
         self._teams = teams
         self._left = at
 

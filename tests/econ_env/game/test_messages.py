@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from econ_env.game.transcript import RoundRecord, Transcript
 from tests.scripted import CALM, Script, new_game, rewards
 
 DISAGREE = ("7", "8", "9")
 
 
-def played_round(**changes: object) -> tuple[Script, Transcript, RoundRecord]:
+def played_round(**changes: Any) -> tuple[Script, Transcript, RoundRecord]:
     game = new_game(**changes)
     script = Script([DISAGREE], ["7"])
     script.play_round(game, CALM, CALM, CALM)
@@ -44,8 +46,10 @@ def test_executors_of_other_groups_have_prompts_of_their_own() -> None:
 
 def test_prompts_can_be_left_out() -> None:
     _, transcript, played = played_round(keep_messages=False)
-    records = [*transcript.strategies, *played.executors, *played.commitments]
-    assert [record.messages for record in records] == [()] * 5
+    kept = [record.messages for record in transcript.strategies]
+    kept += [record.messages for record in played.executors]
+    kept += [record.messages for record in played.commitments]
+    assert kept == [()] * 5
     assert played.messages_of(2) == ()
 
 
