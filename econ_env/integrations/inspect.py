@@ -31,7 +31,7 @@ from econ_env.config import EnvConfig
 from econ_env.envs.game_settings import game_settings
 from econ_env.game.state_machine import Game, GameConfig, Phase
 from econ_env.game.transcript import CommitmentRecord
-from econ_env.llm.types import ChatRequest, Completion, Message, Usage
+from econ_env.llm.types import ChatModel, ChatRequest, Completion, Message, Usage
 from econ_env.questions.base import Question
 from econ_env.sampling_action import SamplingAction
 
@@ -60,7 +60,7 @@ class TeamFailed(RuntimeError):
     """A team came to no result: an error of the sample for Inspect, never a wrong answer."""
 
 
-@solver
+@solver  # type: ignore[untyped-decorator]
 def econ_solver(
     executors: AnyModel | Sequence[AnyModel] | None = None,
     coordinator: AnyModel | None = None,
@@ -103,7 +103,9 @@ def econ_solver(
     chosen = [executors] * n_agents if isinstance(executors, AnyModel | None) else [*executors]
     if len(chosen) != n_agents:
         raise ValueError(f"executors lists {len(chosen)} models for n_agents={n_agents}")
-    stand_ins = {name: _StandIn(name=name) for name in (*named, COORDINATOR_ROLE)}
+    stand_ins: dict[str, ChatModel] = {
+        name: _StandIn(name=name) for name in (*named, COORDINATOR_ROLE)
+    }
     config = EnvConfig(
         llm=[stand_ins[name] for name in named],
         coordinator=stand_ins[COORDINATOR_ROLE],
@@ -132,7 +134,7 @@ def econ_solver(
     return solve
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _StandIn:
     """A model of Inspect in the team's settings, where only its name counts."""
 

@@ -211,7 +211,7 @@ def _call(record: Plain, span: str) -> ModelEvent:
             choices=[
                 ChatCompletionChoice(
                     message=message,
-                    stop_reason=_STOPPED.get(record["finish_reason"], "unknown"),  # type: ignore[arg-type]
+                    stop_reason=_STOPPED.get(record["finish_reason"], "unknown"),
                 )
             ],
             usage=ModelUsage(

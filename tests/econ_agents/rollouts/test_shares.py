@@ -49,11 +49,11 @@ def test_shares_of_two_laps_are_the_laps_to_the_last_bit(scope: str) -> None:
             traces=False,
         )
         assert [len(share.seeds) for share in shares] == [4, 4, 2]
-        # Backwards, and the first one a second time by the other worker, as after a loss.
+        # Backwards, the first one twice, as after a loss, and in each lap by the other worker.
         order = [2, 1, 0, 0]
         played = {}
         for turn, number in enumerate(order):
-            found = workers[turn % 2].play(packed(networks), shares[number])
+            found = workers[(turn + lap) % 2].play(packed(networks), shares[number])
             assert isinstance(found, Played)
             played[number] = found
         episodes = [one for number in range(3) for one in played[number].unpacked()]
