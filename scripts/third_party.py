@@ -132,12 +132,16 @@ def run(trial: Trial, environments: Path, timeout_s: float) -> dict[str, Any]:
     try:
         python = prepare(trial.environment, environments)
         entry["version"] = version_of(trial, python)
+        set_up = {
+            "PYTHONPATH": str(ROOT),
+            "EPYMARL": str(environments / "epymarl-git"),
+            "OMP_NUM_THREADS": "1",  # networks this small are slower on several
+        }
         start = time.monotonic()
         done = subprocess.run(
             [str(python), str(trial.path), trial.algorithm.partition(",")[0]],
             cwd=environments if environments.is_dir() else ROOT,
-            env=os.environ
-            | {"PYTHONPATH": str(ROOT), "EPYMARL": str(environments / "epymarl-git")},
+            env=os.environ | set_up,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -148,6 +152,8 @@ def run(trial: Trial, environments: Path, timeout_s: float) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         return entry | {"error": f"not finished after {timeout_s:g} s"}
     found = SCORE.findall(done.stdout)
+    if done.returncode < 0:
+        return entry | {"error": f"ended by signal {-done.returncode}"}
     if done.returncode or not found:
         lines = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
         return entry | {"error": lines[-1][:300]}

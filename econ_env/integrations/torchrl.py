@@ -87,7 +87,7 @@ class TorchRLEnv(EnvBase):  # type: ignore[misc]  # torchrl has no types
         rows, agents = self.batch_size[0], self.n_agents
         team = (rows, agents)
         seen = self.game.observation_space(self.game.possible_agents[0]).shape or ()
-        state = self.game.state_space.shape
+        state = self.game.state_space.shape or ()
         infos = {key: Unbounded(team, device=self.device) for key in INFO_KEYS}
         self.observation_spec = self._group(
             {

@@ -3,7 +3,6 @@
 import sys
 import tempfile
 
-import torch
 from benchmarl.algorithms import algorithm_config_registry
 from benchmarl.experiment import Experiment, ExperimentConfig
 from benchmarl.models.mlp import MlpConfig
@@ -11,7 +10,6 @@ from score import report_policy
 
 from econ_env.integrations.benchmarl import EconTask
 
-torch.set_num_threads(1)
 name = sys.argv[1] if sys.argv[1:] else "MAPPO"
 task = EconTask("simulated", {"dataset": "simulated", "llm": "simulated", "split": "train"})
 config = ExperimentConfig.get_from_yaml()

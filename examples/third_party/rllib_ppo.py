@@ -1,5 +1,7 @@
 """RLlib, new API stack: multi-agent PPO with a policy for every executor."""
 
+from functools import partial
+
 import numpy as np
 import ray
 import torch
@@ -11,9 +13,9 @@ from score import report
 import econ_env
 
 names = [f"executor_{index}" for index in range(3)]
-make = lambda settings: econ_env.parallel_env("simulated", "simulated", **settings)  # noqa: E731
+make = partial(econ_env.parallel_env, "simulated", "simulated")
 ray.init(num_cpus=1, include_dashboard=False)
-register_env("econ", lambda settings: ParallelPettingZooEnv(make(settings)))
+register_env("econ", lambda settings: ParallelPettingZooEnv(make(**settings)))
 config = (
     PPOConfig()
     .environment("econ", env_config={"split": "train"})

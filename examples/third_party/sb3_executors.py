@@ -1,13 +1,11 @@
 """stable-baselines3: PPO whose parameters all executors share, on one batch of 16 questions."""
 
 import numpy as np
-import torch
 from score import report
 from stable_baselines3 import PPO
 
 from econ_env.integrations.sb3 import ExecutorsVecEnv
 
-torch.set_num_threads(1)
 rows = ExecutorsVecEnv(16, dataset="simulated", llm="simulated", split="train")
 narrow = {"log_std_init": -0.5}
 model = PPO("MlpPolicy", rows, n_steps=16, seed=0, learning_rate=1e-3, policy_kwargs=narrow)

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 import sb3_contrib
 import stable_baselines3
-import torch
 from score import report
 from stable_baselines3.common.env_util import make_vec_env
 
-torch.set_num_threads(1)
 name = sys.argv[1] if sys.argv[1:] else "PPO"
 on_policy: dict[str, Any] = {"n_steps": 64, "batch_size": 64, "learning_rate": 1e-3}
 on_policy["policy_kwargs"] = {"log_std_init": -0.5}

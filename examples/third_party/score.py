@@ -46,7 +46,8 @@ def report_policy(policy: Any, **settings: Any) -> None:
 def _mean(act: Act, team: bool) -> float:
     env = econ_env.batched_parallel_env(QUESTIONS, dataset="simulated", llm="simulated")
     seen, _ = env.reset(seed=1)
-    actions = np.clip(np.asarray(act(seen, env.state()), dtype=np.float64), -1, 1)
+    chosen = [np.asarray(each, np.float64) for each in act(seen, env.state())]
+    actions = [np.clip(each, -1, 1) for each in chosen]
     _, rewards, _, _, infos = env.step(dict(zip(env.agents, actions, strict=True)))
     paid = [infos[agent]["team_reward"] if team else rewards[agent] for agent in rewards]
     return float(np.mean(paid))

@@ -15,7 +15,7 @@ from skrl.utils.model_instantiators.torch import deterministic_model, gaussian_m
 
 import econ_env
 
-torch.set_num_threads(1)
+STEPS = {"timesteps": 3072, "headless": True, "disable_progressbar": True}
 set_seed(0)
 central = sys.argv[1:] != ["IPPO"]
 env = wrap_env(econ_env.parallel_env("simulated", "simulated", split="train"), wrapper="pettingzoo")
@@ -30,11 +30,10 @@ for name in names:
     models[name] = {"policy": gaussian_model(**law, **own), "value": value}
 kind, config = (MAPPO, MAPPO_CFG) if central else (IPPO, IPPO_CFG)
 # Without a dict for each executor, skrl 2.1 looks for executors among the keywords, and fails.
-empty = {each.name: {name: {} for name in names} for each in fields(config) if "kwarg" in each.name}
-cfg = config(rollouts=256, learning_epochs=8, mini_batches=4, **empty)
+keywords = [each.name for each in fields(config) if each.name.endswith("_kwargs")]
+cfg = config(rollouts=256, learning_epochs=8, **{key: {n: {} for n in names} for key in keywords})
 memories = {name: RandomMemory(memory_size=256, num_envs=1, device="cpu") for name in names}
 team = {"possible_agents": names, "models": models, "memories": memories, "device": "cpu"}
-quiet = {"timesteps": 3072, "headless": True, "disable_progressbar": True}
-SequentialTrainer(env=env, agents=kind(cfg=cfg, **team, **spaces), cfg=quiet).train()
-choose = lambda name, seen: models[name]["policy"].compute({"observations": torch.as_tensor(seen)})  # noqa: E731
-report(lambda seen, _: [choose(name, each)[0].detach().numpy() for name, each in seen.items()])
+SequentialTrainer(env=env, agents=kind(cfg=cfg, **team, **spaces), cfg=STEPS).train()
+laws, see = {name: models[name]["policy"].compute for name in names}, torch.as_tensor
+report(lambda seen, _: [law({"observations": see(seen[n])})[0].detach() for n, law in laws.items()])

@@ -2,14 +2,12 @@
 
 import numpy as np
 import supersuit
-import torch
 from score import report
 from stable_baselines3 import PPO
 from stable_baselines3.common.utils import set_random_seed
 
 import econ_env
 
-torch.set_num_threads(1)
 set_random_seed(0)  # in place of PPO(seed=0), which SuperSuit's environments refuse
 team = supersuit.agent_indicator_v0(econ_env.parallel_env("simulated", "simulated", split="train"))
 copies = supersuit.pettingzoo_env_to_vec_env_v1(team)

@@ -14,16 +14,14 @@ from tianshou.trainer import OffPolicyTrainerParams
 from tianshou.utils.net.common import Net
 from tianshou.utils.net.continuous import ContinuousActorProbabilistic, ContinuousCritic
 
-torch.set_num_threads(1)
 torch.manual_seed(0)
 make = partial(gymnasium.make, "econ_env:econ/Simulated-v0", split="train")
-env = make()
-shape, box = env.observation_space.shape, env.action_space
-body = Net(state_shape=shape, hidden_sizes=(64,))
+shape, box = make().observation_space.shape, make().action_space
+sizes = {"state_shape": shape, "hidden_sizes": (64,)}
 kind = {"action_shape": box.shape, "unbounded": True, "conditioned_sigma": True}
-actor = ContinuousActorProbabilistic(preprocess_net=body, **kind)
-sizes = {"state_shape": shape, "action_shape": box.shape, "hidden_sizes": (64,), "concat": True}
-critics = [ContinuousCritic(preprocess_net=Net(**sizes)) for _ in range(2)]
+actor = ContinuousActorProbabilistic(preprocess_net=Net(**sizes), **kind)
+seen = {"action_shape": box.shape, "concat": True, **sizes}
+critics = [ContinuousCritic(preprocess_net=Net(**seen)) for _ in range(2)]
 adam = AdamOptimizerFactory(lr=3e-3)
 losses = {"critic": critics[0], "critic2": critics[1], "critic_optim": adam, "critic2_optim": adam}
 policy = SACPolicy(actor=actor, action_space=box)
@@ -36,5 +34,7 @@ collector.collect(n_step=400, random=True)
 pace = {"collection_step_num_env_steps": 40, "update_step_num_gradient_steps_per_sample": 0.3}
 length = {"max_epochs": 2, "epoch_num_steps": 1000, "batch_size": 64, "test_collector": None}
 learner.run_training(OffPolicyTrainerParams(training_collector=collector, **pace, **length))
-choose = torch.no_grad()(lambda state: actor(state)[0][0].tanh().numpy())
-report(lambda _, state: choose(state).reshape(len(state), -1, 2).swapaxes(0, 1), team=True)
+report(
+    lambda _, state: actor(state)[0][0].tanh().detach().reshape(len(state), -1, 2).swapaxes(0, 1),
+    team=True,
+)

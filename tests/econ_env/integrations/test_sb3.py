@@ -61,7 +61,7 @@ def test_executors_that_share_parameters_are_told_apart() -> None:
 
 def test_every_phase_is_one_call_of_the_model() -> None:
     model = RecordingModel()
-    asked = {"strategy": True, "commitment_rule": "coordinator"}
+    asked: dict[str, Any] = {"strategy": True, "commitment_rule": "coordinator"}
     rows = make(4, llm=model, prompts="compact", embedder="hashing", **asked)
     rows.reset()
     rows.step(np.zeros((12, 2), np.float32))

@@ -93,15 +93,16 @@ def test_numbers_stand_for_the_points_that_discrete_actions_play() -> None:
     env = make(1, bins=4)
     chosen = torch.tensor([[0, 7, 15]])
     env.step(env.reset().set(("agents", "action"), chosen))
-    team = econ_env.DiscreteActions(econ_env.parallel_env("simulated", "simulated"), bins=4)
-    team.reset(seed=5)
-    team.step(dict(zip(team.agents, chosen[0].tolist(), strict=True)))
-    assert env.game.transcript(0) == team.unwrapped.transcript
+    team = econ_env.parallel_env("simulated", "simulated")
+    choosing = econ_env.DiscreteActions(team, bins=4)
+    choosing.reset(seed=5)
+    choosing.step(dict(zip(team.agents, chosen[0].tolist(), strict=True)))
+    assert env.game.transcript(0) == team.transcript
 
 
 def test_every_phase_is_one_call_of_the_model() -> None:
     model = RecordingModel()
-    asked = {"strategy": True, "commitment_rule": "coordinator"}
+    asked: dict[str, Any] = {"strategy": True, "commitment_rule": "coordinator"}
     env = make(llm=model, prompts="compact", embedder="hashing", **asked)
     env.rollout(1)
     assert model.calls == [4, 12, 4]  # strategies, responses, commitments
