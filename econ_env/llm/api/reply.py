@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from econ_env.grading.turns import after_thought, ends_foreign_thought, has_thought, outside_think
-
 from econ_env.llm.api.errors import Fault, Kind, error_in, shortened
 from econ_env.llm.api.secret import Scrubber
 from econ_env.llm.types import FinishReason, Usage
