@@ -29,6 +29,9 @@ from econ_env.questions.table import Limits
 from econ_env.rewards import FIDELITY_WEIGHT, RewardWeights
 from econ_env.sampling_action import SamplingBounds
 
+MAX_AGENTS = 10_000
+"""Largest number of executors: each needs memory before anything is played."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Defaults:
@@ -83,7 +86,7 @@ class EnvConfig:
     """Model of the coordinator. None: "simulated:coordinator" for simulated executors,
     "bundled:coordinator" for "bundled", else the first executor's model."""
     n_agents: int = 3
-    """Number of executors, >= 1; each is one agent (paper: 3)."""
+    """Number of executors, from 1 to 10,000; each is one agent (paper: 3)."""
     bne_rounds: int = 1
     """Maximum number of rounds of one decision, >= 1 (the authors' code: 1). One step of the
     environment is one round. A team that repeats its actions stops after the first round."""
@@ -259,6 +262,8 @@ class EnvConfig:
             object.__setattr__(self, "max_rounds", self.max_cycles)
         for name in ("n_agents", "bne_rounds", "max_rounds"):
             _check_at_least_one(name, getattr(self, name))
+        if self.n_agents > MAX_AGENTS:
+            raise ValueError(f"n_agents must be at most {MAX_AGENTS:,}, got {self.n_agents}")
         if self.max_failures_in_a_row is not None:
             _check_at_least_one("max_failures_in_a_row", self.max_failures_in_a_row)
         build_tree(self.n_agents, self.group_size)

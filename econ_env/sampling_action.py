@@ -110,6 +110,15 @@ class SamplingBounds:
             sampling.append(SamplingAction(temperature=temperature, repetition_penalty=penalty))
         return sampling
 
+    def contains(self, action: SamplingAction) -> bool:
+        """Return True if agents may choose ``action``."""
+        return (
+            self.temperature_min <= action.temperature <= self.temperature_max
+            and self.repetition_penalty_min
+            <= action.repetition_penalty
+            <= self.repetition_penalty_max
+        )
+
     def normalise(self, action: SamplingAction) -> tuple[float, float]:
         """The point of the box that maps to ``action``: the inverse of :meth:`to_sampling`.
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+"""Control characters except tab and newline, other line breaks, and lone surrogates, as a part of
+a character class."""
+DIRECTION_MARKS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""Marks that change the direction of writing, as a part of a character class."""
+
+_UNPRINTABLE = re.compile(f"[{CONTROLS}{DIRECTION_MARKS}]")
 
 CHARACTERS_PER_TOKEN = 32
 """Most characters of a completion per token asked for; few tokens are that long, so only the

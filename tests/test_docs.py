@@ -14,6 +14,7 @@ from benchmarks.comparison.flags import NOT_COMPARED, Compare
 from benchmarks.comparison.specs import method_names, parse_spec
 from econ_agents.commands.subcommands import COMMANDS
 from econ_agents.config.files import config_keys, preset_names, read_config
+from econ_agents.config.schema import Config
 from econ_agents.config.yaml12 import read_yaml
 from scripts.configuration_table import DOCUMENT, OURS, Row, all_rows, with_tables
 from tests.documents import ALL_BLOCKS, DOCUMENTS, ROOT, Block, blocks
@@ -76,7 +77,7 @@ def test_every_python_block_runs(
 def test_every_yaml_block_is_a_configuration(block: Block, tmp_path: Path) -> None:
     path = tmp_path / "shown.yaml"
     path.write_text(block.text, encoding="utf-8")
-    read_config(path)
+    assert read_config(path) != Config(), "the block sets nothing"
 
 
 def test_the_reference_is_that_of_the_citation_file(repository: Path) -> None:

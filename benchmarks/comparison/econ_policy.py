@@ -147,14 +147,14 @@ class FixedSampling:
             repetition_penalty_min=penalty.low,
             repetition_penalty_max=penalty.high,
         )
-        for part, name in ((temperature, "temperature"), (penalty, "repetition_penalty")):
-            value = getattr(self.sampling, name)
-            if not part.low <= value <= part.high:
-                flag = name.replace("_", "-")
-                raise ValueError(
-                    f"{name} {value:g} is outside [{part.low:g}, {part.high:g}], which executors "
-                    f"may choose from: see --{flag}-min and --{flag}-max"
-                )
+        if not bounds.contains(self.sampling):
+            raise ValueError(
+                f"temperature {self.sampling.temperature:g} and repetition_penalty "
+                f"{self.sampling.repetition_penalty:g} are outside [{temperature.low:g}, "
+                f"{temperature.high:g}] and [{penalty.low:g}, {penalty.high:g}], which executors "
+                "may choose from: see --temperature-min, --temperature-max, "
+                "--repetition-penalty-min and --repetition-penalty-max"
+            )
         return Fixed(action=bounds.normalise(self.sampling)).prepare(space)
 
 

@@ -8,6 +8,11 @@ from typing import Any
 
 from econ_agents.environments import FAILED
 
+MAX_CAUSES = 100
+"""Largest number of causes that are told apart; all further ones count as one."""
+MAX_CHARACTERS = 2_000
+"""Maximum length of the words of a cause."""
+_OTHERS = "other causes"
 _VARYING = re.compile(r"\w*\d\w*")
 """Word with a digit, such as the name of an agent or the number of a request."""
 
@@ -31,11 +36,27 @@ class FailureCauses:
         """
         reason = None if trace is None else trace.get(FAILED)
         words = reason if isinstance(reason, str) else "the environment gives no reason"
+        return self._add(words[:MAX_CHARACTERS], 1)
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Add the failed episodes of :meth:`counts`."""
+        for words, count in counts.items():
+            self._add(words[:MAX_CHARACTERS], count)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of episodes of each cause by its words, commonest first."""
+        commonest = sorted(self._counts, key=lambda key: -self._counts[key])
+        return {self._words[key]: self._counts[key] for key in commonest}
+
+    def _add(self, words: str, count: int) -> str | None:
         key = _VARYING.sub("#", words)
-        self._counts[key] = self._counts.get(key, 0) + 1
-        return words if self._words.setdefault(key, words) is words else None
+        if key not in self._counts and len(self._counts) >= MAX_CAUSES:
+            words = key = _OTHERS
+        is_first = key not in self._counts
+        self._words.setdefault(key, words)
+        self._counts[key] = self._counts.get(key, 0) + count
+        return words if is_first else None
 
     def lines(self) -> list[str]:
         """Return a line for each cause, commonest first: its number of episodes and its words."""
-        commonest = sorted(self._counts, key=lambda key: -self._counts[key])
-        return [f"{self._counts[key]} x {self._words[key]}" for key in commonest]
+        return [f"{count} x {words}" for words, count in self.counts().items()]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from econ_agents.commands.flags import PROGRAM, Configured, parse
 from econ_agents.commands.process import keys_allowed_for, private_files
-from econ_agents.commands.program import run_program
+from econ_agents.commands.program import exit_code_of, run_program
 from econ_agents.commands.subcommands import ALIASES, COMMANDS, Resume
 from econ_agents.commands.version import versions
+from econ_agents.config.environment_kwargs import with_flags
+from econ_agents.environments import arguments_of
+from econ_agents.errors import EconAgentsError
 
 _SUMMARIES = (
     f"  {' '.join([name, *(f'({other})' for other, own in ALIASES.items() if own == name)]):<17}"
@@ -61,8 +65,28 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     if command.factory() is not None:
         use_one_thread()
     hosts = command.allow_key_for if isinstance(command, Configured | Resume) else ()
-    with keys_allowed_for(hosts), private_files():
+    with keys_allowed_for(hosts), private_files(), _naming_flags(command.factory()):
         return command.run()
+
+
+@contextmanager
+def _naming_flags(factory: str | None) -> Iterator[None]:
+    """Name flags in the errors of the environment, which speaks of arguments of its factory."""
+    try:
+        yield
+    except Exception as error:
+        code = exit_code_of(error)
+        if factory is None or code is None or isinstance(error, EconAgentsError | OSError):
+            raise
+        raise _EnvironmentError(with_flags(str(error), arguments_of(factory)), code) from error
+
+
+class _EnvironmentError(EconAgentsError):
+    """An error of the environment that is written for users."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]
 
 
 def use_one_thread() -> None:

@@ -7,7 +7,7 @@ such an argument can be played too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ class _Word(NamedTuple):
     phase: Phase | None = None
     """Phase in which it sets the argument; None for both."""
 
+
+_NAME = re.compile(r"(?<![\w./'\"-])[a-z]+(?:_[a-z]+)+(?![\w'\"])")
+"""A name of several words that is not quoted, and no part of a path or flag."""
 
 _WORDS = (
     _Word("n_agents", "n_agents"),
@@ -87,6 +90,23 @@ def keys_of_arguments(config: Config, phase: Phase, message: str) -> list[str]:
     keys |= {name: f"env.{specific}.{name}" for name in getattr(config.env, specific)}
     keys |= {argument: key for key, argument, _ in _said(config, phase, bne=True)}
     return [key for name, key in keys.items() if re.search(rf"\b{re.escape(name)}\b", message)]
+
+
+def with_flags(message: str, arguments: Collection[str]) -> str:
+    """Return a message of the environment with the flags for the arguments that it names.
+
+    Args:
+        message: the message.
+        arguments: names of arguments of the environment's factory. Those of a single word are not
+            replaced, since a message may use the word in its usual sense.
+    """
+    keys = {word.argument: word.key for word in reversed(_WORDS)}
+    return _NAME.sub(
+        lambda name: (
+            f"--{keys.get(name[0], f'env.kwargs.{name[0]}')}" if name[0] in arguments else name[0]
+        ),
+        message,
+    )
 
 
 def _said(config: Config, phase: Phase, bne: bool) -> Iterator[tuple[str, str, Any]]:

@@ -5,7 +5,7 @@ stepped as it is (:class:`NativeBatch`); of any other environment, B copies are 
 the other (:class:`SyncBatch`).
 """
 
-from econ_agents.environments.factory import load_factory, make_teams
+from econ_agents.environments.factory import arguments_of, load_factory, make_teams
 from econ_agents.environments.native import BatchedParallelEnv, NativeBatch
 from econ_agents.environments.protocol import COMMITMENT_PERIOD, FAILED, TEAM_REWARD, Moment, Teams
 from econ_agents.environments.questions import Asked
@@ -25,6 +25,7 @@ __all__ = [
     "SyncBatch",
     "TeamSpace",
     "Teams",
+    "arguments_of",
     "load_factory",
     "make_teams",
 ]

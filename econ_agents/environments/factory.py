@@ -57,6 +57,11 @@ def make_teams(factory: str, kwargs: Mapping[str, Any], num_places: int) -> Team
     return SyncBatch(envs)
 
 
+def arguments_of(factory: str) -> tuple[str, ...]:
+    """Names of the arguments of a factory; ``EnvironmentMisfit`` if there is none of this name."""
+    return tuple(_parameters(load_factory(factory)))
+
+
 def load_factory(name: str) -> Factory:
     """Import the callable that ``"package.module:callable"`` names.
 

@@ -88,6 +88,19 @@ class Checkpoint:
             )
         return value
 
+    def counts(self, name: str) -> dict[str, int]:
+        """The whole numbers by text of this name; ``CheckpointError`` if it holds something else.
+
+        A checkpoint without the name, as older programs saved it, has none.
+        """
+        value = self.state.get(name, {})
+        if not isinstance(value, dict) or not all(map(is_count, value.values())):
+            raise CheckpointError(
+                f"{self.path / STATE_FILE}: {name!r} must hold whole numbers >= 0 by name, got "
+                f"{value!r:.60}"
+            )
+        return value
+
     def number(self, name: str) -> float | None:
         """The number of this name, or null; ``CheckpointError`` if the state has something else."""
         value: float | None = self.state.get(name)

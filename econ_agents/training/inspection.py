@@ -28,7 +28,7 @@ _MOST = {
     "train.in_flight": 10_000,
     "test.streams": 10_000,
 }
-"""Largest numbers that the configuration in a checkpoint may ask for: each needs memory."""
+"""Largest numbers that the configuration in a file of others may ask for: each needs memory."""
 CHECKPOINTS = "checkpoints"
 """Name of the folder of the checkpoints in the folder of a run."""
 
@@ -106,6 +106,21 @@ def stored_config(checkpoint: Path, *, factory: str | None = None) -> Config:
     return replace(config, env=env, logging=logging)
 
 
+def excessive_size(config: Config) -> str | None:
+    """Name a size in a configuration that would fill the memory; None if there is none.
+
+    The arguments of the environment's factory are among them.
+    """
+    for key, most in _MOST.items():
+        sizes = {key: attrgetter(key)(config)}
+        for layer in ("kwargs", "train_kwargs", "test_kwargs"):
+            sizes[f"env.{layer}.{key}"] = getattr(config.env, layer).get(key)
+        for name, value in sizes.items():
+            if isinstance(value, int | float) and value > most:
+                return f"{name} = {value!r:.40}, more than {most:,}"
+    return None
+
+
 def results_folder(checkpoint: Path) -> Path:
     """Folder for the results of a checkpoint: that of its run, else the one that holds it.
 
@@ -167,10 +182,9 @@ def _config_of(checkpoint: Checkpoint) -> Config:
         raise CheckpointError(
             f"the configuration in {file} is not of this version: {error}"
         ) from error
-    for key, most in _MOST.items():
-        value = attrgetter(key)(config)
-        if value is not None and value > most:
-            raise CheckpointError(f"{file} asks for {key} = {value}, more than {most:,}")
+    huge = excessive_size(config)
+    if huge is not None:
+        raise CheckpointError(f"{file} asks for {huge}")
     moments = checkpoint.arrays.get("memory", {}).get("moments")
     if moments is not None and moments.shape[1:2] != (config.memory.length,):
         raise CheckpointError(

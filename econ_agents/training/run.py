@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from econ_agents.algorithm.learner import NonFiniteLoss
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.replay_buffer import Batch, Window
-from econ_agents.atomic_files import write_durably
+from econ_agents.atomic_files import replace_file, write_durably
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.config.shared_questions import shared_questions
@@ -47,6 +48,8 @@ BEST = "best"
 """Name of the checkpoint with the highest team reward of all evaluations."""
 BAD_BATCH = "bad_batch.safetensors"
 """File with the batch on which a loss was not finite."""
+FAILURES = "failures.json"
+"""File with the failed episodes by cause, and with the error that ended the run if one did."""
 _LOSS, _REWARD = "train/loss_total", "collection/reward_per_decision"
 
 
@@ -96,6 +99,8 @@ class TrainingRun:
         self._evaluated = checkpoint.count("evaluated")
         self._deviated = checkpoint.count("deviated")
         self._saved = self._trainer.episodes
+        if (self._log_dir / FAILURES).exists():
+            self._record_failures()
 
     def loop(self) -> int:
         """Train to the last episode, to an early stop or to Ctrl-C; return the exit code."""
@@ -117,6 +122,9 @@ class TrainingRun:
             return 130
         except NonFiniteLoss as error:
             raise TrainingStopped(self._keep_bad_batch(error)) from error
+        except Exception as error:
+            self._record_failures(f"{error}")
+            raise
         with uninterrupted():
             self.save(FINAL)
             self._log.sync()
@@ -172,6 +180,21 @@ class TrainingRun:
         save_checkpoint(folder, name, trainer.arrays(), {**trainer.state(), **own})
         keep_last(folder, self._config.train.keep_checkpoints)
 
+    def _record_failures(self, ended_by: str | None = None) -> None:
+        """Write the failures so far, and the error that ends the run if there is one."""
+        trainer = self._trainer
+        found = {
+            "episodes": trainer.episodes,
+            "failed": trainer.failed,
+            "causes": [
+                {"cause": words, "episodes": count}
+                for words, count in trainer.causes.counts().items()
+            ],
+            "ended_by": ended_by,
+        }
+        text = json.dumps(found, ensure_ascii=False, indent=1)
+        replace_file(self._log_dir / FAILURES, text.encode("utf-8", "replace"))
+
     def _finished(self) -> bool:
         """Return True if no interval is left to play."""
         everything = self._trainer.episodes >= self._config.train.episodes
@@ -222,6 +245,8 @@ class TrainingRun:
             if judged:
                 metrics |= self._judge(metrics, probed)
             self._log.write(trainer.episodes, metrics)
+            if trainer.failed:
+                self._record_failures()
             if self._progress is not None:
                 self._progress.update(trainer.episodes, metrics)
             self._pending = None

@@ -14,7 +14,7 @@ from econ_agents.config.schema import Config, ConfigError
 from econ_agents.environments.trusted import how_to_trust, is_trusted
 from econ_agents.logging.metrics_log import JSONL
 from econ_agents.training.checkpoint import latest_checkpoint
-from econ_agents.training.inspection import CHECKPOINTS
+from econ_agents.training.inspection import CHECKPOINTS, excessive_size
 
 LOCK_FILE = ".lock"
 """Lock held while a process works on the run. The file stays afterwards and means nothing then."""
@@ -73,10 +73,14 @@ def playable_config(log_dir: Path, factory: str | None, checkpoints: Path | None
         checkpoints: folder of the checkpoints that the user named; None: none.
 
     Raises:
-        ConfigError: there is no run, the user has not named its factory or the folder of its
-            checkpoints, or the folder holds something else than files and folders of its own.
+        ConfigError: there is no run, it asks for huge sizes, the user has not named its factory or
+            the folder of its checkpoints, or the folder holds something else than files and
+            folders of its own.
     """
     config = read_run_config(log_dir)
+    huge = excessive_size(config)
+    if huge is not None:
+        raise ConfigError(f"{log_dir / CONFIG_FILE} asks for {huge}")
     if factory is None and not is_trusted(config.env.factory):
         raise ConfigError(
             f"the run in {log_dir} plays another environment: {how_to_trust(config.env.factory)}"

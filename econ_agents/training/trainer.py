@@ -80,7 +80,8 @@ class Trainer:
         self.failed = 0
         """Number of played episodes that came to no result and were dropped."""
         self.causes = FailureCauses()
-        """Causes of the failures since this process began."""
+        """Causes of these failures."""
+        self._failing = FailureCauses()
         self._commitment = commitment_columns(teams.space)
         self._last_commitments: FloatArray | None = None
         self._remembered: tuple[FloatArray, Flags] = self._memories()
@@ -95,6 +96,7 @@ class Trainer:
         memory = self.policy.memory
         moments, filled = self._remembered
         memory.moments, memory.filled = moments.copy(), filled.copy()
+        self._failing = FailureCauses()
         return self.rollouts.play(
             self.policy,
             [self._seed(self.episodes + k) for k in range(count)],
@@ -115,6 +117,7 @@ class Trainer:
         self.buffer.extend(finished)
         self.episodes += len(played)
         self.failed += len(played) - len(finished)
+        self.causes.add(self._failing.counts())
         self._remembered = self._memories()
         losses: list[dict[str, float]] = []
         self.learner.set_pace(self._pace())
@@ -193,6 +196,7 @@ class Trainer:
             "config": config_mapping(self.config),
             "episodes": self.episodes,
             "failed": self.failed,
+            "failures": self.causes.counts(),
             "updates": self.learner.updates,
             "optimiser": optimizer_state(self.learner.optimiser)[1],
         }
@@ -217,6 +221,8 @@ class Trainer:
             restore_optimizer(learner.optimiser, moments, checkpoint.state["optimiser"])
         learner.updates = checkpoint.count("updates")
         self.episodes, self.failed = checkpoint.count("episodes"), checkpoint.count("failed")
+        self.causes = FailureCauses()
+        self.causes.add(checkpoint.counts("failures"))
         with restoring(checkpoint, "buffer.safetensors"):
             episodes = from_arrays(_as_numpy(checkpoint.group("buffer")))
             self._check_played_here(episodes)
@@ -259,7 +265,7 @@ class Trainer:
 
     def _observe(self, episode: Episode, trace: Callable[[], Trace]) -> None:
         if episode.failed:
-            self.causes.note(trace())
+            self._failing.note(trace())
 
     def _memories(self) -> tuple[FloatArray, Flags]:
         """Copies of the executors' memories and of the mask of filled moments."""

@@ -246,19 +246,14 @@ def fixed_point(
     Raises:
         UsageError: one of them is outside the bounds.
     """
-    temperatures = (bounds.temperature_min, bounds.temperature_max)
-    penalties = (bounds.repetition_penalty_min, bounds.repetition_penalty_max)
-    if not (
-        temperatures[0] <= temperature <= temperatures[1]
-        and penalties[0] <= repetition_penalty <= penalties[1]
-    ):
+    action = SamplingAction(temperature=temperature, repetition_penalty=repetition_penalty)
+    if not bounds.contains(action):
         raise UsageError(
-            f"--temperature must be in {list(temperatures)} and --repetition-penalty in "
-            f"{list(penalties)}, got {temperature} and {repetition_penalty}"
+            f"--temperature must be in [{bounds.temperature_min}, {bounds.temperature_max}] and "
+            f"--repetition-penalty in [{bounds.repetition_penalty_min}, "
+            f"{bounds.repetition_penalty_max}], got {temperature} and {repetition_penalty}"
         )
-    return bounds.normalise(
-        SamplingAction(temperature=temperature, repetition_penalty=repetition_penalty)
-    )
+    return bounds.normalise(action)
 
 
 def only(*names: str) -> Any:

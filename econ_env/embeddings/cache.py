@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from sys import getsizeof
 
 import numpy as np
 
@@ -16,26 +17,43 @@ from econ_env.embeddings.base import Rows, TextEncoder
 
 CAPACITY = 32_768
 """Default number of cached texts: 8 MB of vectors with 64 dimensions, 128 MB with 1,024."""
+MAX_BYTES = 64 * 2**20
+"""Default limit on the memory of the cached texts, in bytes; a usual text has 500."""
 
 
 class CachedEmbedder:
     """A :class:`TextEncoder` with a cache of the most recently used texts. Thread-safe.
 
+    The cache is bounded in number and in bytes, since models may write texts of any length.
+
     Args:
         name: the embedder's name.
         encoder: encoder of the texts that are not cached.
         capacity: maximum number of cached texts, >= 1.
+        max_bytes: maximum size of all cached texts, >= 1; a larger one alone is not cached.
     """
 
-    def __init__(self, name: str, encoder: TextEncoder, *, capacity: int = CAPACITY) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity must be at least 1, not {capacity}")
+    def __init__(
+        self,
+        name: str,
+        encoder: TextEncoder,
+        *,
+        capacity: int = CAPACITY,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        if min(capacity, max_bytes) < 1:
+            raise ValueError(
+                f"capacity and max_bytes must be at least 1, not {capacity} and {max_bytes}"
+            )
         self.name = name
         self._encoder = encoder
-        self._capacity = capacity
+        self._capacity, self._max_bytes = capacity, max_bytes
+        self._bytes = 0
         self._lock = threading.Lock()
         # Row in _rows of every cached text, the least recently used text first.
         self._slots: OrderedDict[str, int] = OrderedDict()
+        self._free: list[int] = []
+        """Rows of texts that were dropped."""
         self._rows: Rows = np.empty((0, 0), dtype=np.float32)
 
     @property
@@ -72,13 +90,17 @@ class CachedEmbedder:
         return result
 
     def _store(self, text: str, vector: Rows) -> None:
-        if not self._slots:
+        if not len(self._rows):
             # Allocated with the first text, because the dimension may require loading the model.
             # The operating system provides memory for these rows only when they are written.
             self._rows = np.empty((self._capacity, len(vector)), dtype=np.float32)
-        if len(self._slots) < self._capacity:
-            slot = len(self._slots)
-        else:
-            _, slot = self._slots.popitem(last=False)
+        if getsizeof(text) > self._max_bytes:
+            return
+        self._bytes += getsizeof(text)
+        while len(self._slots) >= self._capacity or self._bytes > self._max_bytes:
+            oldest, freed = self._slots.popitem(last=False)
+            self._bytes -= getsizeof(oldest)
+            self._free.append(freed)
+        slot = self._free.pop() if self._free else len(self._slots)
         self._slots[text] = slot
         self._rows[slot] = vector

@@ -62,7 +62,7 @@ class HashingEncoder:
 
 def _vector(text: str) -> npt.NDArray[np.float64]:
     tokens = _TOKEN.findall(text.lower()) or [text]
-    hashes, weights = zip(*map(_token, tokens), strict=True)
+    hashes, weights = zip(*map(_hashed, tokens), strict=True)
     single = np.frombuffer(b"".join(hashes), dtype="<u8").astype(np.uint64, copy=False)
     features = np.concatenate([single, _pairs(single[:-1], single[1:])])
     weight = np.ones(len(features), dtype=np.float32)
@@ -78,7 +78,14 @@ def _vector(text: str) -> npt.NDArray[np.float64]:
     return v / np.linalg.norm(v)
 
 
-@lru_cache(maxsize=1 << 16)
+_LONGEST_CACHED = 64
+"""Length of the longest token whose hash is cached: words and numbers, not walls of letters."""
+
+
+def _hashed(token: str) -> tuple[bytes, float]:
+    return (_cached_token if len(token) <= _LONGEST_CACHED else _token)(token)
+
+
 def _token(token: str) -> tuple[bytes, float]:
     """Hash and weight of one token."""
     is_number = "0" <= token[:1] <= "9"
@@ -86,6 +93,10 @@ def _token(token: str) -> tuple[bytes, float]:
     # Language models may send half a surrogate pair, which strict UTF-8 refuses.
     digest = blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return digest, NUMBER_WEIGHT if is_number else 1.0
+
+
+_cached_token = lru_cache(maxsize=1 << 16)(_token)
+"""The cache of :func:`_token`; it takes at most 20 MB."""
 
 
 def _plain_number(token: str) -> str:

@@ -12,12 +12,15 @@ counted where the model is called.
 from __future__ import annotations
 
 from collections import OrderedDict
+from sys import getsizeof
 from typing import TypeAlias
 
 from econ_env.llm.types import ChatRequest, Completion, Message
 
 CAPACITY = 4096
 """Default number of strategies kept, about 2 MB."""
+MAX_BYTES = 16 * 2**20
+"""Default limit on the memory of what is kept, in bytes of text; questions may be long."""
 
 _Key: TypeAlias = tuple[str, tuple[Message, ...], int, float, float]
 
@@ -27,13 +30,18 @@ class StrategyCache:
 
     Args:
         capacity: number of completions kept, at least 1.
+        max_bytes: limit on the texts of kept requests and completions together, at least 1; a
+            larger one alone is not kept.
     """
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity must be at least 1, got {capacity}")
-        self._capacity = capacity
+    def __init__(self, capacity: int = CAPACITY, *, max_bytes: int = MAX_BYTES) -> None:
+        if min(capacity, max_bytes) < 1:
+            raise ValueError(
+                f"capacity and max_bytes must be at least 1, got {capacity} and {max_bytes}"
+            )
+        self._capacity, self._max_bytes = capacity, max_bytes
         self._kept: OrderedDict[_Key, Completion] = OrderedDict()
+        self._bytes = 0
 
     def get(self, request: ChatRequest) -> Completion | None:
         """The kept completion of an equal request, whatever its seed; None if there is none."""
@@ -48,10 +56,12 @@ class StrategyCache:
         key = _key(request)
         if key is None or completion.error is not None or completion.finish_reason == "error":
             return
+        if key in self._kept:
+            self._bytes -= _size(key, self._kept.pop(key))
         self._kept[key] = completion
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+        self._bytes += _size(key, completion)
+        while len(self._kept) > self._capacity or self._bytes > self._max_bytes:
+            self._bytes -= _size(*self._kept.popitem(last=False))
 
 
 def _key(request: ChatRequest) -> _Key | None:
@@ -65,3 +75,8 @@ def _key(request: ChatRequest) -> _Key | None:
         request.repetition_penalty,
         request.top_p,
     )
+
+
+def _size(key: _Key, completion: Completion) -> int:
+    """Bytes of the texts of an entry, as Python holds them."""
+    return sum(map(getsizeof, [completion.text, *(message.content for message in key[1])]))

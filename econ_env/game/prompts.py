@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from econ_env.llm.types import Message, Role
+from econ_env.text import CONTROLS
 
 MAX_STRATEGY_TOKENS = 50
 """Hard limit on a strategy's length in tokens (paper, section 3.1). A request may allow more, for a
@@ -37,12 +38,12 @@ thought that comes before the strategy."""
 MAX_VALUE_CHARACTERS = 200
 """Maximum length of a commitment's value in a prompt; a longer one is cut."""
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-"""Control characters and U+2028/2029, which include every line break of ``str.splitlines``, and
-lone surrogates, which no tokenizer can encode."""
+_CONTROLS = re.compile(rf"[{CONTROLS}\t\n]+")
+"""Control characters, which include every line break of ``str.splitlines``, and lone surrogates,
+which no tokenizer can encode."""
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-"""Control characters and lone surrogates except tab and newline, which a block may keep."""
+_UNPRINTABLE = re.compile(f"[{CONTROLS}]+")
+"""The same except tab and newline, which a block may keep."""
 
 _TAG_LOOK_ALIKE = re.compile(
     r"[<＜‹〈](?=\s*+(?:[/／]\s*+)?(?:question|plan|response|conclusion)_)", re.I

@@ -46,6 +46,43 @@ def outside_think(response: str) -> str:
     return _outside_blocks(_final_channel(response))
 
 
+def after_thought(text: str) -> str:
+    """``text`` behind the thought that it begins with; all of it if nothing follows the thought.
+
+    A closing tag without an opening one ends a thought that the chat template had opened.
+    """
+    first = _THINK.search(text)
+    if first is None or (text[: first.start()].strip() and not _closes(first)):
+        return text
+    tags = (first, *_THINK.finditer(text, first.end()))
+    end = next((tag.end() for tag in tags if _closes(tag)), len(text))
+    return text[end:].lstrip() or text
+
+
+def opened_thought(text: str) -> str:
+    """The tag of the thought that ``text`` ends with; empty if it ends with none.
+
+    A prompt that ends so makes the model begin with a thought.
+    """
+    last = deque(_THINK.finditer(text), maxlen=1)
+    return last[0][0] if last and not _closes(last[0]) and not text[last[0].end() :].strip() else ""
+
+
+def ends_foreign_thought(text: str) -> bool:
+    """Return True if ``text`` ends a thought that it has not begun."""
+    first = _THINK.search(text)
+    return first is not None and _closes(first)
+
+
+def has_thought(text: str) -> bool:
+    """Return True if there is a tag of a thought in ``text``."""
+    return _THINK.search(text) is not None
+
+
+def _closes(tag: re.Match[str]) -> bool:
+    return bool(tag["c1"] or tag["c2"] or tag["c3"] or (tag["word"] or "").lower() == "end")
+
+
 def _final_channel(response: str) -> str:
     if "<|channel|>" in response:
         last = deque(_CHANNEL.finditer(response), maxlen=1)
@@ -63,7 +100,7 @@ def _outside_blocks(response: str) -> str:
     kept: list[str] = []
     position, inside = 0, False
     for tag in _THINK.finditer(response):
-        closes = bool(tag["c1"] or tag["c2"] or tag["c3"] or (tag["word"] or "").lower() == "end")
+        closes = _closes(tag)
         if closes and not inside:
             kept.clear()
         elif not closes and not inside:

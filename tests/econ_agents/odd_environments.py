@@ -12,11 +12,22 @@ WEIGHTS: list[dict[str, float] | None] = []
 """The weights of the reward that :class:`Attentive` was told, one for every reset."""
 
 
-def flaky(num_questions: int, *, share: float, **settings: Any) -> BatchedEconEnv:
+def flaky(
+    num_questions: int,
+    *,
+    share: float,
+    max_failures_in_a_row: int | None = 20,
+    **settings: Any,
+) -> BatchedEconEnv:
     """The simulated team, at which a share of all requests fails."""
     model = FlakyModel(lambda request: request.seed % 1000 < 1000 * share)
     config = EnvConfig(
-        llm=model, dataset="simulated", prompts="compact", embedder="hashing", **settings
+        llm=model,
+        dataset="simulated",
+        prompts="compact",
+        embedder="hashing",
+        max_failures_in_a_row=max_failures_in_a_row,
+        **settings,
     )
     return BatchedEconEnv(config, num_questions=num_questions)
 

@@ -12,6 +12,7 @@ from econ_env.commands.cut_thoughts import is_cut_thought
 from econ_env.commands.doctor.findings import Finding, ok, shortened
 from econ_env.commands.doctor.refusals import advice_on
 from econ_env.game.prompts import PromptSet
+from econ_env.llm.api import ApiModel
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, Message, Role
 
 REQUESTS = 3
@@ -97,7 +98,7 @@ class GameProbe:
         if cut or (full and self._remake is not None):
             # A template may have begun the thought, and then only its end can be seen.
             longer = self._ask(self._model, [_allowing(each, MANY_TOKENS) for each in requests])
-            if cut or any("</think>" in completion.text for completion in longer):
+            if cut or _opens_thoughts(self._model):
                 yield self._thinking(cut or requests, longer)
                 return
         yield ok(
@@ -136,11 +137,11 @@ class GameProbe:
             return None
         for typed, extra in SWITCHES:
             with closing(self._remake(extra)) as other:
-                short, whole = self._ask(other, [request, _allowing(request, MANY_TOKENS)])
+                short, _ = self._ask(other, [request, _allowing(request, MANY_TOKENS)])
             if (
                 short.error is None
                 and not is_cut_thought(short.text, short.finish_reason)
-                and "</think>" not in whole.text
+                and not _opens_thoughts(other)
             ):
                 return typed
         return None
@@ -182,3 +183,8 @@ class GameProbe:
 
 def _allowing(request: ChatRequest, max_tokens: int) -> ChatRequest:
     return replace(request, max_tokens=max_tokens)
+
+
+def _opens_thoughts(model: ChatModel) -> bool:
+    """Return True if the chat template of a model on a server begins its thoughts."""
+    return isinstance(model, ApiModel) and model.opens_thoughts

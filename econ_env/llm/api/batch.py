@@ -347,7 +347,7 @@ class RequestBatch:
                     f"the server counts {counted} tokens in a prompt of {sent} characters: it has "
                     "probably cut the prompt. Raise its context length",
                 )
-        if any(isinstance(choice, Choice) and choice.cut_thought for choice in reply.choices):
+        if any(isinstance(choice, Choice) and choice.thought == "cut" for choice in reply.choices):
             self._engine.tell(
                 logging.WARNING,
                 "thought",
@@ -357,6 +357,7 @@ class RequestBatch:
             )
 
     def _take_reply(self, job: _Job, reply: Reply) -> None:
+        reply = self._engine.with_marked_thoughts(reply)
         self._warn(job, reply)
         shares = list(shared_usage(reply, [message.content for message in job.request.messages]))
         shares[0] += job.spent

@@ -112,6 +112,11 @@ class ApiModel:
         """Text that identifies the settings that change the answers, for the keys of a cache."""
         return repr((self.settings.answers, self._address.profile.wire))
 
+    @property
+    def opens_thoughts(self) -> bool:
+        """True once a reply has ended a thought that the chat template, not the reply, began."""
+        return self._engine is not None and self._engine.opens_thoughts
+
     def count_tokens(self, text: str) -> int:
         """Return the bytes of ``text`` in UTF-8, an upper bound on its tokens in any tokenizer.
 

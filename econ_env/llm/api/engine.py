@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from econ_env.llm.api.address import Address
@@ -27,7 +28,7 @@ from econ_env.llm.api.errors import (
     shortened,
 )
 from econ_env.llm.api.replicas import Replicas
-from econ_env.llm.api.reply import Reply, largest_body, read_reply
+from econ_env.llm.api.reply import OPEN_THOUGHT, Choice, Reply, largest_body, read_reply
 from econ_env.llm.api.secret import Secret, Secrets
 from econ_env.llm.api.server_key import how_to_give_a_key, key_variable
 from econ_env.llm.api.settings import ApiSettings
@@ -58,6 +59,8 @@ class Engine:
         self.takes_system: bool | None = None
         """True if the model takes system messages; None: not known yet."""
         self._folded_answers = 0
+        self.opens_thoughts = False
+        """True if a reply has ended a thought that its model's chat template had begun."""
         self.choices = profile.max_choices
         """Largest number of answers in one HTTP request."""
         self.limit = AdaptiveLimit(
@@ -122,6 +125,19 @@ class Engine:
                 "system",
                 "the model takes no system messages, so their text is put in front of the user's",
             )
+
+    def with_marked_thoughts(self, reply: Reply) -> Reply:
+        """Mark the thoughts that the chat template began and the token limit cut off.
+
+        Such a thought has no tag at all. It is recognised once another reply of this model has
+        shown the end of one.
+        """
+        found = [choice for choice in reply.choices if isinstance(choice, Choice)]
+        if any(choice.thought == "foreign" for choice in found):
+            self.opens_thoughts = True
+        if not self.opens_thoughts:
+            return reply
+        return replace(reply, choices=tuple(map(_marked, reply.choices)))
 
     def tell(self, level: int, topic: str, text: str) -> None:
         """Log a topic once."""
@@ -205,3 +221,10 @@ class Engine:
         """End all threads and close all connections. Nothing may be in flight."""
         self.pool.shutdown(wait=True)
         self._transport.close()
+
+
+def _marked(choice: Choice | Fault) -> Choice | Fault:
+    """Mark an answer of a model that begins with a thought as a thought, if it was cut in it."""
+    if isinstance(choice, Fault) or choice.thought != "none" or choice.finish_reason != "length":
+        return choice
+    return replace(choice, text=f"{OPEN_THOUGHT}{choice.text}", thought="cut")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
+from econ_env.grading.turns import after_thought, ends_foreign_thought, has_thought, outside_think
 from econ_env.llm.api.errors import Fault, Kind, error_in, shortened
 from econ_env.llm.api.secret import Scrubber
 from econ_env.llm.types import FinishReason, Usage
@@ -29,8 +29,10 @@ _LENGTH = frozenset({"length", "max_tokens", "model_length"})
 _BROKEN_OFF = frozenset({"abort", "error"})
 """Finish reasons of answers that the server broke off: their text is not an answer."""
 _WITHHELD = frozenset({"content_filter"})
-_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.S)
-_OPEN_THOUGHT = re.compile(r"\s*<think>(?!.*</think>)", re.S)
+OPEN_THOUGHT = "<think>"
+"""Mark of a thought in front of one that has none."""
+
+Thought = Literal["none", "whole", "foreign", "cut"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +43,10 @@ class Choice:
     """The answer; a thought that the token limit cut off begins with ``<think>``, which stays
     open."""
     finish_reason: FinishReason
-    cut_thought: bool = False
-    """True if the token limit was reached before the model had finished thinking."""
+    thought: Thought = "none"
+    """Thought in front of the answer: "whole", left out of the text; "foreign", the same, but begun
+    by the model's chat template and not by the reply; "cut" by the token limit, so that the text
+    is nothing but a thought. "none": no sign of one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,43 +120,58 @@ def _read(choice: Any, longest: int, secret: Scrubber | None) -> Choice | Fault:
     if reason in _WITHHELD:
         return Fault(kind=Kind.REFUSED, words=f"the answer was withheld (finish_reason {reason!r})")
     cut = reason in _LENGTH
-    text = _text(message, cut=cut)
-    if text is None:
+    found = _text(message, cut=cut)
+    if found is None:
         refusal = message.get("refusal")
         if isinstance(refusal, str) and refusal.strip():
             words = f"the model declines to answer: {_scrubbed(refusal, secret)}"
             return Fault(kind=Kind.REFUSED, words=shortened(words))
         return _unusable(f"the answer has no content (finish_reason {shortened(repr(reason))})")
+    text, thought = found
     # JSON can contain lone surrogates, a file or a prompt cannot.
     text = encodable(_scrubbed(text, secret))
     return Choice(
         text=text[:longest],
         finish_reason="length" if cut or len(text) > longest else "stop",
-        cut_thought=cut and (not text.strip() or _OPEN_THOUGHT.match(text) is not None),
+        thought=thought,
     )
 
 
-def _text(message: Mapping[str, Any], *, cut: bool) -> str | None:
-    """Return the text of a message; None if it has none.
+def _text(message: Mapping[str, Any], *, cut: bool) -> tuple[str, Thought] | None:
+    """Return the text of a message and the thought in it; None if it has no text.
 
     Thoughts are removed if an answer follows them. Otherwise they are all that the model wrote,
     and are returned as the text. A thought that the token limit cut off (``cut``) is no answer: it
     stays marked as a thought, and is "" if the server hides it.
     """
+    thoughts = next(
+        (
+            said
+            for said in (message.get("reasoning_content"), message.get("reasoning"))
+            if isinstance(said, str) and said.strip()
+        ),
+        None,
+    )
     content = message.get("content")
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join([part for part in parts if isinstance(part, str)])
     if isinstance(content, str) and content.strip():
-        said = _THOUGHTS.sub("", content, count=1)
-        return said if said.strip() else content
-    for name in ("reasoning_content", "reasoning"):
-        thoughts = message.get(name)
-        if isinstance(thoughts, str) and thoughts.strip():
-            return f"<think>{thoughts}" if cut else thoughts
+        return after_thought(content), _thought_in(content, apart=thoughts is not None, cut=cut)
+    if thoughts is not None:
+        return (f"{OPEN_THOUGHT}{thoughts}", "cut") if cut else (thoughts, "whole")
     if content is None and cut:
-        return ""
-    return content if isinstance(content, str) else None
+        return "", "cut"
+    return (content, "cut" if cut else "none") if isinstance(content, str) else None
+
+
+def _thought_in(content: str, *, apart: bool, cut: bool) -> Thought:
+    """Classify the thought in a text; ``apart``: the server reported one beside the text."""
+    if cut and not outside_think(content).strip():
+        return "cut"
+    if ends_foreign_thought(content):
+        return "foreign"
+    return "whole" if apart or has_thought(content) else "none"
 
 
 def _usage(said: Any) -> Usage | None:

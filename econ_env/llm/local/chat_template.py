@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from econ_env.errors import EconError
+from econ_env.grading.turns import opened_thought
 from econ_env.llm.types import Message, ModelError
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class ChatTemplate:
 
     takes_system: bool
     """True if a system message is accepted and appears in the prompt."""
+    opened_thought: str
+    """Tag with which every prompt ends, so that the model begins inside a thought; or empty."""
     trials: tuple[Trial, ...]
     """Conversations that were tried and not refused."""
 
@@ -107,12 +110,16 @@ class ChatTemplate:
                 f"The chat template of {source!r} leaves out the user's text: it is not a "
                 "template for plain text. Use an instruction-tuned text model."
             )
+        self.opened_thought = opened_thought(alone.text)
         with_system = self._try((_SYSTEM, _USER))
         self.takes_system = any(_SYSTEM.content in trial.text for trial in with_system)
         self.trials = (alone, *with_system, *self._try((_USER, _ASSISTANT, _USER)))
 
     def render(self, messages: Sequence[Message]) -> str:
         """Render the prompt up to the beginning of the assistant's turn. The date is :data:`DATE`.
+
+        A template that can switch thinking off does so: a thought would not end within the token
+        limits of the game.
 
         Raises:
             PromptError: the template refuses the messages.
@@ -127,6 +134,7 @@ class ChatTemplate:
                 tokenize=False,
                 add_generation_prompt=True,
                 date_string=DATE,
+                enable_thinking=False,
             )
         except (TemplateError, ValueError, TypeError) as error:
             raise PromptError(f"the model's chat template refused the messages: {error}") from error

@@ -262,12 +262,10 @@ class LocalModel:
                 usage,
             )
         said = outcome.tokens[:-1] if outcome.ended else outcome.tokens
-        # The tokenizer must not tidy up spaces: the text must be exactly the model's.
-        text = session.checkpoint.tokenizer.decode(
-            list(said), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
         return Completion(
-            text=str(text), usage=usage, finish_reason="stop" if outcome.ended else "length"
+            text=session.encoder.decode(said),
+            usage=usage,
+            finish_reason="stop" if outcome.ended else "length",
         )
 
 

@@ -1,4 +1,4 @@
-"""Encoding of chat messages into the tokens of a prompt; message text cannot act as control tokens.
+"""Chat messages to tokens and back; message text cannot act as control tokens.
 
 A response of one model becomes part of the prompt of another. If it contains the literal text of a
 control token, ``<|end|>`` for example, a tokenizer would turn it into the token itself, and a
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from econ_env.grading.turns import after_thought, has_thought
 from econ_env.llm.local.chat_template import ChatTemplate, PromptError, Trial
 from econ_env.llm.system_role import fold_system
 from econ_env.llm.types import Message
@@ -30,7 +31,7 @@ _TAG = re.compile(r"<[^\s<>]+>|\[[^\s\[\]]+\]")
 
 
 class PromptEncoder:
-    """Encodes messages with a tokenizer and its chat template.
+    """Encodes messages with a tokenizer and its chat template, and decodes what the model says.
 
     If the template has no system messages, their text is put in front of the first user message.
 
@@ -56,6 +57,11 @@ class PromptEncoder:
             or (token.content in self._template.source and not token.content.isspace())
         }
         self._control_ids = frozenset(control)
+        self._thought_tags = {
+            token_id: token.content
+            for token_id, token in tokenizer.added_tokens_decoder.items()
+            if token.special and has_thought(token.content)
+        }
         tokens = set(filter(None, control.values()))
         self._control = _any_of(tokens | _turn_markers(self._template.trials, tokens))
         self.tokens_per_message = max(map(self._overhead, self._template.trials))
@@ -75,6 +81,28 @@ class PromptEncoder:
             Message(role=message.role, content=self._plain(message.content)) for message in messages
         ]
         return tuple(self._tokens(self._template.render(plain)))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of a completion, without special tokens and without a whole thought.
+
+        A thought that the template began gets its opening tag back, so that it is recognised as a
+        thought where nothing follows it.
+        """
+        parts = [self._template.opened_thought]
+        start = 0
+        for end, token in enumerate(tokens):
+            if token in self._thought_tags:
+                parts += [self._text(tokens[start:end]), self._thought_tags[token]]
+                start = end + 1
+        return after_thought("".join([*parts, self._text(tokens[start:])]))
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        # The tokenizer must not tidy up spaces: the text must be exactly the model's.
+        return str(
+            self._tokenizer.decode(
+                list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
 
     def count(self, text: str) -> int:
         """Return the number of tokens of ``text`` in a prompt, without a template around it."""

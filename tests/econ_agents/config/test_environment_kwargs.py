@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from econ_agents.config.environment_kwargs import environment_kwargs
+from econ_agents.config.environment_kwargs import environment_kwargs, with_flags
 from econ_agents.config.files import preset_names, read_config
 from econ_agents.config.schema import Config, ConfigError, Phase
 from econ_env import EnvConfig
@@ -147,3 +147,11 @@ def test_an_environment_without_words_gets_only_its_own_arguments(phase: Phase) 
 def test_the_defaults_are_those_of_the_environment() -> None:
     passed: dict[str, Any] = environment_kwargs(Config(), "train")
     assert EnvConfig(**passed) == EnvConfig()
+
+
+def test_messages_of_the_environment_get_the_flags_for_its_arguments() -> None:
+    message = "max_rounds and max_failures_in_a_row, not 'n_agents', a_b or ./n_agents"
+    assert with_flags(message, ["max_rounds", "max_failures_in_a_row", "n_agents"]) == (
+        "--env_args.max_rounds and --env.kwargs.max_failures_in_a_row, not 'n_agents', a_b or "
+        "./n_agents"
+    )

@@ -98,9 +98,12 @@ def test_the_optimizer_of_other_networks_is_refused() -> None:
 
 
 def test_equal_shapes_pass_whatever_the_settings() -> None:
-    check_shapes(
-        network().state_dict(), network().state_dict(), saved_config={"a": 1}, config={"a": 2}
-    )
+    saved, expected = network().state_dict(), network().state_dict()
+    check_shapes(saved, expected, saved_config={"a": 1}, config={"a": 2})
+    with pytest.raises(CheckpointError, match="a was 1 and is 2"):
+        check_shapes(
+            saved, expected | {"more": saved["0.weight"]}, saved_config={"a": 1}, config={"a": 2}
+        )
 
 
 def test_other_shapes_are_named_with_the_settings_that_differ() -> None:

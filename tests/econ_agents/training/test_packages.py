@@ -30,6 +30,8 @@ def test_all_missing_packages_are_named_at_once_with_the_flags_to_do_without(
 def test_a_package_that_is_not_used_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "find_spec", without("tensorboard", "matplotlib", "wandb"))
     packages.require_packages(LoggingSettings(tensorboard=False, plots=False))
+    with pytest.raises(ConfigError, match="tensorboard"):
+        packages.require_packages(LoggingSettings(tensorboard=True, plots=False))
 
 
 def test_training_looks_for_them_before_it_plays(

@@ -431,7 +431,11 @@ def test_a_command_ends_with_one_line(
 
 
 @pytest.mark.parametrize(
-    "key", ["memory/length", "test/streams", "belief_dim", "network/blocks", "n_agents"]
+    "key",
+    [
+        *("memory/length", "test/streams", "belief_dim", "network/blocks", "n_agents"),
+        *("env/kwargs/n_agents", "env/test_kwargs/n_agents"),
+    ],
 )
 def test_sizes_beyond_all_take_no_memory(
     key: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

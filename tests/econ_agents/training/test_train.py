@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,11 @@ from econ_agents.algorithm.losses import global_td_loss
 from econ_agents.algorithm.policy import NonFiniteAction
 from econ_agents.algorithm.reward_weighting import COMPONENTS
 from econ_agents.commands.cli import main
-from econ_agents.config.files import read_config
+from econ_agents.config.files import read_config, write_config
 from econ_agents.config.schema import ConfigError
 from econ_agents.evaluation.evaluate import evaluate_team
 from econ_agents.training.checkpoint import load_checkpoint
-from econ_agents.training.run import BAD_BATCH, TrainingStopped
+from econ_agents.training.run import BAD_BATCH, FAILURES, TrainingStopped
 from econ_agents.training.train import resume_training, run_training
 from tests.econ_agents.odd_environments import WEIGHTS
 from tests.econ_agents.small_runs import checkpoint_path, numbers, small_config, state_of, train
@@ -81,6 +83,34 @@ def test_failed_episodes_are_dropped_and_counted(
     assert not buffer["failed"].any()
     assert len(buffer["failed"]) == min(40 - failed, small_config().train.replay_size)
     assert set(buffer["number"].tolist()) < set(range(40))
+
+
+@pytest.mark.slow
+def test_the_run_folder_holds_the_failures_by_cause_also_after_a_resume(tmp_path: Path) -> None:
+    run = train(tmp_path, *FLAKY, "env.kwargs.share=0.05", "train.keep_checkpoints=9")
+    whole = json.loads((run / FAILURES).read_text())
+    assert whole["failed"] == sum(cause["episodes"] for cause in whole["causes"]) > 0
+    assert all(cause["cause"] for cause in whole["causes"])
+    assert whole["ended_by"] is None
+    for name in ("final", "episode_000040", "episode_000030"):
+        shutil.rmtree(checkpoint_path(run, name))
+    before = state_of(run, "episode_000020")
+    assert sum(before["failures"].values()) == before["failed"] > 0
+    assert resume_training(run, factory="tests.econ_agents.odd_environments:flaky") == 0
+    assert json.loads((run / FAILURES).read_text()) == whole
+
+
+@pytest.mark.slow
+def test_a_run_in_which_nothing_succeeds_keeps_the_reason_and_names_the_flag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [*FLAKY, "env.kwargs.share=1.0", "env.kwargs.max_failures_in_a_row=5"]
+    config = tmp_path / "flaky.yaml"
+    write_config(small_config(*settings), config)
+    run = tmp_path / "run"
+    assert main(["train", "--config", str(config), "--log-dir", str(run)]) == 1
+    assert "The limit is --env.kwargs.max_failures_in_a_row." in capsys.readouterr().err
+    assert "The commonest failure" in json.loads((run / FAILURES).read_text())["ended_by"]
 
 
 @pytest.mark.slow

@@ -131,3 +131,13 @@ def test_it_is_an_embedder() -> None:
 def test_a_capacity_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, not 0"):
         CachedEmbedder("counting", CountingEncoder(), capacity=0)
+
+
+def test_the_cached_texts_are_bounded_in_bytes() -> None:
+    encoder = CountingEncoder()
+    embedder = CachedEmbedder("counting", encoder, max_bytes=2_500)
+    texts = [f"{number}." + "0" * 1_000 for number in range(3)]
+    huge = "7." + "0" * 5_000
+    for text in (*texts, huge, texts[2], texts[1], texts[0], huge):
+        assert np.array_equal(embedder.embed([text]), expected([text]))
+    assert [text for batch in encoder.asked for text in batch] == [*texts, huge, texts[0], huge]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from econ_env.embeddings import HashingEncoder
+from econ_env.embeddings import HashingEncoder, hashing
 
 ENCODER = HashingEncoder()
 
@@ -83,3 +83,10 @@ def test_a_huge_text_is_embedded_like_any_other() -> None:
     assert cosine(first, second) < 0.4
     for half in (first, second):
         assert 0.5 < cosine(first + second, half) < 0.9
+
+
+def test_long_tokens_are_hashed_alike_but_not_kept() -> None:
+    before = hashing._cached_token.cache_info().currsize
+    walls = [letter * 100_000 for letter in "abc"]
+    assert np.array_equal(ENCODER.encode(walls), HashingEncoder().encode(walls))
+    assert hashing._cached_token.cache_info().currsize == before

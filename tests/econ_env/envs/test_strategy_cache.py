@@ -45,6 +45,22 @@ def still(env: Any, *shape: int) -> dict[str, Any]:
     return {agent: np.zeros((*shape, 2)) for agent in env.possible_agents}
 
 
+def test_what_is_kept_is_bounded_in_bytes_and_the_least_recently_used_goes_first() -> None:
+    cache = StrategyCache(max_bytes=3_000)
+    requests = [
+        replace(REQUEST, messages=(Message(role="user", content=f"{name}" * 1_000),))
+        for name in "abcd"
+    ]
+    for request in requests[:2]:
+        cache.put(request, PLAN)
+        cache.put(request, PLAN)
+    cache.get(requests[0])
+    cache.put(requests[2], PLAN)
+    assert [cache.get(request) for request in requests[:3]] == [PLAN, None, PLAN]
+    cache.put(requests[3], replace(PLAN, text="x" * 3_000))
+    assert not any(map(cache.get, requests)), "one larger than all is not kept"
+
+
 def test_a_kept_strategy_answers_the_request_with_any_seed() -> None:
     cache = StrategyCache()
     assert cache.get(REQUEST) is None

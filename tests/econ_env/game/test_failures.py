@@ -37,7 +37,13 @@ def test_one_result_in_between_starts_the_count_again() -> None:
     watch = FailureWatch(3)
     for _ in range(5):
         watch.note(["a", "b", None])
+    watch.note(["a", "b"])
+    with pytest.raises(NothingSucceeds, match="the last 3 episodes failed"):
+        watch.note(["c"])
 
 
 def test_without_a_limit_nothing_ends() -> None:
-    FailureWatch(None).note(["a"] * 1000)
+    reasons = ["a"] * 1000
+    FailureWatch(None).note(reasons)
+    with pytest.raises(NothingSucceeds):
+        FailureWatch(1000).note(reasons)

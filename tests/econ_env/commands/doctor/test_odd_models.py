@@ -20,11 +20,18 @@ OFF = {"chat_template_kwargs": {"enable_thinking": False}}
 
 
 class Thinker(MisbehavingServer):
-    """A server of a model that thinks in 600 words, unless its template is told not to."""
+    """A server of a model that thinks in 600 words, unless its template is told not to.
 
-    def __init__(self, *, hides: bool = False, obeys: bool = True) -> None:
+    Args:
+        hides: it reports no thoughts.
+        begun: its template begins the thoughts, so that no reply has an opening tag.
+        obeys: its template can be told.
+    """
+
+    def __init__(self, *, hides: bool = False, begun: bool = False, obeys: bool = True) -> None:
         super().__init__("vllm", answer=speaker())
         self._hides, self._obeys = hides, obeys
+        self._tag = "" if begun else "<think>"
 
     def _completion(self, body: Any) -> dict[str, Any]:
         said = super()._completion(body)
@@ -38,9 +45,9 @@ class Thinker(MisbehavingServer):
             if self._hides:
                 message["content"] = message["content"] if whole else None
             elif whole:
-                message["content"] = f"<think>{words}</think>{message['content']}"
+                message["content"] = f"{self._tag}{words}</think>{message['content']}"
             else:
-                message["content"] = f"<think>{words}"
+                message["content"] = f"{self._tag}{words}"
             choice["finish_reason"] = "stop" if whole else "length"
         return said
 
@@ -64,10 +71,10 @@ def examine(server: MisbehavingServer, out: Out, *flags: str) -> tuple[int, str]
     return code, out.readouterr().out
 
 
-@pytest.mark.parametrize("hides", [False, True])
-def test_a_thinking_model_is_named_with_both_ways_out(hides: bool, capsys: Out) -> None:
+@pytest.mark.parametrize("kind", [{}, {"hides": True}, {"begun": True}], ids=str)
+def test_a_thinking_model_is_named_with_both_ways_out(kind: dict[str, bool], capsys: Out) -> None:
     switch = json.dumps(OFF)
-    with Thinker(hides=hides) as server:
+    with Thinker(**kind) as server:
         code, printed = examine(server, capsys)
         assert code == 1
         assert "this model thinks before it answers" in printed

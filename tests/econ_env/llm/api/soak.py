@@ -114,7 +114,7 @@ def soak(episodes: int, *, batch: int = 64, seed: int = 0) -> Soaked:
         )
         model = ApiModel(f"vllm:simulated@{server.url}", quick, api_key=KEY)
         served, known = (_environment(llm, batch, seed) for llm in (model, InProcess()))
-        start_mib = _memory_mib()
+        start_mib = memory_mib()
         for start in range(0, episodes, batch):
             mask = np.arange(batch) < episodes - start
             for env in (served, known):
@@ -124,8 +124,8 @@ def soak(episodes: int, *, batch: int = 64, seed: int = 0) -> Soaked:
             infos = [transcript.failed for transcript in served.transcripts]
             _compare(result, served, known, rewards, mask, infos)
             if start <= episodes // 4:
-                start_mib = _memory_mib()
-        result.growth_mib = _memory_mib() - start_mib
+                start_mib = memory_mib()
+        result.growth_mib = memory_mib() - start_mib
         model.close()
         result.left_behind = bool(client_threads()) or not eventually(
             lambda: open_sockets() <= before
@@ -182,7 +182,7 @@ def _said(transcript: Transcript) -> object:
     return transcript.question, [one.text for one in transcript.strategies], rounds, paid
 
 
-def _memory_mib() -> float:
+def memory_mib() -> float:
     """Memory that this process holds now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20

@@ -40,7 +40,7 @@ def body(message: Any = None, finish_reason: Any = "stop", **changes: Any) -> by
 def test_a_thought_that_the_limit_cut_off_is_no_answer(message: dict[str, Any]) -> None:
     choice = only(body(message, "length"))
     assert isinstance(choice, Choice)
-    assert choice.cut_thought
+    assert choice.thought == "cut"
     assert choice.finish_reason == "length"
     assert extract(choice.text) is None
     assert guard_strategy(choice.text) == ("", False)
@@ -53,7 +53,7 @@ def test_a_thought_that_the_limit_cut_off_is_no_answer(message: dict[str, Any]) 
 def test_an_answer_that_the_limit_cut_off_is_an_answer(message: dict[str, Any]) -> None:
     choice = only(body(message, "length"))
     assert isinstance(choice, Choice)
-    assert not choice.cut_thought
+    assert choice.thought != "cut"
     assert choice.text == "It is 7 bec"
 
 

@@ -171,3 +171,45 @@ def test_the_tokens_of_a_prompt_are_never_more_than_estimated(template: str) -> 
             encoder.count(message.content) + encoder.tokens_per_message for message in messages
         )
         assert len(encoder.encode(messages)) <= estimate
+
+
+# Thoughts
+
+QWEN_3 = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}"
+    "{% if enable_thinking is defined and enable_thinking is false %}"
+    "{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}"
+)
+DEEPSEEK_R1 = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|><think>\n' }}{% endif %}"
+)
+
+
+def said(template: str, text: str, special: tuple[str, ...] = ()) -> str:
+    """What a model with this template has said, if it wrote ``text``."""
+    tokenizer = make_tokenizer(template)
+    tokenizer.add_special_tokens({"additional_special_tokens": [*special]})
+    tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return PromptEncoder(tokenizer, source="m").decode(tokens)
+
+
+def test_a_template_that_can_switch_thinking_off_does_so() -> None:
+    assert prompt(QWEN_3, user("48 / 6?")).endswith("<|assistant|><think>\n\n</think>\n\n")
+
+
+def test_a_thought_that_the_template_began_is_marked_if_it_was_cut_and_left_out_if_not() -> None:
+    assert said(DEEPSEEK_R1, "Maybe the answer is 9") == "<think>Maybe the answer is 9"
+    assert said(DEEPSEEK_R1, "Maybe 9.\n</think>\n\nIt is 8.") == "It is 8."
+
+
+@pytest.mark.parametrize("template", [ZEPHYR, QWEN_3])
+def test_other_templates_leave_a_text_as_it_is(template: str) -> None:
+    assert said(template, "It is 8") == "It is 8"
+
+
+def test_tags_of_thoughts_that_are_special_tokens_are_read_too() -> None:
+    tags = ("[THINK]", "[/THINK]")
+    assert said(ZEPHYR, "[THINK]Maybe 9[/THINK]It is 8.", tags) == "It is 8."
+    assert said(ZEPHYR, "[THINK]Maybe the answer is 9", tags) == "[THINK]Maybe the answer is 9"
