@@ -23,6 +23,7 @@ from benchmarks.learning.exact import QUESTIONS_PER_KIND, Yardstick
 from benchmarks.learning.results import Result, ResultFile, over_seeds
 from benchmarks.learning.simulated import marks, preset
 from econ_agents.config.files import config_mapping
+from econ_agents.logging.progress import opened_progress
 from econ_agents.statistics import CONFIDENCE, RESAMPLES
 
 ENV_ID = "econ_env:econ/Simulated-v0"
@@ -131,6 +132,7 @@ def _curve(
             self.left = marks(episodes)
 
         def _on_step(self) -> bool:
+            progress.update(min(self.num_timesteps, episodes), {})
             while self.left and self.num_timesteps >= self.left[0]:
                 measure(self.model, self.left.pop(0))
             return bool(self.left)
@@ -139,7 +141,9 @@ def _curve(
     env = _training_env(rival.vector)
     model = algorithm("MlpPolicy", env, seed=seed, device="cpu", **rival.settings())
     measure(model, 0)
-    model.learn(episodes, callback=Watch())
+    name = f"{rival.algorithm}, seed {seed}"
+    with opened_progress(description=name, total=episodes) as progress:
+        model.learn(episodes, callback=Watch())
     env.close()
     return curve
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from tqdm import tqdm
 
 from econ_agents.algorithm.builders import (
     build_networks,
@@ -27,7 +26,13 @@ from econ_agents.config.schema import Config
 from econ_agents.config.shared_questions import shared_questions
 from econ_agents.environments import Teams, TeamSpace
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
-from econ_agents.evaluation.report import EvaluationReport, compare
+from econ_agents.evaluation.report import (
+    TRAINED_ONE_ROUND,
+    TRAINED_REFINED,
+    EvaluationReport,
+    compare,
+)
+from econ_agents.logging.progress import opened_progress
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
@@ -93,11 +98,16 @@ def run_evaluation(config: Config, checkpoint: Path, log_dir: Path) -> int:
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
     if evaluation.bne.traces:
-        path = log_dir / f"llm_traces_test_bne_{rounds}rounds.json"
+        path = log_dir / trace_file(rounds)
         text = json.dumps(evaluation.bne.traces, ensure_ascii=False, indent=1)
         replace_file(path, text.encode())
         print(f"traces: {path}")
     return 0
+
+
+def trace_file(rounds: int) -> str:
+    """Return the name of the file with the traces of a test with up to ``rounds`` rounds."""
+    return f"llm_traces_test_bne_{rounds}rounds.json"
 
 
 def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
@@ -134,7 +144,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                 networks,
                 teams,
                 seeds,
-                description="with refinement" if bne else "baseline",
+                description=TRAINED_REFINED if bne and rounds > 1 else TRAINED_ONE_ROUND,
                 options=options,
                 questions=order.numbers,
                 traces=traces,
@@ -149,7 +159,7 @@ def evaluate_team(config: Config, checkpoint: Path) -> Evaluation:
                     before,
                     teams,
                     seeds,
-                    description="untrained",
+                    description="untrained team, one round",
                     options=options,
                     questions=order.numbers,
                 )
@@ -190,7 +200,7 @@ def play_questions(
         networks: networks of the team.
         teams: the environment.
         seeds: seeds of the episodes.
-        description: text of the progress bar, which is shown if stderr is a terminal.
+        description: text of the progress display.
         override: replaces the policy's actions, for example by those of another policy.
         options: options of every reset.
         questions: number of the question of every seed; None leaves the choice to the seeds.
@@ -198,10 +208,10 @@ def play_questions(
         causes: counts the failed episodes by cause; None does not count them.
     """
     policy = build_policy(config, networks, teams.space, "test")
-    with tqdm(total=len(seeds), desc=description, unit="question", disable=None) as bar:
+    with opened_progress(description=description, total=len(seeds), unit="question") as progress:
 
         def watch(place: int, episode: Episode) -> None:
-            bar.update()
+            progress.update(episode.number + 1, {})
             trace = None if traces is None and not episode.failed else teams.trace(place)
             if causes is not None and episode.failed:
                 causes.note(trace)

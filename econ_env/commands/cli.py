@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tyro
 
 from econ_env.commands.doctor import Doctor
-from econ_env.commands.flags import wrapped_help
+from econ_env.commands.flags import refuse_unknown, wrapped_help
 from econ_env.commands.models import Models
 from econ_env.commands.play import Play
 from econ_env.commands.program import run_program
@@ -24,6 +25,15 @@ DESCRIPTION = (
 )
 
 
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "play": Play,
+    "view": View,
+    "validate": Validate,
+    "doctor": Doctor,
+    "models": Models,
+}
+
+
 def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor | Models:
     """Return the command that the arguments name, with its flags, without running it.
 
@@ -31,12 +41,14 @@ def parse(argv: Sequence[str] | None = None) -> Play | View | Validate | Doctor 
         argv: the arguments after the program's name; None takes those of the process.
 
     Raises:
-        UsageError: a value of --reward-weights or --prices is wrong.
+        UsageError: there is no such command or flag, or a value of --reward-weights or --prices is
+            wrong.
         SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
+    refuse_unknown(sys.argv[1:] if argv is None else argv, _COMMANDS)
     with wrapped_help():
         command: Play | View | Validate | Doctor | Models = tyro.extras.subcommand_cli_from_dict(
-            {"play": Play, "view": View, "validate": Validate, "doctor": Doctor, "models": Models},
+            _COMMANDS,
             prog=PROGRAM,
             description=DESCRIPTION,
             args=argv,
