@@ -174,6 +174,7 @@ step "$agents" report "$run"
 
 run=$(printf '%q' "$run")
 bin=$(printf '%q' "$here/.venv/bin")
+compare=$(printf '%q' "$here/benchmarks/compare.py")
 cat <<TEXT
 
 In $run:
@@ -186,8 +187,16 @@ In $run:
   config.yaml               every setting
 
 Next:
-  $bin/econ-agents play --model-dir $run      # watch the trained team play
-  $bin/econ-agents nash --model-dir $run      # how far from equilibrium it is
-  $bin/econ-agents inspect --model-dir $run   # what the checkpoint holds
-  $bin/tensorboard --logdir $run              # the curves, in a browser
+  Is it worth its tokens? The same 100 questions for the team and for a vote that costs as much: about
+  three times the tokens of 100 questions of the test (minutes with the bundled models; with --dry-run
+  it says requests, tokens and price, and sends nothing):
+    $bin/python $compare --methods econ self_consistency --budget-match econ --model-dir $run
+  How far is it from equilibrium? 20 questions, up to 3,000 games of three executors (about 8 minutes
+  with the bundled models; it begins by saying how long):
+    $bin/econ-agents nash --model-dir $run
+  Every game of the test, to search and to filter, in $run/games.html:
+    $bin/econ-env view $run
+  What the checkpoint holds, and the curves in a browser:
+    $bin/econ-agents inspect --model-dir $run
+    $bin/tensorboard --logdir $run
 TEXT

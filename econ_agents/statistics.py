@@ -42,6 +42,28 @@ class Interval:
         return asdict(self)
 
 
+def in_points(interval: Interval, *, signed: bool = False) -> str:
+    """Write a difference of shares with its interval, in percentage points."""
+    mean, low, high = 100 * interval.mean, 100 * interval.low, 100 * interval.high
+    return _minus(f"{mean:{'+' if signed else ''}.1f} points ({low:.1f} to {high:.1f})")
+
+
+def in_percent(interval: Interval) -> str:
+    """Write a share with its interval, in percent."""
+    mean, low, high = 100 * interval.mean, 100 * interval.low, 100 * interval.high
+    return f"{mean:.1f}% ({low:.1f} to {high:.1f})"
+
+
+def in_units(interval: Interval, *, signed: bool = False) -> str:
+    """Write a number with its interval, as in rewards."""
+    sign = "+" if signed else ""
+    return _minus(f"{interval.mean:{sign}.3g} ({interval.low:.3g} to {interval.high:.3g})")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")
+
+
 def proportion_interval(successes: int, trials: int) -> Interval:
     """A share with the score interval of Wilson (1927), which holds near 0 and 1 too.
 

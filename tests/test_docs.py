@@ -73,6 +73,26 @@ def test_every_python_block_runs(
         assert server.chats, "the block asks its server nothing"
 
 
+@pytest.mark.slow
+def test_the_complete_file_of_an_environment_trains_tests_and_plots_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = [each for each in in_language("python") if "meeting:Meeting" in each.text]
+    text = block.text
+    for long, short in (("episodes=400", "episodes=40"), ("=100", "=10"), ("=20", "=10")):
+        text = text.replace(long, short)
+    script = tmp_path / "meeting.py"
+    script.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    runpy.run_path(str(script), run_name="__main__")
+    assert "trained minus untrained, team reward: " in capsys.readouterr().out
+    run = tmp_path / "runs/meeting"
+    assert "collection/kilometre/ann" in (run / "metrics.csv").read_text(encoding="utf-8")
+    assert (run / "plots/actions.png").exists()
+    assert "Kilometre" in (run / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("block", in_language("yaml"), ids=str)
 def test_every_yaml_block_is_a_configuration(block: Block, tmp_path: Path) -> None:
     path = tmp_path / "shown.yaml"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.comparison.command import main as compare_main
 from econ_agents.commands.cli import main as econ_agents_main
 from econ_agents.commands.flags import parse
 from econ_agents.commands.subcommands import Train
@@ -253,8 +254,13 @@ def test_a_run_is_trained_tested_and_reported_in_its_folder(clone: Path, agents:
         "report|runs/quickstart",
     ]
     assert "the test's own lines" in done.stdout
-    assert "econ-agents nash --model-dir runs/quickstart " in done.stdout
-    assert "tensorboard --logdir runs/quickstart " in done.stdout
+    for command in (
+        "econ-agents nash --model-dir runs/quickstart\n",
+        "econ-env view runs/quickstart\n",
+        "--methods econ self_consistency --budget-match econ --model-dir runs/quickstart\n",
+        "tensorboard --logdir runs/quickstart\n",
+    ):
+        assert command in done.stdout
 
 
 def test_options_reach_the_training_with_spaces_and_all(clone: Path, agents: Agents) -> None:
@@ -380,3 +386,10 @@ def test_the_commands_of_the_script_train_test_and_report_in_earnest(
     assert re.search(r"^Baseline \(no BNE\): \d+/10 = [\d.]+%", lines, re.MULTILINE)
     assert re.search(r"^P0 BNE \(3 rounds\): \d+/10 = [\d.]+%", lines, re.MULTILINE)
     assert re.search(r"^P0 Metadata: JSON=\d+%$", lines, re.MULTILINE)
+    # The comparison that the script names next plays the game of this run.
+    flags = ["--methods", "econ", "self_consistency", "--budget-match", "econ"]
+    comparison = ["--model-dir", "runs/simulated", "--questions", "4"]
+    assert compare_main([*flags, *comparison]) == 0
+    compared = capsys.readouterr().out
+    assert "simulated" in compared
+    assert re.search(r"self_consistency is played with k=\d+", compared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -11,36 +11,57 @@ from typing import Any, get_args, get_origin, get_type_hints
 import tyro
 
 from benchmarks.comparison.flags import NOT_COMPARED, Compare
+from econ_agents.config.environment import EnvSettings
+from econ_agents.config.environment_kwargs import environment_kwargs
 from econ_agents.config.files import did_you_mean
 from econ_agents.config.values import MismatchError, convert
 from econ_agents.config.yaml12 import NotationError, read_yaml
+from econ_agents.training.checkpoint import CheckpointError
+from econ_agents.training.inspection import find_checkpoint, saved_config
 from econ_env.commands.flags import wrapped_help
 from econ_env.errors import UsageError
 
+_OF_A_PROCESS = frozenset(
+    {"cache", "cache_path", "max_requests", "max_total_tokens", "max_cost_usd", "seed"}
+)
+"""Settings of a run that its comparison does not take over."""
+_ABOUT_ROWS = frozenset(
+    {"data_path", "subset", "revision", "question_field_name", "answer_field_name"}
+)
+"""Settings for the rows of one data set, which make no sense for another."""
 _FLAG = re.compile(r"--([A-Za-z][\w-]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Source:
+class _Sources:
     config: Path | None = None
+    model_dir: str | None = None
+    dataset: str | None = None
+    llm: tuple[str, ...] = ()
 
 
 def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
     """Return the flags of a command line; they override those of the file given by ``--config``.
+
+    Without a file, the game of a run given by ``--model-dir`` is played: its data set, models and
+    settings are the defaults of the flags.
 
     Raises:
         UsageError: the file cannot be read, a key or a value of it is wrong, or an argument
             belongs to no flag.
         SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
     """
-    source, _ = tyro.cli(_Source, args=arguments, return_unknown_args=True, add_help=False)
-    from_file = {} if source.config is None else file_values(source.config.expanduser())
+    sources, _ = tyro.cli(_Sources, args=arguments, return_unknown_args=True, add_help=False)
+    if sources.config is not None:
+        chosen = file_values(sources.config.expanduser())
+    else:
+        chosen = _of_the_run(sources)
     with wrapped_help():
         flags, unknown = tyro.cli(
             Compare,
             prog=prog,
             args=arguments,
-            default=Compare(**from_file),
+            default=Compare(**chosen),
             return_unknown_args=True,
         )
     if unknown:
@@ -54,6 +75,38 @@ def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
         hint = did_you_mean(flag[1].replace("_", "-"), _names("-"), prefix="--")
         raise UsageError(f"unknown flag {flag[0]}; {hint} --help lists all flags")
     return flags
+
+
+def _of_the_run(sources: _Sources) -> dict[str, Any]:
+    """Return the values of the run that is compared, without those that others replace."""
+    if sources.model_dir is None:
+        return {}
+    replaced = _ABOUT_ROWS if sources.dataset is not None else frozenset()
+    if sources.llm:
+        replaced |= {"coordinator"}
+    return run_values(Path(sources.model_dir), without=replaced)
+
+
+def run_values(model_dir: Path, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the values of a trained team's own game by flag name, those of its test.
+
+    There are none if no team is there, which is said once a method needs it, or if its environment
+    is not the one of this package.
+
+    Args:
+        model_dir: a checkpoint, a folder of checkpoints, or a run.
+        without: names of settings that are left out.
+    """
+    try:
+        config = saved_config(find_checkpoint(model_dir.expanduser()))
+    except CheckpointError:
+        return {}
+    if config.env.factory != EnvSettings.factory:
+        return {}
+    hints = get_type_hints(Compare)
+    taken = set(_names("_")) - _OF_A_PROCESS - set(without)
+    own = environment_kwargs(config, "test").items()
+    return {name: _as_typed(value, hints[name]) for name, value in own if name in taken}
 
 
 def file_values(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from benchmarks.comparison.paper import PaperSetting
 from benchmarks.comparison.run import Entry, plan_entries
 from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, SpecError, parse_spec
 from benchmarks.comparison.tuning import REPETITION_PENALTIES, TEMPERATURES, Tuning
+from econ_agents.config.files import CONFIG_FILE
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
 from econ_env.commands.flags import EnvFlags, with_help
@@ -72,7 +73,9 @@ class Compare(EnvFlags):
     """Seeds of all random choices of the methods; every seed is a separate run."""
     model_dir: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """Trained team of "econ": the folder of a run, of its checkpoints, or of one checkpoint.
-    "{seed}" in it is replaced by each of --seeds, as in "runs/bundled_{seed}"."""
+    Without --config, settings that are not given are those of this team's test: its data set and
+    models, for example. "{seed}" in it is replaced by each of --seeds, as in
+    "runs/bundled_{seed}"."""
     budget_match: Annotated[str | None, tyro.conf.arg(metavar="SPEC")] = None
     """One of --methods. Every self_consistency without a k and every debate without rounds gets
     the number that brings its tokens nearest to those of this method."""
@@ -98,7 +101,8 @@ class Compare(EnvFlags):
     dry_run: bool = False
     """Print an estimate of requests, tokens and cost, and stop. Needs no key."""
     log_dir: Path | None = None
-    """Folder of the results. Default: runs/comparisons/DATASET_LLM."""
+    """Folder of the results. Default: DATASET_LLM in runs/comparisons, or in the folder comparisons
+    of the run that --model-dir names."""
     config: Path | None = None
     """YAML file with values for these flags, under the same names; flags override it."""
     in_flight: int = 32
@@ -251,7 +255,14 @@ class Compare(EnvFlags):
             return self.log_dir.expanduser()
         data = Path(self.dataset)
         name = f"{data.stem if data.suffix else self.dataset}_{self.team_name()}"
-        return COMPARISONS / re.sub(r"[^\w.+-]+", "-", name)
+        return self._parent() / re.sub(r"[^\w.+-]+", "-", name)
+
+    def _parent(self) -> Path:
+        """Return the folder that holds comparisons of these teams."""
+        run = None if self.model_dir is None else Path(self.model_dir).expanduser()
+        if run is not None and (run / CONFIG_FILE).is_file():
+            return run / COMPARISONS.name
+        return COMPARISONS
 
     def team_name(self) -> str:
         """Return a short name of the models."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tqdm import tqdm
-
 from benchmarks.comparison.budget_match import (
     Knob,
     knob_of,
@@ -21,6 +19,7 @@ from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
 from benchmarks.comparison.store import Records
 from benchmarks.comparison.tuning import Trial, TunableSpec, Tuning, open_spec, tune
+from econ_agents.logging.progress import opened_progress
 from econ_env.game.failures import FailureWatch
 from econ_env.questions.base import Question
 
@@ -247,12 +246,12 @@ class Run:
     def _answer_items(self, spec: Spec, seed: int, items: Sequence[Item]) -> None:
         method = self._build(spec, seed)
         name = f"{spec.canonical}, seed {seed}"
-        with tqdm(total=len(items), desc=name, unit="question", disable=None) as bar:
+        with opened_progress(description=name, total=len(items), unit="question") as progress:
             for start in range(0, len(items), self._plan.in_flight):
                 batch = items[start : start + self._plan.in_flight]
-                answered = list(method.answer(batch, bar.set_postfix_str))
+                answered = list(method.answer(batch, progress.phase))
                 self._records.add(answered)
-                bar.update(len(batch))
+                progress.advance(len(batch))
                 self._watch.note(record.failed for record in answered)
 
     def _of(

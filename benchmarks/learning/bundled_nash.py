@@ -14,8 +14,6 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tqdm import tqdm
-
 from benchmarks.errors import SettingsDiffer
 from benchmarks.learning.bundled import IN_FLIGHT
 from benchmarks.learning.results import Result, ResultFile, over_seeds
@@ -28,6 +26,7 @@ from econ_agents.equilibrium.deviations import Move, Search, shift_candidates
 from econ_agents.equilibrium.nash_conv import estimate_nash_conv
 from econ_agents.equilibrium.payoffs import play_recorded
 from econ_agents.evaluation.evaluate import load_networks
+from econ_agents.logging.progress import opened_progress
 from econ_agents.networks import TeamNetworks
 from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import CheckpointError
@@ -89,9 +88,9 @@ def _measure(name: str, run: Path, state: str, questions: int, search: Search) -
 
             n_agents = len(teams.space.agents)
             total = 2 * (1 + n_agents * len(search.candidates))
-            with tqdm(total=total, unit="play", desc=name, disable=None) as bar:
+            with opened_progress(description=name, total=total, unit="play") as progress:
                 found = estimate_nash_conv(
-                    play_recorded(record, played=bar.update),
+                    play_recorded(record, played=progress.advance),
                     n_agents=n_agents,
                     seeds=seeds,
                     search=search,

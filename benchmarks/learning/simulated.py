@@ -15,9 +15,10 @@ from benchmarks.learning.results import Result, ResultFile, over_seeds
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.config.files import CONFIG_FILE, config_mapping, read_config, write_config
 from econ_agents.config.schema import Config
-from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
+from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.equilibrium.regret import cumulative_regret
 from econ_agents.guarded_files import make_private_folder
+from econ_agents.logging.progress import opened_progress
 from econ_agents.statistics import Interval
 from econ_agents.training.checkpoint import FINAL, save_checkpoint
 from econ_agents.training.run_folder import model_dir
@@ -96,12 +97,14 @@ def train(config: Config, at: Sequence[int], visit: Callable[[Trainer], None]) -
     won: list[float] = []
     try:
         trainer = Trainer(config, teams)
-        while trainer.episodes < config.train.episodes:
-            played = trainer.collect()
-            won += [float(e.team_rewards.sum()) for e in played if not e.failed]
-            trainer.learn(played)
-            if trainer.episodes in at:
-                visit(trainer)
+        total = config.train.episodes
+        with opened_progress(description=f"seed {config.seed}", total=total) as progress:
+            while trainer.episodes < total:
+                played = trainer.collect()
+                won += [float(e.team_rewards.sum()) for e in played if not e.failed]
+                progress.update(trainer.episodes, trainer.learn(played).metrics)
+                if trainer.episodes in at:
+                    visit(trainer)
     finally:
         teams.close()
     return won
@@ -159,7 +162,18 @@ def _sampled(config: Config, trainer: Trainer, questions: int) -> dict[str, Any]
     teams = build_teams(wide, "test", bne=False)
     try:
         networks = trainer.learner.networks
-        found = measure_nash_conv(wide, networks, teams, questions=questions, seed=config.seed)
+        plays = most_plays(len(teams.space.agents), teams.space.action_size)
+        with opened_progress(
+            description=f"seed {config.seed}, sampled NashConv", total=plays, unit="play"
+        ) as progress:
+            found = measure_nash_conv(
+                wide,
+                networks,
+                teams,
+                questions=questions,
+                seed=config.seed,
+                played=progress.advance,
+            )
     finally:
         teams.close()
     print(f"seed {config.seed}: sampled NashConv {found.interval}", flush=True)

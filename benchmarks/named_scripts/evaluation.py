@@ -13,7 +13,7 @@ from benchmarks.named_scripts.settings import Chosen
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import CORRECT, tokens_of
 from econ_agents.atomic_files import replace_file
-from econ_agents.evaluation.evaluate import PlayedArm, evaluate_team
+from econ_agents.evaluation.evaluate import PlayedArm, evaluate_team, trace_file
 from econ_agents.evaluation.report import Arm
 from econ_env.game.transcript import Transcript
 
@@ -25,8 +25,8 @@ def evaluate(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Pat
         script: script that names the files.
         chosen: configuration and environment.
         checkpoint: folder of the trained team.
-        log_dir: folder for ``test_report.json``, ``logs_<script>_test_baseline.json`` and
-            ``logs_<script>_test_p0.json``.
+        log_dir: folder for ``test_report.json``, ``logs_<script>_test_baseline.json``,
+            ``logs_<script>_test_p0.json`` and ``llm_traces_test_bne_<rounds>rounds.json``.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
@@ -54,7 +54,10 @@ def evaluate(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Pat
         }
         files.append(log_dir / f"logs_{script.name}_test_{name}.json")
         replace_file(files[-1], (json.dumps(log, ensure_ascii=False, indent=1) + "\n").encode())
+    traces = log_dir / trace_file(played.report.rounds)
+    replace_file(traces, json.dumps(played.bne.traces, ensure_ascii=False, indent=1).encode())
     print(f"report: {report}")
+    print(f"traces: {traces}")
     print(f"episodes: {', '.join(map(str, files))}")
 
 

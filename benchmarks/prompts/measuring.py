@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.learning.results import Result
 from benchmarks.prompts.arms import Arm
+from econ_agents.logging.progress import opened_progress
 from econ_env.answers import equivalent, is_correct
 from econ_env.commands.playthrough import play_through
 from econ_env.config import EnvConfig
@@ -76,12 +76,12 @@ def play_arm(study: Study, arm: Arm) -> Result:
     action = np.broadcast_to(np.array(point, dtype=np.float32), (env.num_questions, 2))
     start = time.perf_counter()
     try:
-        with tqdm(total=len(chosen), desc=arm.name, unit="question", disable=None) as bar:
+        with opened_progress(description=arm.name, total=len(chosen), unit="question") as progress:
             transcripts = []
             actions = dict.fromkeys(env.possible_agents, action)
-            for transcript in play_through(env, chosen, lambda: actions):
+            for transcript in play_through(env, chosen, lambda: actions, report=progress.phase):
                 transcripts.append(transcript)
-                bar.update()
+                progress.advance()
     finally:
         env.close()
     return counts_of(transcripts) | {

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from benchmarks.comparison.chosen_questions import choose_questions
 from benchmarks.comparison.econ import Played, SteeredTeam, record_of
 from benchmarks.comparison.econ_policy import Steering, Trained
@@ -17,6 +15,7 @@ from benchmarks.comparison.records import Item
 from benchmarks.comparison.settings import bundled_weights, what_answers_depend_on
 from benchmarks.learning.answers import NO_RESULT, RIGHT, WRONG
 from benchmarks.learning.results import Result, ResultFile
+from econ_agents.logging.progress import opened_progress
 from econ_agents.statistics import proportion_interval
 from econ_agents.training.checkpoint import STATE_FILE
 from econ_env.config import EnvConfig
@@ -157,12 +156,12 @@ def _measure(
     part = file.parts().get(name, {})
     tally = Tally(**{field.name: part[field.name] for field in fields(Tally) if part})
     start = time.monotonic()
-    with tqdm(
-        total=len(items), initial=len(tally.answers), desc=name, unit="question", disable=None
-    ) as bar:
-        for played in team.play(items[len(tally.answers) :], bar.set_postfix_str):
+    with opened_progress(
+        description=name, total=len(items), done=len(tally.answers), unit="question"
+    ) as progress:
+        for played in team.play(items[len(tally.answers) :], progress.phase):
             tally.add(played)
-            bar.update()
+            progress.advance()
             done = len(tally.answers)
             if done % in_flight == 0 or done == len(items):
                 size = {"executors": config.n_agents, "group_size": config.group_size}

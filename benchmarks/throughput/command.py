@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
-
-from tqdm import tqdm
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.throughput.api_client import measure_api_client
@@ -78,7 +77,8 @@ def _measure(settings: Settings) -> int:
     if settings.out.is_file():
         results = json.loads(settings.out.read_text(encoding="utf-8"))
     skipped: dict[Part, str] = {}
-    for part in tqdm(settings.parts, desc="throughput", disable=None):
+    for number, part in enumerate(settings.parts, start=1):
+        print(f"part {number} of {len(settings.parts)}: {part}", file=sys.stderr, flush=True)
         stamp = _stamp()  # before the part, since it holds the load of the machine
         try:
             results[part] = MEASURES[part](settings) | stamp

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.algorithm.question_order import question_order
@@ -18,6 +17,25 @@ from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS, NASH_FILE
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.evaluation.evaluate import live_options, load_networks
 from econ_agents.guarded_files import make_private_folder
+from econ_agents.logging.progress import Progress, duration, opened_progress
+
+
+def _foretelling(progress: Progress, plays: int, *, tell: bool) -> Callable[[], object]:
+    """Make a callback for every play, which says after the first one how long all will take."""
+    begin, told = time.monotonic(), not tell
+
+    def played() -> None:
+        nonlocal told
+        progress.advance()
+        if not told:
+            told = True
+            expected = duration((time.monotonic() - begin) * plays)
+            progress.note(
+                f"this will take about {expected} at most; the time grows with --questions, and "
+                "the interval narrows with them"
+            )
+
+    return played
 
 
 def run_nash(
@@ -51,9 +69,13 @@ def run_nash(
         same = None if order.numbers is None else shared_questions(config)
         for note in filter(None, (order.note, same)):
             print(f"note: {note}")
+        plays = most_plays(len(teams.space.agents), teams.space.action_size)
+        print(
+            f"{questions} questions, each half played up to {plays // 2} times: at most "
+            f"{plays * questions // 2 * len(seeds):,} episodes"
+        )
         for seed in seeds:
-            plays = most_plays(len(teams.space.agents), teams.space.action_size)
-            with tqdm(total=plays, unit="play", desc=f"seed {seed}", disable=None) as bar:
+            with opened_progress(description=f"seed {seed}", total=plays, unit="play") as progress:
                 result = measure_nash_conv(
                     config,
                     networks,
@@ -61,7 +83,7 @@ def run_nash(
                     questions=questions,
                     seed=seed,
                     options=options,
-                    played=bar.update,
+                    played=_foretelling(progress, plays * len(seeds), tell=seed == seeds[0]),
                 )
             found.append({"seed": seed, **result.to_json()})
             print(f"seed {seed}: NashConv {result.interval}, in sample {result.in_sample:.4g}")

@@ -145,9 +145,10 @@ class Nash(OfCheckpoint):
     written into the folder of the run, or beside the checkpoint, unless --log-dir names another.
     """
 
-    questions: Annotated[int, tyro.conf.arg(metavar="N")] = 200
+    questions: Annotated[int, tyro.conf.arg(metavar="N")] = 20
     """Number of episodes on which every deviation is played, >= 4.
-    One half of them chooses deviations, the other half measures them."""
+    One half of them chooses deviations, the other half measures them. 20 take some minutes with the
+    bundled models; 200 take ten times as long and give a third of the interval."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")] = (0,)
     """Seeds of the questions and of their random draws, >= 0; one measurement for each seed."""
 

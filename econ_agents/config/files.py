@@ -50,6 +50,9 @@ def find_config(name: str | Path) -> Path:
     if text.removesuffix(".yaml") in preset_names():
         return PRESETS / f"{path.stem}.yaml"
     what = f"there is no preset {text!r}" if bare else f"there is no file {text!r}"
+    near = difflib.get_close_matches(text.lower().removesuffix(".yaml"), preset_names(), n=1)
+    if near and "/" not in text:
+        raise ConfigError(f"--config: {what}; did you mean {near[0]!r}?")
     raise ConfigError(
         f"--config: {what}; presets are {', '.join(preset_names())}, "
         "and a file is named with its suffix, as in my.yaml"

@@ -9,7 +9,7 @@ from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import describe_episodes
 from econ_agents.environments import TeamSpace
 from econ_agents.evaluation.report import Arm, describe_arm, paired_outcomes, score_of
-from econ_agents.statistics import Interval, paired_difference
+from econ_agents.statistics import Interval, in_points, in_units, paired_difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +27,13 @@ class Learned:
 
     def lines(self) -> list[str]:
         """Write the comparison as lines of text."""
-        what = "team reward" if self.untrained.accuracy is None else "accuracy"
+        if self.untrained.accuracy is None:
+            changed = f"team reward: {in_units(self.difference, signed=True)}"
+        else:
+            changed = f"accuracy: {in_points(self.difference, signed=True)}"
         lines = [
-            f"Untrained (no BNE): {score_of(self.untrained)}",
-            f"trained minus untrained, {what}: {self.difference}",
+            f"untrained team, one round: {score_of(self.untrained)}",
+            f"trained minus untrained, {changed}",
         ]
         agents = dict.fromkeys(name.partition("/")[2] for name in self.actions)
         for agent in agents:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from tqdm import tqdm
 
 from econ_agents.algorithm.builders import (
     build_networks,
@@ -27,7 +27,15 @@ from econ_agents.config.schema import Config
 from econ_agents.config.shared_questions import shared_questions
 from econ_agents.environments import Teams, TeamSpace
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
-from econ_agents.evaluation.report import ONE_ROUND, REFINED, EvaluationReport, compare
+from econ_agents.evaluation.report import (
+    ONE_ROUND,
+    REFINED,
+    TRAINED_ONE_ROUND,
+    TRAINED_REFINED,
+    EvaluationReport,
+    compare,
+)
+from econ_agents.logging.progress import opened_progress
 from econ_agents.networks import TeamNetworks
 from econ_agents.rollouts.base import LocalRollouts, Rollouts, Trace
 from econ_agents.rollouts.placement import Placement
@@ -102,11 +110,16 @@ def run_evaluation(
     print(f"report: {path}")
     for most, arm in {1: evaluation.baseline, rounds: evaluation.bne}.items():
         if arm.traces:
-            path = log_dir / f"llm_traces_test_bne_{most}rounds.json"
+            path = log_dir / trace_file(most)
             text = json.dumps(arm.traces, ensure_ascii=False, indent=1)
             replace_file(path, text.encode())
             print(f"traces: {path}")
     return 0
+
+
+def trace_file(rounds: int) -> str:
+    """Return the name of the file with the traces of a test with up to ``rounds`` rounds."""
+    return f"llm_traces_test_bne_{rounds}rounds.json"
 
 
 def evaluate_team(config: Config, checkpoint: Path, placement: Placement = HERE) -> Evaluation:
@@ -146,7 +159,7 @@ def evaluate_team(config: Config, checkpoint: Path, placement: Placement = HERE)
                 networks,
                 teams,
                 seeds,
-                description="with refinement" if bne else "baseline",
+                description=TRAINED_REFINED if bne and rounds > 1 else TRAINED_ONE_ROUND,
                 options=options,
                 questions=order.numbers,
                 traces=traces,
@@ -163,7 +176,7 @@ def evaluate_team(config: Config, checkpoint: Path, placement: Placement = HERE)
                     before,
                     teams,
                     seeds,
-                    description="untrained",
+                    description="untrained team, one round",
                     options=options,
                     questions=order.numbers,
                     rollouts=rollouts,
@@ -208,7 +221,7 @@ def play_questions(
         networks: networks of the team.
         teams: the environment.
         seeds: seeds of the episodes.
-        description: text of the progress bar, which is shown if stderr is a terminal.
+        description: text of the progress display.
         override: replaces the policy's actions, for example by those of another policy.
         options: options of every reset.
         questions: number of the question of every seed; None leaves the choice to the seeds.
@@ -219,10 +232,11 @@ def play_questions(
     if rollouts is not None and override is not None:
         raise ValueError("other policies are played in this process only")
     policy = build_policy(config, networks, teams.space, "test")
-    with tqdm(total=len(seeds), desc=description, unit="question", disable=None) as bar:
+    with opened_progress(description=description, total=len(seeds), unit="question") as progress:
+        finished = count(1)  # episodes may end in any order
 
         def observe(episode: Episode, record: Callable[[], Trace]) -> None:
-            bar.update()
+            progress.update(next(finished), {})
             trace = None if traces is None and not episode.failed else record()
             if causes is not None and episode.failed:
                 causes.note(trace)

@@ -16,6 +16,8 @@ from econ_agents.guarded_files import make_private_folder
 from econ_agents.statistics import (
     Interval,
     TooFewResults,
+    in_points,
+    in_units,
     mean_interval,
     paired_difference,
     proportion_interval,
@@ -29,6 +31,17 @@ CLOSED_BY = {
     5: "failed",
 }
 """Reasons why a decision closed, by their numbers in the info ``closed_by``."""
+_REASONS = {
+    "bne_rounds": "all rounds were played",
+    "commitment_repeated": "the commitment repeated",
+    "no_deviation": "no executor deviated",
+    "oscillation": "the commitments oscillated",
+    "failed": "a request failed",
+}
+TRAINED_ONE_ROUND = "trained team, one round"
+"""Name of the baseline in words."""
+TRAINED_REFINED = "trained team, refined"
+"""Name of the arm with refinement in words."""
 REPORT_FILE = "test_report.json"
 ONE_ROUND, REFINED = "one round", "refined"
 """Arms of an evaluation, as traces name them."""
@@ -80,25 +93,31 @@ class EvaluationReport:
             del arms[bne]
         lines = [f"{name}: {score_of(arm)}" for name, arm in arms.items()]
         rates = [arm.json_rate for arm in arms.values() if arm.json_rate is not None]
-        if rates:
-            lines.append(f"P0 Metadata: JSON={100 * rates[-1]:.0f}%")
-        if self.difference is not None and bne in arms:
-            what = "team reward" if self.baseline.accuracy is None else "accuracy"
-            lines.append(f"{bne} minus baseline, {what}: {self.difference}")
-        if self.right_to_wrong is not None and bne in arms:
-            lines.append(
-                f"answers that flipped: {self.right_to_wrong} right to wrong, "
-                f"{self.wrong_to_right} wrong to right"
-            )
-        for name, arm in arms.items():
-            parts = [f"rounds {arm.rounds_per_question:.2f}"]
-            if arm.tokens_per_question is not None:
-                parts.append(f"tokens {arm.tokens_per_question:.0f} per question")
-            parts += [f"{reason} {count}" for reason, count in arm.closed_by.items()]
-            if arm.failed:
-                parts.append(f"{arm.failed} failed, not counted")
-            lines.append(f"{name}: {', '.join(parts)}")
+        json_rate = f"{100 * rates[-1]:.0f}%" if rates else "n/a (no commitment was asked for)"
+        lines.append(f"P0 Metadata: JSON={json_rate}")
+        lines += _arm_lines(f"{TRAINED_ONE_ROUND} (Baseline)", self.baseline)
+        if bne in arms:
+            lines += [
+                *_arm_lines(f"{TRAINED_REFINED} (P0 BNE)", self.bne),
+                *self._refinement_lines(),
+            ]
         return lines
+
+    def _refinement_lines(self) -> list[str]:
+        """Lines on what refinement changed; none if nothing was compared."""
+        if self.difference is None:
+            return []
+        if self.right_to_wrong is None:
+            changed = in_units(self.difference, signed=True)
+            return [f"refined minus one round, team reward: {changed}"]
+        if not self.right_to_wrong and not self.wrong_to_right:
+            # The verdicts are the same, one by one: their difference is no estimate.
+            return ["refinement changed no verdict"]
+        return [
+            f"refined minus one round, accuracy: {in_points(self.difference, signed=True)}",
+            f"refinement turned {self.right_to_wrong} right answers wrong and "
+            f"{self.wrong_to_right} wrong answers right",
+        ]
 
     def save(self, log_dir: Path, learned: Mapping[str, Any] | None = None) -> Path:
         """Write the report and ``learned`` (plain data) as JSON into a folder; return the path."""
@@ -201,6 +220,27 @@ def _reasons(episodes: Sequence[Episode]) -> dict[str, int]:
     codes = (int(code) for episode in episodes for code in episode.infos["closed_by"][:, 0])
     counts = Counter(CLOSED_BY[code] for code in codes if code)
     return {reason: counts[reason] for reason in CLOSED_BY.values() if counts[reason]}
+
+
+def _arm_lines(name: str, arm: Arm) -> list[str]:
+    """Lines on what an arm cost and why its decisions ended."""
+    judged = bool(arm.closed_by)
+    parts = []
+    if arm.tokens_per_question is not None:
+        parts.append(f"{arm.tokens_per_question:,.0f} tokens per question")
+    if arm.rounds_per_question != 1:
+        unit = "rounds per question" if judged else "steps per episode"
+        parts.append(f"{arm.rounds_per_question:.2f} {unit}")
+    if arm.failed:
+        parts.append(f"{arm.failed} failed, not counted")
+    lines = [f"{name}: {', '.join(parts)}"] if parts else []
+    if set(arm.closed_by) - {"bne_rounds"} or arm.rounds_per_question != 1:
+        decisions = sum(arm.closed_by.values())
+        lines += [
+            f"  ended because {_REASONS[reason]}: {count:,} of {decisions:,}"
+            for reason, count in arm.closed_by.items()
+        ]
+    return lines
 
 
 def score_of(arm: Arm) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import Arm, EvaluationReport
 from econ_agents.reporting.saved_results import Equilibrium
-from econ_agents.statistics import Interval
+from econ_agents.statistics import Interval, in_percent, in_points, in_units
 
 SAME_TOKENS = 0.01
 """Largest relative difference at which two numbers of tokens are called the same."""
@@ -36,24 +36,6 @@ def conclude(
     if equilibria:
         sentences.append(_of_equilibrium(equilibria[0].interval))
     return sentences
-
-
-def in_points(interval: Interval, *, signed: bool = False) -> str:
-    """A difference of shares with its interval, in percentage points."""
-    mean, low, high = 100 * interval.mean, 100 * interval.low, 100 * interval.high
-    return _minus(f"{mean:{'+' if signed else ''}.1f} points ({low:.1f} to {high:.1f})")
-
-
-def in_percent(interval: Interval) -> str:
-    """A share with its interval, in percent."""
-    mean, low, high = 100 * interval.mean, 100 * interval.low, 100 * interval.high
-    return f"{mean:.1f}% ({low:.1f} to {high:.1f})"
-
-
-def in_units(interval: Interval, *, signed: bool = False) -> str:
-    """A number with its interval, as in rewards."""
-    sign = "+" if signed else ""
-    return _minus(f"{interval.mean:{sign}.3g} ({interval.low:.3g} to {interval.high:.3g})")
 
 
 def _of_training(learned: Learned, trained: Arm) -> str:
@@ -134,7 +116,3 @@ def _of_equilibrium(interval: Interval) -> str:
 
 def _count(number: int, name: str) -> str:
     return f"{number} {name}" if number == 1 else f"{number} {name}s"
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\u2212")

@@ -12,7 +12,7 @@ from econ_agents.config.schema import Config, ConfigError
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import REFINED, Arm, EvaluationReport
 from econ_agents.logging.metrics_log import JSONL, read_metrics
-from econ_agents.reporting.conclusion import conclude, in_percent, in_units
+from econ_agents.reporting.conclusion import conclude
 from econ_agents.reporting.curves import (
     Metrics,
     action_curves,
@@ -21,7 +21,7 @@ from econ_agents.reporting.curves import (
     window_of,
 )
 from econ_agents.reporting.saved_results import Equilibrium, read_nash_conv, read_test_report
-from econ_agents.statistics import Interval
+from econ_agents.statistics import Interval, in_percent, in_units
 from econ_pages.charts import Chart, Estimate, Intervals
 from econ_pages.files import Found, find_games, read_games
 from econ_pages.games import Game

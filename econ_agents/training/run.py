@@ -115,6 +115,8 @@ class TrainingRun:
         except KeyboardInterrupt:
             with uninterrupted():
                 self.save(periodic_name(trainer.episodes))
+                if self._progress is not None:
+                    self._progress.close()
                 self._say(
                     f"interrupted: saved after {trainer.episodes} episodes; go on with "
                     f"{how_to_resume(self._config, self._log_dir)}"
@@ -128,6 +130,9 @@ class TrainingRun:
         with uninterrupted():
             self.save(FINAL)
             self._log.sync()
+        if self._progress is not None:
+            # What follows is about the whole run: the line stays above it.
+            self._progress.close()
         untouched = nothing_learned(config, trainer.state())
         if untouched is not None:
             self._say(untouched)
@@ -152,6 +157,12 @@ class TrainingRun:
             self._say(
                 "the environment names no commitment (metadata['observation_layout']): the loss "
                 "L_SD is off"
+            )
+        train = self._config.train
+        if train.warmup_episodes >= train.episodes:
+            self._say(
+                f"{train.episodes} episodes are too few to learn much: the warm-up alone would "
+                f"take {train.warmup_episodes} (train.warmup_episodes); it is cut to {train.warmup}"
             )
         same = shared_questions(self._config)
         if same is not None and self._trainer.teams.num_questions(1):

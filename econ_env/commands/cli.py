@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import tyro
 
 from econ_env.commands.ask import Ask
 from econ_env.commands.doctor import Doctor
 from econ_env.commands.export import Export
-from econ_env.commands.flags import wrapped_help
+from econ_env.commands.flags import refuse_unknown, wrapped_help
 from econ_env.commands.models import Models
 from econ_env.commands.play import Play, PlayFlags, Watch
 from econ_env.commands.program import run_program
@@ -28,6 +28,18 @@ DESCRIPTION = (
 )
 
 
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "play": Play,
+    "watch": Watch,
+    "ask": Ask,
+    "view": View,
+    "export": Export,
+    "validate": Validate,
+    "doctor": Doctor,
+    "models": Models,
+}
+
+
 def parse(argv: Sequence[str] | None = None) -> Command:
     """Return the command that the arguments name, with its flags, without running it.
 
@@ -35,21 +47,14 @@ def parse(argv: Sequence[str] | None = None) -> Command:
         argv: the arguments after the program's name; None takes those of the process.
 
     Raises:
-        UsageError: a value of --reward-weights or --prices is wrong.
+        UsageError: there is no such command or flag, or a value of --reward-weights or --prices is
+            wrong.
         SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
     """
+    refuse_unknown(sys.argv[1:] if argv is None else argv, _COMMANDS)
     with wrapped_help():
         command: Command = tyro.extras.subcommand_cli_from_dict(
-            {
-                "play": Play,
-                "watch": Watch,
-                "ask": Ask,
-                "view": View,
-                "export": Export,
-                "validate": Validate,
-                "doctor": Doctor,
-                "models": Models,
-            },
+            _COMMANDS,
             prog=PROGRAM,
             description=DESCRIPTION,
             args=argv,

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
@@ -94,6 +95,42 @@ def with_flags(message: str) -> str:
         return f"{flag} {value[1:].strip(chr(34) + chr(39))}"
 
     return _SETTING.sub(as_flag, message)
+
+
+_FLAG = re.compile(r"--([A-Za-z][\w-]*)")
+_OTHER_NAMES = ("extra-header", "query", "omit-field", "price", "help")
+
+
+def refuse_unknown(arguments: Sequence[str], commands: Mapping[str, Any]) -> None:
+    """Refuse an unknown command or flag with the nearest known one.
+
+    Flags of nested commands are left to the parser. A flag is named without its value, which may be
+    a pasted key.
+
+    Raises:
+        UsageError: there is no such command, or the command has no such flag.
+    """
+    name = arguments[0] if arguments else ""
+    if not name or name.startswith("-"):
+        return
+    if name not in commands:
+        near = get_close_matches(name, commands, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"commands are {', '.join(commands)}"
+        raise UsageError(f"there is no such command; {hint}")
+    known = [field.name.replace("_", "-") for field in fields(commands[name])]
+    if "action" in known:
+        return
+    if "settings" in known:
+        known += [field.name.replace("_", "-") for field in fields(EnvFlags)]
+    known += _OTHER_NAMES
+    for flag in filter(None, map(_FLAG.match, arguments[1:])):
+        said = flag[1].replace("_", "-")
+        if said not in known and said.removeprefix("no-") not in known:
+            near = get_close_matches(said, known, n=1)
+            hint = f"did you mean --{near[0]}? " if near else ""
+            raise UsageError(
+                f"unknown flag {flag[0]}: {hint}econ-env {name} --help lists the flags"
+            )
 
 
 def read_weight(text: str) -> tuple[str, float]:

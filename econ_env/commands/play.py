@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
 
@@ -19,6 +19,7 @@ from econ_env.commands.flags import EnvFlags, fixed_point, with_flags, with_help
 from econ_env.commands.playthrough import play_through
 from econ_env.commands.summary import summarise
 from econ_env.config import EnvConfig
+from econ_env.embeddings import DEFAULT_MODEL
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.errors import UsageError
 from econ_env.game.transcript import Transcript
@@ -58,6 +59,16 @@ class PlayFlags(EnvFlags):
     allow_key_for: Annotated[tuple[str, ...], tyro.conf.arg(metavar="HOST ...")] = ()
     """Hosts, besides the server's own, that may get the key of a server's kind, OPENAI_API_KEY for
     example: HOST or HOST:PORT. Over https or on this machine only."""
+
+    def env_config(self) -> EnvConfig:
+        """Return the checked settings, with a large embedder only if the user names it.
+
+        Nothing is learned here: texts are embedded for the rewards that are shown.
+        """
+        config = super().env_config()
+        if self.embedder is None and config.resolved_embedder() == DEFAULT_MODEL:
+            return replace(config, embedder="hashing")
+        return config
 
     def out_file(self) -> Path | None:
         """Return the file for transcripts, checked; None if they are not kept.

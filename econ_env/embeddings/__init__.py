@@ -10,6 +10,7 @@ Three kinds, by name:
 from __future__ import annotations
 
 import threading
+from difflib import get_close_matches
 from pathlib import Path
 
 from econ_env.embeddings.base import Embedder, EmbedderError, Rows
@@ -63,6 +64,9 @@ def _make(name: str) -> Embedder:
         return CachedEmbedder(name, MiniLmEncoder(minilm_folder()))
     if "/" in name or (name and Path(name).is_dir()):
         return CachedEmbedder(name, SentenceEncoder(name))
+    near = get_close_matches(name.lower(), ["hashing", "minilm"], n=1)
+    if near:
+        raise EmbedderError(f"unknown embedder {name!r}. Did you mean {near[0]!r}?")
     raise EmbedderError(
         f'unknown embedder {name!r}: accepted are "hashing", "minilm", a sentence-transformers '
         f'model as "owner/model", for example {DEFAULT_MODEL!r}, and the path of a folder'

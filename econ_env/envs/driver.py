@@ -21,6 +21,7 @@ from econ_env.envs.game_settings import game_settings
 from econ_env.envs.infos import InfoBlock, Infos, Outcome, team_report
 from econ_env.envs.lockstep import Watch, play
 from econ_env.envs.question_schedule import Schedule
+from econ_env.envs.readiness import check_models
 from econ_env.envs.settlement import NOT_JUDGED, Payment, settle
 from econ_env.envs.spaces import FloatArray, Spaces, ViewArrays, check_finite
 from econ_env.envs.strategy_cache import StrategyCache
@@ -80,6 +81,8 @@ class Episodes:
         self.config = config
         self.num_questions = num_questions
         self.agents = config.agents
+        if models is None:
+            check_models(config)
         self.questions = config.load_questions()
         self._schedule = Schedule(
             self.questions,

@@ -20,7 +20,7 @@ from econ_env.llm.api import ApiModel, ApiSettings
 from econ_env.llm.api.address import names_a_server, parse_address
 from econ_env.llm.api.body import check_supported
 from econ_env.llm.api.profiles import PROFILES
-from econ_env.llm.local.catalogue import catalogue_model, fetched_file
+from econ_env.llm.local.catalogue import CATALOGUE, catalogue_model, fetched_file
 from econ_env.llm.types import ChatModel, ModelError
 
 ModelSpec: TypeAlias = str | ChatModel
@@ -60,6 +60,8 @@ ACCEPTED_NAMES = """\
   a list of these  one per executor; anything else is one model for all roles"""
 
 _BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "weights"
+_FAMILIES = ("bundled:", "simulated:")
+"""Beginnings of names whose members are few: who has one wrong is shown them all."""
 _NUMBERED = re.compile(r"(bundled|simulated):([0-9]+)")
 
 # The process id is part of the key because threads do not survive a fork, so a child process
@@ -280,6 +282,8 @@ def _check_name(name: str, api: ApiSettings) -> None:
 def _unknown(spec: object) -> ModelError:
     near = _nearest(spec) if isinstance(spec, str) else None
     hint = "" if near is None else f" Did you mean {near!r}?"
+    if hint and not str(spec).startswith(_FAMILIES):
+        return ModelError(f"unknown model {spec!r}.{hint}")
     return ModelError(f"unknown model {spec!r}.{hint} Accepted are:\n{ACCEPTED_NAMES}")
 
 
@@ -289,6 +293,11 @@ def _nearest(name: str) -> str | None:
     near = get_close_matches(name, whole, n=1, cutoff=0.8)
     if near:
         return near[0]
+    public = get_close_matches(name.lower(), list(CATALOGUE), n=1, cutoff=0.7)
+    if public:
+        return f"{LOCAL}{public[0]}"
+    if (name and Path(name).expanduser().is_dir()) or name.lower().endswith(".gguf"):
+        return f"hf:{name}"
     prefix, colon, rest = name.partition(":")
     prefixes = ["hf", LOCAL.removesuffix(":"), *PROFILES]
     near = get_close_matches(prefix.lower(), prefixes, n=1) if colon and rest else []

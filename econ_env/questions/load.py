@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -69,6 +70,9 @@ def open_table(name: DataSetName) -> Table:
             hub_id=name.dataset, split=name.split, subset=name.subset, revision=name.revision
         )
         return hub_table(part, fields=fields, streaming=name.streaming)
+    near = get_close_matches(name.dataset.lower(), [*PROCEDURAL, *PRESETS], n=1)
+    if near:
+        raise QuestionError(f"unknown data set {name.dataset!r}. Did you mean {near[0]!r}?")
     raise QuestionError(
         f"unknown data set {name.dataset!r}: accepted are "
         f"{', '.join(map(repr, (*PROCEDURAL, *PRESETS)))}, an id of the Hugging Face hub "

@@ -299,7 +299,29 @@ def check_outputs(ended: Ended, folder: Path, script: NamedScript) -> dict[str, 
     assert [one["question"] for one in logs["baseline"]["episodes"]] == [
         one["question"] for one in logs["p0"]["episodes"]
     ]
+    traces = json.loads((folder / "llm_traces_test_bne_3rounds.json").read_text("utf-8"))
+    assert [each["transcript"] for each in traces] == [
+        one["transcript"] for one in logs["p0"]["episodes"]
+    ]
     return logs
+
+
+@pytest.mark.parametrize("name", ["p0", "math", "svamp", "gsm8k"])
+def test_the_paths_of_the_specification_train_in_logs(
+    name: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[NamedScript, list[str]]] = []
+    monkeypatch.setattr(
+        "benchmarks.named_scripts.command.train_and_test",
+        lambda script, arguments: called.append((script, arguments)),
+    )
+    script = repository / "scripts" / f"run_{name}_test.py"
+    monkeypatch.setattr("sys.argv", [str(script), "--train-eps", "2"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(script), run_name="__main__")
+    [(started, arguments)] = called
+    assert started.name == name
+    assert arguments == ["--log-dir", "logs", "--train-eps", "2"]
 
 
 def test_bundled_models_train_and_test_and_are_tested_again(

@@ -31,7 +31,11 @@ def test_the_command_prints_intervals_and_keeps_every_measurement(
     monkeypatch.setattr("econ_agents.equilibrium.policy_nash_conv.default_search", lambda size: few)
     flags = ["--model-dir", str(run), "--log-dir", str(tmp_path)]
     assert main(["nash", *flags, "--questions", "4", "--seeds", "3", "5"]) == 0
-    said = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    assert re.search(r"^this will take about \d+ s at most", printed.err, re.MULTILINE)
+    first, *said = printed.out.splitlines()
+    # The policy, and for each of two agents four constants and four steps, on halves, twice.
+    assert first == "4 questions, each half played up to 17 times: at most 136 episodes"
     interval = r"-?[\d.e-]+ \(-?[\d.e-]+ to -?[\d.e-]+\)"
     for line, seed in ((said[0], 3), (said[3], 5)):
         assert re.fullmatch(rf"seed {seed}: NashConv {interval}, in sample [\d.e-]+", line)

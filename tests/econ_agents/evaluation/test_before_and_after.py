@@ -45,7 +45,8 @@ def test_the_same_questions_are_compared_and_actions_are_in_the_units_of_the_env
     assert "bob learned: temperature 1.00 -> 0.50, repetition penalty 1.25 -> 1.12" in (
         learned.lines()
     )
-    assert learned.lines()[0].startswith("Untrained (no BNE): 2/4 = 50.0% (95%: ")
+    assert learned.lines()[0].startswith("untrained team, one round: 2/4 = 50.0% (95%: ")
+    assert learned.lines()[1].startswith("trained minus untrained, accuracy: +25.0 points (")
 
 
 def test_a_question_counts_where_both_came_to_a_result():

@@ -90,10 +90,17 @@ def test_differences_and_flips_are_of_the_same_questions() -> None:
     assert report.difference.mean == pytest.approx(-1 / 8)
     assert report.difference.low < -1 / 8 < report.difference.high
     said = report.lines()
-    assert "answers that flipped: 2 right to wrong, 1 wrong to right" in said
+    assert "refinement turned 2 right answers wrong and 1 wrong answers right" in said
     assert any(
-        line.startswith("P0 BNE (3 rounds) minus baseline, accuracy: -0.125") for line in said
+        line.startswith("refined minus one round, accuracy: \u221212.5 points (") for line in said
     )
+
+
+def test_answers_that_stay_as_they_are_have_no_interval() -> None:
+    same = [played(True), played(False), played(True)]
+    said = lines(same, [played(True, rounds=2), played(False), played(True)])
+    assert said[-1] == "refinement changed no verdict"
+    assert not any("points" in line for line in said)
 
 
 def test_the_last_decision_counts() -> None:
@@ -114,8 +121,15 @@ def test_rounds_tokens_and_reasons_are_counted() -> None:
     assert arm.tokens_per_question == pytest.approx(150)
     assert arm.closed_by == {"bne_rounds": 1, "no_deviation": 2, "oscillation": 1}
     said = lines([played(True)] * 4, bne)
-    parts = "rounds 2.00, tokens 150 per question, bne_rounds 1, no_deviation 2, oscillation 1"
-    assert said[-1] == f"P0 BNE (3 rounds): {parts}"
+    begin = said.index(
+        "trained team, refined (P0 BNE): 150 tokens per question, 2.00 rounds per question"
+    )
+    assert said[begin - 1] == "trained team, one round (Baseline): 120 tokens per question"
+    assert said[begin + 1 : begin + 4] == [
+        "  ended because all rounds were played: 1 of 4",
+        "  ended because no executor deviated: 2 of 4",
+        "  ended because the commitments oscillated: 1 of 4",
+    ]
 
 
 def test_the_share_of_json_is_of_what_was_asked() -> None:
@@ -125,7 +139,7 @@ def test_the_share_of_json_is_of_what_was_asked() -> None:
     assert "P0 Metadata: JSON=60%" in lines(bne, bne)
     silent = [played(True, asked=0, json_=0)] * 2
     assert describe_arm(silent, seed=0).json_rate is None
-    assert not any("JSON" in line for line in lines(silent, silent))
+    assert "P0 Metadata: JSON=n/a (no commitment was asked for)" in lines(silent, silent)
 
 
 def test_failed_episodes_count_for_nothing_and_are_named() -> None:
@@ -138,7 +152,9 @@ def test_failed_episodes_count_for_nothing_and_are_named() -> None:
     assert report.difference is not None
     assert report.difference.mean == pytest.approx(-1 / 2)
     assert (report.right_to_wrong, report.wrong_to_right) == (1, 0)
-    assert all("1 failed, not counted" in line for line in report.lines()[-2:])
+    arms = [line for line in report.lines() if line.startswith("trained team, ")]
+    assert len(arms) == 2
+    assert all("1 failed, not counted" in line for line in arms)
 
 
 def test_too_few_results_are_none() -> None:
@@ -157,15 +173,16 @@ def test_an_environment_without_answers_is_reported_by_its_reward() -> None:
     )
     said = report.lines()
     assert said[0].startswith("Baseline (no BNE): mean team reward 4.5 (")
-    assert said[2].startswith("P0 BNE (3 rounds) minus baseline, team reward: 3 (3 to 3)")
-    assert not any(word in line for line in said for word in ("JSON", "flipped", "tokens"))
+    assert said[-1] == "refined minus one round, team reward: +3 (3 to 3)"
+    assert said[3] == "trained team, one round (Baseline): 3.00 steps per episode"
+    assert not any(word in line for line in said for word in ("turned", "tokens", "ended"))
 
 
 def test_without_refinement_there_is_one_arm() -> None:
     episodes = [played(True), played(False)]
     said = lines(episodes, episodes, rounds=1)
     assert len(said) == 3
-    assert not any("BNE (1" in line or "flipped" in line for line in said)
+    assert not any("BNE (1" in line or "refine" in line for line in said)
 
 
 def test_the_two_lists_are_of_the_same_questions() -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from econ_agents.logging import plots
 from econ_agents.logging.metrics_log import JSONL, MetricsError
@@ -51,7 +53,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, plots.Curves]]
     """Figure to title to curves of what ``plot_run`` would draw, without drawing it."""
     figures: dict[str, dict[str, plots.Curves]] = {}
 
-    def keep(path: Path, panels: list[tuple[plots._Panel, plots.Curves]]) -> Path:
+    def keep(path: Path, panels: list[tuple[plots._Panel, plots.Curves]], begin: float) -> Path:
         figures[path.stem] = {panel.title: curves for panel, curves in panels}
         return path
 
@@ -65,7 +67,7 @@ Drawn = dict[str, dict[str, plots.Curves]]
 @pytest.mark.slow
 def test_every_figure_of_a_run_is_a_png(tmp_path: Path) -> None:
     files = plot_run(record(tmp_path, map(econ_line, range(1, 61))))
-    names = ["rewards", "accuracy", "sampling", "alpha", "losses", "nash_conv"]
+    names = ["rewards", "accuracy", "nash_conv", "actions", "losses"]
     assert files == [tmp_path / "plots" / f"{name}.png" for name in names]
     for file in files:
         assert file.read_bytes().startswith(PNG)
@@ -76,13 +78,9 @@ def test_curves_hold_the_numbers_that_were_measured(tmp_path: Path, drawn: Drawn
     steps, values = drawn["nash_conv"]["NashConv"][""]
     assert steps.tolist() == [20, 40, 60]
     assert values.tolist() == [1 / 20, 1 / 40, 1 / 60]
-    assert list(drawn["alpha"]["Reward weights α"]) == [
-        "TS: task",
-        "AL: likelihood",
-        "CC: collaboration",
-    ]
-    assert list(drawn["sampling"]) == ["Temperature T", "Repetition penalty p"]
-    temperatures = drawn["sampling"]["Temperature T"]
+    assert drawn["accuracy"]["Accuracy"]["while training"][1].tolist() == [30.0] * 60
+    assert list(drawn["actions"])[:2] == ["Temperature T", "Repetition penalty p"]
+    temperatures = drawn["actions"]["Temperature T"]
     assert list(temperatures) == ["executor_0", "executor_1", "executor_2"]
     assert temperatures["executor_1"][1].tolist() == [2 / step for step in range(1, 61)]
 
@@ -97,8 +95,48 @@ def test_what_was_not_measured_is_not_drawn(tmp_path: Path, drawn: Drawn) -> Non
 def test_actions_without_names_are_drawn_by_coordinate(tmp_path: Path, drawn: Drawn) -> None:
     line = {f"collection/action_{k}/agent_{i}": k / 10 for k in (10, 2) for i in (0, 1)}
     plot_run(record(tmp_path, [line]))
-    assert list(drawn["sampling"]) == ["Action coordinate 2", "Action coordinate 10"]
-    assert list(drawn["sampling"]["Action coordinate 10"]) == ["agent_0", "agent_1"]
+    assert list(drawn["actions"]) == ["Action 10", "Action 2"]
+    assert list(drawn["actions"]["Action 10"]) == ["agent_0", "agent_1"]
+
+
+def test_actions_of_another_environment_are_drawn_under_its_names(
+    tmp_path: Path, drawn: Drawn
+) -> None:
+    line = {"collection/meeting_place/ann": 4.0, "collection/meeting_place/bob": 6.0}
+    plot_run(record(tmp_path, [line]))
+    assert list(drawn["actions"]) == ["Meeting place"]
+    assert list(drawn["actions"]["Meeting place"]) == ["ann", "bob"]
+
+
+def test_weights_of_the_reward_are_drawn_if_they_move(tmp_path: Path, drawn: Drawn) -> None:
+    weights = [{f"train/alpha_{name}": 1 / 3 for name in ("cc", "ts", "al")}] * 3
+    assert plot_run(record(tmp_path, weights)) == []
+    plot_run(record(tmp_path, [*weights, {"train/alpha_ts": 0.4}]))
+    [panel] = drawn["alpha"].values()
+    assert list(panel) == ["TS: task", "AL: likelihood", "CC: collaboration"]
+
+
+def test_every_loss_has_a_panel_of_its_own(tmp_path: Path, drawn: Drawn) -> None:
+    plot_run(record(tmp_path, [{"train/loss_td": 1.0, "train/loss_total": -5.0}]))
+    assert list(drawn["losses"]) == ["td", "total"]
+
+
+def test_axes_are_named_and_no_legend_lies_on_the_data() -> None:
+    figure = Figure(layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    steps, values = np.arange(1.0, 21.0), np.linspace(0.0, 100.0, 20)
+    (panel,) = plots._FIGURES["accuracy"]
+    plots._draw_panel(axis, panel, {"while training": (steps, values)}, begin=5.0)
+    figure.draw_without_rendering()
+    assert (axis.get_xlabel(), axis.get_ylabel()) == (
+        "training episodes",
+        "right answers, % of questions",
+    )
+    legend = axis.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["warm-up", "while training"]
+    assert not legend.get_window_extent().overlaps(axis.get_window_extent())
 
 
 def test_a_run_that_measured_nothing_has_no_figures(tmp_path: Path) -> None:
@@ -116,10 +154,10 @@ def test_more_agents_than_colours_are_told_apart() -> None:
     assert len({next(styles) for _ in range(32)}) == 32
 
 
-@given(values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30), width=st.integers(1, 40))
-def test_a_running_mean_is_the_mean_of_what_lies_behind(values: list[float], width: int) -> None:
-    means = plots._running_mean(np.array(values), width)
-    expected = [np.mean(values[max(0, i + 1 - width) : i + 1]) for i in range(len(values))]
+@given(values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30), reach=st.integers(0, 20))
+def test_a_running_mean_is_the_mean_of_what_lies_around(values: list[float], reach: int) -> None:
+    means = plots._running_mean(np.array(values), 2 * reach + 1)
+    expected = [np.mean(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))]
     np.testing.assert_allclose(means, expected, atol=1e-9)
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import termios
 
 import pytest
 
-from econ_agents.logging.progress import PLAIN_INTERVAL_S, PlainLines, open_progress, summary
+from econ_agents.logging.progress import (
+    FIRST_LINE_S,
+    PLAIN_INTERVAL_S,
+    Measured,
+    PlainLines,
+    duration,
+    open_progress,
+    pace,
+)
 
 METRICS = {
     "collection/reward_mean": 0.5124,
@@ -41,11 +54,19 @@ def plain(stream: io.StringIO, clock: Clock, done: int = 0) -> PlainLines:
 
 
 def test_a_line_shows_what_was_measured_and_nothing_else() -> None:
-    assert summary(METRICS) == (
-        "reward 0.512, accuracy 62.5%, NashConv 0.250, tokens 1,234, α ts 0.40 al 0.35"
-    )
-    assert summary({"collection/reward_mean": -1.0}) == "reward -1.000"
-    assert summary({}) == ""
+    measured = Measured()
+    assert measured.words() == []
+    measured.update(METRICS)
+    assert measured.words() == ["reward 0.512", "accuracy 62.5%", "NashConv 0.250", "tokens 1,234"]
+
+
+def test_weights_of_the_reward_are_shown_once_they_move() -> None:
+    measured = Measured()
+    measured.update({"train/alpha_ts": 0.4, "train/alpha_al": 0.6})
+    measured.update({"train/alpha_ts": 0.401, "train/alpha_al": 0.599})
+    assert measured.words() == []
+    measured.update({"train/alpha_ts": 0.45, "train/alpha_al": 0.55})
+    assert measured.words() == ["α ts 0.45 al 0.55"]
 
 
 def test_a_terminal_gets_one_line_that_is_written_over() -> None:
@@ -58,9 +79,48 @@ def test_a_terminal_gets_one_line_that_is_written_over() -> None:
     assert shown.count("\n") == 1
     last = shown.rstrip("\n").rsplit("\r", 1)[1]
     assert last.startswith("train 64/100 [")
-    assert "episodes" in last
+    assert "s per episode" in last
     assert "reward 0.750" in last
     assert "NashConv 0.250" in last
+
+
+def shown_in(columns: int) -> str:
+    """The last state of a live line in a terminal of this width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    with os.fdopen(theirs, "w") as stream:
+        line = open_progress(description="run", total=600, stream=stream)
+        line.update(300, METRICS)
+        line.close()
+        written = b""
+        while b"\n" not in written:
+            written += os.read(ours, 10_000)
+    os.close(ours)
+    return written.decode().rstrip().rsplit("\r", 1)[1]
+
+
+def test_what_does_not_fit_into_the_terminal_is_left_out_as_a_whole() -> None:
+    assert shown_in(70).endswith("reward 0.512")
+    assert shown_in(100).endswith("reward 0.512, accuracy 62.5%, NashConv 0.250")
+    assert shown_in(130).endswith("NashConv 0.250, tokens 1,234")
+
+
+def test_the_line_does_not_return_after_its_end() -> None:
+    stream = Terminal()
+    line = open_progress(description="train", total=10, stream=stream)
+    line.update(10, {})
+    line.close()
+    before = len(stream.getvalue())
+    line.note("trained 10 episodes")
+    line.close()
+    assert stream.getvalue()[before:] == "trained 10 episodes\n"
+
+
+def test_time_is_said_as_people_say_it() -> None:
+    assert [duration(s) for s in (40, 500, 4800)] == ["40 s", "8 min", "1 h 20 min"]
+    assert pace(26, 200, "episode") == "0.13 s per episode"
+    assert pace(90, 3, "question") == "30 s per question"
+    assert pace(1, 0, "play") == ""
 
 
 def test_a_note_stays_above_the_line_of_a_terminal() -> None:
@@ -78,8 +138,22 @@ def test_a_log_file_gets_few_lines_however_many_updates_there_are() -> None:
         clock.now += PLAIN_INTERVAL_S / 100
         lines.update(episode, METRICS)
     lines.close()
-    assert 10 <= stream.getvalue().count("\n") <= 11
+    assert 10 <= stream.getvalue().count("\n") <= 12
     assert "\r" not in stream.getvalue()
+
+
+def test_a_log_file_says_soon_that_work_goes_on_and_what_it_does() -> None:
+    stream, clock = io.StringIO(), Clock()
+    lines = plain(stream, clock)
+    clock.now += FIRST_LINE_S
+    lines.phase("planning 16")
+    clock.now += FIRST_LINE_S
+    lines.advance(16)
+    assert stream.getvalue() == "train 0/1000, planning 16\n"
+    clock.now += PLAIN_INTERVAL_S
+    lines.advance(84)
+    last = stream.getvalue().splitlines()[-1]
+    assert last == "train 100/1000, 0.4 s per episode, about 6 min left, planning 16"
 
 
 def test_the_last_state_is_in_the_log_file_once() -> None:
@@ -90,7 +164,9 @@ def test_the_last_state_is_in_the_log_file_once() -> None:
     assert stream.getvalue() == ""
     lines.close()
     lines.close()
-    assert stream.getvalue() == "train 210/1000, 2.50 episodes/s, reward 0.500\n"
+    assert stream.getvalue() == (
+        "train 210/1000, 0.4 s per episode, about 5 min left, reward 0.500\n"
+    )
 
 
 def test_a_run_without_any_episode_says_nothing() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from econ_env.commands.cli import main
+from econ_env.commands.cli import main, parse
+from econ_env.commands.play import Play
 from econ_env.game.transcript import Transcript
 from econ_env.llm import ChatRequest, Completion
 from econ_env.llm.simulated.model import SimulatedModel
@@ -130,6 +131,18 @@ def test_a_known_data_set_is_played_from_a_file(
     ("flags", "message"),
     [
         (["--llm", "gpt-9"], "unknown model 'gpt-9'"),
+        (["--llm", "bundeled"], "unknown model 'bundeled'. Did you mean 'bundled'?\n"),
+        (["--llm", "qwen2.5-coder-0.5"], "Did you mean 'local:qwen2.5-coder-0.5b'?\n"),
+        (["--llm", "local:qwen-0.5b"], "Did you mean 'qwen2.5-coder-0.5b'?"),
+        (
+            ["--llm", "bundled", "--dataset", "gsmk8"],
+            "unknown data set 'gsmk8'. Did you mean 'gsm8k'?\n",
+        ),
+        (["--embedder", "minlm"], "unknown embedder 'minlm'. Did you mean 'minilm'?\n"),
+        (["--colour"], "unknown flag --colour: "),
+        (["--question", "3"], "unknown flag --question: did you mean --questions?"),
+        # Without a key nothing is read or fetched, so the missing file is not reached.
+        (["--llm", "together:some/model", "--dataset", "nowhere.jsonl"], "TOGETHER_API_KEY"),
         (["--llm", "together:some/model", "--embedder", "hashing"], "TOGETHER_API_KEY"),
         (["--llm", "ollama:some-model"], "--second-action"),
         (["--max-concurrency", "0"], "--max-concurrency"),
@@ -165,8 +178,8 @@ def test_a_mistake_is_one_message_and_exit_code_2(
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("argv", [[], ["play", "--questions", "many"], ["play", "--colour"]])
-def test_unknown_flags_and_values_exit_with_2(argv: list[str]) -> None:
+@pytest.mark.parametrize("argv", [[], ["play", "--questions", "many"]])
+def test_no_command_and_wrong_values_exit_with_2(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(argv)
     assert exit_info.value.code == 2
@@ -263,3 +276,20 @@ def test_a_game_in_which_nothing_succeeds_stops_and_keeps_what_was_played(
     assert "failed because       32 x out of order" in captured.out
     assert len(out.read_text(encoding="utf-8").splitlines()) == 32
     assert sum(asked) == 32
+
+
+def test_a_command_that_does_not_exist_is_answered_with_the_nearest_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["plya"]) == 2
+    assert "there is no such command; did you mean 'play'?" in capsys.readouterr().err
+
+
+def test_playing_needs_no_large_embedder() -> None:
+    server = "vllm:m@http://127.0.0.1:9/v1"
+    played = parse(["play", "--llm", server])
+    assert isinstance(played, Play)
+    assert played.env_config().resolved_embedder() == "hashing"
+    named = parse(["play", "--llm", server, "--embedder", "owner/model"])
+    assert isinstance(named, Play)
+    assert named.env_config().resolved_embedder() == "owner/model"

@@ -23,7 +23,12 @@ def test_the_name_decides_the_kind() -> None:
     assert (load_embedder("minilm").name, load_embedder("minilm").dim) == ("minilm", 384)
 
 
-@pytest.mark.parametrize("name", ["minlm", "", "all-MiniLM-L6-v2"])
+@pytest.mark.parametrize("name", ["word2vec", "", "all-MiniLM-L6-v2"])
 def test_an_unknown_name_lists_what_is_accepted(name: str) -> None:
     with pytest.raises(EmbedderError, match=r'unknown embedder.*"hashing", "minilm".*owner/model'):
         load_embedder(name)
+
+
+def test_a_name_that_is_nearly_known_is_suggested() -> None:
+    with pytest.raises(EmbedderError, match=r"unknown embedder 'minlm'\. Did you mean 'minilm'\?$"):
+        load_embedder("minlm")

@@ -199,6 +199,8 @@ def test_bundled_models_run_on_the_cpu_so_that_every_machine_plays_the_same(
         ("togther:some/model", "together:some/model"),
         ("vlm:m@http://127.0.0.1:1/v1", "vllm:m@http://127.0.0.1:1/v1"),
         ("local:qwen2.5-coder-0.5", "qwen2.5-coder-0.5b"),
+        ("Qwen2.5-Coder-1.5B", "local:qwen2.5-coder-1.5b"),
+        ("my-model.gguf", "hf:my-model.gguf"),
     ],
 )
 def test_a_name_that_is_nearly_known_is_suggested(typed: str, meant: str) -> None:

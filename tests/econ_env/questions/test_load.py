@@ -76,7 +76,12 @@ def test_field_names_without_a_file_are_refused() -> None:
 
 
 def test_an_unknown_name_lists_what_is_accepted() -> None:
-    with pytest.raises(QuestionError, match=r"unknown data set 'gsm9k'.*'arithmetic', 'simulated'"):
+    with pytest.raises(QuestionError, match=r"unknown data set 'riddles'.*'arithmetic', 'simul"):
+        load_questions("riddles")
+
+
+def test_a_name_that_is_nearly_known_is_suggested() -> None:
+    with pytest.raises(QuestionError, match=r"unknown data set 'gsm9k'\. Did you mean 'gsm8k'\?$"):
         load_questions("gsm9k")
 
 
