@@ -20,7 +20,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from tests.misbehaving_dialects import DIALECTS, Dialect
 from tests.misbehaving_faults import FAULTS, Exchange
@@ -138,7 +138,7 @@ class MisbehavingServer:
         with self._lock:
             return len(self._open)
 
-    def __enter__(self) -> MisbehavingServer:
+    def __enter__(self) -> Self:
         self._spawn(self._accept)
         return self
 

@@ -32,7 +32,7 @@ from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.game.transcript import Transcript
 from econ_env.llm.budget.limits import BudgetExceeded
-from econ_env.llm.types import ChatRequest, Completion, Usage
+from econ_env.llm.types import ChatRequest, Completion, FinishReason, Usage
 from econ_env.questions.base import Question
 from tests.econ_env.llm.api.soak import memory_mib, soak
 from tests.pumping import FRAGMENTS, READERS
@@ -90,7 +90,8 @@ class HostileModel:
         luck = drawn.random()
         if luck < 0.01:
             return Completion.failure("\x1b[31mbroken \ud83d pipe", usage)
-        reason = drawn.choice(("stop", "stop", "length"))
+        reasons: tuple[FinishReason, ...] = ("stop", "stop", "length")
+        reason = drawn.choice(reasons)
         gold = _HIDDEN.search(" ".join(message.content for message in request.messages))
         if luck < 0.5 and gold is not None:
             return Completion(text=right_text(request.role, gold[1]), usage=usage)
