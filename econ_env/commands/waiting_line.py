@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-PLAIN_INTERVAL_S = 5.0
+PLAIN_INTERVAL_S = 10.0
 """Seconds between two lines if stderr is not a terminal."""
 LIVE_INTERVAL_S = 0.5
 """Seconds between two updates of the line on a terminal."""
