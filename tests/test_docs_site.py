@@ -27,7 +27,9 @@ def resolved(name: str) -> object:
     """The module, or the object in a module, that a dotted name means."""
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name is not None and not error.name.startswith("econ_"):
+            pytest.skip(f"{error.name} is not installed")
         module, _, attribute = name.rpartition(".")
         return getattr(importlib.import_module(module), attribute)
 

@@ -113,6 +113,7 @@ class Compare(EnvFlags):
     max_rounds: tyro.conf.Suppress[int]
     max_cycles: tyro.conf.Suppress[int | None]
     loop: tyro.conf.Suppress[bool]
+    keep_messages: tyro.conf.Suppress[bool]
 
     def env_config(self) -> EnvConfig:
         """Return the settings of the game.

@@ -18,7 +18,6 @@ from econ_agents.algorithm.builders import (
     build_weighting,
 )
 from econ_agents.algorithm.episode import Episode
-from econ_agents.algorithm.failure_causes import FailureCauses
 from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.rollout import Override
 from econ_agents.atomic_files import replace_file
@@ -26,6 +25,7 @@ from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
 from econ_agents.config.shared_questions import shared_questions
 from econ_agents.environments import Teams, TeamSpace
+from econ_agents.environments.failure_causes import FailureCauses
 from econ_agents.evaluation.before_and_after import Learned, what_was_learned
 from econ_agents.evaluation.report import (
     ONE_ROUND,

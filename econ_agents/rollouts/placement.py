@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from econ_agents.algorithm.builders import build_exploration
 from econ_agents.config.schema import Config, ConfigError, Phase
-from econ_agents.environments import Teams
-from econ_agents.rollouts.base import LocalRollouts, Rollouts
+
+if TYPE_CHECKING:  # the command line reads the flags without loading torch
+    from econ_agents.environments import Teams
+    from econ_agents.rollouts.base import Rollouts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,9 @@ class Placement:
         """
         self.check()
         if self.rollout == "local":
+            from econ_agents.algorithm.builders import build_exploration
+            from econ_agents.rollouts.base import LocalRollouts
+
             return LocalRollouts(teams=teams, exploration=build_exploration(config).explore)
         if self.ray_address is None:
             # Read when Ray is imported: a cluster of this machine alone stays on the loopback

@@ -18,7 +18,6 @@ from econ_agents.algorithm.builders import (
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_arrays import from_arrays, to_arrays
 from econ_agents.algorithm.episode_metrics import describe_episodes
-from econ_agents.algorithm.failure_causes import FailureCauses
 from econ_agents.algorithm.memory import Flags, FloatArray
 from econ_agents.algorithm.policy import ROUND_PART
 from econ_agents.algorithm.question_order import question_order
@@ -27,6 +26,7 @@ from econ_agents.algorithm.reward_weighting import COMPONENTS
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
 from econ_agents.environments import Teams
+from econ_agents.environments.failure_causes import FailureCauses
 from econ_agents.rollouts.base import LocalRollouts, Rollouts, Trace
 from econ_agents.seeds import derive_seed, numpy_generator
 from econ_agents.training.checkpoint import Checkpoint

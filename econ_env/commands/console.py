@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any, TextIO, cast
 
-from econ_env.text import CONTROLS, DIRECTION_MARKS
-
-_CONTROL = f"[{CONTROLS}{DIRECTION_MARKS}]"
+_CONTROL = r"[^\n\t -~\xa0-\U0010ffff]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 """Characters that steer a terminal, or the direction of its text."""
 _OWN_CONTROL = r"(?P<own>\x1b\[[0-9;]*[mAK]|\r)"
 """What progress bars and colours write to a terminal."""

@@ -37,11 +37,11 @@ def test_every_file_is_a_comparison_in_several_seeds_at_econs_budget(path: Path)
     target = flags.target(entries)
     assert target is not None
     assert target.canonical == "econ"
-    assert len(flags.seeds) == 3
+    assert len(flags.seeds) >= 3
     assert flags.model_dir is not None
     assert "{seed}" in flags.model_dir
     matched = {entry.spec.name for entry in entries if entry.knob is not None}
-    assert matched == {"self_consistency", "debate"}
+    assert "self_consistency" in matched
 
 
 @pytest.mark.parametrize("dataset", ["math", "gsm8k", "svamp"])

@@ -237,6 +237,8 @@ OTHERS = {
     "estimate_nash_conv() seed": "likewise",
     "best_fixed_profile() seed": "likewise",
     "BneSettings convergence_threshold": "the learner's own rule of refinement",
+    "_Sources dataset": "read before the flags, only to see whether it is given",
+    "_Sources llm": "likewise",
     "EconUntrainedSpec group_size": "a method of the comparison has groups of its own",
 }
 """Names that settings share with something else."""

@@ -21,6 +21,7 @@ from econ_agents.config.schema import (
     TrainSettings,
 )
 from econ_agents.environments import Moment, Teams
+from econ_agents.rollouts.base import LocalRollouts
 from econ_agents.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from econ_agents.training.trainer import Trainer
 from tests.econ_agents.builders import same_episodes, toy_teams
@@ -163,7 +164,9 @@ def test_an_interrupted_collection_leaves_the_trainer_as_it_was(step: int):
     calm, shaken = (a_trainer(config, toy_teams(2)) for _ in range(2))
     intervals(calm, 1)
     intervals(shaken, 1)
-    shaken.teams = Interrupting(shaken.teams, step)
+    shaken.rollouts = LocalRollouts(
+        teams=Interrupting(shaken.teams, step), exploration=shaken.exploration.explore
+    )
     with pytest.raises(Interrupted):
         shaken.collect()
     assert same_state(shaken, calm)

@@ -353,7 +353,9 @@ def test_options_choose_the_question_and_leave_the_order_alone() -> None:
     assert env.transcript.question == source[2]
     env.reset()
     assert env.transcript.question == source[0]
-    for wrong in (len(source), -1, "7", True, 1.0):
+    env.reset(options={"question": "How many are 3 pens and 4 pens?"})
+    assert env.transcript.question.text == "How many are 3 pens and 4 pens?"
+    for wrong in (len(source), -1, True, 1.0):
         with pytest.raises(ValueError, match="question"):
             env.reset(options={"question": wrong})
 

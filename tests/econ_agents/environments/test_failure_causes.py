@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from econ_agents.algorithm.failure_causes import MAX_CAUSES, FailureCauses
+from econ_agents.environments.failure_causes import MAX_CAUSES, FailureCauses
 
 
 def test_failures_are_counted_by_cause_commonest_first() -> None:
