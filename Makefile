@@ -1,6 +1,6 @@
 # Thin names for scripts/check.sh; each target installs what it needs into .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help install test test-fast test-oldest test-resolve test-third-party replay-gsm8k lint types docs format clean
+.PHONY: help install test test-fast test-ci test-oldest test-resolve test-third-party replay-gsm8k lint types docs format clean
 
 PYTEST_ARGS ?=
 ROWS ?=
@@ -17,6 +17,9 @@ test: ## run the tests (PYTEST_ARGS="-k game -x" are passed on)
 
 test-fast: ## run the tests that take no seconds, for work in progress
 	@scripts/check.sh test-fast $(PYTEST_ARGS)
+
+test-ci: ## run the tests without the longest ones, as .ci/run does
+	@scripts/check.sh test-ci $(PYTEST_ARGS)
 
 test-oldest: ## test with the oldest version of every dependency
 	@scripts/test_oldest.sh $(PYTEST_ARGS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run one of this repository's checks by name. What the check needs is installed if missing.
 #
-#   scripts/check.sh test | test-fast [PYTEST ARGUMENTS...]
+#   scripts/check.sh test | test-fast | test-ci [PYTEST ARGUMENTS...]
 #   scripts/check.sh third-party [ARGUMENTS OF third_party.py...]
 #   scripts/check.sh resolve | lint | types | docs | format
 set -euo pipefail
@@ -18,7 +18,8 @@ check=${1:-}
 shift || true
 case $check in
     test) tests "$@" ;;
-    test-fast) tests -m 'not slow' "$@" ;;
+    test-fast) tests -m 'not slow and not exhaustive' "$@" ;;
+    test-ci) tests -m 'not exhaustive' "$@" ;;
     docs)
         scripts/install.sh minilm train test dev
         NO_MKDOCS_2_WARNING=1 run mkdocs build --strict # the variable: no advertisement
@@ -47,7 +48,7 @@ case $check in
         run ruff format .
         ;;
     *)
-        printf 'usage: scripts/check.sh test|test-fast|resolve|third-party|lint|types|docs|format (not %q)\n' "$check" >&2
+        printf 'usage: scripts/check.sh test|test-fast|test-ci|resolve|third-party|lint|types|docs|format (not %q)\n' "$check" >&2
         exit 2
         ;;
 esac

@@ -94,7 +94,20 @@ def test_a_reader_that_has_seen_enough_ends_a_program_quietly(
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_report_is_printed_on_a_console_that_is_not_utf8(encoding: str, repository: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "econ_env", "play", "--questions", "1", "--show", "1"],
+        [
+            sys.executable,
+            "-m",
+            "econ_env",
+            "play",
+            "--dataset",
+            "simulated",
+            "--llm",
+            "simulated",
+            "--questions",
+            "1",
+            "--show",
+            "1",
+        ],
         capture_output=True,
         env={**os.environ, "PYTHONIOENCODING": encoding},
         check=False,

@@ -25,6 +25,7 @@ def interrupted_hangs() -> Iterator[None]:
     signal.signal(signal.SIGVTALRM, before)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_reader_of_model_text_is_slower_than_linear() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.soak import BATCH, Report, budgets, hostile_texts, kills
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_hostile_texts_budgets_and_kills_lose_nothing_and_score_nothing_wrongly() -> None:
     report = Report()

@@ -138,6 +138,7 @@ def test_a_file_of_flags_is_read_and_flags_win(
 # Stopped
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_killed_comparison_goes_on_to_the_same_table(repository: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.benchmarks.killed_comparison", str(tmp_path)]

@@ -324,6 +324,7 @@ def test_the_paths_of_the_specification_train_in_logs(
     assert arguments == ["--log-dir", "logs", "--train-eps", "2"]
 
 
+@pytest.mark.exhaustive
 def test_bundled_models_train_and_test_and_are_tested_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,7 @@ def test_executors_stand_against_the_plain_question_and_teams_against_their_vote
     assert cells(third)[6:9] == ["50.0", "25.0", "1"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow(reason="plays the bundled model")
 def test_a_finished_arm_is_not_played_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ def test_three_different_models_answer_and_a_fourth_coordinates() -> None:
         assert 0 <= rewards[agent] <= 1
 
 
+@pytest.mark.exhaustive
 def test_a_question_is_played_the_same_in_any_batch_and_again() -> None:
     together = play(3, seed=4)
     assert play(3, seed=4) == together

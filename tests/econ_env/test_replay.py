@@ -59,6 +59,7 @@ def served(ask: Ask) -> str:
     return f"First this, then that.\n#### {value}"
 
 
+@pytest.mark.exhaustive
 def test_bundled_models_replay_exactly_without_them(
     repository: Path, tmp_path: Path, cache_path: Path
 ) -> None:

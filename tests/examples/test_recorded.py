@@ -80,6 +80,7 @@ def test_training_and_test_come_to_the_recorded_numbers(repository: Path, tmp_pa
         assert line == pytest.approx(other, rel=1e-3, abs=1e-6)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_processor_that_computes_otherwise_asks_the_same(
     repository: Path, tmp_path: Path
@@ -90,6 +91,7 @@ def test_a_processor_that_computes_otherwise_asks_the_same(
     assert spoken(numbers(tmp_path / "run")) == spoken(expected())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_another_run_is_told_that_it_was_not_recorded(repository: Path, tmp_path: Path) -> None:
     done = replay(repository, tmp_path, "seed=1")

@@ -21,13 +21,12 @@ LEARNED = 0.1
 where policies start, which is 0.08. The standard error of a difference is 0.013."""
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "algorithm", "steps"),
     [
         ("sb3_single.py", "ppo", 3072),
-        ("sb3_single.py", "sac", 2000),
-        ("sb3_vector.py", "ppo", 3072),
         ("sb3_vector.py", "sac", 2000),
     ],
 )

@@ -20,6 +20,7 @@ supersuit = pytest.importorskip("supersuit", reason="SuperSuit is not installed"
 Run = Callable[..., dict[str, float]]
 
 
+@pytest.mark.exhaustive
 def test_shared_parameters_learn_to_earn_more_than_random_actions(
     run_example: Run, played: Played
 ) -> None:

@@ -16,7 +16,7 @@ class RecordEpisodes(GameWrapper):
     """Append the transcript of every episode to a JSONL file when it ends.
 
     A line holds one episode, with every text and how it was sampled, as ``econ-env play --out``
-    writes it; :meth:`Transcript.from_json <econ_env.game.transcript.Transcript.from_json>` reads
+    writes it; :meth:`~econ_env.game.transcript.Transcript.from_json` reads
     it. Lines are whole and written at once, so an interrupted run keeps all episodes that ended.
     Failed ones are recorded too, with the reason in ``failed``; one that a reset cuts short is not.
 

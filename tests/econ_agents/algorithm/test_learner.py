@@ -399,6 +399,7 @@ def test_alpha_moves_in_a_run_of_a_hundred_episodes_at_its_default_rate():
     assert float(moved[0]) < 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("slope", "rests"), [(0.0, True), (0.3, False)])
 def test_refinement_has_a_fixed_point_where_nothing_is_gained(slope: float, rests: bool):
     moves = [0.0, 0.0]

@@ -67,6 +67,7 @@ def stopped(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.exhaustive
 def test_a_run_killed_at_ten_random_moments_comes_to_the_same(stopped: Path) -> None:
     runs = [path for path in stopped.glob("killed_*") if path.is_dir()]
     assert runs

@@ -313,6 +313,7 @@ def wrongly_judged(
         worker.close()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_verdict_does_not_depend_on_the_neighbours() -> None:
     pairs = [*fair_pairs(), *bombs()]
@@ -321,6 +322,7 @@ def test_a_verdict_does_not_depend_on_the_neighbours() -> None:
     assert wrongly_judged(pairs, WorkerLimits(cpu_seconds=0.4)) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_verdict_does_not_depend_on_the_load() -> None:
     pairs = [*fair_pairs()[:16], *bombs()[:2]]

@@ -70,6 +70,7 @@ def test_without_a_dispute_it_judges_agreement() -> None:
     assert any(samples[0].problem.text in stage.example(i).messages[0].content for i in range(60))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_sampling_the_team_goes_on_where_it_stopped(finished, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("tools.bundled_models.team_sampling.QUESTIONS_AT_ONCE", 1)
@@ -85,6 +86,7 @@ def test_sampling_the_team_goes_on_where_it_stopped(finished, tmp_path, monkeypa
     assert {len(s.responses) for s in samples} == {3 * TIMES_AROUND}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_command_makes_a_coordinator_of_finished_models(
     finished, tmp_path, monkeypatch

@@ -52,6 +52,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_all_models_are_made_then_measured_and_a_second_run_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

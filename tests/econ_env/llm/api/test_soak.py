@@ -10,6 +10,7 @@ from tests.misbehaving_faults import FATAL, FAULTS
 EPISODES = 500
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_soak_loses_no_episode_scores_no_failure_and_leaves_nothing_behind() -> None:
     soaked = soak(EPISODES, batch=100)

@@ -66,6 +66,7 @@ def exam(request):
     return Exam(model=shared_model(f"bundled:{request.param}"), problems=problems, seed=1)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_every_model_plans_solves_and_commits(exam):
     """A smoke test with wide margins; the model card has the measured numbers."""
