@@ -34,6 +34,7 @@ def answered(config: EnvConfig, text: str, items: Sequence[Item] = ITEMS) -> lis
     return list(PromptedMethod(prompted, models, {}, in_flight=3).answer(items))
 
 
+@pytest.mark.exhaustive
 def test_bundled_models_discuss_and_conclude() -> None:
     config = EnvConfig(llm="bundled")
     debate = answered(config, "debate:rounds=2")

@@ -25,6 +25,7 @@ def play(num_questions: int, seed: int) -> list[Any]:
     return env.transcripts
 
 
+@pytest.mark.exhaustive
 def test_three_different_models_answer_and_a_fourth_coordinates() -> None:
     env = econ_env.parallel_env()
     env.reset(seed=0)

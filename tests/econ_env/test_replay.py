@@ -91,6 +91,7 @@ def test_simulated_models_replay_exactly_without_them(
     assert recorded == replay(repository, tmp_path, kept, questions)
 
 
+@pytest.mark.exhaustive
 def test_bundled_models_on_rows_of_gsm8k_replay_exactly(
     repository: Path, tmp_path: Path, cache_path: Path, data_dir: Path
 ) -> None:

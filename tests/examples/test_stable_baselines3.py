@@ -41,6 +41,7 @@ def test_it_learns_actions_that_earn_more_than_random_ones(
     assert set(played.lengths) == {1}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(("script", "steps"), [("sb3_single.py", 256), ("sb3_vector.py", 256)])
 def test_it_trains_on_episodes_of_several_rounds(

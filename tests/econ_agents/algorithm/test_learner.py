@@ -378,6 +378,7 @@ def test_buffered_rewards_are_those_of_the_live_alpha():
     assert report["global_td"] == pytest.approx(float(whole), rel=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_alpha_moves_in_a_run_of_a_hundred_episodes_at_its_default_rate():
     learner = a_learner(reward=LEARNED_ALPHA)
     start = learner.weighting().detach().clone()
@@ -487,6 +488,7 @@ def _pays(actions: Tensor, contexts: Tensor) -> Tensor:
     return 1 - (actions - best).square().sum(dim=-1)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_it_learns_the_best_actions_and_how_to_refine_bad_ones():
     networks = tiny_networks(n_agents=2, state_size=2, bne=BneSettings(max_delta=0.3))

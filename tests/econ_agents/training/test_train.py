@@ -248,6 +248,7 @@ def test_training_stops_early_and_saves_the_final_team(
     assert why in said
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_what_early_stopping_compared_is_logged_and_plotted(tmp_path: Path) -> None:
     criteria = stopping(f"{HOLDS} reward_threshold=9 probe_questions=3")
