@@ -179,10 +179,20 @@ def _phases(transcript: Plain) -> Iterator[tuple[str, list[Plain]]]:
     for d, decision in enumerate(transcript["decisions"], 1):
         for r, played in enumerate(decision["rounds"], 1):
             where = f"decision {d}, round {r}" if several else f"round {r}"
-            yield f"{where}: answers", played["executors"]
+            yield f"{where}: answers", _with_prompts(played["executors"])
             asked = [one for one in played["commitments"] if one["called"]]
             if asked:
                 yield f"{where}: commitment", asked
+
+
+def _with_prompts(executors: list[Plain]) -> list[Plain]:
+    """The calls of a round's executors, each with its prompt, which a transcript keeps once."""
+    calls: list[Plain] = []
+    shared: list[Any] = []
+    for record in executors:
+        shared = record.get("messages") or shared
+        calls.append({**record, "messages": shared})
+    return calls
 
 
 def _call(record: Plain, span: str) -> ModelEvent:

@@ -132,7 +132,7 @@ def test_games_become_a_log_with_every_call_commitment_and_score(
     (path,) = out.iterdir()
     assert str(path) in capsys.readouterr().out
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    log = read_eval_log(str(path))
+    log = read_eval_log(str(path), resolve_attachments=True)
     lines = [json.loads(line) for line in games.read_text().splitlines()]
     records = {line["question"]["id"]: line for line in lines}
     assert log.samples is not None
@@ -144,9 +144,13 @@ def test_games_become_a_log_with_every_call_commitment_and_score(
         written = [*record["strategies"], *played["executors"], *played["commitments"]]
         assert [call.output.completion for call in calls] == [one["text"] for one in written]
         assert [call.role for call in calls] == [one["agent"] for one in written]
+        asked = [one["messages"] for one in written]
+        first, *others = (i for i, one in enumerate(written) if one in played["executors"])
+        for i in others:  # the transcript keeps a shared prompt once
+            asked[i] = asked[i] or asked[first]
+        assert all(asked)
         assert [[(message.role, message.text) for message in call.input] for call in calls] == [
-            [(one["role"], one["content"]) for one in record.get("messages") or ()]
-            for record in written
+            [(one["role"], one["content"]) for one in messages] for messages in asked
         ]
         assert sample.scores is not None
         rewards = record["decisions"][0]["rewards"]
