@@ -70,22 +70,11 @@ def comparison() -> list[str]:
 def simulated() -> list[str]:
     """Return the table of methods on the simulator, every one tuned alike."""
     found = _read("comparison_simulated")
-    matched = found["about"]["primary"][1]
-    lines = [
+    return [
         "| method | accuracy, % (95%) | points over self-consistency (95%) | tokens per question |",
         "|---|---|---|---|",
+        *(_against(m, found["about"]["primary"][1], _told(m["method"])) for m in found["methods"]),
     ]
-    for method in found["methods"]:
-        difference = next((d for d in method["differences"] if d["to"] == matched), None)
-        over = (
-            "–"
-            if difference is None
-            else f"{_signed(difference['accuracy'])} *{difference['finding']}*"
-        )
-        share = _percent(method["accuracy"]["overall"])
-        tokens = method["spending"]["tokens"]
-        lines.append(f"| {_told(method['method'])} | {share} | {over} | {tokens:,.0f} |")
-    return lines
 
 
 _SHORT = {"k": "k", "temperature": "T", "repetition_penalty": "p"}
@@ -110,22 +99,24 @@ _ARMS = {
 
 def gsm8k() -> list[str]:
     """Return the table of a team of a public model on GSM8K."""
-    found = _read("gsm8k_1.5b")
-    lines = [
+    methods = _read("gsm8k_1.5b")["methods"]
+    return [
         "| | accuracy, % (95%) | points over one greedy answer (95%) | tokens per question |",
         "|---|---|---|---|",
+        *(_against(m, "greedy", _ARMS[m["method"].partition(":")[0]]) for m in methods),
     ]
-    for method in found["methods"]:
-        name = _ARMS[method["method"].partition(":")[0]]
-        difference = next((d for d in method["differences"] if d["to"] == "greedy"), None)
-        over = (
-            "–"
-            if difference is None
-            else f"{_signed(difference['accuracy'])} *{difference['finding']}*"
-        )
-        share = _percent(method["accuracy"]["overall"])
-        lines.append(f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |")
-    return lines
+
+
+def _against(method: Found, reference: str, name: str) -> str:
+    """Return the line of a method: accuracy, difference to ``reference`` with finding, tokens."""
+    difference = next((d for d in method["differences"] if d["to"] == reference), None)
+    over = (
+        "–"
+        if difference is None
+        else f"{_signed(difference['accuracy'])} *{difference['finding']}*"
+    )
+    share = _percent(method["accuracy"]["overall"])
+    return f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |"
 
 
 def scale() -> list[str]:

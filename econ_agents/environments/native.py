@@ -176,7 +176,7 @@ class NativeBatch:
 
     @property
     def status(self) -> str:
-        """What is waited for; see :class:`~econ_agents.environments.Teams`."""
+        """Cause of the wait, in words; see :class:`~econ_agents.environments.Teams`."""
         return str(getattr(self._env, "status", ""))
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ class Teams(Protocol):
 
     @property
     def status(self) -> str:
-        """What the environment waits for, in its words; "" if nothing, or if it does not tell.
+        """Cause of the wait, in the environment's words; "" if there is none or it does not tell.
 
         It is the environment's attribute ``status``, which may be read from any thread.
         """

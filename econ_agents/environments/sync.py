@@ -122,7 +122,7 @@ class SyncBatch:
 
     @property
     def status(self) -> str:
-        """What is waited for; see :class:`~econ_agents.environments.Teams`."""
+        """Cause of the wait, in words; see :class:`~econ_agents.environments.Teams`."""
         said = (str(getattr(env.unwrapped, "status", "")) for env in self._envs)
         return next(filter(None, said), "")
 

@@ -18,7 +18,7 @@ LIVE_INTERVAL_S = 0.5
 
 
 class WaitingLine:
-    """What is waited for, on stderr: one line that is updated on a terminal, else line after line.
+    """The cause of a wait, on stderr: one line, updated, on a terminal, else line after line.
 
     Nothing is shown while there is nothing to say. Texts that stay are printed with :meth:`write`.
     To be used as a context.

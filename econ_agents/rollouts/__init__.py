@@ -1,1 +1,1 @@
-"""Where episodes are played: in this process, or by workers of a Ray cluster."""
+"""Places to play episodes: in this process, or by workers of a Ray cluster."""

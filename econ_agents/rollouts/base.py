@@ -57,7 +57,7 @@ class LocalRollouts:
     teams: Teams
     """The environment; whoever made it closes it."""
     exploration: Override | None = None
-    """What replaces the policy's actions where exploration is asked for."""
+    """Replacement of the policy's actions where exploration is asked for."""
 
     def play(
         self,

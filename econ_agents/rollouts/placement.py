@@ -1,4 +1,4 @@
-"""Where episodes are played: a property of the machine, never of a run or a checkpoint."""
+"""The place where episodes are played: the machine's property, never a run's or a checkpoint's."""
 
 from __future__ import annotations
 

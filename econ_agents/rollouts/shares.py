@@ -32,7 +32,7 @@ class Share:
     first: int
     """Number of the first episode."""
     moments: FloatArray
-    """What these streams remember; see :class:`~econ_agents.algorithm.memory.Memory`."""
+    """Memories of these streams; see :class:`~econ_agents.algorithm.memory.Memory`."""
     filled: Flags
     explore: bool
     options: Mapping[str, Any] | None
@@ -55,7 +55,7 @@ class Played:
     traces: tuple[Trace, ...]
     """The environment's record of every episode; None if there is none or it was not asked for."""
     moments: FloatArray
-    """What the streams remember now."""
+    """Memories of the streams now."""
     filled: Flags
 
     def unpacked(self) -> list[Episode]:

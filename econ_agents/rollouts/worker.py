@@ -28,7 +28,7 @@ UNUSED = "mixer."
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What workers are made for."""
+    """The task that workers are made for."""
 
     config: Config
     phase: Phase

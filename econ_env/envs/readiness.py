@@ -1,4 +1,4 @@
-"""What can be known of a team's models before anything large is read or fetched."""
+"""Checks of a team's models before anything large is read or fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What games wait for: the requests that models have not answered yet, by their purpose."""
+"""The requests that models have not answered yet, by their purpose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOING: dict[Role, str] = {
     "local_commit": "the groups' coordinators conclude",
     "commit": "the coordinator concludes",
 }
-"""What a team is doing while a model answers a request, by the role of the request."""
+"""Activity of a team while a model answers a request, by the role of the request."""
 
 
 class Waiting:

@@ -240,7 +240,7 @@ def _call(record: Plain, span: str) -> ModelEvent:
 
 
 _READ = "answer value confidence parse_method novel leaked strategy".split()
-"""What the game read in a call's text."""
+"""Fields with the game's reading of a call's text."""
 
 
 def _scores(transcript: Plain, last: Plain | None) -> dict[str, Score]:
