@@ -24,7 +24,7 @@ test-ci: ## run the tests without the longest ones, as .ci/run does
 test-oldest: ## test with the oldest version of every dependency
 	@scripts/test_oldest.sh $(PYTEST_ARGS)
 
-test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network, minutes)
+test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network)
 	@scripts/check.sh resolve
 
 test-third-party: ## train with other libraries, in environments of their own (THIRD_PARTY="--only skrl")

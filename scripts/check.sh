@@ -25,7 +25,7 @@ case $check in
         NO_MKDOCS_2_WARNING=1 run mkdocs build --strict # the variable: no advertisement
         ;;
     resolve)
-        scripts/install.sh
+        scripts/install.sh minilm train test dev
         .venv/bin/python scripts/resolve_neighbours.py
         ;;
     third-party)

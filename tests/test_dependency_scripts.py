@@ -1,4 +1,4 @@
-"""The oldest versions that are tested, and what pip chooses beside other libraries."""
+"""The oldest versions that are tested, and what can be installed beside other libraries."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from packaging.requirements import Requirement
 
 from scripts import resolve_neighbours
 from scripts.oldest_versions import oldest
-from scripts.resolve_neighbours import complaints, pinned_torch, versions
-
-TODAY = {"econ-env": "0.1.0", "hydra-core": "1.3.8", "omegaconf": "2.3.1", "torch": "2.13.0+cpu"}
+from scripts.resolve_neighbours import resolve, versions
 
 
 def test_every_dependency_of_the_tests_is_tested_at_its_lower_bound(repository: Path) -> None:
@@ -37,42 +35,31 @@ def test_a_bound_is_turned_into_the_version_that_it_names() -> None:
         oldest(project, ["two"])
 
 
-def test_versions_of_today_are_accepted() -> None:
-    assert complaints(TODAY, ["hydra-core"], torch=pinned_torch()) == []
+def test_versions_are_read_by_canonical_names() -> None:
+    resolved = "Hydra_Core==1.3.8\necon-env @ file:///somewhere\n# a comment\ntorch==2.13.0+cpu\n"
+    assert versions(resolved) == {"hydra-core": "1.3.8", "torch": "2.13.0+cpu"}
 
 
-@pytest.mark.parametrize(
-    ("name", "version", "said"),
-    [
-        ("hydra-core", "0.11.3", "hydra-core 0.11.3 is older than 1.3"),
-        ("benchmarl", "0.0.1", "benchmarl 0.0.1 is older than 1.5"),
-        ("torch", "2.14.0", "torch 2.14.0 is not torch==2.13.0"),
-    ],
-)
-def test_a_version_that_pip_went_back_to_is_named(name: str, version: str, said: str) -> None:
-    (found,) = complaints({**TODAY, name: version}, ["hydra-core"], torch=pinned_torch())
-    assert found.startswith(said)
-
-
-def test_a_neighbour_that_is_not_installed_is_named() -> None:
-    assert complaints(TODAY, ["agilerl"], torch=pinned_torch()) == ["agilerl is missing."]
-
-
-def test_a_report_of_pip_is_read_by_canonical_names() -> None:
-    report = {"install": [{"metadata": {"name": "Hydra_Core", "version": "1.3.8"}}]}
-    assert versions(report) == {"hydra-core": "1.3.8"}
+def test_what_the_resolver_says_of_its_failure_is_kept(tmp_path: Path) -> None:
+    pytest.importorskip("uv")
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        resolve(("hydra-core>=1.3",), project=tmp_path)  # an empty folder
+    assert "pyproject.toml" in failure.value.stderr
 
 
 def test_a_group_without_a_solution_fails_and_the_next_one_is_tried(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def resolve(neighbours: tuple[str, ...]) -> dict[str, str]:
-        if "benchmarl" in neighbours:
-            raise subprocess.CalledProcessError(1, "pip")
-        return {**TODAY, "agilerl": "2.58.0"}
+    def resolve(neighbours: tuple[str, ...]) -> str:
+        if "benchmarl>=1.5" in neighbours:
+            raise subprocess.CalledProcessError(
+                1, "uv", stderr="Because benchmarl needs the moon\n"
+            )
+        names = ("hydra-core", "omegaconf", "agilerl", *resolve_neighbours.SHOWN)
+        return "".join(f"{name}==7.0\n" for name in names)
 
     monkeypatch.setattr(resolve_neighbours, "resolve", resolve)
     assert resolve_neighbours.main() == 1
     shown = capsys.readouterr().out
-    assert "pip found no versions" in shown
-    assert "econ-env 0.1.0, hydra-core 1.3.8, omegaconf 2.3.1, agilerl 2.58.0, torch" in shown
+    assert "no solution: Because benchmarl needs the moon" in shown
+    assert "hydra-core 7.0, omegaconf 7.0, agilerl 7.0, antlr4-python3-runtime 7.0" in shown
