@@ -71,7 +71,7 @@ def examine(server: MisbehavingServer, out: Out, *flags: str) -> tuple[int, str]
     return code, out.readouterr().out
 
 
-@pytest.mark.parametrize("kind", [{}, {"hides": True}], ids=str)
+@pytest.mark.parametrize("kind", [{}, {"hides": True}, {"begun": True}], ids=str)
 def test_a_thinking_model_is_named_with_both_ways_out(kind: dict[str, bool], capsys: Out) -> None:
     switch = json.dumps(OFF)
     with Thinker(**kind) as server:
