@@ -88,9 +88,10 @@ fi
 extras=$(IFS=, && printf '%s' "$*")
 printf 'Installing into .venv: econ-env%s. The first time takes some minutes.\n' "${extras:+[$extras]}"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-# Older pips cannot install a project of this kind editable.
+# Older pips cannot install a project of this kind editable. --no-compile: what is imported is compiled
+# then; compiling all of it takes longer than downloading it.
 "$venv_python" -m pip install --quiet 'pip>=22.3' &&
-    "$venv_python" -m pip install --constraint constraints.txt --editable ".${extras:+[$extras]}" ||
+    "$venv_python" -m pip install --no-compile --constraint constraints.txt --editable ".${extras:+[$extras]}" ||
     fail "pip could not install the packages; see its message above." \
         "It needs PyPI, or a mirror named by PIP_INDEX_URL. Run this again to continue."
 

@@ -10,6 +10,9 @@ from typing import Protocol, TextIO
 
 from tqdm import tqdm
 
+ENOUGH = 10
+"""Units done from which the time left is estimated: of games side by side the first ends late, and
+says little about the others."""
 FIRST_LINE_S = 5.0
 """Seconds until the first plain line, used if stderr is not a terminal."""
 PLAIN_INTERVAL_S = 30.0
@@ -266,7 +269,7 @@ class PlainLines:
         self._shown = self._done
         count = self._done - self._done_before
         left = self._total - self._done
-        remaining = (now - self._begin) / count * left if count else 0.0
+        remaining = (now - self._begin) / count * left if count >= ENOUGH else 0.0
         parts = [
             f"{self._description} {self._done}/{self._total}",
             pace(now - self._begin, count, self._unit),

@@ -12,6 +12,7 @@ import termios
 import pytest
 
 from econ_agents.logging.progress import (
+    ENOUGH,
     FIRST_LINE_S,
     PLAIN_INTERVAL_S,
     Measured,
@@ -154,6 +155,18 @@ def test_a_log_file_says_soon_that_work_goes_on_and_what_it_does() -> None:
     lines.advance(84)
     last = stream.getvalue().splitlines()[-1]
     assert last == "train 100/1000, 0.4 s per episode, about 6 min left, planning 16"
+
+
+def test_the_first_games_to_end_say_nothing_of_the_time_left() -> None:
+    stream, clock = io.StringIO(), Clock()
+    lines = plain(stream, clock)
+    clock.now += FIRST_LINE_S
+    lines.advance(1)
+    clock.now += PLAIN_INTERVAL_S
+    lines.advance(ENOUGH)
+    first, second = stream.getvalue().splitlines()
+    assert "left" not in first
+    assert "left" in second
 
 
 def test_the_last_state_is_in_the_log_file_once() -> None:
