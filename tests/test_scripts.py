@@ -133,7 +133,10 @@ def test_the_second_run_calls_no_pip(clone: Path) -> None:
 
 def test_the_versions_come_from_the_constraints(clone: Path) -> None:
     run(clone, "scripts/install.sh")
-    assert "install --no-compile --constraint constraints.txt --editable ." in (clone / "pip.log").read_text()
+    assert (
+        "install --no-compile --constraint constraints.txt --editable ."
+        in (clone / "pip.log").read_text()
+    )
 
 
 def test_an_extra_that_is_missing_is_added(clone: Path) -> None:
