@@ -181,7 +181,9 @@ class PlayQuestions(PlayFlags):
         order = QuestionOrder(env.questions, order=self.order, loop=self.loop, seed=self.seed)
         chosen = order.take(self.questions)
         if len(chosen) < self.questions:
-            print(f"the data set has only {len(chosen)} questions", file=sys.stderr)
+            print(
+                f"--questions {self.questions}: the data set has only {len(chosen)}", file=sys.stderr
+            )
         return chosen
 
     def _chooser(self, config: EnvConfig, size: int) -> Callable[[], Actions]:
