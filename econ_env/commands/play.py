@@ -182,7 +182,8 @@ class PlayQuestions(PlayFlags):
         chosen = order.take(self.questions)
         if len(chosen) < self.questions:
             print(
-                f"--questions {self.questions}: the data set has only {len(chosen)}", file=sys.stderr
+                f"--questions {self.questions}: the data set has only {len(chosen)}",
+                file=sys.stderr,
             )
         return chosen
 

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
+from econ_env.llm.local.grammar import Constraint
 from econ_env.llm.local.kv_cache import AppendingLayer, join, new_cache, trim
 from econ_env.llm.local.sampler import DecodeRow, Sampler
 from econ_env.llm.local.wide_sampler import WIDE, WideSampler
@@ -97,6 +98,8 @@ class DecodeLoop:
 
     def __init__(self, model: PreTrainedModel, *, end_tokens: frozenset[int], source: str) -> None:
         self._model = model
+        self.end_tokens = end_tokens
+        """Ids that end a row."""
         self._end_tokens = np.array(sorted(end_tokens), dtype=np.int64)
         self._source = source
         accepted = inspect.signature(model.forward).parameters
@@ -261,7 +264,12 @@ class RunningBatch:
         place = {prompt: i for i, prompt in enumerate(prompts)}
         first: dict[tuple[int, ...], int] = {}
         added = [
-            _Row(key=key, row=row, shared=first.setdefault(row.prompt, key) != key)
+            _Row(
+                key=key,
+                row=row,
+                shared=first.setdefault(row.prompt, key) != key,
+                constraint=None if row.grammar is None else row.grammar.start(),
+            )
             for key, row in zip(keys, rows, strict=True)
         ]
         filled = max(len(rows), self._loop.row_floor - len(self._owner))
@@ -284,6 +292,7 @@ class RunningBatch:
     def step(self) -> list[tuple[int, DecodedRow]]:
         """Generate one token of every row; return the rows that finished, with their keys."""
         finished: list[tuple[int, DecodedRow]] = []
+        self._constrain()
         tokens = self._sampler.sample(self._logits)
         sound = torch.isfinite(self._logits.amax(dim=-1)).cpu().numpy()
         drawn = tokens.cpu().numpy()
@@ -291,7 +300,7 @@ class RunningBatch:
         for i in np.flatnonzero(self._running).tolist():
             row = self._rows[int(self._owner[i])]
             if sound[i]:
-                row.tokens.append(int(drawn[i]))
+                row.take(int(drawn[i]))
             if not sound[i] or at_end[i] or len(row.tokens) == row.row.max_tokens:
                 self._running[i] = False
                 outcome = row.decoded(ended=bool(at_end[i]), broken=not sound[i])
@@ -307,6 +316,14 @@ class RunningBatch:
         self._mask = torch.cat([self._mask, self._mask.new_ones((len(self._owner), 1))], dim=1)
         self._logits = self._loop.forward(tokens[:, None], self._mask, self._cached)
         return finished
+
+    def _constrain(self) -> None:
+        """Forbid what the grammars of the running rows do not allow next."""
+        for i in np.flatnonzero(self._running).tolist():
+            constraint = self._rows[int(self._owner[i])].constraint
+            if constraint is not None:
+                forbidden = torch.from_numpy(~constraint.allowed()).to(self._logits.device)
+                self._logits[i].masked_fill_(forbidden, -torch.inf)
 
     def _rows_to_keep(self) -> NDArray[np.int64] | None:
         """Return the batch rows to keep, including all running ones; None: not worth a copy yet."""
@@ -352,7 +369,13 @@ class _Row:
     key: int
     row: DecodeRow
     shared: bool
+    constraint: Constraint | None
     tokens: list[int] = field(default_factory=list)
+
+    def take(self, token: int) -> None:
+        self.tokens.append(token)
+        if self.constraint is not None:
+            self.constraint.accept(token)
 
     def decoded(self, *, ended: bool, broken: bool) -> DecodedRow:
         return DecodedRow(tokens=tuple(self.tokens), ended=ended, shared=self.shared, broken=broken)

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING
 from econ_env.llm.cache.keys import local_version
 from econ_env.llm.incremental import Answers, Feed, all_at_once, in_order
 from econ_env.llm.local.chat_template import PromptError
+from econ_env.llm.local.grammar import Grammar, GrammarError, Grammars
 from econ_env.llm.local.loading import DtypeName, load_checkpoint, torch_threads
 from econ_env.llm.local.prompt import PromptEncoder
 from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usage
@@ -66,6 +67,7 @@ class _Session:
 
     checkpoint: LoadedModel
     encoder: PromptEncoder
+    grammars: Grammars
     capacity: Capacity
 
 
@@ -130,6 +132,12 @@ class LocalModel:
         self._session: _Session | None = _Session(
             checkpoint=checkpoint,
             encoder=encoder,
+            grammars=Grammars(
+                checkpoint.tokenizer,
+                vocabulary=checkpoint.model.config.get_text_config().vocab_size,
+                end_tokens=checkpoint.loop.end_tokens,
+                source=self.name,
+            ),
             capacity=_capacity(checkpoint, rows=max_batch_rows, cache_bytes=cache_bytes),
         )
 
@@ -296,7 +304,7 @@ def _rows(
     for request in requests:
         if request.messages not in encoded:
             encoded[request.messages] = _encode(session.encoder, request.messages)
-        rows.append(_row(request, encoded[request.messages], context_limit))
+        rows.append(_row(session, request, encoded[request.messages], context_limit))
     return rows
 
 
@@ -307,8 +315,18 @@ def _encode(encoder: PromptEncoder, messages: tuple[Message, ...]) -> tuple[int,
         return error
 
 
+def _grammar(session: _Session, schema: str | None) -> Grammar | None:
+    """Return what a text must satisfy. A text that begins inside a thought is left free."""
+    if schema is None or session.encoder.opens_thoughts:
+        return None
+    return session.grammars.of(schema)
+
+
 def _row(
-    request: ChatRequest, prompt: tuple[int, ...] | PromptError, context_limit: int | None
+    session: _Session,
+    request: ChatRequest,
+    prompt: tuple[int, ...] | PromptError,
+    context_limit: int | None,
 ) -> DecodeRow | PromptError:
     """Convert a request to a row to decode, or to the error that prevents it."""
     from econ_env.llm.local.sampler import DecodeRow
@@ -324,6 +342,10 @@ def _row(
             f"a prompt of {len(prompt)} tokens and max_tokens={request.max_tokens} need "
             f"{needed} tokens, but the model's context holds {context_limit}"
         )
+    try:
+        grammar = _grammar(session, request.schema)
+    except GrammarError as error:
+        return PromptError(str(error))
     return DecodeRow(
         prompt=prompt,
         temperature=request.temperature,
@@ -331,6 +353,7 @@ def _row(
         top_p=request.top_p,
         max_tokens=request.max_tokens,
         seed=request.seed,
+        grammar=grammar,
     )
 
 

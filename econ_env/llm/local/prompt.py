@@ -82,6 +82,11 @@ class PromptEncoder:
         ]
         return tuple(self._tokens(self._template.render(plain)))
 
+    @property
+    def opens_thoughts(self) -> bool:
+        """True if every prompt ends inside a thought, which the template has begun."""
+        return bool(self._template.opened_thought)
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of a completion, without special tokens and without a whole thought.
 

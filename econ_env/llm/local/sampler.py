@@ -14,10 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from econ_env.llm.local.grammar import Grammar
 
 BELOW_ONE = 1.0 - 2.0**-52
 """Largest uniform number used: its product with any total is below the total after rounding."""
@@ -33,6 +37,8 @@ class DecodeRow:
     top_p: float
     max_tokens: int
     seed: int
+    grammar: Grammar | None = None
+    """What the text must satisfy; None: free text."""
 
 
 def uniforms(seed: int, count: int) -> NDArray[np.float64]:
