@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_LAYOUT: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 class GrammarError(ValueError):
@@ -124,10 +124,9 @@ class Grammars:
     def _tokens(self) -> Any:
         from llguidance.hf import from_tokenizer
 
+        tokenizer: Any = self._tokenizer  # one that is not fast is refused with a ValueError
         try:
-            return from_tokenizer(
-                self._tokenizer, n_vocab=self._vocabulary, eos_token=self._end_tokens
-            )
+            return from_tokenizer(tokenizer, n_vocab=self._vocabulary, eos_token=self._end_tokens)
         except ValueError as error:
             _log.warning(
                 "%s: JSON cannot be enforced with its tokenizer (%s); only the prompt asks for it",

@@ -132,4 +132,4 @@ def test_only_tokens_that_go_on_with_the_object_are_allowed() -> None:
     assert one.allowed().nonzero()[0].tolist() == [0, 5]
     assert len(one.allowed()) == len(tokenizer) + 4
     assert not other.allowed()[0]
-    assert {tokenizer.decode([n])[:1] for n in other.allowed().nonzero()[0]} == {"{"}
+    assert {tokenizer.decode([n])[:1] for n in other.allowed().nonzero()[0].tolist()} == {"{"}
