@@ -94,6 +94,9 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 
+    # Gymnasium 1.0 closes an environment on deletion, even one whose constructor failed.
+    closed = True
+
     @takes_settings
     def __init__(
         self,
@@ -114,8 +117,6 @@ class JointVectorEnv(ManyEpisodesView, VectorEnv[Any, Any, Any]):
             render_mode=render_mode,
             **settings,
         )
-        # Gymnasium 1.0 closes an environment on deletion, even one whose constructor failed.
-        self.closed = True
         self._mode = parse_autoreset_mode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self._mode}
         self.render_mode = check_render_mode(render_mode)
