@@ -7,7 +7,6 @@ second. That is the ideal.
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import partial
 from typing import Any
 
