@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,6 @@ def test_games_go_on_over_replicas_that_are_killed_and_come_back(
             assert said(server, "fails and is left out")
             again = start(int(server.url.rpartition(":")[2].partition("/")[0]))
             assert again.url == server.url
-            assert eventually(lambda back=again: is_back(back))
+            assert eventually(partial(is_back, again))
     assert [game.failed for game in played] == [None] * len(played)
     assert sum(game.usage.requests for game in played) == REQUESTS_PER_GAME * len(played)
