@@ -72,8 +72,7 @@ def _against_the_ideal(load: Load, repeats: int) -> Result:
         **spread("ratio", [rate / ideal for rate in rates]),
         "promised_ratio": PROMISED,
         **spread("cpu_ms_per_request", cpu.milliseconds),
-        "memory_mib_after_warm_up": memory[0],
-        "memory_mib_at_the_end": memory[-1],
+        "memory_mib_after_each": memory,
         "threads_left": threading.active_count() - threads,
     }
 

@@ -62,7 +62,7 @@ def test_many_requests_in_flight_are_counted_with_what_they_leave(tmp_path: Path
     assert 1 <= entry["most_in_flight_at_the_server"] <= 8
     assert entry["ideal_requests_per_second"] == pytest.approx(160)
     assert entry["ratio"] == pytest.approx(entry["requests_per_second"] / 160)
-    assert entry["memory_mib_after_warm_up"] > 0
+    assert len(entry["memory_mib_after_each"]) == 2
     assert entry["threads_left"] == entry["ctrl_c"]["threads_left"] == 0
     assert entry["ctrl_c"]["end_s"] > 0
 
