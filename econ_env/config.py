@@ -14,7 +14,7 @@ from econ_env.embeddings import DEFAULT_MODEL, Embedder
 from econ_env.game.closing_rules import CommitmentRule
 from econ_env.game.coordinator_tree import build_tree
 from econ_env.game.prompts import COMPACT, DEFAULT, PLAIN, PromptSet, TokenLimits
-from econ_env.llm.api import ApiSettings, SecondAction, TokenField
+from econ_env.llm.api import ApiSettings, ReplicaRouting, SecondAction, TokenField
 from econ_env.llm.api.secret import MASK
 from econ_env.llm.budget.limits import Budget, BudgetLimits
 from econ_env.llm.budget.prices import find_prices, read_prices
@@ -148,6 +148,11 @@ class EnvConfig:
     max_concurrency: int = 64
     """Maximum number of requests in flight to one model on a server, >= 1; its replicas share
     it."""
+    replica_routing: ReplicaRouting = "least_busy"
+    """Replica of a model that a request goes to, if "vllm:MODEL@URL,URL" names several.
+    "least_busy": the one with the fewest requests in flight. "prefix": always the same one for
+    equal prompts, unless it fails or is far busier than another; so the executors of one question
+    meet a server that has read their prompt already."""
     request_timeout_s: float = 600.0
     """Time limit of one request to a server, retries included, in seconds. A request without an
     answer by then has failed."""
@@ -322,6 +327,7 @@ class EnvConfig:
         return ApiSettings(
             second_action=self.second_action,
             max_concurrency=self.max_concurrency,
+            replica_routing=self.replica_routing,
             request_budget_s=self.request_timeout_s,
             extra_body=self.extra_body or {},
             extra_headers=self.extra_headers or {},

@@ -5,26 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.building import Workshop
 from benchmarks.comparison.chosen_questions import choose_questions
 from benchmarks.comparison.dry_run import dry_run_lines
-from benchmarks.comparison.econ import steering_of
-from benchmarks.comparison.econ_policy import Steering
 from benchmarks.comparison.findings import About, Comparison
 from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.flags import Compare
 from benchmarks.comparison.output import write_comparison
 from benchmarks.comparison.paper import PaperSetting, paper_table_lines
 from benchmarks.comparison.report import summarise
-from benchmarks.comparison.run import Plan, Run
+from benchmarks.comparison.run import Build, Plan, Run
 from benchmarks.comparison.settings import SettingsFile, what_answers_depend_on
-from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec
 from benchmarks.comparison.store import RECORDS_FILE, RecordStore
 from benchmarks.comparison.table import table_lines
+from benchmarks.comparison.workers import SpreadMethods, steering_with
 from econ_agents.commands.program import run_program
+from econ_agents.rollouts.errors import ClusterError, WorkerError
 from econ_agents.training.checkpoint import STATE_FILE, load_checkpoint, sha256
 from econ_agents.training.run_folder import claimed
 from econ_env.commands.flags import with_flags
@@ -60,6 +60,7 @@ def compare(flags: Compare) -> int:
     target = flags.target(entries)
     flags.primary_contrast(entries)
     flags.paper_setting()
+    flags.placement().check()
     if flags.dry_run:
         checkpoints = {}
     else:
@@ -132,14 +133,14 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
         )
         records = RecordStore(folder / RECORDS_FILE)
         models = stack.enter_context(closing(config.models()))
-
-        def steering(spec: EconUntrainedSpec, seed: int) -> Steering:
-            # Untrained teams choose the middle of the box, whatever a checkpoint says.
-            return steering_of(spec, checkpoints[seed] if isinstance(spec, EconSpec) else None)
-
+        steering = partial(steering_with, checkpoints)
         workshop = Workshop(config, models, steering=steering, in_flight=plan.in_flight)
-        run = Run(plan, workshop.method, records, settings, print)
-        stopped: ModelError | None = None
+        build: Build = workshop.method
+        if flags.rollout == "ray":
+            spread = SpreadMethods(flags.placement(), config, checkpoints, plan.in_flight)
+            build = stack.enter_context(closing(spread)).method
+        run = Run(plan, build, records, settings, print)
+        stopped: Exception | None = None
         try:
             workshop.check([entry.spec for entry in plan.entries], plan.seeds)
             run.play()
@@ -150,7 +151,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
                 file=sys.stderr,
             )
             return 130
-        except ModelError as error:
+        except (ModelError, ClusterError, WorkerError) as error:
             stopped = error
         results = run.results()
         if results:
@@ -203,8 +204,10 @@ def _report(comparison: Comparison, paper: PaperSetting | None, folder: Path) ->
 
 
 def _print_spending(flags: Compare, models: Models) -> None:
-    """Print what this run spent, if a cache or a budget is in use."""
+    """Print what this run spent, if a cache or a budget is in use, and this process asked."""
     limits = (flags.max_requests, flags.max_total_tokens, flags.max_cost_usd)
+    if flags.rollout == "ray":
+        return
     if flags.cache == "off" and limits == (None, None, None):
         return
     spent, kept = models.spending, models.usage_from_cache

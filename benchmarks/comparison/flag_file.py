@@ -16,6 +16,7 @@ from econ_agents.config.environment_kwargs import environment_kwargs
 from econ_agents.config.files import did_you_mean
 from econ_agents.config.values import MismatchError, convert
 from econ_agents.config.yaml12 import NotationError, read_yaml
+from econ_agents.rollouts.placement import Placement
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint, saved_config
 from econ_env.commands.flags import wrapped_help
@@ -25,6 +26,8 @@ _OF_A_PROCESS = frozenset(
     {"cache", "cache_path", "max_requests", "max_total_tokens", "max_cost_usd", "seed"}
 )
 """Settings of a run that its comparison does not take over."""
+_OF_THE_COMMAND_LINE = frozenset({"config", *(field.name for field in fields(Placement))})
+"""Flags that no file can set: which cluster is trusted is not for the author of a file to say."""
 _ABOUT_ROWS = frozenset(
     {"data_path", "subset", "revision", "question_field_name", "answer_field_name"}
 )
@@ -124,7 +127,7 @@ def file_values(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UsageError(f"--config: {path} must hold keys and values, as in 'questions: 100'")
     hints = get_type_hints(Compare)
-    known = [name for name in _names("_") if name != "config"]
+    known = [name for name in _names("_") if name not in _OF_THE_COMMAND_LINE]
     read = {}
     for key, value in values.items():
         if key in NOT_COMPARED:

@@ -16,6 +16,7 @@ from benchmarks.comparison.run import Entry, plan_entries
 from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, SpecError, parse_spec
 from benchmarks.comparison.tuning import REPETITION_PENALTIES, TEMPERATURES, Tuning
 from econ_agents.config.files import CONFIG_FILE
+from econ_agents.rollouts.placement import Placement
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint
 from econ_env.commands.flags import EnvFlags, with_help
@@ -50,7 +51,7 @@ NOT_COMPARED = {
 
 @with_help
 @dataclass(frozen=True, kw_only=True)
-class Compare(EnvFlags):
+class Compare(Placement, EnvFlags):
     """Let methods answer the same questions, and compare accuracy and tokens.
 
     Every method gets the same questions, models, extractor and grader. Results are kept question

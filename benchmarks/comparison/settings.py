@@ -23,7 +23,7 @@ SETTINGS_FILE = "comparison_settings.json"
 _NOT_OF_ANSWERS = frozenset(
     {
         # Speed of requests, cache and limits.
-        *("max_concurrency", "request_timeout_s", "cache", "cache_path"),
+        *("max_concurrency", "replica_routing", "request_timeout_s", "cache", "cache_path"),
         *("max_requests", "max_total_tokens", "max_cost_usd"),
         # What transcripts hold.
         "keep_messages",

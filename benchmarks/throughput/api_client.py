@@ -1,4 +1,4 @@
-"""Measure the client of model servers: against the ideal, its errors, the mock server's ceiling.
+"""Measure the client of model servers against the ideal, and the mock server's ceiling.
 
 With c requests in flight and a latency of l seconds no client gets more than c / l answers per
 second. That is the ideal.
@@ -7,7 +7,6 @@ second. That is the ideal.
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import partial
 from typing import Any
 
@@ -24,10 +23,9 @@ CEILING_REQUEST = (
 
 
 def measure_api_client(settings: Settings) -> Result:
-    """Measure throughput against the ideal, errors under high load, and the server's ceiling."""
+    """Measure throughput against the ideal, and the server's ceiling."""
     return {
         **_against_the_ideal(settings.api, settings.repeats),
-        "errors": _errors(settings.api),
         "mock_server": _ceiling(settings.api, settings.repeats),
     }
 
@@ -53,30 +51,6 @@ def _against_the_ideal(load: Load, repeats: int) -> Result:
         **spread("ratio", [rate / ideal for rate in rates]),
         "promised_ratio": 0.85,
         **spread("cpu_ms_per_request", cpu.milliseconds),
-    }
-
-
-def _errors(load: Load) -> Result:
-    count = load.many_in_flight * load.many_waves
-    requests = chat_requests(count)
-    with mock_server(load.many_latency_s) as server, client(server, load.many_in_flight) as model:
-        start_s = time.perf_counter()
-        completions = model.generate(requests)
-        took_s = time.perf_counter() - start_s
-        seen = server.counts()
-    failed = [completion for completion in completions if completion.error is not None]
-    check([completion for completion in completions if completion.error is None])
-    attempts = sum(completion.usage.requests for completion in completions)
-    return {
-        "in_flight": load.many_in_flight,
-        "most_in_flight_at_the_server": seen["most_in_flight"],
-        "latency_s": load.many_latency_s,
-        "requests": count,
-        "failed": len(failed),
-        "promised_failed": 0,
-        "sent_again": attempts - count,
-        "requests_per_second": count / took_s,
-        "ideal_requests_per_second": load.many_in_flight / load.many_latency_s,
     }
 
 

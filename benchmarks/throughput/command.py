@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks.errors import BenchmarkError
 from benchmarks.throughput.api_client import measure_api_client
 from benchmarks.throughput.api_episodes import measure_api_episodes
+from benchmarks.throughput.api_many import measure_api_many
 from benchmarks.throughput.api_openai import measure_api_openai
 from benchmarks.throughput.api_servers import measure_api_servers
 from benchmarks.throughput.in_process import (
@@ -54,6 +55,7 @@ MEASURES: dict[Part, Callable[[Settings], Result]] = {
     "grader": measure_grader,
     "embedders": measure_embedders,
     "api_client": measure_api_client,
+    "api_many": measure_api_many,
     "api_openai": measure_api_openai,
     "api_episodes": measure_api_episodes,
     "api_servers": measure_api_servers,

@@ -13,6 +13,7 @@ Part: TypeAlias = Literal[
     "grader",
     "embedders",
     "api_client",
+    "api_many",
     "api_openai",
     "api_episodes",
     "api_servers",
@@ -28,6 +29,7 @@ PARTS: tuple[Part, ...] = (
     "grader",
     "embedders",
     "api_client",
+    "api_many",
     "api_openai",
     "api_episodes",
     "api_servers",
@@ -51,12 +53,12 @@ class Load:
     """Requests in flight for the comparison with the ideal and for the episodes."""
     waves: int = 15
     """Requests per place in flight, in one comparison with the ideal."""
-    many_in_flight: int = 512
-    """Requests in flight for the count of errors."""
-    many_latency_s: float = 1.0
-    """Latency in seconds for the count of errors, long enough to have all requests in flight."""
-    many_waves: int = 4
-    """Requests per place in flight for the count of errors."""
+    many_in_flight: int = 1024
+    """Requests in flight of the part "api_many"."""
+    many_latency_s: float = 0.5
+    """Latency of the mock server there, in seconds."""
+    many_waves: int = 8
+    """Requests per place in flight there, in one measurement."""
     compared_in_flight: int = 64
     """Requests in flight of each client in the comparison with the openai client."""
     compared_requests: int = 600

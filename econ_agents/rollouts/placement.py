@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from econ_agents.config.schema import Config, ConfigError, Phase
 
 if TYPE_CHECKING:  # the command line reads the flags without loading torch
     from econ_agents.environments import Teams
     from econ_agents.rollouts.base import Rollouts
+    from econ_agents.rollouts.ray_pool import RayPool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +76,27 @@ class Placement:
             from econ_agents.rollouts.base import LocalRollouts
 
             return LocalRollouts(teams=teams, exploration=build_exploration(config).explore)
-        if self.ray_address is None:
-            # Read when Ray is imported: a cluster of this machine alone stays on the loopback
-            # interface, as it does on macOS, because it runs the code of whoever can reach it.
-            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        self._before_ray()
         from econ_agents.rollouts.ray_cluster import RayRollouts
 
         return RayRollouts(
             config, phase, bne=bne, workers=self.rollout_workers, address=self.ray_address
         )
+
+    def open_pool(self, worker: type, job: Any) -> RayPool:
+        """Open workers for tasks of another kind; see :class:`~.ray_pool.RayPool`.
+
+        Raises:
+            ClusterError: there is no such cluster.
+        """
+        self._before_ray()
+        from econ_agents.rollouts.ray_pool import RayPool
+
+        return RayPool(worker, job, workers=self.rollout_workers, address=self.ray_address)
+
+    def _before_ray(self) -> None:
+        """Prepare the import of Ray."""
+        if self.ray_address is None:
+            # Read when Ray is imported: a cluster of this machine alone stays on the loopback
+            # interface, as it does on macOS, because it runs the code of whoever can reach it.
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")

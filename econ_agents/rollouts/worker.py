@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 from safetensors.torch import load, save
@@ -18,10 +17,12 @@ from econ_agents.algorithm.builders import (
 )
 from econ_agents.config.schema import Config, Phase
 from econ_agents.networks import TeamNetworks
+from econ_agents.rollouts.errors import UsersError, told
 from econ_agents.rollouts.shares import Played, Share, play_share
 
-Result = TypeVar("Result")
-
+PASSED_ON = ("ECON_ALLOW_KEY_FOR",)
+"""Variables of this process's environment that workers get: what the user said on the command
+line. Keys are not among them: they must stand in the environment of every node."""
 UNUSED = "mixer."
 """Prefix of the parameters that are not needed to act."""
 
@@ -40,12 +41,9 @@ class Job:
     """Variables of the environment that the worker's process gets."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class UsersError:
-    """An error that is written for users, as plain data."""
-
-    message: str
-    exit_code: int
+def passed_on() -> Mapping[str, str]:
+    """Variables of this process's environment that workers set in theirs."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
 def packed(networks: TeamNetworks) -> bytes:
@@ -72,8 +70,7 @@ class Worker:
 
     def open(self) -> UsersError | None:
         """Make the environment and the networks; return what the user has to mend."""
-        found = _told(self._open)
-        return found if isinstance(found, UsersError) else None
+        return told(self._open)
 
     def play(self, weights: bytes, share: Share) -> Played | UsersError:
         """Play a share.
@@ -82,7 +79,7 @@ class Worker:
             weights: parameters of the networks as safetensors, which can hold no code.
             share: the share.
         """
-        return _told(lambda: self._play(weights, share))
+        return told(lambda: self._play(weights, share))
 
     def _open(self) -> None:
         job = self._job
@@ -102,14 +99,3 @@ class Worker:
                 f"the policy has other parameters: {strange + found.unexpected_keys}"
             )
         return play_share(self._teams, self._policy, share, self._exploration.explore)
-
-
-def _told(act: Callable[[], Result]) -> Result | UsersError:
-    """Return a result, or the error that is written for users."""
-    try:
-        return act()
-    except Exception as error:
-        code = 2 if isinstance(error, OSError) else getattr(error, "exit_code", None)
-        if not isinstance(code, int):
-            raise
-        return UsersError(message=str(error), exit_code=code)

@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.picture import draw
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.specs import parse_spec
+from benchmarks.comparison.workers import Job, Worker
+from econ_agents.rollouts.errors import UsersError, WorkerError
+from econ_agents.rollouts.placement import Placement
+from econ_agents.rollouts.task import Task
 from econ_agents.training.run_folder import claimed
 from econ_env.config import EnvConfig
 from econ_env.llm.cache.recording_model import CacheMode
@@ -430,6 +435,7 @@ def test_a_mistake_is_said_at_once(
         ("question: 3", "did you mean 'questions'"),
         ("questions: many", "questions must be a whole number, got 'many'"),
         ("bne_rounds: 3", "econ:rounds=3"),
+        ("ray_address: host:6379", "unknown key 'ray_address'"),
         ("reward_weights: {ts: x}", "reward_weights must be a number, got 'x'"),
         ("prices: {m: 3}", "prices must be a list of a number, got 3"),
         ("streaming: {}", "streaming must be true or false"),
@@ -455,6 +461,70 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(
     for arguments in (["--set", "sk-secret"], ["--set=sk-secret"], ["sk-secret"]):
         assert compare(tmp_path, *arguments) == 2
         assert "sk-secret" not in capsys.readouterr().err
+
+
+class _Worker:
+    """A worker in this process, called as Ray's are."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.answer = SimpleNamespace(remote=worker.answer)
+
+
+class _Pool:
+    """Carries tasks out backwards, by two workers in turn."""
+
+    def __init__(self, worker: type[Worker], job: Job) -> None:
+        workers = [worker(job) for _ in range(2)]
+        assert [one.open() for one in workers] == [None, None]
+        self._workers = [_Worker(one) for one in workers]
+        self.names: list[str] = []
+
+    def run(self, tasks: Sequence[Task]) -> list[Any]:
+        self.names += [task.name for task in tasks]
+        done = [task.start(self._workers[turn % 2]) for turn, task in enumerate(reversed(tasks))]
+        for found in done:
+            if isinstance(found, UsersError):
+                raise WorkerError(found)
+        return done[::-1]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> list[_Pool]:
+    """The pools that are opened in place of Ray's."""
+    found: list[_Pool] = []
+
+    def opened(placement: Placement, worker: type[Worker], job: Job) -> _Pool:
+        found.append(_Pool(worker, job))
+        return found[-1]
+
+    monkeypatch.setattr(Placement, "open_pool", opened)
+    monkeypatch.setattr(Placement, "check", lambda placement: None)
+    return found
+
+
+def test_records_of_workers_are_those_of_one_process(tmp_path: Path, pools: list[_Pool]) -> None:
+    methods = ["--methods", "self_consistency:k=2", "econ_untrained:rounds=2"]
+    assert compare(tmp_path / "here", *methods, "--in-flight", "5") == 0
+    flags = [*methods, "--in-flight", "5", "--rollout", "ray", "--rollout-workers", "3"]
+    assert compare(tmp_path / "spread", *flags) == 0
+    assert comparison(tmp_path / "spread") == comparison(tmp_path / "here")
+    assert pools[0].names[:3] == [
+        f"answered {count} questions by self_consistency:k=2" for count in (2, 2, 1)
+    ]
+
+
+@pytest.mark.usefixtures("pools")
+def test_what_stops_a_worker_stops_the_comparison_and_keeps_its_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--methods", "greedy", "--max-requests", "1", "--rollout", "ray"]
+    assert compare(tmp_path, *flags) == 1
+    said = capsys.readouterr().err
+    assert "--max-requests" in said
+    assert "Repeat the command to continue" in said
 
 
 def test_a_vote_has_no_method_of_its_own() -> None:

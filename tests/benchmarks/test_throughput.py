@@ -46,16 +46,25 @@ def test_every_part_can_be_measured() -> None:
     assert set(throughput.MEASURES) == set(PARTS)
 
 
-def test_the_client_is_compared_with_the_ideal_and_its_errors_are_counted(tmp_path: Path) -> None:
+def test_the_client_is_compared_with_the_ideal(tmp_path: Path) -> None:
     entry = measured("api_client", tmp_path / "out.json")
     assert entry["ideal_requests_per_second"] == pytest.approx(400)
     assert entry["ratio"] == pytest.approx(entry["requests_per_second"] / 400)
     low, high = entry["ratio_range"]
     assert low <= entry["ratio"] <= high <= 1
-    assert entry["errors"]["requests"] == 16
-    assert entry["errors"]["failed"] == entry["errors"]["sent_again"] == 0
-    assert 1 <= entry["errors"]["most_in_flight_at_the_server"] <= 8
     assert entry["mock_server"]["requests_per_second"] > 0
+
+
+def test_many_requests_in_flight_are_counted_with_what_they_leave(tmp_path: Path) -> None:
+    entry = measured("api_many", tmp_path / "out.json")
+    assert entry["requests"] == 2 * 16, "a warm-up and one repeat"
+    assert entry["failed"] == entry["sent_again"] == 0
+    assert 1 <= entry["most_in_flight_at_the_server"] <= 8
+    assert entry["ideal_requests_per_second"] == pytest.approx(160)
+    assert entry["ratio"] == pytest.approx(entry["requests_per_second"] / 160)
+    assert len(entry["memory_mib_after_each"]) == 2
+    assert entry["threads_left"] == entry["ctrl_c"]["threads_left"] == 0
+    assert entry["ctrl_c"]["end_s"] > 0
 
 
 def test_the_client_is_compared_with_the_official_one(tmp_path: Path) -> None:

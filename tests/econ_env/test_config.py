@@ -71,6 +71,7 @@ def test_token_limits_replace_those_of_the_prompts() -> None:
         ({"extra_body": {"messages": []}}, "extra_body cannot set messages"),
         ({"extra_headers": {"Authorization": "x"}}, "extra_headers cannot set Authorization"),
         ({"min_temperature": -1.0}, "min_temperature must be"),
+        ({"replica_routing": "random"}, "replica_routing must be one of 'least_busy', 'prefix'"),
     ],
 )
 def test_settings_of_requests_are_checked_with_the_others(

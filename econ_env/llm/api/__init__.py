@@ -16,7 +16,7 @@ from econ_env.llm.api.errors import (
     WrongAddress,
 )
 from econ_env.llm.api.profiles import PROFILES, ServerProfile
-from econ_env.llm.api.settings import ApiSettings, SecondAction, TokenField
+from econ_env.llm.api.settings import ApiSettings, ReplicaRouting, SecondAction, TokenField
 
 __all__ = [
     "PROFILES",
@@ -26,6 +26,7 @@ __all__ = [
     "ApiModel",
     "ApiSettings",
     "KeyProblem",
+    "ReplicaRouting",
     "SecondAction",
     "ServerBroken",
     "ServerProfile",

@@ -235,9 +235,9 @@ class RequestBatch:
             if self._given_up.is_set():
                 return None
             result = self._engine.attempt(
+                job.request,
                 job.body,
                 choices=len(job.indices),
-                max_tokens=job.request.max_tokens,
                 flight=flight,
                 limit_s=job.left_s,
             )

@@ -33,6 +33,7 @@ from econ_env.llm.api.secret import Secret, Secrets
 from econ_env.llm.api.server_key import how_to_give_a_key, key_variable
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.api.transport import Transport
+from econ_env.llm.types import ChatRequest
 
 MAX_REFUSALS = 8
 """Number of equal refusals after which a server that has never answered is not asked again."""
@@ -77,7 +78,8 @@ class Engine:
                     Transport(f"{url}/chat/completions{query}", secret, settings, self._scrubber),
                 )
                 for url in address.urls
-            ]
+            ],
+            settings.replica_routing,
         )
         self.pool = ThreadPoolExecutor(settings.max_concurrency, thread_name_prefix="econ-api")
         self._answered = False
@@ -86,15 +88,19 @@ class Engine:
         self._lock = threading.Lock()
 
     def attempt(
-        self, body: bytes, *, choices: int, max_tokens: int, flight: Flight, limit_s: float
+        self, request: ChatRequest, body: bytes, *, choices: int, flight: Flight, limit_s: float
     ) -> Reply | Fault:
-        """Send a body once; return the answers, or the fault that prevented them.
+        """Send a request's body once; return the answers, or the fault that prevented them.
 
         This is the boundary to the server: whatever it sends, no exception leaves this method.
         """
+        max_tokens = request.max_tokens
+        prompt = "\n".join(message.content for message in request.messages)
         largest = largest_body(max_tokens, choices)
         try:
-            answer = self._transport.post(body, flight, limit_s=limit_s, largest=largest)
+            answer = self._transport.post(
+                body, flight, prompt=prompt, limit_s=limit_s, largest=largest
+            )
             if isinstance(answer, Fault):
                 return answer
             if answer.status == 200:

@@ -1,4 +1,10 @@
-"""One model on several servers: the next request goes to the replica with the fewest in flight.
+"""One model on several servers: each request goes to the replica that suits it best.
+
+That is the replica with the fewest requests in flight or, with the routing ``"prefix"``, the
+prompt's own one. Rendezvous hashing finds it: every prompt ranks the replicas in an order of its
+own, the same in every process, so a replica that is left out hands its prompts to the others, and
+gets them back. Bounded loads keep a prompt from its own replica while that one has far more in
+flight than another.
 
 A replica that fails is left out for a while: :data:`FIRST_PAUSE_S` at first, twice as long after
 each further failure, up to :data:`LONGEST_PAUSE_S`. Then one request probes it, and an answer takes
@@ -12,6 +18,7 @@ This module imports requests; import it only where a request is sent.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
@@ -20,6 +27,7 @@ from dataclasses import dataclass
 
 from econ_env.llm.api.connections import Flight
 from econ_env.llm.api.errors import Fault, Kind
+from econ_env.llm.api.settings import ReplicaRouting
 from econ_env.llm.api.transport import Answer, Transport
 
 _log = logging.getLogger("econ_env.llm.api")
@@ -28,6 +36,9 @@ FIRST_PAUSE_S = 1.0
 """Seconds for which a replica is left out after its first failure."""
 LONGEST_PAUSE_S = 30.0
 """Longest time for which a replica is left out before it is probed again, in seconds."""
+MUCH_BUSIER, SPARE = 2, 8
+"""A replica is far busier than another with x requests in flight from ``MUCH_BUSIER`` · x +
+``SPARE`` on: a server hardly slows down with a few more texts in its batch."""
 
 _BROKEN = frozenset({Kind.UNAVAILABLE, Kind.UNREACHABLE})
 _OUT_OF_ORDER = frozenset({502, 503, 504})
@@ -68,27 +79,33 @@ class Replicas:
 
     Args:
         transports: connections to each server, by its URL; at least one.
+        routing: rule that chooses a replica.
         clock: returns seconds; for tests.
     """
 
     def __init__(
         self,
         transports: Sequence[tuple[str, Transport]],
+        routing: ReplicaRouting = "least_busy",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._replicas = [_Replica(url=url, transport=each) for url, each in transports]
+        self._routing = routing
         self._clock = clock
         self._lock = threading.Lock()
 
-    def post(self, body: bytes, flight: Flight, *, limit_s: float, largest: int) -> Answer | Fault:
+    def post(
+        self, body: bytes, flight: Flight, *, prompt: str, limit_s: float, largest: int
+    ) -> Answer | Fault:
         """Send one request to a replica, and to others if that one fails; see ``Transport.post``.
 
-        The flight and the limit hold for all of it.
+        The flight and the limit hold for all of it; ``prompt`` is what replicas may have read.
         """
         end_s = self._clock() + limit_s
+        key = b"" if self._routing == "least_busy" else _hash(prompt.encode(errors="replace"))
         tried: list[_Replica] = []
         while True:
-            place = self._enter(tried)
+            place = self._enter(tried, key)
             tried.append(place.replica)
             works: bool | None = None
             try:
@@ -109,24 +126,30 @@ class Replicas:
         for replica in self._replicas:
             replica.transport.close()
 
-    def _enter(self, tried: Sequence[_Replica]) -> _Place:
+    def _enter(self, tried: Sequence[_Replica], key: bytes) -> _Place:
         """Take a place at the best replica that was not tried."""
         with self._lock:
             now_s = self._clock()
             # If all are left out, the one whose pause ends first is asked, as a single server is.
-            chosen = self._best(tried, now_s) or min(
-                self._replicas, key=lambda one: one.out_until_s
-            )
+            left = self._left(tried, now_s) or [min(self._replicas, key=lambda r: r.out_until_s)]
+            chosen = self._best(left, key)
             chosen.in_flight += 1
             probes = chosen.failures > 0
             chosen.probed = chosen.probed or probes
             return _Place(replica=chosen, outages=chosen.failures, probes=probes)
 
-    def _best(self, tried: Sequence[_Replica], now_s: float) -> _Replica | None:
-        """The replica for the next request; None if all others are tried or left out."""
-        left = [one for one in self._replicas if one not in tried and one.open_at(now_s)]
+    def _left(self, tried: Sequence[_Replica], now_s: float) -> list[_Replica]:
+        """The replicas that are neither tried nor left out."""
+        return [one for one in self._replicas if one not in tried and one.open_at(now_s)]
+
+    def _best(self, left: Sequence[_Replica], key: bytes) -> _Replica:
+        """The one of some replicas that gets the next request; ``key`` stands for its prompt."""
         # One that is due for a probe comes first: idle or busy, it gets exactly one request.
-        return min(left, key=lambda one: (not one.failures, one.in_flight), default=None)
+        idlest = min(left, key=lambda one: (not one.failures, one.in_flight))
+        if self._routing == "least_busy" or idlest.failures:
+            return idlest
+        own = max(left, key=lambda one: _hash(key + one.url.encode()))
+        return own if own.in_flight < MUCH_BUSIER * idlest.in_flight + SPARE else idlest
 
     def _leave(self, place: _Place, tried: Sequence[_Replica], *, works: bool | None) -> bool:
         """Give the place back and note if the replica works; return True if another one is left.
@@ -152,7 +175,11 @@ class Replicas:
                 replica.out_until_s = now_s + pause_s
                 if len(self._replicas) > 1:
                     _log.warning("%s fails and is left out for %g s", replica.url, pause_s)
-            return self._best(tried, now_s) is not None
+            return bool(self._left(tried, now_s))
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=8).digest()
 
 
 def _pause_s(failures: int) -> float:

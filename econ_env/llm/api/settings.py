@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeAlias, get_args
 SecondAction: TypeAlias = Literal["repetition_penalty", "frequency_penalty", "none"]
 """Parameter that the second coordinate of a sampling action becomes on its way to the server."""
 
+ReplicaRouting: TypeAlias = Literal["least_busy", "prefix"]
+"""Rule that chooses the replica of a model for each request."""
+
 TokenField: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 """Field of a request that limits the length of its completion."""
 
@@ -49,6 +52,10 @@ class ApiSettings:
     ``"none"``: not used; the penalty stays neutral for every action."""
     max_concurrency: int = 64
     """Most requests in flight at a time, >= 1."""
+    replica_routing: ReplicaRouting = "least_busy"
+    """Replica that a request goes to. ``"least_busy"``: the one with the fewest requests in flight.
+    ``"prefix"``: always the same one for equal prompts, unless it is left out or far busier than
+    another."""
     request_budget_s: float = 600.0
     """Total time of one request, with its retries and the pauses between them, in seconds. Time
     spent waiting for its turn in this client does not count."""
@@ -107,6 +114,11 @@ class ApiSettings:
             raise ValueError(
                 f"second_action must be one of {', '.join(map(repr, get_args(SecondAction)))}, "
                 f"got {self.second_action!r}"
+            )
+        if self.replica_routing not in get_args(ReplicaRouting):
+            raise ValueError(
+                "replica_routing must be one of "
+                f"{', '.join(map(repr, get_args(ReplicaRouting)))}, got {self.replica_routing!r}"
             )
         for name in ("max_concurrency", "max_unusable_replies", "context_limit"):
             count = getattr(self, name)

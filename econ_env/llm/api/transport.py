@@ -107,7 +107,7 @@ class Transport:
         try:
             response = self._pool.urlopen(
                 "POST",
-                self._adapter.request_url(self._template, self._proxies),
+                self._target,
                 body=body,
                 headers=self._headers,
                 redirect=False,
@@ -135,6 +135,12 @@ class Transport:
         finally:
             flight.land()
         return fault
+
+    @cached_property
+    def _target(self) -> str:
+        """What stands in the first line of a request: a path, or the whole URL for a proxy."""
+        target: str = self._adapter.request_url(self._template, self._proxies)
+        return target
 
     @cached_property
     def _pool(self) -> urllib3.connectionpool.HTTPConnectionPool:

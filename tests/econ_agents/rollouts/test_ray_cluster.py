@@ -1,7 +1,8 @@
-"""Training over a Ray cluster of two nodes, of which a worker and a node are lost on the way."""
+"""Runs and comparisons over a Ray cluster of two nodes, which loses a worker and a node."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ ray = pytest.importorskip("ray", reason="needs Ray: pip install 'econ-env[ray]'"
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
+from benchmarks.comparison import output  # noqa: E402
+from benchmarks.comparison.command import main as compare  # noqa: E402
 from econ_agents.commands.cli import main  # noqa: E402
 from econ_agents.rollouts.placement import Placement  # noqa: E402
 from econ_agents.rollouts.ray_cluster import RayRollouts  # noqa: E402
@@ -122,6 +125,26 @@ def test_a_tests_report_and_records_are_those_of_this_process(
         assert main(["test", *flags, "--test.streams", "4"]) == 0
         reports.append({path.name: path.read_bytes() for path in sorted(out.iterdir())})
     assert reports[0] == reports[1]
+
+
+@pytest.fixture
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    # They take longer than everything else.
+    monkeypatch.setattr(output, "draw", lambda comparison, folder: [])
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_a_comparisons_records_are_those_of_this_process(cluster: Cluster, tmp_path: Path) -> None:
+    run = train(tmp_path / "run")
+    flags = "--questions 7 --in-flight 5 --methods self_consistency:k=2 econ:rounds=2".split()
+    flags += ["--dataset", "simulated", "--llm", "simulated", "--model-dir", str(run)]
+    found = []
+    for name, where in (("here", []), ("ray", ["--rollout", "ray", "--rollout-workers", "3"])):
+        assert compare([*flags, *where, "--log-dir", str(tmp_path / name)]) == 0
+        lines = (tmp_path / name / "records.jsonl").read_text().splitlines()
+        found.append([{**json.loads(line), "wall_s": None} for line in lines])
+    assert found[0] == found[1]
+    assert len(found[0]) == 2 * 7
 
 
 def test_what_a_worker_cannot_play_is_said_in_the_environments_words(

@@ -13,8 +13,9 @@ from econ_agents.algorithm.builders import (
 )
 from econ_agents.algorithm.rollout import play_episodes, with_equal_infos
 from econ_agents.config.schema import Config
+from econ_agents.rollouts.errors import UsersError
 from econ_agents.rollouts.shares import Played, cut_lap
-from econ_agents.rollouts.worker import Job, UsersError, Worker, packed
+from econ_agents.rollouts.worker import Job, Worker, packed
 from tests.econ_agents.builders import same_episodes
 from tests.econ_agents.small_runs import small_config
 

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class RealServer:
     model: str
     """What it calls the checkpoint."""
     url: str
+    process: subprocess.Popen[bytes] = field(repr=False)
 
     def name(self, profile: str | None = None) -> str:
         """The string that names its model, under its own profile or another."""
@@ -81,15 +82,17 @@ def find_program(kind: str) -> tuple[list[str] | None, str]:
 
 @contextmanager
 def running(
-    kind: str, program: Sequence[str], checkpoint: Path, folder: Path
+    kind: str, program: Sequence[str], checkpoint: Path, folder: Path, port: int = 0
 ) -> Iterator[RealServer]:
     """The server of this kind, with a bundled checkpoint, until the block ends.
 
     ``folder`` receives its model file and what it prints. For other kinds than transformers,
-    ``checkpoint`` may also be a GGUF file, which is then served as it is, as "public".
+    ``checkpoint`` may also be a GGUF file, which is then served as it is, as "public". It listens
+    at ``port``; 0: at a free one.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    if port == 0:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
     model, file = str(checkpoint), checkpoint
     if checkpoint.suffix == ".gguf":
         model = "public"
@@ -124,7 +127,7 @@ def running(
         url = f"http://127.0.0.1:{port}"
         _wait_for(process, f"{url}/v1/models", log)
         profile = "llamacpp" if kind == "xllamacpp" else kind
-        yield RealServer(kind=profile, model=model, url=f"{url}/v1")
+        yield RealServer(kind=profile, model=model, url=f"{url}/v1", process=process)
     finally:
         process.terminate()
         try:

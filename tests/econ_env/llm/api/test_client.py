@@ -156,6 +156,27 @@ def test_ctrl_c_ends_everything_at_once(fault: str | None) -> None:
         model.close()
 
 
+@pytest.mark.usefixtures("_no_garbage_collection", "_ctrl_c_interrupts")
+def test_ctrl_c_ends_hundreds_of_requests_in_flight_and_leaves_no_thread() -> None:
+    with MisbehavingServer() as server:
+        server.mix({"stall": 1.0})
+        before = open_sockets()
+        model = model_on(server, max_concurrency=256, read_timeout_s=200.0, request_budget_s=200.0)
+
+        def interrupt() -> None:
+            eventually(lambda: server.in_flight == 256)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            model.generate([request(str(i)) for i in range(1000)])
+        thread.join()
+        assert not client_threads()
+        assert eventually(lambda: open_sockets() <= before)
+    assert server.peak_in_flight == 256
+
+
 def test_a_copy_in_another_place_reads_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
     with MisbehavingServer("vllm", key="sk-of-the-environment") as server:
         model = model_on(server)

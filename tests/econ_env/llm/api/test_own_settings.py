@@ -73,6 +73,7 @@ def test_the_token_limit_and_the_lowest_temperature_can_be_set() -> None:
         ({"query_parameters": {"a": 1}}, "the value of a must be a text"),
         ({"token_field": "tokens"}, "token_field must be one of"),
         ({"min_temperature": -1.0}, "min_temperature must be"),
+        ({"replica_routing": "random"}, "replica_routing must be one of 'least_busy', 'prefix'"),
         ({"min_temperature": float("nan")}, "min_temperature must be"),
     ],
     ids=str,

@@ -13,7 +13,14 @@ import pytest
 from econ_env.llm.api import ApiModel, WrongAddress
 from econ_env.llm.api.connections import Flight
 from econ_env.llm.api.errors import Fault, Kind
-from econ_env.llm.api.replicas import FIRST_PAUSE_S, LONGEST_PAUSE_S, Replicas
+from econ_env.llm.api.replicas import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    MUCH_BUSIER,
+    SPARE,
+    Replicas,
+)
+from econ_env.llm.api.settings import ReplicaRouting
 from econ_env.llm.api.transport import Answer
 from econ_env.llm.types import Completion
 from tests.econ_env.llm.api.support import KEY, eventually, request, settings
@@ -49,15 +56,24 @@ class Clock:
         return self.now_s
 
 
-def several(*results: Answer | Fault) -> tuple[Replicas, list[Server], Clock]:
+def several(
+    *results: Answer | Fault, routing: ReplicaRouting = "least_busy"
+) -> tuple[Replicas, list[Server], Clock]:
     clock = Clock()
     servers = [Server(clock, result) for result in results]
     named: Any = [(f"http://{index}/v1", server) for index, server in enumerate(servers)]
-    return Replicas(named, clock), servers, clock
+    return Replicas(named, routing, clock), servers, clock
 
 
-def post(replicas: Replicas, *, limit_s: float = 60.0) -> Answer | Fault:
-    return replicas.post(b"", Flight(float("inf"), 60.0), limit_s=limit_s, largest=1 << 20)
+def post(
+    replicas: Replicas,
+    *,
+    prompt: str = "",
+    limit_s: float = 60.0,
+    flight: Flight | None = None,
+) -> Answer | Fault:
+    flight = flight or Flight(float("inf"), 60.0)
+    return replicas.post(b"", flight, prompt=prompt, limit_s=limit_s, largest=1 << 20)
 
 
 def asked(servers: Sequence[Server]) -> list[int]:
@@ -146,7 +162,7 @@ def test_no_other_replica_is_asked_once_the_budget_is_spent_or_the_request_is_gi
     replicas, servers, _ = several(BROKEN, GOOD)
     flight = Flight(float("inf"), 60.0)
     flight.abort()
-    assert replicas.post(b"", flight, limit_s=60.0, largest=1 << 20) == BROKEN
+    assert post(replicas, flight=flight) == BROKEN
     assert asked(servers) == [1, 0]
 
 
@@ -154,11 +170,11 @@ def test_a_request_that_was_given_up_says_nothing_about_its_server() -> None:
     given_up = Flight(float("inf"), 60.0)
     given_up.abort()
     replicas, servers, clock = several(BROKEN, GOOD)
-    replicas.post(b"", given_up, limit_s=60.0, largest=1 << 20)
+    post(replicas, flight=given_up)
     post(replicas)
     assert asked(servers) == [2, 1]
     clock.now_s += FIRST_PAUSE_S
-    replicas.post(b"", given_up, limit_s=60.0, largest=1 << 20)
+    post(replicas, flight=given_up)
     # The probe told nothing, so the next request probes again; then it is left out for longer.
     post(replicas)
     post(replicas)
@@ -170,7 +186,7 @@ def test_an_answer_that_is_overdue_is_a_failure_of_its_server() -> None:
     overdue.abort()
     replicas, servers, clock = several(BROKEN, GOOD)
     clock.now_s = time.monotonic()
-    assert replicas.post(b"", overdue, limit_s=60.0, largest=1 << 20) == BROKEN
+    assert post(replicas, flight=overdue) == BROKEN
     assert post(replicas) == GOOD
     assert asked(servers) == [1, 1]
 
@@ -189,7 +205,7 @@ def test_many_requests_lost_with_one_server_are_one_failure() -> None:
 
     dying, other = Dying(clock), Server(clock)
     named: Any = [("http://0/v1", dying), ("http://1/v1", other)]
-    replicas: Any = Replicas(named, clock)
+    replicas: Any = Replicas(named, clock=clock)
     # So all eight requests go to the first server.
     replicas._replicas[1].in_flight = 100
     threads = [threading.Thread(target=post, args=(replicas,)) for _ in range(8)]
@@ -201,6 +217,59 @@ def test_many_requests_lost_with_one_server_are_one_failure() -> None:
     assert (dying.asked, other.asked) == (8, 8)
     assert replicas._replicas[0].failures == 1
     assert replicas._replicas[0].in_flight == 0
+
+
+def test_equal_prompts_go_to_one_replica_and_different_ones_to_all() -> None:
+    prompts = [f"question {i}" for i in range(30)]
+    replicas, servers, _ = several(GOOD, GOOD, GOOD, routing="prefix")
+    homes = []
+    for prompt in prompts:
+        before = asked(servers)
+        for _ in range(4):
+            post(replicas, prompt=prompt)
+        more = [now - then for now, then in zip(asked(servers), before, strict=True)]
+        assert sorted(more) == [0, 0, 4]
+        homes.append(more.index(4))
+    assert min(homes.count(home) for home in range(3)) > 2
+
+
+def test_a_prompt_keeps_to_its_own_replica_until_that_one_is_far_busier() -> None:
+    chosen = []
+    for busy in (SPARE - 1, SPARE, MUCH_BUSIER * 10 + SPARE - 1, MUCH_BUSIER * 10 + SPARE):
+        replicas, servers, _ = several(GOOD, GOOD, routing="prefix")
+        post(replicas, prompt="question")
+        own = servers[0].asked == 0
+        inside: Any = replicas
+        inside._replicas[own].in_flight = busy
+        inside._replicas[not own].in_flight = 0 if busy <= SPARE else 10
+        post(replicas, prompt="question")
+        chosen.append(servers[own].asked == 2)
+    assert chosen == [True, False, True, False]
+
+
+def test_prompts_of_a_lost_replica_go_to_the_others_and_come_back() -> None:
+    prompts = [f"question {i}" for i in range(12)]
+    replicas, servers, clock = several(GOOD, GOOD, GOOD, routing="prefix")
+
+    def homes() -> list[int]:
+        found = []
+        for prompt in prompts:
+            before = asked(servers)
+            assert post(replicas, prompt=prompt) == GOOD
+            found.append(next(i for i in (2, 1, 0) if asked(servers)[i] > before[i]))
+        return found
+
+    whole = homes()
+    servers[0].result = AWAY
+    post(replicas, prompt=prompts[whole.index(0)])
+    without = homes()
+    assert [home for home in without if home == 0] == []
+    assert [new for new, old in zip(without, whole, strict=True) if old] == [*filter(None, whole)]
+    servers[0].result = GOOD
+    clock.now_s += FIRST_PAUSE_S
+    # Any request is the probe, and none has a home while one is due.
+    post(replicas)
+    assert homes() == whole
 
 
 # --- on real servers ------------------------------------------------------------------------------
@@ -262,6 +331,41 @@ def test_a_server_that_is_not_there_costs_nothing_and_is_taken_back_when_it_come
             before = len(back.chats)
             assert_all_right(ask_all(model, 20))
             assert len(back.chats) - before > 5
+        model.close()
+
+
+def prompts_of(server: MisbehavingServer) -> set[str]:
+    return {seen.body["messages"][0]["content"] for seen in server.chats}
+
+
+def test_executors_of_a_question_meet_on_one_replica_and_its_loss_changes_no_answer() -> None:
+    # Three for each of twenty questions, at temperatures of their own.
+    executors = [
+        request(f"question {i % 20}", seed=i, temperature=0.5 + i // 20) for i in range(60)
+    ]
+
+    def answers(model: ApiModel) -> list[str]:
+        completions = model.generate(executors)
+        assert [one.error for one in completions] == [None] * 60
+        assert sum(one.usage.requests for one in completions) == 60
+        return [one.text for one in completions]
+
+    with ExitStack() as stack:
+        lost = stack.enter_context(MisbehavingServer("vllm", answer=echoed))
+        kept = stack.enter_context(MisbehavingServer("vllm", answer=echoed))
+        model = on(lost, kept, replica_routing="prefix", max_concurrency=4)
+        whole = answers(model)
+        homes = prompts_of(lost), prompts_of(kept)
+        assert homes[0].isdisjoint(homes[1])
+        assert min(map(len, homes)) > 0
+        assert len(homes[0] | homes[1]) == 20
+        lost.__exit__(None, None, None)
+        before = len(kept.chats)
+        assert answers(model) == whole
+        assert len(kept.chats) - before == 60
+        model.close()
+        model = on(kept, replica_routing="least_busy")
+        assert answers(model) == whole
         model.close()
 
 
