@@ -74,7 +74,7 @@ class Chart:
             *((series.label, "curve", f"{_style(i)}") for i, series in enumerate(self.series)),
             *((level.label, "level", f"v{i % 3}") for i, level in enumerate(self.levels)),
             *((span.label, "span", "span") for span in self.spans),
-            *([("range of the box", "box", "box")] if self.box is not None else []),
+            *([("range allowed", "box", "box")] if self.box is not None else []),
         ]
         return [(label, kind, _key(kind, style)) for label, kind, style in named if label]
 

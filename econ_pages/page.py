@@ -57,6 +57,9 @@ class Charts:
     """Charts side by side."""
 
     charts: Sequence[Chart | Intervals]
+    caption: str = ""
+    folded: bool = False
+    """True if they are shown only on request, under their caption."""
 
     @property
     def kind(self) -> str:

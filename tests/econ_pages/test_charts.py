@@ -50,7 +50,7 @@ def test_everything_drawn_has_a_key_and_no_key_is_empty() -> None:
     )
     assert [label for label, _, _ in picture.legend()] == [
         *("team", "test", "warm-up"),
-        "range of the box",
+        "range allowed",
     ]
 
 
