@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from econ_pages.text import visible
 
 COLOURS = 8
 """Number of colours of the page, which repeat with another dash after that many."""
+
+MOST_PLACES = 80
+"""Most places of a curve that are drawn: one for every few pixels."""
+
+_Place: TypeAlias = tuple[float, float]
 
 _WIDTH, _HEIGHT = 360.0, 210.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 38.0
@@ -259,15 +265,26 @@ def _draw_axes(svg: Element, x_axis: _Axis, y_axis: _Axis, x_label: str) -> None
 def _draw_series(svg: Element, series: Series, style: str, x_axis: _Axis, y_axis: _Axis) -> None:
     places = [x_axis.place(x) for x in series.x]
     if series.low and series.high:
-        upper = list(zip(places, map(y_axis.place, series.high), strict=True))
-        lower = list(zip(places, map(y_axis.place, series.low), strict=True))
+        upper = _thinned(list(zip(places, map(y_axis.place, series.high), strict=True)))
+        lower = _thinned(list(zip(places, map(y_axis.place, series.low), strict=True)))
         _add(svg, "polygon", f"band {style}", points=_points([*upper, *reversed(lower)]))
-    for x, y in zip(places, series.points, strict=False):
-        _add(svg, "circle", f"point {style}", cx=x, cy=y_axis.place(y), r=1.6)
-    curve = list(zip(places, map(y_axis.place, series.y), strict=True))
+    if series.points:
+        # Strokes of no length with round ends: a fifth of the size of as many circles.
+        dots = zip(places, map(y_axis.place, series.points), strict=False)
+        drawn = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in dots)
+        SubElement(svg, "path", {"class": f"point {style}", "d": drawn})
+    curve = _thinned(list(zip(places, map(y_axis.place, series.y), strict=True)))
     _add(svg, "polyline", f"curve {style}", points=_points(curve))
     if len(curve) == 1:
         _add(svg, "circle", f"dot {style}", cx=curve[0][0], cy=curve[0][1], r=3.5)
+
+
+def _thinned(curve: list[_Place]) -> list[_Place]:
+    """At most :data:`MOST_PLACES` places of a curve, about evenly, its ends among them."""
+    if len(curve) <= MOST_PLACES:
+        return curve
+    step = (len(curve) - 1) / (MOST_PLACES - 1)
+    return [curve[round(i * step)] for i in range(MOST_PLACES)]
 
 
 def _style(index: int) -> str:
