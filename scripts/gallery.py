@@ -20,13 +20,13 @@ import tyro
 
 ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "docs" / "gallery"
-SHOWN = 3
+SHOWN = 2
 """Number of games of each arm in the report."""
 PLAYED = 14
 """Number of games of the trained team, refined, in the page of games."""
 COLOURS = 128
 """Number of colours of a picture, which keeps it small."""
-SHOTS = {"report": ("report.html", 1000, 1250), "games": ("games.html#show=flipped", 1400, 1180)}
+SHOTS = {"report": ("report.html", 1000, 930), "games": ("games.html#show=flipped", 1400, 1040)}
 """Pages to take pictures of, with the width and height in pixels."""
 
 

@@ -232,7 +232,8 @@
   const digits = (n) => (n === null ? "–" : number(n, 2));
 
   function move(name, now, before) {
-    const changed = before !== undefined && before !== null && now !== null && before !== now;
+    const known = before !== undefined && before !== null && now !== null;
+    const changed = known && digits(before) !== digits(now);
     return el("span", changed ? "chip mark" : "chip",
       changed ? `${name} ${digits(before)} → ${digits(now)}` : `${name} ${digits(now)}`);
   }
