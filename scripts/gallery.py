@@ -61,8 +61,8 @@ class Gallery:
             _program("econ_env", "view", f"{games}", "--out", f"{self.out / 'games.html'}")
             for page in self.out.glob("*.html"):
                 page.chmod(0o644)  # these are for everybody
-        for name, (page, width, height) in SHOTS.items():
-            take_picture(self.out, page, self.out / f"{name}.png", width, height)
+        for name, (address, width, height) in SHOTS.items():
+            take_picture(self.out, address, self.out / f"{name}.png", width, height)
 
 
 def take_picture(folder: Path, page: str, out: Path, width: int, height: int) -> None:
