@@ -19,7 +19,9 @@ MOST_PLACES = 80
 _Place: TypeAlias = tuple[float, float]
 
 _WIDTH, _HEIGHT = 360.0, 210.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 38.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 38.0
+_CHARACTER = 6.8
+"""Width of a digit of a tick, rather more than it has in any common font."""
 _ROW = 34.0
 """Height of a row of a chart of intervals."""
 
@@ -242,7 +244,7 @@ class _Axis:
 
 
 def _number(value: float, digits: int) -> str:
-    if abs(value) >= 1e5 or digits > 4:
+    if abs(value) >= 1e6 or digits > 4:
         return f"{value:.3g}" if value else "0"
     return f"{value:,.{digits}f}".replace("-", "\u2212")
 
@@ -256,7 +258,9 @@ def _draw_axes(svg: Element, x_axis: _Axis, y_axis: _Axis, x_label: str) -> None
     for tick, label in x_axis.ticks():
         x = x_axis.place(tick)
         _add(svg, "line", "axis", x1=x, x2=x, y1=bottom, y2=bottom + 4)
-        _add(svg, "text", "tick", x=x, y=bottom + 15, anchor="middle", text=label)
+        # A label under the end of the axis is moved to stay inside the drawing.
+        middle = min(x, _WIDTH - len(label) * _CHARACTER / 2)
+        _add(svg, "text", "tick", x=middle, y=bottom + 15, anchor="middle", text=label)
     _add(svg, "line", "axis", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=bottom, y2=bottom)
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     _add(svg, "text", "name", x=middle, y=_HEIGHT - 6, anchor="middle", text=x_label)

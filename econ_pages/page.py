@@ -92,6 +92,8 @@ class Page:
     subtitle: str = ""
     conclusion: Sequence[str] = ()
     """Sentences at the top, in plain words."""
+    remark: str = ""
+    """How to read the conclusion, below it; shown only with one."""
     sections: Sequence[Section] = ()
     games: Sequence[Game] = ()
 

@@ -119,6 +119,7 @@ def run_page(run: RunFiles, versions: str) -> Page:
         title=f"Run {run.name}",
         subtitle=_subtitle(run),
         conclusion=_conclusion(run),
+        remark=_remark(run),
         sections=[section for section in sections if section is not None],
         games=run.found.games,
     )
@@ -130,12 +131,19 @@ def _conclusion(run: RunFiles) -> list[str]:
         sentences.append("It has no metrics of a training.")
     if run.tested is None:
         sentences.append("econ-agents test --model-dir RUN tests it; then write this page again.")
-    elif run.tested[0].baseline.accuracy is not None:
-        sentences.append(
-            "Ranges in brackets are 95% intervals. Whether a vote for the same tokens does as well "
-            "was not asked in this test: benchmarks/compare.py asks it."
-        )
     return sentences
+
+
+def _remark(run: RunFiles) -> str:
+    if run.tested is None:
+        return ""
+    said = "Ranges in brackets are 95% intervals."
+    if run.tested[0].baseline.accuracy is None:
+        return said
+    return (
+        f"{said} Whether a vote for the same tokens does as well was not asked in this test: "
+        "benchmarks/compare.py asks it."
+    )
 
 
 def _subtitle(run: RunFiles) -> str:
@@ -152,13 +160,16 @@ def _subtitle(run: RunFiles) -> str:
 
 def _about_curves(run: RunFiles) -> list[str]:
     width = window_of(len(run.lines))
+    nash = ["Where NashConv is below zero, no deviation that was tried pays."]
+    notes = nash if any("eval/nash_conv" in line for line in run.lines) else []
     if width == 1:
-        return []
+        return notes
     return [
         f"Every dot is the mean of {run.config.update_interval} episodes; curves are running means "
         f"over {width} dots, and bands are their 95% intervals. Shaded at the left is the warm-up, "
         "in which actions are random. Training tries other actions than it would choose in a test, "
-        "so its curves may lie below the test's."
+        "so its curves may lie below the test's.",
+        *notes,
     ]
 
 

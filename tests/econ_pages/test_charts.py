@@ -68,7 +68,7 @@ def test_a_long_curve_is_drawn_in_few_places_from_end_to_end() -> None:
     (line,) = drawn(chart(Series(label="a", x=x, y=x))).findall("polyline")
     places = line.get("points", "").split()
     assert len(places) == MOST_PLACES
-    assert (places[0].split(",")[0], places[-1].split(",")[0]) == ("46.0", "348.0")
+    assert (places[0].split(",")[0], places[-1].split(",")[0]) == ("52.0", "348.0")
 
 
 def test_a_measured_value_is_named_beside_its_interval() -> None:
