@@ -65,7 +65,8 @@ class View:
             write_page(page, out)
         except PageError as error:
             raise UsageError(str(error)) from error
-        print(f"page: {out} ({len(found.games)} games)")
+        count = len(found.games)
+        print(f"page: {out} ({count} game{'s' * (count != 1)})")
         if self.open:
             webbrowser.open(out.resolve().as_uri())
         return 0
