@@ -37,8 +37,7 @@ TEXT
 }
 
 mistake() { # MESSAGE: never with a value in it, which may be a key
-    printf 'error: %s\n\n' "$1" >&2
-    usage >&2
+    printf 'run_econ.sh: %s ./run_econ.sh --help lists the options.\n' "$1" >&2
     exit 2
 }
 

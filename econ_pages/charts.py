@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from econ_pages.text import visible
@@ -12,8 +13,15 @@ from econ_pages.text import visible
 COLOURS = 8
 """Number of colours of the page, which repeat with another dash after that many."""
 
+MOST_PLACES = 80
+"""Most places of a curve that are drawn: one for every few pixels."""
+
+_Place: TypeAlias = tuple[float, float]
+
 _WIDTH, _HEIGHT = 360.0, 210.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 38.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 38.0
+_CHARACTER = 6.8
+"""Width of a digit of a tick, rather more than it has in any common font."""
 _ROW = 34.0
 """Height of a row of a chart of intervals."""
 
@@ -74,7 +82,7 @@ class Chart:
             *((series.label, "curve", f"{_style(i)}") for i, series in enumerate(self.series)),
             *((level.label, "level", f"v{i % 3}") for i, level in enumerate(self.levels)),
             *((span.label, "span", "span") for span in self.spans),
-            *([("range of the box", "box", "box")] if self.box is not None else []),
+            *([("range allowed", "box", "box")] if self.box is not None else []),
         ]
         return [(label, kind, _key(kind, style)) for label, kind, style in named if label]
 
@@ -236,7 +244,7 @@ class _Axis:
 
 
 def _number(value: float, digits: int) -> str:
-    if abs(value) >= 1e5 or digits > 4:
+    if abs(value) >= 1e6 or digits > 4:
         return f"{value:.3g}" if value else "0"
     return f"{value:,.{digits}f}".replace("-", "\u2212")
 
@@ -250,7 +258,9 @@ def _draw_axes(svg: Element, x_axis: _Axis, y_axis: _Axis, x_label: str) -> None
     for tick, label in x_axis.ticks():
         x = x_axis.place(tick)
         _add(svg, "line", "axis", x1=x, x2=x, y1=bottom, y2=bottom + 4)
-        _add(svg, "text", "tick", x=x, y=bottom + 15, anchor="middle", text=label)
+        # A label under the end of the axis is moved to stay inside the drawing.
+        middle = min(x, _WIDTH - len(label) * _CHARACTER / 2)
+        _add(svg, "text", "tick", x=middle, y=bottom + 15, anchor="middle", text=label)
     _add(svg, "line", "axis", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=bottom, y2=bottom)
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     _add(svg, "text", "name", x=middle, y=_HEIGHT - 6, anchor="middle", text=x_label)
@@ -259,15 +269,26 @@ def _draw_axes(svg: Element, x_axis: _Axis, y_axis: _Axis, x_label: str) -> None
 def _draw_series(svg: Element, series: Series, style: str, x_axis: _Axis, y_axis: _Axis) -> None:
     places = [x_axis.place(x) for x in series.x]
     if series.low and series.high:
-        upper = list(zip(places, map(y_axis.place, series.high), strict=True))
-        lower = list(zip(places, map(y_axis.place, series.low), strict=True))
+        upper = _thinned(list(zip(places, map(y_axis.place, series.high), strict=True)))
+        lower = _thinned(list(zip(places, map(y_axis.place, series.low), strict=True)))
         _add(svg, "polygon", f"band {style}", points=_points([*upper, *reversed(lower)]))
-    for x, y in zip(places, series.points, strict=False):
-        _add(svg, "circle", f"point {style}", cx=x, cy=y_axis.place(y), r=1.6)
-    curve = list(zip(places, map(y_axis.place, series.y), strict=True))
+    if series.points:
+        # Strokes of no length with round ends: a fifth of the size of as many circles.
+        dots = zip(places, map(y_axis.place, series.points), strict=False)
+        drawn = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in dots)
+        SubElement(svg, "path", {"class": f"point {style}", "d": drawn})
+    curve = _thinned(list(zip(places, map(y_axis.place, series.y), strict=True)))
     _add(svg, "polyline", f"curve {style}", points=_points(curve))
     if len(curve) == 1:
         _add(svg, "circle", f"dot {style}", cx=curve[0][0], cy=curve[0][1], r=3.5)
+
+
+def _thinned(curve: list[_Place]) -> list[_Place]:
+    """At most :data:`MOST_PLACES` places of a curve, about evenly, its ends among them."""
+    if len(curve) <= MOST_PLACES:
+        return curve
+    step = (len(curve) - 1) / (MOST_PLACES - 1)
+    return [curve[round(i * step)] for i in range(MOST_PLACES)]
 
 
 def _style(index: int) -> str:

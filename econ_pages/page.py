@@ -57,6 +57,9 @@ class Charts:
     """Charts side by side."""
 
     charts: Sequence[Chart | Intervals]
+    caption: str = ""
+    folded: bool = False
+    """True if they are shown only on request, under their caption."""
 
     @property
     def kind(self) -> str:
@@ -89,6 +92,8 @@ class Page:
     subtitle: str = ""
     conclusion: Sequence[str] = ()
     """Sentences at the top, in plain words."""
+    remark: str = ""
+    """How to read the conclusion, below it; shown only with one."""
     sections: Sequence[Section] = ()
     games: Sequence[Game] = ()
 

@@ -109,7 +109,7 @@ def test_the_reference_is_that_of_the_citation_file(repository: Path) -> None:
 
 
 def test_the_layout_names_what_is_there(repository: Path) -> None:
-    layout = [each for each in in_language("text") if each.document.name == "README.md"][-1]
+    layout = next(each for each in in_language("text") if each.document.name == "CONTRIBUTING.md")
     top, missing = "", []
     for line in layout.text.splitlines():
         names = re.findall(r"[\w./]+(?:/|\.py)(?=\s|,|;|$)", line)

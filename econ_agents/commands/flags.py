@@ -113,6 +113,8 @@ def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComman
     named: dict[str, Any] = {}
     if isinstance(command, Configured):
         arguments, named = _without_named(arguments)
+    else:
+        _refuse_settings(name, arguments, _flags_of(command))
     refuse_unknown(arguments, _flags_of(command))
     if isinstance(command, Configured):
         command = replace(command, settings=_settings(command.config, arguments))
@@ -184,6 +186,19 @@ def _flags_of(command: Any) -> list[str]:
     if isinstance(getattr(command, "env", None), NamedFactory):
         own.append("env.factory")
     return [*own, *(config_keys() if isinstance(command, Configured) else ())]
+
+
+def _refuse_settings(command: str, arguments: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse flags for keys of the configuration, saying where they belong; see below."""
+    keys = {key.replace("_", "-") for key in config_keys()} - {
+        name.replace("_", "-") for name in names
+    }
+    for flag in filter(None, map(_FLAG.match, arguments)):
+        if flag[1].replace("_", "-") in keys:
+            raise ConfigError(
+                f"{flag[0]} cannot be changed here: {command} takes the settings of the run. "
+                f"{PROGRAM} train --config RUN/config.yaml {flag[0]} VALUE begins another run"
+            )
 
 
 def refuse_unknown(arguments: Sequence[str], names: Sequence[str]) -> None:

@@ -42,8 +42,15 @@ def _ended(name: str, run: Callable[[], int], interrupted: str) -> int:
         code = exit_code_of(error)
         if code is None:
             raise
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {_said(error)}", file=sys.stderr)
         return code
+
+
+def _said(error: Exception) -> str:
+    """Text of an error; that of the operating system begins with its file."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return f"{error}"
 
 
 def exit_code_of(error: Exception) -> int | None:

@@ -112,13 +112,14 @@ def run_page(run: RunFiles, versions: str) -> Page:
         ),
         _equilibrium(run.equilibria),
         _noted_games(run.found.games),
-        _curves("Losses", loss_curves(run.lines, run.config)),
+        _losses(run),
         _settings(run, versions),
     ]
     return Page(
         title=f"Run {run.name}",
         subtitle=_subtitle(run),
         conclusion=_conclusion(run),
+        remark=_remark(run),
         sections=[section for section in sections if section is not None],
         games=run.found.games,
     )
@@ -126,7 +127,23 @@ def run_page(run: RunFiles, versions: str) -> Page:
 
 def _conclusion(run: RunFiles) -> list[str]:
     sentences = conclude(run.tested, run.equilibria)
-    return sentences if run.lines else [*sentences, "It has no metrics of a training."]
+    if not run.lines:
+        sentences.append("It has no metrics of a training.")
+    if run.tested is None:
+        sentences.append("econ-agents test --model-dir RUN tests it; then write this page again.")
+    return sentences
+
+
+def _remark(run: RunFiles) -> str:
+    if run.tested is None:
+        return ""
+    said = "Ranges in brackets are 95% intervals."
+    if run.tested[0].baseline.accuracy is None:
+        return said
+    return (
+        f"{said} Whether a vote for the same tokens does as well was not asked in this test: "
+        "benchmarks/compare.py asks it."
+    )
 
 
 def _subtitle(run: RunFiles) -> str:
@@ -143,12 +160,16 @@ def _subtitle(run: RunFiles) -> str:
 
 def _about_curves(run: RunFiles) -> list[str]:
     width = window_of(len(run.lines))
+    nash = ["Where NashConv is below zero, no deviation that was tried pays."]
+    notes = nash if any("eval/nash_conv" in line for line in run.lines) else []
     if width == 1:
-        return []
+        return notes
     return [
         f"Every dot is the mean of {run.config.update_interval} episodes; curves are running means "
         f"over {width} dots, and bands are their 95% intervals. Shaded at the left is the warm-up, "
-        "in which actions are random."
+        "in which actions are random. Training tries other actions than it would choose in a test, "
+        "so its curves may lie below the test's.",
+        *notes,
     ]
 
 
@@ -161,6 +182,14 @@ def _curves(
     if not charts:
         return None
     return Section(title=title, paragraphs=paragraphs, blocks=[Charts(charts=charts), *more])
+
+
+def _losses(run: RunFiles) -> Section | None:
+    charts = loss_curves(run.lines, run.config)
+    if not charts:
+        return None
+    caption = f"{len(charts)} losses of the learner over training, each times its weight"
+    return Section(title="Losses", blocks=[Charts(charts=charts, caption=caption, folded=True)])
 
 
 def _comparison(tested: tuple[EvaluationReport, Learned | None] | None) -> Section | None:
@@ -197,7 +226,22 @@ def _comparison(tested: tuple[EvaluationReport, Learned | None] | None) -> Secti
                 zero=True,
             )
         )
-    return Section(title="The test", blocks=[Charts(charts=charts), _arms(arms, judged)])
+    return Section(
+        title="The test",
+        paragraphs=_about_test(report) if judged else [],
+        blocks=[Charts(charts=charts), _arms(arms, judged)],
+    )
+
+
+def _about_test(report: EvaluationReport) -> list[str]:
+    said = (
+        "Every question is one game: the executors answer without seeing each other, and a "
+        "coordinator concludes. Trained and untrained teams differ only in how their executors "
+        "sample."
+    )
+    if report.rounds > 1:
+        said += " Refined: the executors answer again, knowing the conclusion, until it stands."
+    return [said]
 
 
 def _arms(arms: dict[str, Arm], judged: bool) -> Table:
@@ -255,7 +299,7 @@ def _learned_actions(learned: Learned) -> Table:
         )
     return Table(
         caption="Mean action in the test, without exploration",
-        head=["executor", "action", "untrained", "trained", "box"],
+        head=["executor", "action", "untrained", "trained", "range allowed"],
         rows=rows,
     )
 

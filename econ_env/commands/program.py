@@ -44,5 +44,11 @@ def _exit_code(name: str, run: Callable[[], int]) -> int:
         print(f"{name}: {with_flags(str(error))}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {_of_system(error)}", file=sys.stderr)
         return 2
+
+
+def _of_system(error: OSError) -> str:
+    """Text of an error of the operating system, its file first: ``/a/b: Permission denied``."""
+    named = error.filename is not None and error.strerror
+    return f"{error.filename}: {error.strerror}" if named else f"{error}"

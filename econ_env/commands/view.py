@@ -43,6 +43,7 @@ class View:
         from econ_pages.errors import PageError
         from econ_pages.files import find_games, read_games
         from econ_pages.page import Page, write_page
+        from econ_pages.summary import players, summarise
 
         try:
             files = find_games(self.path)
@@ -55,12 +56,17 @@ class View:
             for note in found.notes:
                 print(f"note: {note}", file=sys.stderr)
             out = self.out or self._beside()
-            names = ", ".join(file.name for file in found.files)
-            title = f"Games of {self.path.resolve().name}"
-            write_page(Page(title=title, subtitle=f"From {names}", games=found.games), out)
+            page = Page(
+                title=f"Games of {self.path.resolve().name}",
+                subtitle=players(found.games),
+                conclusion=summarise(found.games),
+                games=found.games,
+            )
+            write_page(page, out)
         except PageError as error:
             raise UsageError(str(error)) from error
-        print(f"page: {out} ({len(found.games)} games)")
+        count = len(found.games)
+        print(f"page: {out} ({count} game{'s' * (count != 1)})")
         if self.open:
             webbrowser.open(out.resolve().as_uri())
         return 0

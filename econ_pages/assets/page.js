@@ -184,6 +184,7 @@
     copied: "the reply repeated the prompt", consensus: "all members agree, no call",
     majority: "more than half of the members agree, no call",
   };
+  const components = { TS: "task (TS)", AL: "likelihood (AL)", CC: "collaboration (CC)" };
   const said = (table, name) => (has(table, name) ? table[name] : name);
 
   function facts(pairs) {
@@ -195,8 +196,8 @@
 
   const spent = (tokens) =>
     `${number(tokens.prompt + tokens.completion)} tokens (${number(tokens.prompt)} prompt + `
-    + `${number(tokens.completion)} completion, ${number(tokens.requests)} `
-    + `request${tokens.requests === 1 ? "" : "s"})`;
+    + `${number(tokens.completion)} completion`
+    + `${tokens.requests === 1 ? "" : `, ${number(tokens.requests)} requests`})`;
 
   function folded(title, ...children) {
     const summary = el("summary", "", title);
@@ -231,7 +232,8 @@
   const digits = (n) => (n === null ? "–" : number(n, 2));
 
   function move(name, now, before) {
-    const changed = before !== undefined && before !== null && now !== null && before !== now;
+    const known = before !== undefined && before !== null && now !== null;
+    const changed = known && digits(before) !== digits(now);
     return el("span", changed ? "chip mark" : "chip",
       changed ? `${name} ${digits(before)} → ${digits(now)}` : `${name} ${digits(now)}`);
   }
@@ -342,7 +344,8 @@
 
   function rewardTable(rewards) {
     const names = [...new Set(rewards.flatMap((each) => Object.keys(each.components)))];
-    return table(["reward", ...names, "in all"], rewards.map((each) => [
+    const head = names.map((name) => (has(components, name) ? components[name] : name));
+    return table(["reward", ...head, "in all"], rewards.map((each) => [
       value(each.agent),
       ...names.map((name) => (has(each.components, name) ? number(each.components[name], 2) : "–")),
       number(each.reward, 3),
@@ -376,13 +379,12 @@
 
   function gameView(game) {
     const place = chosen.indexOf(game);
-    const link = el("a", "", "link to this game");
+    const link = el("a", "", "link");
     link.href = `#game-${game.number}`;
     const head = el("div", "head", el("h3", "", `Game ${game.number}`), outcome(game));
     if (game.flipped !== null) head.append(el("span", "chip mark", `flipped ${game.flipped}`));
-    head.append(
-      el("span", "push", ""), step("← previous", place > 0 ? chosen[place - 1] : null),
-      step("next →", place >= 0 ? chosen[place + 1] : chosen[0]), link);
+    head.append(el("span", "steps", step("← previous", place > 0 ? chosen[place - 1] : null),
+      step("next →", place >= 0 ? chosen[place + 1] : chosen[0]), link));
     const last = game.decisions[game.decisions.length - 1];
     const parts = [head, text("question", game.question), facts([
       ["team's answer", game.answer === null ? "none" : value(game.answer, "answer")],

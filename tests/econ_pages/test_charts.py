@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econ_pages.charts import Chart, Estimate, Intervals, Level, Series, Span
+from econ_pages.charts import MOST_PLACES, Chart, Estimate, Intervals, Level, Series, Span
 
 
 def drawn(chart: Chart | Intervals) -> Element:
@@ -50,7 +50,7 @@ def test_everything_drawn_has_a_key_and_no_key_is_empty() -> None:
     )
     assert [label for label, _, _ in picture.legend()] == [
         *("team", "test", "warm-up"),
-        "range of the box",
+        "range allowed",
     ]
 
 
@@ -59,9 +59,16 @@ def test_intervals_and_measurements_stand_with_their_curve() -> None:
         chart(Series(label="a", x=[0, 1], y=[1, 2], low=[0, 1], high=[2, 3], points=[1, 2]))
     )
     assert len(svg.findall("polygon")) == 1
-    assert (
-        len([each for each in svg.iter("circle") if each.get("class", "").startswith("point")]) == 2
-    )
+    (dots,) = (each for each in svg.iter("path") if each.get("class", "").startswith("point"))
+    assert dots.get("d", "").count("M") == 2
+
+
+def test_a_long_curve_is_drawn_in_few_places_from_end_to_end() -> None:
+    x = list(range(5000))
+    (line,) = drawn(chart(Series(label="a", x=x, y=x))).findall("polyline")
+    places = line.get("points", "").split()
+    assert len(places) == MOST_PLACES
+    assert (places[0].split(",")[0], places[-1].split(",")[0]) == ("52.0", "348.0")
 
 
 def test_a_measured_value_is_named_beside_its_interval() -> None:

@@ -50,7 +50,8 @@ def games() -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "page.html"
-    curve = Series(label="team", x=[0, 100], y=[0, 1], low=[0, 0.5], high=[0.5, 1])
+    ends = [0.0, 150_000.0]  # under whose end there is a long label
+    curve = Series(label="team", x=ends, y=[-0.001, 0], low=[-0.002, -0.001], high=[0, 0.001])
     drawing = Chart(title="Reward", x_label="episodes", y_label="reward", series=[curve])
     row = Estimate(label="trained team, refined (up to 3 rounds)", value=50, low=40, high=60)
     blocks: list[Block] = [
@@ -205,6 +206,18 @@ def test_nothing_is_cut_at_any_width(tab: Tab, page: Path, width: int, place: st
         "  if (e.closest('.scroll, .rounds, #list, svg, script, style')) return false;"
         "  return e.getBoundingClientRect().right > document.documentElement.clientWidth + 1;"
         "}).map(e => e.outerHTML.slice(0, 120))"
+    )
+    assert cut == []
+
+
+def test_no_text_of_a_chart_leaves_its_drawing(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    cut = tab.run(
+        "[...document.querySelectorAll('svg.chart text')].filter(e => {"
+        "  const box = e.getBoundingClientRect();"
+        "  const all = e.ownerSVGElement.getBoundingClientRect();"
+        "  return box.left < all.left - 1 || box.right > all.right + 1;"
+        "}).map(e => e.textContent)"
     )
     assert cut == []
 

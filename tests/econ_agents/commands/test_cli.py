@@ -234,6 +234,11 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -
         (["train", "--env.kwargs.top_p={"], "--env.kwargs.top_p: line 1, column 2"),
         (["train", "--n-agents", "3", "--env.kwargs.n-agents=4"], "two names of one setting"),
         (["resume", "--env.kwargs.top_p", "1"], "unknown flag --env.kwargs.top_p"),
+        (
+            ["resume", "--train.episodes", "9"],
+            "--train.episodes cannot be changed here: resume takes the settings of the run. "
+            "econ-agents train --config RUN/config.yaml --train.episodes VALUE begins another run",
+        ),
         (["train", "--set", "n_agents=3", "env.kwargs.n_agents=4"], "two names of one setting"),
         (["test"], "--model-dir is required"),
         (["test", "--model-dir", "nowhere"], "nowhere holds no checkpoint"),

@@ -41,9 +41,11 @@ def test_the_page_tells_what_was_learned_and_shows_what_was_played(
         "Training ",
         "Refinement (up to 3 rounds) ",
         "of 6 test questions right",
-        *("<h3>Accuracy</h3>", "<h3>Temperature T</h3>", "range of the box", "<h3>Local TD</h3>"),
+        *("<h3>Accuracy</h3>", "<h3>Temperature T</h3>", "range allowed", "<h3>Local TD</h3>"),
         "trained team, refined (up to 3 rounds)",
         *("Lowest team reward", 'href="#game-7"'),
+        *("Ranges in brackets are 95% intervals", "losses of the learner over training"),
+        *("Every question is one game", "How to read a game"),
         *("train.episodes", '<td dir="auto">econ-agents</td>'),
     ):
         assert part in html, part
