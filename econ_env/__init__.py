@@ -11,28 +11,25 @@ Importing this package registers ``econ/Simulated-v0``, ``econ/Arithmetic-v0``, 
 and with PettingZoo. No model and no heavy library is loaded before it is first used.
 """
 
-from econ_env.interruption import loading_the_program
-
-with loading_the_program():
-    from econ_env import answers, econ_v0
-    from econ_env.config import EnvConfig
-    from econ_env.econ_v0 import env, parallel_env, raw_env
-    from econ_env.envs.batched import BatchedEconEnv, batched_parallel_env
-    from econ_env.envs.joint import JointEnv
-    from econ_env.envs.joint_vector import JointVectorEnv
-    from econ_env.envs.parallel import EconParallelEnv
-    from econ_env.envs.wrappers import (
-        DiscreteActions,
-        EpisodeStatistics,
-        EpisodeSummary,
-        RecordEpisodes,
-        RewardComponents,
-        TextInfos,
-    )
-    from econ_env.errors import EconError
-    from econ_env.llm.types import ModelError
-    from econ_env.registration import register_all
-    from econ_env.version import __version__
+from econ_env import answers, econ_v0
+from econ_env.config import EnvConfig
+from econ_env.econ_v0 import env, parallel_env, raw_env
+from econ_env.envs.batched import BatchedEconEnv, batched_parallel_env
+from econ_env.envs.joint import JointEnv
+from econ_env.envs.joint_vector import JointVectorEnv
+from econ_env.envs.parallel import EconParallelEnv
+from econ_env.envs.wrappers import (
+    DiscreteActions,
+    EpisodeStatistics,
+    EpisodeSummary,
+    RecordEpisodes,
+    RewardComponents,
+    TextInfos,
+)
+from econ_env.errors import EconError
+from econ_env.llm.types import ModelError
+from econ_env.registration import register_all
+from econ_env.version import __version__
 
 __all__ = [
     "BatchedEconEnv",

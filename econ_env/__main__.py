@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-from econ_env.interruption import loading_the_program
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Load the command line and run it; the exit code is that of the command, 130 after Ctrl-C.
@@ -12,8 +10,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    with loading_the_program():
+    # Loading takes seconds on a slow machine.
+    try:
         from econ_env.commands.cli import main as run
+    except KeyboardInterrupt:
+        print("econ-env: interrupted", file=sys.stderr)
+        return 130
     return run(argv)
 
 
