@@ -24,6 +24,7 @@ from econ_env.llm.api.engine import Engine
 from econ_env.llm.api.errors import FAILED, RETRIED, Fault, Kind
 from econ_env.llm.api.grouping import group_requests, shared_usage
 from econ_env.llm.api.reply import Choice, Reply
+from econ_env.llm.api.switching import switches_for
 from econ_env.llm.api.waiting import backoff_s, jitter
 from econ_env.llm.in_flight import InFlight
 from econ_env.llm.incremental import Spend
@@ -160,6 +161,10 @@ class RequestBatch:
 
     def _decide(self) -> None:
         """Answer all requests, or hand over the error that prevents it."""
+        with switches_for(min(len(self._requests), self._settings.max_concurrency)):
+            self._decide_all()
+
+    def _decide_all(self) -> None:
         try:
             for indices in group_requests(self._requests, self._engine.choices):
                 self._start(indices, self._settings.request_budget_s)

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from econ_env.llm.api import ApiModel, ApiSettings
+from econ_env.llm.api.switching import MANY
 from econ_env.llm.incremental import Incremental
 from econ_env.llm.types import ChatModel, ModelError
 from tests.econ_env.llm.api.support import (
@@ -175,6 +176,25 @@ def test_ctrl_c_ends_hundreds_of_requests_in_flight_and_leaves_no_thread() -> No
         assert not client_threads()
         assert eventually(lambda: open_sockets() <= before)
     assert server.peak_in_flight == 256
+
+
+@pytest.mark.parametrize(("in_flight", "rare"), [(MANY - 1, False), (MANY, True)])
+def test_threads_switch_rarely_while_very_many_requests_are_in_flight(
+    in_flight: int, rare: bool
+) -> None:
+    usual_s = sys.getswitchinterval()
+    meanwhile: set[bool] = set()
+
+    def answer(ask: Ask) -> str:
+        meanwhile.add(sys.getswitchinterval() > usual_s)
+        return "18"
+
+    with MisbehavingServer(answer=answer) as server:
+        model = model_on(server, max_concurrency=in_flight)
+        model.generate([request(str(i)) for i in range(MANY)])
+        model.close()
+    assert meanwhile == {rare}
+    assert sys.getswitchinterval() == usual_s
 
 
 def test_a_copy_in_another_place_reads_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
