@@ -131,8 +131,9 @@
     more.disconnect();
     list.replaceChildren();
     shown = 0;
+    const all = `${number(games.length)} game${games.length === 1 ? "" : "s"}`;
     byId("count").textContent = chosen.length === games.length
-      ? `${number(games.length)} games` : `${number(chosen.length)} of ${number(games.length)} games`;
+      ? all : `${number(chosen.length)} of ${all}`;
     if (chosen.length) showMore();
     else list.append(el("p", "empty", "No game is like that."));
     for (const button of byId("shows").children)
