@@ -346,7 +346,7 @@
   function rewardTable(rewards) {
     const names = [...new Set(rewards.flatMap((each) => Object.keys(each.components)))];
     const head = names.map((name) => (has(components, name) ? components[name] : name));
-    return table(["reward", ...head, "in all"], rewards.map((each) => [
+    return table(["reward", ...head, "sum"], rewards.map((each) => [
       value(each.agent),
       ...names.map((name) => (has(each.components, name) ? number(each.components[name], 2) : "–")),
       number(each.reward, 3),
