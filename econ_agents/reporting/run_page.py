@@ -228,17 +228,18 @@ def _comparison(tested: tuple[EvaluationReport, Learned | None] | None) -> Secti
         )
     return Section(
         title="The test",
-        paragraphs=_about_test(report) if judged else [],
+        paragraphs=_about_test(report, learned) if judged else [],
         blocks=[Charts(charts=charts), _arms(arms, judged)],
     )
 
 
-def _about_test(report: EvaluationReport) -> list[str]:
+def _about_test(report: EvaluationReport, learned: Learned | None) -> list[str]:
     said = (
         "Every question is one game: the executors answer without seeing each other, and a "
-        "coordinator concludes. Trained and untrained teams differ only in how their executors "
-        "sample."
+        "coordinator concludes."
     )
+    if learned is not None:
+        said += " Trained and untrained teams differ only in how their executors sample."
     if report.rounds > 1:
         said += " Refined: the executors answer again, knowing the conclusion, until it stands."
     return [said]

@@ -131,8 +131,9 @@
     more.disconnect();
     list.replaceChildren();
     shown = 0;
+    const all = `${number(games.length)} game${games.length === 1 ? "" : "s"}`;
     byId("count").textContent = chosen.length === games.length
-      ? `${number(games.length)} games` : `${number(chosen.length)} of ${number(games.length)} games`;
+      ? all : `${number(chosen.length)} of ${all}`;
     if (chosen.length) showMore();
     else list.append(el("p", "empty", "No game is like that."));
     for (const button of byId("shows").children)
@@ -345,7 +346,7 @@
   function rewardTable(rewards) {
     const names = [...new Set(rewards.flatMap((each) => Object.keys(each.components)))];
     const head = names.map((name) => (has(components, name) ? components[name] : name));
-    return table(["reward", ...head, "in all"], rewards.map((each) => [
+    return table(["reward", ...head, "sum"], rewards.map((each) => [
       value(each.agent),
       ...names.map((name) => (has(each.components, name) ? number(each.components[name], 2) : "–")),
       number(each.reward, 3),
