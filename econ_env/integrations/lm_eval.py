@@ -18,7 +18,7 @@ from econ_env.llm.types import ModelError
 from econ_env.sampling_action import SamplingAction
 
 
-@register_model("econ")  # type: ignore[untyped-decorator]
+@register_model("econ")
 class EconLM(LM):  # type: ignore[misc]  # lm-eval is not installed where types are checked
     """A strategy, the executors' responses and a commitment for every request.
 
@@ -65,7 +65,7 @@ class EconLM(LM):  # type: ignore[misc]  # lm-eval is not installed where types 
                 record = env.transcript(index)
                 if record.failed is not None:
                     raise ModelError(f"no result for {texts[index][:200]!r}: {record.failed}")
-                *_, last = (each for one in record.rounds() for each in one.commitments)
+                last = [each for one in record.rounds() for each in one.commitments][-1]
                 text = self._answer.replace("{reason}", last.reason)
                 played.append("" if last.value is None else text.replace("{value}", last.value))
                 self.cache_hook.add_partial("generate_until", request.args, played[-1])

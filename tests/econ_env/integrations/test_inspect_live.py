@@ -75,8 +75,10 @@ def test_a_team_of_a_real_model_solves_a_task_and_its_game_is_exported(tmp_path:
     assert len(calls) == 4  # a strategy, two responses, a commitment
     record = Transcript.from_json(sample.store[TRANSCRIPT])
     (played,) = record.rounds()
-    written = [*record.strategies, *played.executors, *played.commitments]
-    assert [one.text for one in written] == [call.output.completion for call in calls]
+    written = [one.text for one in record.strategies]
+    written += [one.text for one in played.executors]
+    written += [one.text for one in played.commitments]
+    assert written == [call.output.completion for call in calls]
     spent = sum(usage.output_tokens for usage in sample.model_usage.values())
     assert 0 < spent == record.usage.completion_tokens <= 4 * 24
     games = tmp_path / "games.jsonl"
@@ -86,7 +88,7 @@ def test_a_team_of_a_real_model_solves_a_task_and_its_game_is_exported(tmp_path:
     exported = read_eval_log(str(path)).samples
     assert exported is not None
     again = [event for event in exported[0].events if isinstance(event, ModelEvent)]
-    assert [call.output.completion for call in again] == [one.text for one in written]
+    assert [call.output.completion for call in again] == written
 
 
 @pytest.fixture
