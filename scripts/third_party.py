@@ -1,7 +1,7 @@
 """Run other people's trainers on this environment, and write what came of it.
 
     python -m scripts.third_party                        # all, each where its pins allow
-    python -m scripts.third_party --only torchrl skrl    # some libraries
+    python -m scripts.third_party --only torchrl "skrl IPPO"  # some libraries or trials
     python -m scripts.third_party --main                 # those of this environment alone
 
 ``make test-third-party`` runs it. A trial is a script of examples/third_party, which trains for
@@ -94,7 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the chosen trials; 0 if all of them trained, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     libraries = sorted({trial.library for trial in TRIALS})
-    parser.add_argument("--only", nargs="+", choices=libraries, default=libraries)
+    names = [*libraries, *(trial.name for trial in TRIALS)]
+    parser.add_argument("--only", nargs="+", choices=names, default=libraries)
     parser.add_argument("--main", action="store_true", help="none with an environment of its own")
     parser.add_argument("--environments", type=Path, default=ROOT / ".venv-third-party")
     parser.add_argument("--timeout-s", type=float, default=1800.0, help="of one trial, in seconds")
@@ -105,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         results = json.loads(chosen.out.read_text(encoding="utf-8"))
     failed = False
     for trial in TRIALS:
-        if trial.library not in chosen.only or (chosen.main and trial.environment):
+        if not {trial.library, trial.name} & {*chosen.only} or (chosen.main and trial.environment):
             continue
         print(f"{trial.name} ...", flush=True)
         results[trial.name] = run(trial, chosen.environments, chosen.timeout_s)

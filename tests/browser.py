@@ -60,10 +60,11 @@ class Tab:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def open(self, path: Path, place: str = "") -> None:
-        """Open a file at a place such as ``#game-3`` and wait until it is loaded."""
+    def open(self, page: Path | str, place: str = "") -> None:
+        """Open a file or an address at a place such as ``#game-3`` and wait until it is loaded."""
+        there = page if isinstance(page, str) else page.as_uri()
         # An address that differs in its fragment only would not be loaded anew.
-        for address in ("about:blank", f"{path.as_uri()}{place}"):
+        for address in ("about:blank", f"{there}{place}"):
             self._call("Page.navigate", url=address)
             while self.run("document.readyState") != "complete":
                 pass
@@ -115,7 +116,7 @@ class Tab:
             case "Runtime.exceptionThrown":
                 self.complaints.append(str(said["exceptionDetails"]))
             case "Log.entryAdded" if said["entry"]["level"] in ("error", "warning"):
-                self.complaints.append(said["entry"]["text"])
+                self.complaints.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
             case "Network.requestWillBeSent":
                 self.requests.append(said["request"]["url"])
 

@@ -59,8 +59,9 @@ def answer(ask: Ask) -> str:
 def test_every_python_block_runs(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "inspect_ai" in block.text:
-        pytest.importorskip("inspect_ai", reason="needs inspect-ai")
+    for extra in ("inspect_ai", "lm_eval", "openenv"):
+        if extra in block.text:
+            pytest.importorskip(extra, reason=f"needs {extra}")
     with MisbehavingServer("vllm", answer=answer) as server:
         # As many empty lines before it as in the document, so that a traceback names its line.
         script = tmp_path / f"{block.document.stem}.py"

@@ -61,7 +61,7 @@ def test_every_requirement_has_a_pin_that_it_accepts(repository: Path, python: s
 @pytest.mark.parametrize(
     ("package", "extras"),
     [
-        ("econ_env", ["inspect", "local", "render", "sb3", "torchrl"]),
+        ("econ_env", ["inspect", "lm_eval", "local", "openenv", "render", "sb3", "torchrl"]),
         ("econ_agents", ["ray", "train"]),
         ("econ_pages", []),
     ],

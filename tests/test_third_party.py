@@ -42,6 +42,7 @@ def test_a_failure_stops_no_other_trial_and_is_told_in_its_row(folder: Path) -> 
         '"script": "far.py", "lines": 7}}'
     )
     assert third_party.main(["--main", "--out", str(out)]) == 1
+    assert third_party.main(["--only", "pytest GOOD", "--out", str(out)]) == 0
     found = json.loads(out.read_text())
     assert list(found) == ["pytest BAD", "numpy FAR", "pytest GOOD"]
     assert found["pytest GOOD"]["trained"] == 0.72

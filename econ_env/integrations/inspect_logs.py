@@ -34,6 +34,7 @@ from inspect_ai.model import (
     ModelUsage,
 )
 from inspect_ai.scorer import CORRECT, INCORRECT, Score
+from inspect_ai.viewer import ViewerConfig
 
 from econ_env.integrations.inspect import inspect_message
 from econ_env.llm.types import Message
@@ -108,6 +109,8 @@ def log_of(transcripts: Sequence[Plain], *, name: str, played: datetime) -> Eval
             ),
             model=_coordinator(transcripts[0]),
             config=EvalConfig(epochs=max(seen.values())),
+            # Texts of models are shown as they are: no picture is loaded, no link made.
+            viewer=ViewerConfig(trust_content=False),
         ),
         results=EvalResults(
             total_samples=len(samples),

@@ -29,7 +29,7 @@ if __name__ == "__main__":
     copies = AsyncPettingZooVecEnv([make] * 2)
     pace = {"max_steps": 4000, "evo_steps": 1000, "eval_steps": 20, "verbose": False}
     if sys.argv[1:] == ["MADDPG"]:
-        noise = {"vect_noise_dim": 2, "expl_noise": 0.3, "learn_step": 8, "lr_critic": 3e-3}
+        noise = {"vect_noise_dim": 2, "expl_noise": 0.3, "learn_step": 16, "lr_critic": 3e-3}
         pop, memory = [MADDPG(**settings, **noise)], ReplayBuffer(10_000)
         pop, _ = train_multi_agent_off_policy(copies, "econ", "MADDPG", pop, memory, **pace)
     else:

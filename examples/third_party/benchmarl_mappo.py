@@ -19,7 +19,7 @@ config.on_policy_collected_frames_per_batch = config.off_policy_collected_frames
 config.on_policy_n_envs_per_worker = config.off_policy_n_envs_per_worker = 32
 config.on_policy_n_minibatch_iters, config.on_policy_minibatch_size = 10, 128
 config.off_policy_n_optimizer_steps, config.off_policy_train_batch_size = 60, 128
-config.exploration_anneal_frames = 4000
+config.exploration_anneal_frames, config.off_policy_memory_size = 4000, 5120
 experiment = Experiment(
     task=task,
     algorithm_config=algorithm_config_registry[name.lower()].get_from_yaml(),

@@ -19,7 +19,7 @@ register_env("econ", lambda settings: ParallelPettingZooEnv(make(**settings)))
 config = (
     PPOConfig()
     .environment("econ", env_config={"split": "train"})
-    .env_runners(num_env_runners=0)
+    .env_runners(num_env_runners=0, num_envs_per_env_runner=16)
     .multi_agent(policies=set(names), policy_mapping_fn=lambda agent, episode, **_: agent)
     .training(train_batch_size=512, minibatch_size=128, num_epochs=8, lr=1e-3)
     .debugging(seed=0)

@@ -135,6 +135,8 @@ def test_games_become_a_log_with_every_call_commitment_and_score(
     log = read_eval_log(str(path), resolve_attachments=True)
     lines = [json.loads(line) for line in games.read_text().splitlines()]
     records = {line["question"]["id"]: line for line in lines}
+    assert log.eval.viewer is not None
+    assert log.eval.viewer.trust_content is False
     assert log.samples is not None
     assert {sample.id for sample in log.samples} == records.keys()
     for sample in log.samples:
