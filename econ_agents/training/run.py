@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -22,7 +23,7 @@ from econ_agents.atomic_files import replace_file, write_durably
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.config.shared_questions import shared_questions
-from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv
+from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.errors import EconAgentsError
 from econ_agents.logging.metrics_log import MetricsLog
 from econ_agents.logging.plots import plot_run
@@ -315,6 +316,7 @@ class TrainingRun:
     def _evaluate(self) -> dict[str, float]:
         """Evaluate the policy without exploration, on fixed questions of the training split."""
         config, trainer = self._config, self._trainer
+        self._show_phase(f"evaluating on {config.train.eval_episodes} questions")
         start = time.perf_counter()
         policy = build_policy(config, trainer.learner.networks, trainer.teams.space, "train")
         seeds = [derive_seed(config.seed, "eval", k) for k in range(config.train.eval_episodes)]
@@ -329,6 +331,8 @@ class TrainingRun:
     def _measure_nash_conv(self) -> dict[str, float]:
         """Measure NashConv of the policy, on fixed questions of the training split."""
         config, trainer = self._config, self._trainer
+        most = most_plays(len(trainer.teams.space.agents), trainer.teams.space.action_size)
+        plays = itertools.count(1)
         start = time.perf_counter()
         try:
             found = measure_nash_conv(
@@ -338,6 +342,9 @@ class TrainingRun:
                 questions=config.train.nash_questions,
                 seed=config.seed,
                 options=trainer.options(),
+                played=lambda: self._show_phase(
+                    f"measuring NashConv, play {next(plays)} of at most {most}"
+                ),
             )
         except TooFewResults as error:
             # Training continues, as it does after an interval in which all episodes failed.
@@ -366,6 +373,10 @@ class TrainingRun:
             f"batch is in {path}. A resumed run would end here again, unless you first change "
             f"{self._log_dir / CONFIG_FILE}: try a smaller train.learning_rate"
         )
+
+    def _show_phase(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.phase(text)
 
     def _say(self, text: str) -> None:
         if self._progress is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_a_run_leaves_its_settings_metrics_checkpoints_curves_and_events(
     said = capsys.readouterr().err
     assert "trained 35 episodes in " in said
     assert f"checkpoint {checkpoint_path(log_dir)}; plots rewards.png" in said
+
+
+def test_the_progress_says_what_takes_long_between_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("econ_agents.logging.progress.FIRST_LINE_S", 0.0)
+    monkeypatch.setattr("econ_agents.logging.progress.PLAIN_INTERVAL_S", 0.0)
+    looks = "train.eval_interval=10 train.nash_interval=10 train.nash_questions=4".split()
+    train(tmp_path, *looks, "train.episodes=10", "logging.progress=true")
+    said = capsys.readouterr().err
+    assert re.search(r"0/10, evaluating on \d+ questions\n", said)
+    assert re.search(r"0/10, measuring NashConv, play 1 of at most \d+\n", said)
 
 
 def test_metrics_say_what_was_played_and_learned(tmp_path: Path) -> None:
