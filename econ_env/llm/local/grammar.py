@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from econ_env.errors import EconError
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -25,8 +27,10 @@ _log = logging.getLogger(__name__)
 _LAYOUT: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
-class GrammarError(ValueError):
+class GrammarError(EconError):
     """A schema that is no JSON, or uses what cannot be enforced."""
+
+    exit_code = 1
 
 
 class Constraint:

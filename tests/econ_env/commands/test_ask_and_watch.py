@@ -36,7 +36,7 @@ def test_a_question_of_ones_own_is_played_and_not_judged(
     assert asked.strategies[0].messages
     assert QUESTION in asked.decisions[0].rounds[0].messages_of(2)[-1].content
     assert main(["view", str(out)]) == 0
-    assert "(1 games)" in capsys.readouterr().out
+    assert "(1 game)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
