@@ -58,6 +58,8 @@ def test_what_users_import_imports_without_posix() -> None:
     run(LACKING + "import econ_env, econ_env.commands.cli, econ_agents.training.train")
 
 
+@pytest.mark.exhaustive
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["econ_env", "econ_agents"])
 def test_no_module_imports_what_only_posix_has(package: str) -> None:
     run(REFUSED.format(package=package))

@@ -98,8 +98,15 @@ class GameProbe:
         if cut or (full and self._remake is not None):
             # A template may have begun the thought, and then only its end can be seen.
             longer = self._ask(self._model, [_allowing(each, MANY_TOKENS) for each in requests])
-            if cut or _opens_thoughts(self._model):
-                yield self._thinking(cut or requests, longer)
+            if _opens_thoughts(self._model):
+                # Replies that came before the first such end could not be told from answers.
+                cut = [
+                    request
+                    for request, completion in zip(requests, completions, strict=True)
+                    if completion.finish_reason == "length"
+                ]
+            if cut:
+                yield self._thinking(cut, longer)
                 return
         yield ok(
             "game prompts",

@@ -21,7 +21,7 @@ from econ_env.game.transcript import Transcript
 from tests.econ_env.llm.api.real_servers import RealServer, find_program, running
 from tests.econ_env.llm.api.support import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.slow, pytest.mark.timeout(600)]
 
 QUESTIONS = 4
 REQUESTS_PER_GAME = 1 + 3 + 1
