@@ -93,7 +93,7 @@ class Page:
     conclusion: Sequence[str] = ()
     """Sentences at the top, in plain words."""
     remark: str = ""
-    """How to read the conclusion, below it; shown only with one."""
+    """Advice on reading the conclusion, below it; shown only with one."""
     sections: Sequence[Section] = ()
     games: Sequence[Game] = ()
 

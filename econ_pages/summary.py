@@ -1,10 +1,11 @@
-"""What happened in games, in a few plain sentences."""
+"""Results of games in a few plain sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from econ_pages.games import Game
+from econ_pages.text import plural
 
 _MOST_NAMED = 4
 """Most models, and most groups of games, that are told one by one."""
@@ -66,7 +67,7 @@ def _level(right: int, judged: Sequence[Game], played: Sequence[Game]) -> str:
     counted = judged or played
     tokens = sum(game.tokens.total for game in counted) / len(counted)
     rounds = sum(len(each.rounds) for game in counted for each in game.decisions) / len(counted)
-    spent = f"for {tokens:,.0f} tokens a question, in {rounds:.3g} round{'s' * (rounds != 1)}."
+    spent = f"for {tokens:,.0f} tokens a question, in {rounds:.3g} {plural(rounds, 'round')}."
     if judged:
         share = f"{right:,} of {len(judged):,} questions right ({right / len(judged):.1%})"
         return f"The team answered {share}, {spent}"
@@ -74,4 +75,4 @@ def _level(right: int, judged: Sequence[Game], played: Sequence[Game]) -> str:
 
 
 def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'s' * (number != 1)}"
+    return f"{number:,} {plural(number, name)}"

@@ -1,4 +1,4 @@
-"""Untrusted text, with every character visible that could change how other text is shown."""
+"""Words of a page; untrusted text shows every character that could change how other text looks."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def visible(text: str) -> str:
     ``⟨U+202E⟩``. Line feeds, tabs and the joiners of scripts stay; ``\r\n`` is a line feed.
     """
     return _INVISIBLE.sub(_mark, text.replace("\r\n", "\n"))
+
+
+def plural(count: float, noun: str) -> str:
+    """The noun as it stands after a count: ``game`` after 1, else ``games``."""
+    return noun if count == 1 else f"{noun}s"
 
 
 def _mark(match: re.Match[str]) -> str:

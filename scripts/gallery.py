@@ -1,4 +1,4 @@
-"""Make the pages and pictures of docs/gallery: ``python scripts/gallery.py``.
+"""Make the pages and pictures of docs/gallery: ``python -m scripts.gallery``.
 
 They are of the simulated team, whose questions and texts this repository makes itself. Training
 takes minutes; ``--run`` takes a tested run of the preset ``simulated`` instead. To keep the report
@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import tyro
+
+from tests.browser import find_browser
 
 ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "docs" / "gallery"
@@ -69,9 +71,9 @@ def take_picture(folder: Path, page: str, out: Path, width: int, height: int) ->
     """Write what Chromium shows of a page, such as ``games.html#game-5``, as a small PNG."""
     from PIL import Image
 
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = find_browser()
     if browser is None:
-        sys.exit("the pictures need Chromium on the path")
+        sys.exit("the pictures need Chromium on the path, or named by ECON_BROWSER")
     name, _, place = page.partition("#")
     address = f"{(folder / name).resolve().as_uri()}{'#' if place else ''}{place}"
     # Higher than the page, so that nothing is scrolled, and cut afterwards.

@@ -23,7 +23,7 @@ TIME_LIMIT_S = 600.0
 
 HYDRA = ("hydra-core>=1.3", "omegaconf>=2.3")
 GROUPS = ((*HYDRA, "benchmarl>=1.5"), (*HYDRA, "agilerl>=2.58"))
-"""What is installed beside econ-env. BenchMARL and AgileRL exclude each other, by tensordict."""
+"""Requirements beside econ-env. BenchMARL and AgileRL exclude each other, by tensordict."""
 
 SHOWN = ("antlr4-python3-runtime", "torch", "transformers", "gymnasium", "pettingzoo")
 """Packages whose versions are printed beside those of the group."""

@@ -5,15 +5,12 @@ A worker has models, cache and budget of its own, and builds the methods that it
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from benchmarks.comparison.building import Workshop
 from benchmarks.comparison.econ import steering_of
@@ -24,7 +21,7 @@ from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, Spec
 from econ_agents.rollouts.errors import UsersError, told
 from econ_agents.rollouts.placement import Placement
 from econ_agents.rollouts.task import Task
-from econ_agents.rollouts.worker import passed_on
+from econ_agents.rollouts.worker import passed_on, prepare_process
 from econ_env.config import EnvConfig
 
 if TYPE_CHECKING:  # Ray is imported where it is used only
@@ -44,7 +41,7 @@ def steering_with(checkpoints: Checkpoints, spec: EconUntrainedSpec, seed: int) 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What workers are made for."""
+    """The comparison that workers are made for."""
 
     config: EnvConfig
     """Settings of the game."""
@@ -71,8 +68,7 @@ class Worker:
 
     def _open(self) -> None:
         job = self._job
-        os.environ.update(job.variables)
-        torch.set_num_threads(1)
+        prepare_process(job.variables)
         self._workshop = Workshop(
             job.config,
             job.config.models(),

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from econ_agents.commands.flags import PROGRAM, Configured, parse
 from econ_agents.commands.process import keys_allowed_for, private_files
-from econ_agents.commands.program import exit_code_of, run_program
+from econ_agents.commands.program import run_program
 from econ_agents.commands.subcommands import ALIASES, COMMANDS, Resume
 from econ_agents.commands.version import versions
 from econ_agents.config.environment_kwargs import with_flags
 from econ_agents.environments import arguments_of
-from econ_agents.errors import EconAgentsError
+from econ_agents.errors import EconAgentsError, exit_code_of
 
 _SUMMARIES = (
     f"  {' '.join([name, *(f'({other})' for other, own in ALIASES.items() if own == name)]):<17}"

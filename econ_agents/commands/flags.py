@@ -189,7 +189,10 @@ def _flags_of(command: Any) -> list[str]:
 
 
 def _refuse_settings(command: str, arguments: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse flags for keys of the configuration, saying where they belong; see below."""
+    """Refuse flags for keys of the configuration, and say where they belong.
+
+    Their values are not repeated, as in :func:`refuse_unknown`.
+    """
     keys = {key.replace("_", "-") for key in config_keys()} - {
         name.replace("_", "-") for name in names
     }

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from econ_agents.commands.console import clean_console, discard_output
+from econ_agents.errors import exit_code_of
 
 
 def run_program(name: str, run: Callable[[], int], *, interrupted: str = "interrupted") -> int:
@@ -17,9 +18,9 @@ def run_program(name: str, run: Callable[[], int], *, interrupted: str = "interr
         interrupted: text of the line after Ctrl-C.
 
     Returns:
-        The exit code of ``run`` or of the error (:func:`exit_code_of`), 130 after Ctrl-C, or 0 if
-        the reader of the output has gone, as in ``| head``. Any other exception is a bug and keeps
-        its traceback.
+        The exit code of ``run`` or of the error (:func:`~econ_agents.errors.exit_code_of`), 130
+        after Ctrl-C, or 0 if the reader of the output has gone, as in ``| head``. Any other
+        exception is a bug and keeps its traceback.
     """
     try:
         with clean_console():
@@ -51,14 +52,3 @@ def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return f"{error}"
-
-
-def exit_code_of(error: Exception) -> int | None:
-    """Exit code of a program that ends with an error written for users; None if it is a bug.
-
-    Errors for users are those of the operating system (2) and those that have an ``exit_code``. All
-    errors of this package have one, and so may those of the environment, which explain a wrong key
-    or an unknown model: this package need not import them for that.
-    """
-    code = 2 if isinstance(error, OSError) else getattr(error, "exit_code", None)
-    return code if isinstance(code, int) else None

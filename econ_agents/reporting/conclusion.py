@@ -8,6 +8,7 @@ from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import Arm, EvaluationReport
 from econ_agents.reporting.saved_results import Equilibrium
 from econ_agents.statistics import Interval, in_percent, in_points, in_units
+from econ_pages.text import plural
 
 SAME_TOKENS = 0.01
 """Largest relative difference at which two numbers of tokens are called the same."""
@@ -115,4 +116,4 @@ def _of_equilibrium(interval: Interval) -> str:
 
 
 def _count(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+    return f"{number} {plural(number, name)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from econ_agents.errors import EconAgentsError
+from econ_agents.errors import EconAgentsError, exit_code_of
 
 Result = TypeVar("Result")
 
@@ -38,7 +38,7 @@ def told(act: Callable[[], Result]) -> Result | UsersError:
     try:
         return act()
     except Exception as error:
-        code = 2 if isinstance(error, OSError) else getattr(error, "exit_code", None)
-        if not isinstance(code, int):
+        code = exit_code_of(error)
+        if code is None:
             raise
         return UsersError(message=str(error), exit_code=code)

@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What one worker does at a time. Its outcome depends on nothing but the task."""
+    """One piece of work of a worker. Its outcome depends on nothing but the task."""
 
     name: str
-    """What the worker does, after the words "while they", for errors."""
+    """Name of the work, as it stands after the words "while they", for errors."""
     start: Callable[[Any], Any]
     """Starts the task on a worker; returns the reference of its result."""

@@ -46,6 +46,12 @@ def passed_on() -> Mapping[str, str]:
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
+def prepare_process(variables: Mapping[str, str]) -> None:
+    """Set variables of the environment, and compute with one thread, in a worker's process."""
+    os.environ.update(variables)
+    torch.set_num_threads(1)
+
+
 def packed(networks: TeamNetworks) -> bytes:
     """The parameters that are needed to act, as safetensors."""
     parameters = networks.state_dict()
@@ -83,8 +89,7 @@ class Worker:
 
     def _open(self) -> None:
         job = self._job
-        os.environ.update(job.variables)
-        torch.set_num_threads(1)
+        prepare_process(job.variables)
         config = replace(job.config, device="cpu")
         self._teams = build_teams(config, job.phase, bne=job.bne, places=job.places)
         self._networks = build_networks(config, self._teams.space).eval()

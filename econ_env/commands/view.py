@@ -44,6 +44,7 @@ class View:
         from econ_pages.files import find_games, read_games
         from econ_pages.page import Page, write_page
         from econ_pages.summary import players, summarise
+        from econ_pages.text import plural
 
         try:
             files = find_games(self.path)
@@ -66,7 +67,7 @@ class View:
         except PageError as error:
             raise UsageError(str(error)) from error
         count = len(found.games)
-        print(f"page: {out} ({count} game{'s' * (count != 1)})")
+        print(f"page: {out} ({count} {plural(count, 'game')})")
         if self.open:
             webbrowser.open(out.resolve().as_uri())
         return 0

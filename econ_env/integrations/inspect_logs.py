@@ -247,7 +247,7 @@ _READ = "answer value confidence parse_method novel leaked strategy".split()
 
 
 def _scores(transcript: Plain, last: Plain | None) -> dict[str, Score]:
-    """Whether the last commitment is right, and the rewards of the last decision; {} if failed."""
+    """Scores of the last commitment, and rewards of the last decision; {} if the game failed."""
     closed = [one for one in transcript["decisions"] if one["rewards"] is not None]
     if not closed or last is None or transcript["failed"] is not None:
         return {}

@@ -60,7 +60,7 @@ class EconAction(Action):  # type: ignore[misc]  # openenv is not installed wher
 
 
 class EconObservation(Observation):  # type: ignore[misc]
-    """What a round shows; its ``reward`` is the team's, and ``done`` the end of the episode."""
+    """Observation after a round; ``reward`` is the team's, and ``done`` the end of the episode."""
 
     question: str
     """The question as text, for agents that read."""
@@ -69,13 +69,13 @@ class EconObservation(Observation):  # type: ignore[misc]
     rewards: dict[str, float]
     """Executor → its own reward."""
     truncated: bool
-    """Whether a request failed: the episode has no result, and is not to be learned from."""
+    """True if a request failed: the episode has no result, and is not to be learned from."""
     infos: dict[str, dict[str, float]]
     """Executor → the numbers of :data:`~econ_env.envs.infos.INFO_KEYS`."""
 
 
 class EconState(State):  # type: ignore[misc]
-    """What a trainer may know; a policy may not, since the transcript has the gold answer."""
+    """State that a trainer may know; a policy may not, since the transcript has the gold answer."""
 
     state: list[float] = Field(default_factory=list)
     """The state of ``EconParallelEnv.state()``; empty before the first reset."""
@@ -138,7 +138,7 @@ class EconEnvironment(Environment):  # type: ignore[misc]
 
     @property
     def state(self) -> EconState:
-        """What a trainer may know; before the first ``reset``, nothing."""
+        """State that a trainer may know; before the first ``reset``, an empty one."""
         if self._started:
             self._state.state = self._env.state().tolist()
             self._state.transcript = self._env.transcript.to_json()

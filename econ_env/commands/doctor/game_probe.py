@@ -89,22 +89,12 @@ class GameProbe:
                 )
         if failed:
             return
-        cut = [
-            request
-            for request, completion in zip(requests, completions, strict=True)
-            if is_cut_thought(completion.text, completion.finish_reason)
-        ]
+        cut = self._cut(requests, completions)
         full = any(completion.finish_reason == "length" for completion in completions)
         if cut or (full and self._remake is not None):
             # A template may have begun the thought, and then only its end can be seen.
             longer = self._ask(self._model, [_allowing(each, MANY_TOKENS) for each in requests])
-            if _opens_thoughts(self._model):
-                # Replies that came before the first such end could not be told from answers.
-                cut = [
-                    request
-                    for request, completion in zip(requests, completions, strict=True)
-                    if completion.finish_reason == "length"
-                ]
+            cut = self._cut(requests, completions)
             if cut:
                 yield self._thinking(cut, longer)
                 return
@@ -112,6 +102,19 @@ class GameProbe:
             "game prompts",
             f'strategy, response and commitment are answered: "{shortened(completions[1].text)}"',
         )
+
+    def _cut(
+        self, requests: Sequence[ChatRequest], completions: Sequence[Completion]
+    ) -> list[ChatRequest]:
+        """Return the requests whose replies ended inside a thought, as far as is known by now."""
+        # A reply that came before the first end of a thought could not be told from an answer.
+        opens = _opens_thoughts(self._model)
+        return [
+            request
+            for request, completion in zip(requests, completions, strict=True)
+            if is_cut_thought(completion.text, completion.finish_reason)
+            or (opens and completion.finish_reason == "length")
+        ]
 
     def _thinking(self, cut: Sequence[ChatRequest], longer: Sequence[Completion]) -> Finding:
         """Return the finding about a model whose thoughts do not fit."""

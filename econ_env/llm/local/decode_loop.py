@@ -98,8 +98,6 @@ class DecodeLoop:
 
     def __init__(self, model: PreTrainedModel, *, end_tokens: frozenset[int], source: str) -> None:
         self._model = model
-        self.end_tokens = end_tokens
-        """Ids that end a row."""
         self._end_tokens = np.array(sorted(end_tokens), dtype=np.int64)
         self._source = source
         accepted = inspect.signature(model.forward).parameters

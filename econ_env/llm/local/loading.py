@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from econ_env.hub import in_cache, is_hub_id, within_reach
 from econ_env.llm.local.gguf_conversion import SUFFIX, converted_folder, is_gguf
+from econ_env.llm.local.grammar import Grammars
 from econ_env.llm.types import ModelError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class LoadedModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     loop: DecodeLoop
+    grammars: Grammars
     context_limit: int | None
     small: bool
     """True for a model with at most :data:`SMALL` parameters, on a CPU."""
@@ -115,14 +117,15 @@ def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.dev
     from econ_env.llm.local.decode_loop import BLOCK, DecodeLoop
 
     model.to(device=device).eval()
-    loop = DecodeLoop(model, end_tokens=_end_tokens(model, tokenizer), source=path)
+    end_tokens = _end_tokens(model, tokenizer)
+    vocabulary = model.config.get_text_config().vocab_size
+    loop = DecodeLoop(model, end_tokens=end_tokens, source=path)
     context_limit = _context_limit(model)
     parameters = sum(weight.numel() for weight in model.parameters())
     small = device.type == "cpu" and parameters <= SMALL
     if small and dtype == "auto":
         model.float()
         with torch_threads(1):
-            vocabulary = model.config.get_text_config().vocab_size
             alone = rows_stand_alone(loop, vocabulary=vocabulary, context_limit=context_limit)
         if not alone:
             model.double()
@@ -133,6 +136,7 @@ def _load(path: str, *, folder: Path | None, dtype: DtypeName, device: torch.dev
         model=model,
         tokenizer=tokenizer,
         loop=loop,
+        grammars=Grammars(tokenizer, vocabulary=vocabulary, end_tokens=end_tokens, source=path),
         context_limit=context_limit,
         small=small,
         block=BLOCK if small and model.dtype == torch.float32 else None,

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING
 from econ_env.llm.cache.keys import local_version
 from econ_env.llm.incremental import Answers, Feed, all_at_once, in_order
 from econ_env.llm.local.chat_template import PromptError
-from econ_env.llm.local.grammar import Grammar, GrammarError, Grammars
+from econ_env.llm.local.grammar import Grammar, GrammarError
 from econ_env.llm.local.loading import DtypeName, load_checkpoint, torch_threads
 from econ_env.llm.local.prompt import PromptEncoder
 from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usage
@@ -67,7 +67,6 @@ class _Session:
 
     checkpoint: LoadedModel
     encoder: PromptEncoder
-    grammars: Grammars
     capacity: Capacity
 
 
@@ -132,12 +131,6 @@ class LocalModel:
         self._session: _Session | None = _Session(
             checkpoint=checkpoint,
             encoder=encoder,
-            grammars=Grammars(
-                checkpoint.tokenizer,
-                vocabulary=checkpoint.model.config.get_text_config().vocab_size,
-                end_tokens=checkpoint.loop.end_tokens,
-                source=self.name,
-            ),
             capacity=_capacity(checkpoint, rows=max_batch_rows, cache_bytes=cache_bytes),
         )
 
@@ -316,10 +309,10 @@ def _encode(encoder: PromptEncoder, messages: tuple[Message, ...]) -> tuple[int,
 
 
 def _grammar(session: _Session, schema: str | None) -> Grammar | None:
-    """Return what a text must satisfy. A text that begins inside a thought is left free."""
+    """Return the grammar of a schema; None: free text, as is one that begins inside a thought."""
     if schema is None or session.encoder.opens_thoughts:
         return None
-    return session.grammars.of(schema)
+    return session.checkpoint.grammars.of(schema)
 
 
 def _row(

@@ -38,7 +38,7 @@ class DecodeRow:
     max_tokens: int
     seed: int
     grammar: Grammar | None = None
-    """What the text must satisfy; None: free text."""
+    """Grammar that the text must satisfy; None: free text."""
 
 
 def uniforms(seed: int, count: int) -> NDArray[np.float64]:

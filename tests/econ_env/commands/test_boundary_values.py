@@ -132,5 +132,5 @@ def test_more_questions_than_the_data_set_has_are_played_once_each(
     pool = len(batched_parallel_env(1, dataset="simulated", llm="simulated").questions)
     assert main([*PLAY, "--questions", str(pool + 5)]) == 0
     captured = capsys.readouterr()
-    assert f"has only {pool}" in captured.err
+    assert captured.err.endswith(f"--questions {pool + 5}: the data set has only {pool}\n")
     assert f"{pool} finished" in captured.out

@@ -86,7 +86,7 @@ def test_a_data_set_with_fewer_questions_is_played_once(
     flags = ["--questions", str(pool + 5), "--show", "0", "--out", str(out)]
     assert main([*PLAY, *flags]) == 0
     captured = capsys.readouterr()
-    assert f"has only {pool}" in captured.err
+    assert captured.err.endswith(f"--questions {pool + 5}: the data set has only {pool}\n")
     assert f"{pool} finished" in captured.out
     assert len({transcript.question.id for transcript in transcripts_in(out)}) == pool
 
@@ -105,7 +105,7 @@ def test_a_file_smaller_than_a_batch_is_played_whole(
     out = tmp_path / "played.jsonl"
     assert main(["play", "--dataset", str(file), "--show", "0", "--out", str(out)]) == 0
     captured = capsys.readouterr()
-    assert "has only 5" in captured.err
+    assert captured.err.endswith("--questions 20: the data set has only 5\n")
     assert "5 finished, 0 failed" in captured.out
     assert {t.question.text for t in transcripts_in(out)} == {row["question"] for row in rows}
 
