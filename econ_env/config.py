@@ -103,9 +103,10 @@ class EnvConfig:
     """Rule that decides the value of a commitment. "coordinator": the coordinator's own conclusion
     always stands. "guarded": unanimous answers stand without a call, and a value that no executor
     gave is replaced by the majority's answer. "majority": as "guarded", but an answer of more than
-    half of the executors also stands without a call. None: "guarded" for a bundled coordinator,
-    "majority" for one of the catalogue ("local:NAME"), "coordinator" for all others (paper:
-    "coordinator")."""
+    half of the executors also stands without a call. "checked": as "majority", among the responses
+    that were not cut off and state no false equation, if there are any. None: "guarded" for a
+    bundled coordinator, "majority" for one of the catalogue ("local:NAME"), "coordinator" for all
+    others (paper: "coordinator")."""
     prompts: Literal["compact", "default", "plain"] | PromptSet | None = None
     """Style of the prompts: "compact" for bundled and simulated models, "plain" for small
     instruction-tuned ones, "default" (JSON commitments) for those that keep to a format. None:
@@ -155,7 +156,8 @@ class EnvConfig:
     meet a server that has read their prompt already."""
     request_timeout_s: float = 600.0
     """Time limit of one request to a server, retries included, in seconds. A request without an
-    answer by then has failed."""
+    answer by then has failed. One attempt may take half of it: a slow server with many requests at
+    once needs more than the default, or its answers are asked for again and again."""
     temperature_min: float = 0.0
     """Lowest temperature that an agent can choose, >= 0 (ours: 0; paper: 0.1). At 0, temperatures
     below 0.05 are 0, which is greedy decoding."""
@@ -329,6 +331,8 @@ class EnvConfig:
             max_concurrency=self.max_concurrency,
             replica_routing=self.replica_routing,
             request_budget_s=self.request_timeout_s,
+            # Half of it for one attempt, so that a lost answer leaves time for another.
+            read_timeout_s=self.request_timeout_s / 2,
             extra_body=self.extra_body or {},
             extra_headers=self.extra_headers or {},
             query_parameters=self.query_parameters or {},

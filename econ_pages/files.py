@@ -23,7 +23,7 @@ class Found:
     games: tuple[Game, ...]
     files: tuple[Path, ...]
     notes: tuple[str, ...]
-    """What was left out, in words."""
+    """Parts that were left out, in words."""
 
 
 def find_games(path: Path) -> list[Path]:
@@ -58,7 +58,7 @@ class Transcripts:
 
     transcripts: tuple[PlainTranscript, ...]
     notes: tuple[str, ...]
-    """What was left out, in words."""
+    """Parts that were left out, in words."""
 
 
 def read_transcripts(files: Sequence[Path]) -> Transcripts:

@@ -63,6 +63,8 @@ class Response:
     answer: str | None
     correct: bool | None
     """Verdict on ``answer``; None if it is not known."""
+    false_equations: tuple[str, ...]
+    """Equations in ``text`` that do not hold, as far as they were looked for."""
     error: str | None
     tokens: Tokens
     messages: tuple[Message, ...]

@@ -215,6 +215,7 @@ def _response(data: Fields, verdicts: _Verdicts) -> Response:
         text=data.text("text") or "",
         answer=answer,
         correct=verdicts.of(answer) if error is None else None,
+        false_equations=data.texts("false_equations"),
         error=error,
         tokens=_tokens(data),
         messages=_messages(data),

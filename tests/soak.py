@@ -118,7 +118,7 @@ def hostile_text(drawn: random.Random) -> str:
 
 @dataclass(kw_only=True)
 class Report:
-    """What came of a soak; every count but the first two should be 0."""
+    """Results of a soak; every count but the first two should be 0."""
 
     finished: int = 0
     failed: int = 0

@@ -1,4 +1,4 @@
-"""What the programs print, on any console: no control characters, no lost reports, no traceback."""
+"""Programs print, on any console, no control characters and no traceback, and lose no report."""
 
 from __future__ import annotations
 

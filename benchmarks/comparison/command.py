@@ -139,7 +139,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
         if flags.rollout == "ray":
             spread = SpreadMethods(flags.placement(), config, checkpoints, plan.in_flight)
             build = stack.enter_context(closing(spread)).method
-        run = Run(plan, build, records, settings, print)
+        run = Run(plan, build, records, settings, print, in_flight=models.in_flight)
         stopped: Exception | None = None
         try:
             workshop.check([entry.spec for entry in plan.entries], plan.seeds)

@@ -19,8 +19,10 @@ from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
 from benchmarks.comparison.store import Records
 from benchmarks.comparison.tuning import Trial, TunableSpec, Tuning, open_spec, tune
+from benchmarks.comparison.waiting import Waiting
 from econ_agents.logging.progress import opened_progress
 from econ_env.game.failures import FailureWatch
+from econ_env.llm.in_flight import InFlight
 from econ_env.questions.base import Question
 
 Build = Callable[[Spec, int], Method]
@@ -101,6 +103,7 @@ class Run:
         records: storage of records; a question with a record is repeated only if it failed.
         choices: storage of the choices of the tuning and of the budget match.
         say: called with messages for the user about these choices.
+        in_flight: returns the requests in flight, for a display that tells what is waited for.
     """
 
     def __init__(
@@ -110,12 +113,14 @@ class Run:
         records: Records,
         choices: Choices,
         say: Callable[[str], object],
+        in_flight: Callable[[], InFlight] = InFlight,
     ) -> None:
         self._plan = plan
         self._build = build
         self._records = records
         self._choices = choices
         self._say = say
+        self._in_flight = in_flight
         self._specs: dict[Entry, Spec] = {}
         self._tuned: dict[str, Spec] = {}
         self._watch = FailureWatch(plan.max_failures_in_a_row)
@@ -246,12 +251,15 @@ class Run:
     def _answer_items(self, spec: Spec, seed: int, items: Sequence[Item]) -> None:
         method = self._build(spec, seed)
         name = f"{spec.canonical}, seed {seed}"
-        with opened_progress(description=name, total=len(items), unit="question") as progress:
+        with (
+            opened_progress(description=name, total=len(items), unit="question") as progress,
+            Waiting(progress, self._in_flight) as waiting,
+        ):
             for start in range(0, len(items), self._plan.in_flight):
                 batch = items[start : start + self._plan.in_flight]
-                answered = list(method.answer(batch, progress.phase))
+                answered = list(method.answer(batch, waiting.phase))
                 self._records.add(answered)
-                progress.advance(len(batch))
+                waiting.advance(len(batch))
                 self._watch.note(record.failed for record in answered)
 
     def _of(

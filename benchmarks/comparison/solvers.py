@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.comparison.asking import Asking
+from benchmarks.comparison.baseline_prompts import Reply
 from benchmarks.comparison.grading import vote
 from benchmarks.comparison.method import Attempt
 from benchmarks.comparison.records import Item, Round, Solution
 from econ_env.config import EnvConfig
 from econ_env.game.closing_rules import GameConfig
-from econ_env.game.commitment_round import Coordination
+from econ_env.game.commitment_round import Coordination, is_sound
 from econ_env.game.coordinator_tree import build_tree
 from econ_env.game.requests import RequestWriter
 from econ_env.grading.answers import equivalent, extract
+from econ_env.grading.arithmetic import false_equations
 from econ_env.llm.types import ChatRequest, Completion, Usage
 from econ_env.sampling_action import SamplingAction
 
@@ -31,14 +33,18 @@ class SelfConsistency:
     models: tuple[str, ...]
     """Model of each sample. Requests to one model differ in their seeds only."""
     sampling: SamplingAction
+    checked: bool = False
+    """True if sound samples alone vote, if there are any, as under the rule ``checked``."""
 
     def play(self, item: Item) -> Attempt:
         """See :meth:`benchmarks.comparison.method.Prompted.play`."""
         asking = self.asking
         completions = yield samples(asking, item, self.models, self.sampling)
-        read = asking.prompts.read_solution
-        answers = tuple([read(completion.text).answer for completion in completions])
-        value, usage = vote(answers), total_usage(completions)
+        replies = [asking.prompts.read_solution(completion.text) for completion in completions]
+        answers = tuple([reply.answer for reply in replies])
+        sound = _sound(replies, completions) if self.checked else ()
+        voters = [answer for answer, holds in zip(answers, sound, strict=False) if holds]
+        value, usage = vote(voters or answers), total_usage(completions)
         return Solution(rounds=(Round(answers=answers, value=value, usage=usage),))
 
 
@@ -72,6 +78,7 @@ class BestOfNCommit:
             group_strategies=("",),
             responses=[reply.text for reply in replies],
             answers=answers,
+            sound=_sound(replies, completions),
             decision=0,
             round_=0,
         )
@@ -103,6 +110,13 @@ class BestOfNCommit:
             extract=extract,
             equivalent=equivalent,
         )
+
+
+def _sound(replies: Sequence[Reply], completions: Sequence[Completion]) -> list[bool]:
+    return [
+        is_sound(reply.answer, completion.finish_reason, false_equations(reply.text))
+        for reply, completion in zip(replies, completions, strict=True)
+    ]
 
 
 def samples(

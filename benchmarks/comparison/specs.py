@@ -86,6 +86,8 @@ class SelfConsistencySpec(_Spec):
     """Name of the model; None takes the executors' models in turn."""
     temperature: float = TEMPERATURE
     repetition_penalty: float = 1.0
+    checked: bool = False
+    """True if samples that were cut off or state a false equation do not vote beside others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +226,8 @@ def build_prompted(spec: PromptedSpec, config: EnvConfig, models: Models) -> Pro
         "sampling": sampling,
     }
     match spec:
+        case SelfConsistencySpec():
+            return SelfConsistency(checked=spec.checked, **shared)
         case DebateSpec():
             return Debate(rounds=spec.rounds, **shared)
         case BestOfNCommitSpec():
@@ -311,6 +315,12 @@ def _is_canonical_econ(value: Any) -> bool:
         return False
 
 
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(text)
+    return text == "true"
+
+
 _KEYS = {
     "k": _whole(1),
     "n": _whole(1),
@@ -331,6 +341,7 @@ _KEYS = {
     "rule": _Key(
         " or ".join(get_args(CommitmentRule)), str, lambda value: value in get_args(CommitmentRule)
     ),
+    "checked": _Key("true or false", _truth, lambda value: isinstance(value, bool)),
     "of": _Key(
         "econ, econ_fixed or econ_untrained, with its keys if any",
         _canonical_econ,
@@ -340,4 +351,6 @@ _KEYS = {
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

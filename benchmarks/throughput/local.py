@@ -205,7 +205,7 @@ class _Engine:
 
 
 def _why_no_llama(local: Local) -> str | None:
-    """Why no llama.cpp server is measured; None: one is."""
+    """Reason for measuring no llama.cpp server; None: one is measured."""
     if local.gguf is None:
         return "no file is named: --local.gguf FILE"
     if find_spec("xllamacpp") is None:

@@ -108,7 +108,7 @@ class Settings:
     embedders: tuple[str, ...] = ("hashing", "minilm")
     """Embedders to measure, by name."""
     local: Local = field(default_factory=Local)
-    """What the part "local" is measured with."""
+    """Models and prompts of the part "local"."""
     api: Load = field(default_factory=Load)
     """Load on the client of model servers."""
     out: Path = field(default=Path(__file__).parents[1] / "results" / "throughput.json")

@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 _CONTROL = r"[^\n\t -~\xa0-\U0010ffff]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 """Characters that steer a terminal, or the direction of its text."""
 _OWN_CONTROL = r"(?P<own>\x1b\[[0-9;]*[mAK]|\r)"
-"""What progress bars and colours write to a terminal."""
+"""Sequences that progress bars and colours write to a terminal."""
 
 
 class CleanStream:

@@ -24,8 +24,8 @@ class Placement:
     """
 
     rollout: Literal["local", "ray"] = "local"
-    """Where episodes are played: "local", in this process, or "ray", by workers of a Ray cluster.
-    Results do not depend on it."""
+    """Place at which episodes are played: "local", in this process, or "ray", by workers of a Ray
+    cluster. Results do not depend on it."""
     ray_address: str | None = None
     """Address of the Ray cluster, HOST:PORT, or "auto" for the one on this machine. If left out, a
     cluster is started on this machine for as long as the command runs."""

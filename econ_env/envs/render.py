@@ -34,6 +34,10 @@ _CLOSED_BY = {
     "oscillation": "commitments went back and forth",
     "failed": "a request failed",
 }
+_WITHOUT_A_CALL = {
+    "consensus": "all members agree",
+    "majority": "the majority of those that count",
+}
 
 
 def check_render_mode(mode: str | None) -> RenderMode | None:
@@ -159,11 +163,13 @@ class _Writer:
         sampling = f"T={record.temperature:.2f} p={record.repetition_penalty:.2f}"
         yield f"  {head} {sampling} -> {self._inline(record.answer)}"
         yield from self._text(record.error or record.text, "      ")
+        for equation in record.false_equations:
+            yield self._paint(f"      it does not hold that {self._inline(equation)}", "dim")
 
     def _commitment(self, record: CommitmentRecord) -> Iterator[str]:
         head = self._paint(f"commitment of {record.agent}", "name")
         how = (
-            "all members agree, no call"
+            f"{_WITHOUT_A_CALL.get(record.parse_method, record.parse_method)}, no call"
             if not record.called
             else f"{record.model}, read as {record.parse_method}"
             + (", novel value replaced by the majority" if record.novel else "")

@@ -26,12 +26,14 @@ from econ_env.game.prompts import PromptSet
 from econ_env.game.transcript import ClosedBy
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 
-CommitmentRule = Literal["coordinator", "guarded", "majority"]
+CommitmentRule = Literal["coordinator", "guarded", "majority", "checked"]
 """Rule that decides the value of a commitment. ``coordinator``: a coordinator's own conclusion
 always stands (the paper). ``guarded``: an answer on which all members agree stands without a call;
 a missing value, or one that no member gave, is replaced by the members' majority. ``majority``: as
 ``guarded``, but an answer of more than half of the members also stands without a call, so that the
-coordinator decides only if they are divided."""
+coordinator decides only if they are divided. ``checked``: as ``majority``, but among the sound
+responses alone, if there are any: those with an answer that were not cut off and state no false
+equation (:mod:`econ_env.grading.arithmetic`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from econ_env.game.parsing import guard_strategy, parse_commitment, whole_steps,
 from econ_env.game.prompts import MAX_STRATEGY_TOKENS
 from econ_env.game.requests import RequestWriter
 from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
+from econ_env.grading.arithmetic import false_equations
 from econ_env.grading.extraction import worked_steps
-from econ_env.llm.types import ChatRequest, Completion, Role, Usage
+from econ_env.llm.types import ChatRequest, Completion, FinishReason, Role, Usage
 
 
 class Coordination:
@@ -30,6 +31,7 @@ class Coordination:
         group_strategies: one strategy per group.
         responses: full text per executor.
         answers: answer per executor, or None.
+        sound: per executor, if its response counts before others under the rule ``checked``.
         decision: number of the decision, from 0.
         round_: number of the round in it, from 0.
     """
@@ -44,6 +46,7 @@ class Coordination:
         group_strategies: Sequence[str],
         responses: Sequence[str],
         answers: Sequence[str | None],
+        sound: Sequence[bool],
         decision: int,
         round_: int,
     ) -> None:
@@ -54,6 +57,7 @@ class Coordination:
         self._group_strategies = group_strategies
         self._responses = responses
         self._answers = answers
+        self._sound = sound
         self._when = (decision, round_)
         self._level = 0
         self._asked: list[Node] = []
@@ -102,26 +106,32 @@ class Coordination:
             return None
         answers = self._members_answers(node)
         agreed = consensus(answers, equivalent)
-        # "guarded" needs the vote to be unanimous, "majority" more than half of all members.
-        if agreed is None and rule == "majority":
+        # "guarded" needs the vote to be unanimous, the others more than half of those who count.
+        if agreed is None and rule != "guarded":
             return strict_majority(answers, equivalent)
         return agreed
 
+    def _counted(self, node: Node) -> Sequence[int]:
+        """The members whose answers count: under the rule ``checked`` the sound ones, if any."""
+        if node.level > 0 or self._config.commitment_rule != "checked":
+            return node.children
+        return [child for child in node.children if self._sound[child]] or node.children
+
     def _members_answers(self, node: Node) -> list[str | None]:
         if node.level == 0:
-            return [self._answers[child] for child in node.children]
+            return [self._answers[child] for child in self._counted(node)]
         return [self._records[child].value for child in node.children]
 
     def _members_reasons(self, node: Node) -> list[str]:
         """The reason of every member: its worked steps, without the final answer."""
         if node.level == 0:
-            return [worked_steps(self._responses[child]) for child in node.children]
+            return [worked_steps(self._responses[child]) for child in self._counted(node)]
         return [self._records[child].reason for child in node.children]
 
     def _request(self, node: Node) -> ChatRequest:
         if node.level == 0:
             strategy = self._group_strategies[node.index]
-            texts = [self._responses[child] for child in node.children]
+            texts = [self._responses[child] for child in self._counted(node)]
         else:
             strategy = self._strategy
             below = [self._records[child] for child in node.children]
@@ -139,9 +149,10 @@ class Coordination:
         they do: a mere statement that all members agree would lower the reward for agreeing.
         """
         answers = self._members_answers(node)
-        # The members' votes for the value; their share is the confidence.
+        # The votes for the value of those who count; their share of all members is the confidence.
         gave = [same(value, answer, self._config.equivalent) for answer in answers]
         reason = self._members_reasons(node)[gave.index(True)]
+        agree = sum(gave) == len(node.children)
         return CommitmentRecord(
             agent=node.agent,
             role=self._role(node),
@@ -149,9 +160,9 @@ class Coordination:
             members=node.members,
             value=value,
             reason=reason,
-            confidence=sum(gave) / len(gave),
-            checklist={"agree": all(gave)},
-            parse_method="consensus" if all(gave) else "majority",
+            confidence=sum(gave) / len(node.children),
+            checklist={"agree": agree},
+            parse_method="consensus" if agree else "majority",
             novel=False,
             text=self._config.prompts.conclusion(value, reason),
             called=False,
@@ -210,6 +221,7 @@ def read_response(
     """
     repeats = before is not None and before.messages == request.messages
     completion = taken_in(request, completion)
+    checks = config.commitment_rule == "checked"
     return ExecutorRecord(
         agent=f"executor_{index}",
         group=group,
@@ -222,8 +234,16 @@ def read_response(
         finish_reason=completion.finish_reason,
         error=completion.error,
         usage=completion.usage,
+        false_equations=tuple(false_equations(completion.text)) if checks else (),
         messages=request.messages if config.keep_messages and not repeats else (),
     )
+
+
+def is_sound(
+    answer: str | None, finish_reason: FinishReason, false_equations: Sequence[str]
+) -> bool:
+    """True if a response has an answer, was not cut off, and states no false equation."""
+    return answer is not None and finish_reason != "length" and not false_equations
 
 
 def read_commitment(

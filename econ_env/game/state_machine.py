@@ -20,7 +20,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from econ_env.game.closing_rules import GameConfig, closes, deviates, period
-from econ_env.game.commitment_round import Coordination, read_response, read_strategy
+from econ_env.game.commitment_round import (
+    Coordination,
+    is_sound,
+    read_response,
+    read_strategy,
+)
 from econ_env.game.coordinator_tree import COORDINATOR, build_tree
 from econ_env.game.prompt_fitting import ModelLimits, PromptTooLong
 from econ_env.game.requests import RequestWriter
@@ -351,6 +356,7 @@ class Game:
             group_strategies=self._group_strategies,
             responses=self._responses,
             answers=self._answers,
+            sound=[is_sound(r.answer, r.finish_reason, r.false_equations) for r in records],
             decision=len(self._decisions),
             round_=self._round,
         )

@@ -26,7 +26,7 @@ ParseMethod = Literal[
 ]
 """Method by which a commitment's value was read. ``copied``: the reply repeated the prompt and so
 had no value. ``consensus`` and ``majority``: no call was needed, since all members agreed, or more
-than half of them did (rule ``majority``)."""
+than half of them did (rule ``majority``), or of the sound ones (rule ``checked``)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +66,8 @@ class ExecutorRecord:
     finish_reason: FinishReason
     error: str | None
     usage: Usage
+    false_equations: tuple[str, ...] = ()
+    """Equations of ``text`` that do not hold; looked for under the rule ``checked`` only."""
     messages: tuple[Message, ...] = ()
     """The prompt; empty if it is that of the executor before, or if prompts are not kept."""
 

@@ -183,7 +183,7 @@
     json: "read as JSON", repaired: "read as JSON after repair", boxed: "read from a box",
     last_number: "read as the last number", none: "no value found",
     copied: "the reply repeated the prompt", consensus: "all members agree, no call",
-    majority: "more than half of the members agree, no call",
+    majority: "the majority of those that count, no call",
   };
   const components = { TS: "task (TS)", AL: "likelihood (AL)", CC: "collaboration (CC)" };
   const said = (table, name) => (has(table, name) ? table[name] : name);
@@ -255,6 +255,8 @@
     if (record.error !== null) node.append(text("bad", record.error));
     else {
       node.append(answer(record.answer, record.correct, before && before.answer));
+      for (const equation of record.false_equations)
+        node.append(el("div", "small", "it does not hold that ", value(equation)));
       if (before && before.text === record.text)
         node.append(el("div", "small", "the same text as in the round before"));
       node.append(text("", record.text || "(empty)"));

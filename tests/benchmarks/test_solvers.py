@@ -71,6 +71,14 @@ def test_no_answer_is_no_vote_and_a_sign_is_not_lost() -> None:
     assert drive(vote_of("m"), [silent])[0].value is None
 
 
+def test_in_a_checked_vote_samples_with_false_equations_do_not_count_beside_others() -> None:
+    texts = [r"2 + 2 = 5. \boxed{5}", r"2 + 2 = 5. \boxed{5}", r"2 + 2 = 4. \boxed{4}"]
+    checked = replace(vote_of("m", "m", "m"), checked=True)
+    assert drive(vote_of("m", "m", "m"), texts)[0].value == "5"
+    assert drive(checked, texts)[0].value == "4"
+    assert drive(checked, texts[:2] + texts[:1])[0].value == "5"
+
+
 @given(st.lists(st.sampled_from(["-5", "5", "7", None]), min_size=1, max_size=7), st.randoms())
 def test_the_order_of_samples_does_not_matter_without_a_tie(
     answers: list[str | None], random: Any

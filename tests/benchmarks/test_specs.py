@@ -36,13 +36,19 @@ TEMPERATURES = st.floats(0, 2)
 COUNTS = st.integers(1, 99)
 ECON: dict[str, Any] = {
     "rounds": COUNTS,
-    "rule": st.sampled_from([None, "guarded", "coordinator"]),
+    "rule": st.sampled_from([None, "guarded", "coordinator", "checked"]),
     "group_size": st.none() | st.integers(2, 9),
 }
 SPECS: st.SearchStrategy[Spec] = st.one_of(
     st.builds(GreedySpec, model=MODELS),
     st.builds(ChainOfThoughtSpec, model=MODELS, temperature=TEMPERATURES),
-    st.builds(SelfConsistencySpec, k=COUNTS, model=MODELS, temperature=TEMPERATURES),
+    st.builds(
+        SelfConsistencySpec,
+        k=COUNTS,
+        model=MODELS,
+        temperature=TEMPERATURES,
+        checked=st.booleans(),
+    ),
     st.builds(BestOfNCommitSpec, n=COUNTS, model=MODELS, temperature=TEMPERATURES),
     st.builds(DebateSpec, agents=st.integers(2, 9), rounds=COUNTS, temperature=TEMPERATURES),
     st.builds(EconSpec, **ECON),
@@ -107,7 +113,7 @@ def test_equal_settings_have_one_text(text: str, canonical: str) -> None:
         ("econ_fixed:repetition_penalty=0", "repetition_penalty must be a number above 0"),
         ("cot:repetition_penalty=inf", "repetition_penalty must be a number above 0"),
         ("cot:temperature=nan", "temperature must be a number from 0 to 2"),
-        ("econ:rule=vote", "rule must be coordinator or guarded or majority"),
+        ("econ:rule=vote", "rule must be coordinator or guarded or majority or checked"),
         ("econ:group_size=1", "group_size must be a whole number >= 2"),
         ("first_round_vote:of=cot", "of must be econ, econ_fixed or econ_untrained"),
         ("first_round_vote:of=ecom", r"did you mean 'econ'\?"),

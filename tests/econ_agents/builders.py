@@ -136,7 +136,7 @@ def an_episode(number: int = 0, steps: int = 3, n: int = 3, **changes: Any) -> E
 
 
 def same_episodes(ones: Sequence[Episode], others: Sequence[Episode]) -> bool:
-    """Whether they are equal to the last bit."""
+    """True if they are equal to the last bit."""
     return len(ones) == len(others) and all(
         _same(getattr(one, name), getattr(other, name))
         for one, other in zip(ones, others, strict=True)

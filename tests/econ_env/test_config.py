@@ -121,3 +121,9 @@ def test_the_settings_of_a_data_set_are_plain_data() -> None:
     config = EnvConfig(dataset="gsm8k", data_path=Path("rows"), revision="v1", streaming=True)
     stored = json.loads(json.dumps(config.to_json()))
     assert {"data_path": "rows", "revision": "v1", "streaming": True}.items() <= stored.items()
+
+
+def test_one_attempt_at_a_server_may_take_half_of_the_time_of_a_request() -> None:
+    settings = EnvConfig(request_timeout_s=3000.0).api_settings()
+    assert (settings.request_budget_s, settings.read_timeout_s) == (3000.0, 1500.0)
+    assert EnvConfig().api_settings().read_timeout_s == 300.0

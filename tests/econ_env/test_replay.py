@@ -33,7 +33,7 @@ def cache_path(tmp_path: Path) -> Path:
 
 
 def replay(repository: Path, tmp_path: Path, settings: dict[str, Any], questions: int) -> str:
-    """What another process without any model returns."""
+    """Results of another process without any model."""
     out = tmp_path / "replayed"
     asked = json.dumps({**settings, "questions": questions}, default=str)
     command = [sys.executable, "-m", "tests.replayed", asked, str(out)]
@@ -43,7 +43,7 @@ def replay(repository: Path, tmp_path: Path, settings: dict[str, Any], questions
 
 
 def failures(returned: str) -> list[str]:
-    """Why episodes of a run failed, of those that did."""
+    """Reasons of the failed episodes of a run."""
     lines = [json.loads(line) for line in returned.splitlines()]
     reasons = [line["failed"] for line in lines if isinstance(line, dict)]
     assert reasons, "a run has transcripts"
@@ -109,7 +109,7 @@ FAULTS = sorted(RETRIED.keys() - {"stall", "drip"})
 
 
 def record_over_http(settings: dict[str, Any], questions: int) -> tuple[str, str]:
-    """What a run returned at a server with every fault, and the name of the model."""
+    """Results of a run at a server with every fault, and the name of the model."""
     quick = ApiSettings(backoff_base_s=0.01, read_timeout_s=0.5, max_unusable_replies=20)
     with MisbehavingServer("vllm", answer=served, key=KEY) as server:
         server.schedule(*FAULTS)

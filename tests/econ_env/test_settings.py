@@ -243,7 +243,7 @@ OTHERS = {
 }
 """Names that settings share with something else."""
 FLAGS = ("econ_env/commands", "econ_env/envs", "econ_env/econ_v0.py", "benchmarks/comparison")
-"""Where None is a default too: elsewhere it only says that something is not given."""
+"""Settings of which None is a default too: elsewhere it says that something is not given."""
 
 
 def declarations(path: Path) -> Iterator[tuple[str, str, ast.expr]]:

@@ -22,6 +22,7 @@ def response(answer: str | None, *, agent: int = 0, **changes: Any) -> dict[str,
         "finish_reason": "stop",
         "error": None,
         "usage": USAGE,
+        "false_equations": [],
         "messages": [{"role": "user", "content": "What is 3 + 4?"}] if agent == 0 else [],
     } | changes
 

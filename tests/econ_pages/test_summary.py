@@ -1,4 +1,4 @@
-"""What happened in games, in words."""
+"""Events of games, in words."""
 
 from __future__ import annotations
 

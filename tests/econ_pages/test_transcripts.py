@@ -36,6 +36,14 @@ def test_a_game_holds_what_was_asked_answered_and_spent() -> None:
     assert game.decisions[0].rewards[0].components == {"TS": 1.0, "AL": 0.9, "CC": 0.6}
 
 
+def test_a_response_shows_its_equations_that_do_not_hold() -> None:
+    data = transcript(played("8", "7", value="7"))
+    data["decisions"][0]["rounds"][0]["executors"][0]["false_equations"] = ["3+4 = 8"]
+    del data["decisions"][0]["rounds"][0]["executors"][1]["false_equations"]  # of an older version
+    first, second = read(data).decisions[0].rounds[0].responses
+    assert (first.false_equations, second.false_equations) == (("3+4 = 8",), ())
+
+
 def test_a_strategy_shows_what_was_cut_from_it() -> None:
     cut = strategy(text="add both: 3 + 4 = 7", strategy="add both:", leaked=True)
     game = read(transcript(played("7", "7", value="7"), strategies=[cut]))

@@ -98,7 +98,7 @@ class Fault:
     status: int | None = None
     """HTTP status of the answer; None: 200, or no answer."""
     usage: Usage | None = None
-    """What the attempt cost, as far as the server reports it."""
+    """Cost of the attempt, as far as the server reports it."""
     timed_out: bool = False
     """True if no answer came within the time limit."""
 

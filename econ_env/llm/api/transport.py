@@ -138,7 +138,7 @@ class Transport:
 
     @cached_property
     def _target(self) -> str:
-        """What stands in the first line of a request: a path, or the whole URL for a proxy."""
+        """The target in the first line of a request: a path, or the whole URL for a proxy."""
         target: str = self._adapter.request_url(self._template, self._proxies)
         return target
 

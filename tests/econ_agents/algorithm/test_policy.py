@@ -58,7 +58,7 @@ def play(
     around: float | None = None,
     periods: tuple[int, ...] | None = None,
 ) -> list[FloatArray]:
-    """What is done in each of the steps; with ``around``, the first actions are all this.
+    """Actions of each step; with ``around``, the first actions are all this.
 
     ``periods`` are what the environment says of the commitments.
     """

@@ -24,7 +24,7 @@ SECRET = "sk-3141"
 
 
 class Calls(list[tuple[Any, ...]]):
-    """What the command line asked for; ``error`` is how it ends."""
+    """Requests of the command line; ``error`` is its end."""
 
     error: BaseException | None = None
 

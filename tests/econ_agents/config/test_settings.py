@@ -52,7 +52,7 @@ def sections(cls: type[Settings] = Config) -> Iterator[type[Settings]]:
 
 
 PLACES = {cls.__name__: cls.SECTION for cls in sections()}
-"""Where the section of a class stands in the configuration."""
+"""Place of the section of a class in the configuration."""
 HINTS = {
     cls.key(item.name): get_type_hints(cls, include_extras=True)[item.name]
     for cls in sections()

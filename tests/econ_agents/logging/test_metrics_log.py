@@ -191,7 +191,7 @@ def test_without_tensorboard_the_error_says_what_to_do(
 
 
 class FakeRun:
-    """What ``wandb.init`` returns, as far as it is used."""
+    """Stand-in for the result of ``wandb.init``, as far as it is used."""
 
     def __init__(self) -> None:
         self.logged: list[tuple[dict[str, float], int]] = []

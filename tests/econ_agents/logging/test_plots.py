@@ -28,7 +28,7 @@ def record(folder: Path, lines: Iterable[dict[str, float]]) -> Path:
 
 
 def econ_line(step: int) -> dict[str, float]:
-    """What a run on a question game measures."""
+    """Metrics of a run on a question game."""
     agents = [f"executor_{index}" for index in range(3)]
     line = {
         "collection/reward_mean": 0.5,

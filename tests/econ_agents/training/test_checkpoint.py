@@ -40,7 +40,7 @@ def save(folder: Path, name: str, value: int) -> Path:
 
 
 def value_of(path: Path) -> int:
-    """What :func:`save` wrote; fails where the files of a checkpoint do not belong together."""
+    """Files of :func:`save`; fails where those of a checkpoint do not belong together."""
     loaded = load_checkpoint(path)
     value: int = loaded.state["value"]
     assert (loaded.arrays["networks"]["weight"] == value).all()

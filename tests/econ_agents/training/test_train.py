@@ -327,7 +327,7 @@ def test_the_last_interval_is_shorter_and_evaluates_what_is_due_only(tmp_path: P
 
 @pytest.fixture
 def told() -> Callable[[], list[Any]]:
-    """What environments were told of the weights since the call before."""
+    """Weights that environments were told since the call before."""
 
     def take() -> list[Any]:
         taken = WEIGHTS.copy()

@@ -135,7 +135,7 @@ def test_metrics_depend_on_the_seed_and_not_on_the_number_of_episodes_in_flight(
 
 
 class Interrupted(Exception):
-    """What stops a trainer in the middle of its games."""
+    """An error that stops a trainer in the middle of its games."""
 
 
 class Interrupting:

@@ -1,4 +1,4 @@
-"""What third-party suites ask of the environment, and what they forget to ask."""
+"""Checks of third-party suites, and some that they forget."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def _arrays(observation: Any) -> list[Any]:
 
 
 class EpymarlLoop:
-    """What EPyMARL's ``gymma`` asks of an environment: ``n_agents`` and tuples of ``Discrete``."""
+    """Needs of EPyMARL's ``gymma``: ``n_agents`` and tuples of ``Discrete``."""
 
     def __init__(self, env: Any) -> None:
         self.env = env

@@ -1,4 +1,4 @@
-"""What is known of models before anything large is fetched: keys, then addresses."""
+"""Models are checked before anything large is fetched: keys, then addresses."""
 
 from __future__ import annotations
 

@@ -44,6 +44,20 @@ def test_everything_a_person_asks_about_is_there() -> None:
     assert f"{usage.prompt_tokens} prompt + {usage.completion_tokens} completion" in text
 
 
+def test_equations_that_do_not_hold_stand_below_their_response() -> None:
+    transcript = played()[-1]
+    decision = transcript.decisions[0]
+    round_ = decision.rounds[0]
+    executors = (
+        replace(round_.executors[0], false_equations=("2*3 = 7",)),
+        *round_.executors[1:],
+    )
+    rounds = (replace(round_, executors=executors), *decision.rounds[1:])
+    text = render_transcript(replace(transcript, decisions=(replace(decision, rounds=rounds),)))
+    assert "it does not hold that 2*3 = 7" in text
+    assert text.count("it does not hold") == 1
+
+
 @pytest.mark.parametrize("settings", [{}, {"n_agents": 4, "group_size": 2}, {"max_rounds": 2}])
 def test_the_text_of_an_episode_only_grows_at_its_end(settings: dict[str, Any]) -> None:
     texts = [render_transcript(transcript) for transcript in played(5, **settings)]

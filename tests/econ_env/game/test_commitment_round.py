@@ -1,4 +1,4 @@
-"""What a team concludes without asking its coordinator is worth as much as what it is told."""
+"""A conclusion without a call is worth as much as one of the coordinator."""
 
 from __future__ import annotations
 

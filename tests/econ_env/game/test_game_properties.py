@@ -1,4 +1,4 @@
-"""What holds in every game, whatever the models write and the executors decide."""
+"""Properties of every game, whatever the models write and the executors decide."""
 
 from __future__ import annotations
 

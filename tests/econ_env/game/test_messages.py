@@ -1,4 +1,4 @@
-"""What models were asked stands in the transcript, each prompt of a round once."""
+"""Prompts stand in the transcript, each prompt of a round once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a coordinator wrote is read with tolerance, and how it was read is told."""
+"""A coordinator's reply is read with tolerance, and the way of reading is told."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -269,6 +270,62 @@ def test_a_value_that_stands_keeps_the_coordinators_reason() -> None:
         assert (record.reason, record.confidence) == ("3 + 4", 0.5)
 
 
+# --- rule "checked" -----------------------------------------------------------------------------
+
+SOUND, FALSE = r"2 + 5 = 7 ; \boxed{7}", r"2 + 5 = 8 ; \boxed{8}"
+
+
+def checked(*texts: str, reply: str = commitment("6"), cut: Sequence[int] = ()) -> Game:
+    game = new_game(n_agents=len(texts), commitment_rule="checked")
+    Script([], []).answer_all(game)
+    game.act([CALM] * len(texts))
+    game.feed(
+        [
+            replace(completion(text), finish_reason="length" if index in cut else "stop")
+            for index, text in enumerate(texts)
+        ]
+    )
+    if game.pending():
+        game.feed([completion(reply)])
+    return game
+
+
+def test_a_sound_response_outvotes_those_with_false_equations() -> None:
+    record = checked(FALSE, FALSE, SOUND).commitment
+    assert record is not None
+    assert (record.value, record.called, record.parse_method) == ("7", False, "majority")
+    assert record.confidence == pytest.approx(1 / 3)
+    assert record.checklist == {"agree": False}
+
+
+def test_a_response_that_was_cut_off_does_not_count_beside_a_whole_one() -> None:
+    other = r"2 + 4 = 6 ; \boxed{6}"
+    record = checked(other, other, SOUND, cut=(0, 1)).commitment
+    assert record is not None
+    assert record.value == "7"
+
+
+def test_a_divided_team_is_judged_by_the_coordinator_from_its_sound_responses() -> None:
+    game = checked(FALSE, SOUND, r"2 + 4 = 6 ; \boxed{6}")
+    assert game.commitment is not None
+    assert (game.commitment.value, game.commitment.called) == ("6", True)
+    (asked,) = [m.content for m in game.commitment.messages if SOUND in m.content]
+    assert FALSE not in asked
+
+
+def test_where_no_response_is_sound_all_of_them_count() -> None:
+    record = checked(FALSE, FALSE, r"2 + 4 = 7 ; \boxed{7}").commitment
+    assert record is not None
+    assert (record.value, record.parse_method) == ("8", "majority")
+
+
+def test_false_equations_are_kept_in_the_transcript_under_this_rule_alone() -> None:
+    (played,) = checked(FALSE, SOUND).transcript.rounds()
+    assert [record.false_equations for record in played.executors] == [("2+5 = 8",), ()]
+    (played,) = guarded(("7",)).transcript.rounds()
+    assert played.executors[0].false_equations == ()
+
+
 def test_by_default_the_coordinators_own_conclusion_stands() -> None:
     game = new_game()
     Script(["7"], ["5"]).play_round(game, *TEAM)
@@ -367,7 +424,10 @@ def test_the_list_of_pending_requests_is_a_copy() -> None:
         ({"group_size": 1}, "group_size must be at least 2"),
         ({"convergence_threshold": -0.1}, "convergence_threshold must be >= 0"),
         ({"convergence_threshold": float("nan")}, "convergence_threshold must be >= 0"),
-        ({"commitment_rule": "vote"}, "must be one of coordinator, guarded, majority, got 'vote'"),
+        (
+            {"commitment_rule": "vote"},
+            "must be one of coordinator, guarded, majority, checked, got 'vote'",
+        ),
         ({"executor_models": ("m",)}, "3 executors, 1 models"),
         ({"coordinator_model": "x"}, "limits must have an entry for: x"),
         ({"coordinator_temperature": -1.0}, "coordinator_temperature"),

@@ -1,4 +1,4 @@
-"""Where the answer of a response is found, and where never."""
+"""The answer of a response is found where it stands, and nowhere else."""
 
 from __future__ import annotations
 

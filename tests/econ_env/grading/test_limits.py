@@ -1,4 +1,4 @@
-"""What is turned away before any formula is read."""
+"""Some texts are turned away before any formula is read."""
 
 from __future__ import annotations
 

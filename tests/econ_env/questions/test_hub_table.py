@@ -63,7 +63,7 @@ OFFLINE: dict[str, dict[str, Any]] = {
 
 
 def outcomes(cases: dict[str, dict[str, Any]], address: str, home: Path) -> dict[str, Any]:
-    """What every case comes to, in one process that has ``address`` as its hub."""
+    """Results of all cases, in one process that has ``address`` as its hub."""
     offline = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
     process = subprocess.run(
         [sys.executable, "-c", PROBE, json.dumps(list(cases.values()))],

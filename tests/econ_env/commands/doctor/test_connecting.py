@@ -1,4 +1,4 @@
-"""What the doctor says before there is anything to measure, and when it is stopped."""
+"""Words of the doctor before there is anything to measure, and when it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When replies count as changed by a setting, and when by chance."""
+"""Replies count as changed by a setting, or by chance."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def speak(heat: float, rng: random.Random) -> str:
 
 
 def verdicts(server: Server, first: float, second: float, *, large: bool) -> list[Effect]:
-    """What 100 doctors say of a server."""
+    """Findings of 100 doctors about a server."""
     found = []
     for number in range(100):
         rng = random.Random(number)

@@ -1,4 +1,4 @@
-"""What ``econ-env doctor`` says of each kind of server, by measurement."""
+"""Findings of ``econ-env doctor`` about each kind of server, by measurement."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class RealServer:
     kind: str
     """Its profile: that of ``xllamacpp`` is llamacpp."""
     model: str
-    """What it calls the checkpoint."""
+    """Its name for the checkpoint."""
     url: str
     process: subprocess.Popen[bytes] = field(repr=False)
 

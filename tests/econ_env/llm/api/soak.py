@@ -47,7 +47,7 @@ _ROLES: tuple[tuple[str, Role], ...] = (
 
 
 def answer(prompt: str, temperature: float, penalty: float) -> str:
-    """What the model says, in this process or behind the server.
+    """The model's text, in this process or behind the server.
 
     Its luck is a function of the prompt, so that answers of one request for several are known.
     """
@@ -90,7 +90,7 @@ def _served(ask: Ask) -> str:
 
 @dataclass(kw_only=True)
 class Soaked:
-    """What came of a soak."""
+    """Results of a soak."""
 
     finished: int = 0
     failed: int = 0
@@ -100,7 +100,7 @@ class Soaked:
     growth_mib: float = 0.0
     """Memory taken after the first quarter of the episodes."""
     left_behind: bool = True
-    """Whether a thread or a socket stayed after the model was closed."""
+    """True if a thread or a socket stayed after the model was closed."""
 
 
 def soak(episodes: int, *, batch: int = 64, seed: int = 0) -> Soaked:

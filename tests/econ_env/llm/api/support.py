@@ -1,4 +1,4 @@
-"""What the tests of the client of model servers share."""
+"""Helpers of the tests of the client of model servers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def open_sockets() -> int:
 
 
 def eventually(true: Callable[[], bool], limit_s: float = 20.0) -> bool:
-    """Whether something becomes true; what ends in another thread takes a moment."""
+    """True if something becomes true; the end of another thread takes a moment."""
     end_s = time.monotonic() + limit_s
     while not true():
         if time.monotonic() > end_s:

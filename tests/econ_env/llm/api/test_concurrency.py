@@ -1,4 +1,4 @@
-"""How many requests are in flight: it follows what the server bears."""
+"""The number of requests in flight follows the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a status and the server's words mean, where words alone decide."""
+"""Meaning of a status and of the server's words, where words alone decide."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ WITH_USAGE = {"null_content", "abort", "empty_choices", "many_choices"}
 
 @pytest.fixture
 def good() -> str:
-    """What the server answers when it behaves."""
+    """Answer of a server that behaves."""
     with MisbehavingServer() as server:
         model = model_on(server)
         completion = model.generate([request()])[0]

@@ -1,4 +1,4 @@
-"""What is sent to each kind of server."""
+"""Fields that are sent to each kind of server."""
 
 from __future__ import annotations
 

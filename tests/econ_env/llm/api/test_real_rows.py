@@ -24,7 +24,7 @@ WRONG = "-987654321"
 
 
 def knows(text: str) -> bool:
-    """Whether the server's model can answer a question: about every second one."""
+    """True if the server's model can answer a question: about every second one."""
     return hashlib.blake2b(text.encode()).digest()[0] % 2 == 0
 
 

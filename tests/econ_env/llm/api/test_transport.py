@@ -1,4 +1,4 @@
-"""What goes over the wire: whole requests, through the proxy that the environment names."""
+"""Requests go over the wire whole, through the proxy that the environment names."""
 
 from __future__ import annotations
 

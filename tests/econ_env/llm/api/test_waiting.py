@@ -1,4 +1,4 @@
-"""How long to wait: what servers ask for, and jittered back-off."""
+"""Lengths of waits: those that servers ask for, and jittered back-off."""
 
 from __future__ import annotations
 

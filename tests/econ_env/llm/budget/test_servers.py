@@ -17,7 +17,7 @@ LIMIT = 2_000
 
 
 def spent(server: MisbehavingServer, count: int, **settings: Any) -> tuple[int, list[Completion]]:
-    """What a run of ``count`` questions counts under the limit, and its completions."""
+    """Counts of a run of ``count`` questions under the limit, and its completions."""
     model = model_on(server, **settings)
     budget = Budget(BudgetLimits(max_total_tokens=LIMIT))
     limited = LimitedModel(model, budget)

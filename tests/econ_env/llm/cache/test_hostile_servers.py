@@ -1,4 +1,4 @@
-"""What a hostile server sends never poisons a recording: it replays, byte for byte."""
+"""A hostile server never poisons a recording: it replays, byte for byte."""
 
 from __future__ import annotations
 

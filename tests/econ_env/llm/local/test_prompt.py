@@ -68,7 +68,7 @@ def make_tokenizer(template: str | None) -> PreTrainedTokenizerFast:
 
 
 def prompt(template: str, *messages: Message) -> str:
-    """What the model reads, as text."""
+    """The prompt as the model reads it, as text."""
     tokenizer = make_tokenizer(template)
     tokens = PromptEncoder(tokenizer, source="m").encode(messages)
     return str(tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
@@ -188,7 +188,7 @@ DEEPSEEK_R1 = (
 
 
 def said(template: str, text: str, special: tuple[str, ...] = ()) -> str:
-    """What a model with this template has said, if it wrote ``text``."""
+    """Reading of ``text``, written by a model with this template."""
     tokenizer = make_tokenizer(template)
     tokenizer.add_special_tokens({"additional_special_tokens": [*special]})
     tokens = tokenizer(text, add_special_tokens=False)["input_ids"]

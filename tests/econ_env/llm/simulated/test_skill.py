@@ -1,4 +1,4 @@
-"""How often simulated executors are right, and how they err."""
+"""Simulated executors are right as often as they should be, and err as they should."""
 
 from __future__ import annotations
 
