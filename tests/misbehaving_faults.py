@@ -177,6 +177,12 @@ def _null_first_choice(body: dict[str, Any], exchange: Exchange) -> None:
     body["choices"][0]["message"]["content"] = None
 
 
+def _count_one_choice(body: dict[str, Any], exchange: Exchange) -> None:
+    """Count the tokens of one answer of several, as llama.cpp does."""
+    if len(body["choices"]) > 1:
+        body["usage"]["completion_tokens"] = len(body["choices"][0]["message"]["content"]) // 4
+
+
 def _echo_key(exchange: Exchange) -> bool:
     return exchange.error(401, f"Incorrect API key provided: {exchange.key}.", "invalid_api_key")
 
@@ -304,6 +310,7 @@ QUIRKS: Mapping[str, Misdeed] = MappingProxyType(
         "length": _finish("length"),
         "reasoning_only": _each_message(_only_reasoning),
         "think": _each_message(_think),
+        "one_choice_counted": _with(_count_one_choice),
         "no_usage": _with(lambda body, exchange: body.pop("usage")),
         "missing_choice": _with(lambda body, exchange: body["choices"].pop()),
         "one_choice": _with(lambda body, exchange: body.update(choices=body["choices"][:1])),

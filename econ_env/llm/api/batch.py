@@ -22,7 +22,12 @@ from econ_env.llm.api.body import request_body
 from econ_env.llm.api.connections import Flight
 from econ_env.llm.api.engine import Engine
 from econ_env.llm.api.errors import FAILED, RETRIED, Fault, Kind
-from econ_env.llm.api.grouping import group_requests, shared_usage
+from econ_env.llm.api.grouping import (
+    counts_too_few,
+    group_requests,
+    shared_usage,
+    with_all_counted,
+)
 from econ_env.llm.api.reply import Choice, Reply
 from econ_env.llm.api.switching import switches_for
 from econ_env.llm.api.waiting import backoff_s, jitter
@@ -352,6 +357,13 @@ class RequestBatch:
                     f"the server counts {counted} tokens in a prompt of {sent} characters: it has "
                     "probably cut the prompt. Raise its context length",
                 )
+        if counts_too_few(reply):
+            self._engine.tell(
+                logging.WARNING,
+                "uncounted answers",
+                "the server does not count the tokens of all answers to a request with n: they are "
+                "estimated this once, and further answers are asked for one by one",
+            )
         if any(isinstance(choice, Choice) and choice.thought == "cut" for choice in reply.choices):
             self._engine.tell(
                 logging.WARNING,
@@ -364,6 +376,10 @@ class RequestBatch:
     def _take_reply(self, job: _Job, reply: Reply) -> None:
         reply = self._engine.with_marked_thoughts(reply)
         self._warn(job, reply)
+        if counts_too_few(reply):
+            # From now on one by one, which is counted exactly.
+            self._engine.choices = 1
+            reply = with_all_counted(reply)
         shares = list(shared_usage(reply, [message.content for message in job.request.messages]))
         shares[0] += job.spent
         if len(job.indices) == 1 and isinstance(reply.choices[0], Fault):

@@ -35,6 +35,31 @@ def group_requests(requests: Sequence[ChatRequest], largest: int) -> list[tuple[
     return sorted(group for members in groups.values() for group in members)
 
 
+_SHORT_TEXTS = 200
+"""Characters of all answers up to which their tokens say too little."""
+_CHARACTERS_PER_TOKEN = 7
+"""More characters than this stand for a token in no text of several answers."""
+
+
+def counts_too_few(reply: Reply) -> bool:
+    """True if the server cannot have counted the tokens of all of several answers.
+
+    llama.cpp reports those of the first one alone.
+    """
+    if reply.usage is None or len(reply.choices) < 2:
+        return False
+    written = sum(len(choice.text) for choice in reply.choices if isinstance(choice, Choice))
+    most = _CHARACTERS_PER_TOKEN * reply.usage.completion_tokens
+    return written > max(_SHORT_TEXTS, most)
+
+
+def with_all_counted(reply: Reply) -> Reply:
+    """Return ``reply`` with estimated completion tokens, for one that :func:`counts_too_few`."""
+    texts = [choice.text for choice in reply.choices if isinstance(choice, Choice)]
+    usage = reply.usage or Usage()
+    return replace(reply, usage=replace(usage, completion_tokens=estimated_tokens(texts)))
+
+
 def shared_usage(reply: Reply, prompt: Sequence[str]) -> tuple[Usage, ...]:
     """Return the usage of each answer of ``reply``; they add up to what the server counted.
 

@@ -97,8 +97,8 @@ _ALL = (
         key_variable="LLAMA_API_KEY",
         json_schema=True,
         penalty="repeat_penalty",
-        # Up to its number of slots, which is four by default.
-        max_choices=4,
+        # It answers n times, but counts the tokens of the first answer alone.
+        max_choices=1,
         extra=MappingProxyType(
             {
                 "top_k": 0,

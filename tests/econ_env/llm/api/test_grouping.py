@@ -117,6 +117,25 @@ def test_what_is_missing_of_a_group_is_asked_for_alone(fault: str, asked: list[i
     assert [text.split()[-1] for text in texts] == wanted
 
 
+def test_a_server_that_counts_one_of_several_answers_is_asked_one_by_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """llama.cpp counts the first answer alone: a limit would let thrice as many tokens by."""
+    words = "step by step " * 30
+    with MisbehavingServer("vllm", answer=lambda ask: words) as server:
+        model = model_on(server)
+        server.schedule("one_choice_counted")
+        group = [request("group", seed=seed) for seed in (9, 3, 4)]
+        estimated = [completion.usage.completion_tokens for completion in model.generate(group)]
+        counted = [completion.usage.completion_tokens for completion in model.generate(group)]
+        model.close()
+    assert [seen.body.get("n", 1) for seen in server.chats] == [3, 1, 1, 1]
+    # Tokens are estimated once, from the length of the texts, and exact from then on.
+    assert estimated == [len(words) // 3] * 3
+    assert len(set(counted)) == 1
+    assert "does not count the tokens of all answers" in caplog.text
+
+
 @pytest.mark.parametrize("fault", ["one_choice", "400"])
 def test_a_server_that_cannot_do_n_is_asked_one_by_one_from_then_on(fault: str) -> None:
     with MisbehavingServer("vllm", answer=seeded) as server:
