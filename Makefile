@@ -30,9 +30,11 @@ test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network)
 test-third-party: ## train with other libraries, in environments of their own (THIRD_PARTY="--only skrl")
 	@scripts/check.sh third-party $(THIRD_PARTY)
 
-replay-gsm8k: ## repeat the table of GSM8K with public models from its recording (ROWS="--data-path DIR")
-	@.venv/bin/python -m benchmarks.replay play benchmarks/recordings/gsm8k_1.5b.sqlite.xz \
-		--config benchmarks/configs/gsm8k_1.5b.yaml --expect benchmarks/results/gsm8k_1.5b.json $(ROWS)
+replay-gsm8k: ## repeat the tables of GSM8K with public models from recordings (ROWS="--data-path DIR")
+	@for name in gsm8k_1.5b gsm8k_0.5b; do \
+		.venv/bin/python -m benchmarks.replay play benchmarks/recordings/$$name.sqlite.xz \
+			--config benchmarks/configs/$$name.yaml --expect benchmarks/results/$$name.json $(ROWS) || exit; \
+	done
 
 lint: ## check style and formatting
 	@scripts/check.sh lint

@@ -93,17 +93,29 @@ def _told(spec: str) -> str:
 _ARMS = {
     "greedy": "one greedy answer",
     "first_round_vote": "vote of the team's three responses",
+    "econ_fixed:rule=checked": "team, rule `checked`: sound responses first",
     "econ_fixed": "team: three executors, majority, else the coordinator",
 }
 
 
 def gsm8k() -> list[str]:
-    """Return the table of a team of a public model on GSM8K."""
-    methods = _read("gsm8k_1.5b")["methods"]
+    """Return the table of a team of Qwen2.5-Coder-1.5B on GSM8K."""
+    return _public_model("gsm8k_1.5b")
+
+
+def gsm8k_small() -> list[str]:
+    """Return the table of a team of Qwen2.5-Coder-0.5B on GSM8K."""
+    return _public_model("gsm8k_0.5b")
+
+
+def _public_model(name: str) -> list[str]:
+    def told(spec: str) -> str:
+        return next(words for begin, words in _ARMS.items() if spec.startswith(begin))
+
     return [
         "| | accuracy, % (95%) | points over one greedy answer (95%) | tokens per question |",
         "|---|---|---|---|",
-        *(_against(m, "greedy", _ARMS[m["method"].partition(":")[0]]) for m in methods),
+        *(_against(m, "greedy", told(m["method"])) for m in _read(name)["methods"]),
     ]
 
 
@@ -188,6 +200,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "learned": learned,
     "comparison": comparison,
     "gsm8k": gsm8k,
+    "gsm8k_small": gsm8k_small,
     "scale": scale,
     "simulated": simulated,
     "third_party": third_party,

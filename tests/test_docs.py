@@ -124,7 +124,7 @@ def test_the_layout_names_what_is_there(repository: Path) -> None:
     assert missing == []
 
 
-def test_the_readme_shows_both_commands_both_interfaces_and_a_server() -> None:
+def test_the_readme_shows_both_commands_and_interfaces_and_leads_to_a_server() -> None:
     shown: defaultdict[str, str] = defaultdict(str)
     for block in blocks(ROOT / "README.md"):
         shown[block.language] += block.text
@@ -132,7 +132,9 @@ def test_the_readme_shows_both_commands_both_interfaces_and_a_server() -> None:
     assert "make test" in shown["bash"]
     assert "econ_env.parallel_env(" in shown["python"]
     assert "gymnasium.make(" in shown["python"]
-    assert SERVER in shown["python"]
+    assert "(docs/endpoints.md#in-python)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    shown_there = blocks(ROOT / "docs" / "endpoints.md")
+    assert any(SERVER in block.text for block in shown_there if block.language == "python")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

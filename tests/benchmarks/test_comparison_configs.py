@@ -22,12 +22,21 @@ def read(name: str) -> Compare:
 TRAINED = sorted(path for path in CONFIGS.iterdir() if not path.stem.startswith("gsm8k"))
 
 
-def test_the_comparison_on_gsm8k_names_its_primary_contrast_and_can_decode_greedily() -> None:
-    flags = read("gsm8k_1.5b")
+@pytest.mark.parametrize(
+    ("name", "llm", "questions"),
+    [
+        ("gsm8k_1.5b", "local:qwen2.5-coder-1.5b", 200),
+        ("gsm8k_0.5b", "llamacpp:qwen2.5-coder-0.5b@http://127.0.0.1:8093/v1", 100),
+    ],
+)
+def test_a_comparison_on_gsm8k_names_its_primary_contrast_and_can_decode_greedily(
+    name: str, llm: str, questions: int
+) -> None:
+    flags = read(name)
     entries = flags.entries()
     assert flags.primary_contrast(entries) is not None
-    assert (flags.split, flags.questions, flags.temperature_min) == ("test", 200, 0.0)
-    assert flags.llm == "local:qwen2.5-coder-1.5b"
+    assert (flags.split, flags.questions, flags.temperature_min) == ("test", questions, 0.0)
+    assert flags.llm == llm
 
 
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)

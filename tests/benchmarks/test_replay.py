@@ -84,8 +84,9 @@ def test_another_file_is_refused_in_one_line(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["gsm8k_1.5b", "gsm8k_0.5b"])
 def test_the_committed_recording_repeats_the_committed_table(
-    repository: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, repository: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(output, "draw", lambda comparison, folder: [])
     # Nothing is asked of a model, so none needs to be there.
@@ -93,9 +94,9 @@ def test_the_committed_recording_repeats_the_committed_table(
     benchmarks = repository / "benchmarks"
     code = main(
         [
-            *("play", str(benchmarks / "recordings" / "gsm8k_1.5b.sqlite.xz")),
-            *("--config", str(benchmarks / "configs" / "gsm8k_1.5b.yaml")),
-            *("--expect", str(benchmarks / "results" / "gsm8k_1.5b.json")),
+            *("play", str(benchmarks / "recordings" / f"{name}.sqlite.xz")),
+            *("--config", str(benchmarks / "configs" / f"{name}.yaml")),
+            *("--expect", str(benchmarks / "results" / f"{name}.json")),
             *("--data-path", str(data_dir / "gsm8k")),
         ]
     )
