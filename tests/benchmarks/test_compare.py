@@ -175,9 +175,11 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
     begin = running.Run.__init__
 
-    def interrupted(self: running.Run, plan: Any, build: Any, records: Any, *rest: Any) -> None:
+    def interrupted(
+        self: running.Run, plan: Any, build: Any, records: Any, *rest: Any, **named: Any
+    ) -> None:
         kept = Interrupting(records) if settings["after"] else records
-        begin(self, plan, build, kept, *rest)  # type: ignore[arg-type]
+        begin(self, plan, build, kept, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(running.Run, "__init__", interrupted)
     yield settings
