@@ -19,7 +19,7 @@ from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
 from benchmarks.comparison.store import Records
 from benchmarks.comparison.tuning import Trial, TunableSpec, Tuning, open_spec, tune
-from benchmarks.comparison.waiting import Waiting
+from benchmarks.comparison.waiting import opened_waiting
 from econ_agents.logging.progress import opened_progress
 from econ_env.game.failures import FailureWatch
 from econ_env.llm.in_flight import InFlight
@@ -253,7 +253,7 @@ class Run:
         name = f"{spec.canonical}, seed {seed}"
         with (
             opened_progress(description=name, total=len(items), unit="question") as progress,
-            Waiting(progress, self._in_flight) as waiting,
+            opened_waiting(progress, self._in_flight) as waiting,
         ):
             for start in range(0, len(items), self._plan.in_flight):
                 batch = items[start : start + self._plan.in_flight]

@@ -42,8 +42,8 @@ class SelfConsistency:
         completions = yield samples(asking, item, self.models, self.sampling)
         replies = [asking.prompts.read_solution(completion.text) for completion in completions]
         answers = tuple([reply.answer for reply in replies])
-        sound = _sound(replies, completions) if self.checked else ()
-        voters = [answer for answer, holds in zip(answers, sound, strict=False) if holds]
+        counted = _sound(replies, completions) if self.checked else [True] * len(replies)
+        voters = [answer for answer, counts in zip(answers, counted, strict=True) if counts]
         value, usage = vote(voters or answers), total_usage(completions)
         return Solution(rounds=(Round(answers=answers, value=value, usage=usage),))
 
@@ -78,7 +78,9 @@ class BestOfNCommit:
             group_strategies=("",),
             responses=[reply.text for reply in replies],
             answers=answers,
-            sound=_sound(replies, completions),
+            sound=_sound(replies, completions)
+            if rules.commitment_rule == "checked"
+            else [True] * len(replies),
             decision=0,
             round_=0,
         )

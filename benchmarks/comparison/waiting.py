@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from econ_agents.logging.progress import Progress
 from econ_env.llm.in_flight import InFlight
@@ -14,14 +14,9 @@ INTERVAL_S = 1.0
 
 
 class Waiting:
-    """The present work, with the requests that it waits for, on a display. To be used as a context.
+    """The present work and the requests that it waits for; see :func:`opened_waiting`.
 
-    An example: ``round 1 of 12 questions; 36 requests in flight, slowest 42 s``. All access to the
-    display goes through this object, since a thread of its own writes to it too.
-
-    Args:
-        progress: the display.
-        in_flight: returns the requests in flight; called in another thread.
+    All access to the display goes through this object, since two threads write to it.
     """
 
     def __init__(self, progress: Progress, in_flight: Callable[[], InFlight]) -> None:
@@ -29,21 +24,6 @@ class Waiting:
         self._in_flight = in_flight
         self._phase = ""
         self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._repeat, name="econ-waiting", daemon=True)
-
-    def __enter__(self) -> Waiting:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
     def phase(self, text: str) -> None:
         """Show what is done from now on."""
@@ -56,9 +36,35 @@ class Waiting:
         with self._lock:
             self._progress.advance(count)
 
-    def _repeat(self) -> None:
-        while not self._ended.wait(INTERVAL_S):
-            waited_for = self._in_flight()
-            if waited_for.requests:
-                with self._lock:
-                    self._progress.phase(f"{self._phase}; {waited_for}")
+    def tell(self) -> None:
+        """Show the requests in flight, if there are any."""
+        waited_for = self._in_flight()
+        if waited_for.requests:
+            with self._lock:
+                self._progress.phase(f"{self._phase}; {waited_for}")
+
+
+@contextmanager
+def opened_waiting(progress: Progress, in_flight: Callable[[], InFlight]) -> Iterator[Waiting]:
+    """Tell every second, for the time of a block, which requests are waited for.
+
+    An example: ``round 1 of 12 questions; 36 requests in flight, slowest 42 s``.
+
+    Args:
+        progress: the display.
+        in_flight: returns the requests in flight; called in another thread.
+    """
+    waiting = Waiting(progress, in_flight)
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(INTERVAL_S):
+            waiting.tell()
+
+    thread = threading.Thread(target=repeat, name="econ-waiting", daemon=True)
+    thread.start()
+    try:
+        yield waiting
+    finally:
+        ended.set()
+        thread.join()

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from benchmarks.comparison import waiting
-from benchmarks.comparison.waiting import Waiting
+from benchmarks.comparison.waiting import opened_waiting
 from econ_env.llm.in_flight import InFlight
 
 
@@ -29,7 +29,7 @@ def test_the_requests_in_flight_are_told_as_long_as_there_are_any(
         looked.release()
         return InFlight(sent=int(len(seen) > 1))
 
-    with Waiting(Display(), in_flight) as shown:  # type: ignore[arg-type]  # its other half is unused
+    with opened_waiting(Display(), in_flight) as shown:  # type: ignore[arg-type]  # its other half is unused
         shown.phase("round 1")
         for _ in range(3):
             assert looked.acquire(timeout=30)

@@ -28,7 +28,7 @@ from econ_env.llm.api.grouping import (
     shared_usage,
     with_all_counted,
 )
-from econ_env.llm.api.reply import Choice, Reply
+from econ_env.llm.api.reply import CHARACTERS_PER_TOKEN, Choice, Reply
 from econ_env.llm.api.switching import switches_for
 from econ_env.llm.api.waiting import backoff_s, jitter
 from econ_env.llm.in_flight import InFlight
@@ -42,9 +42,6 @@ HOPELESS = 5
 """Attempts of one request after which a server that has only ever said "500" is given up."""
 LONG_PROMPT = 1_000
 """Characters from which a prompt is long enough to see that the server has cut it."""
-CUT_PROMPT = 7
-"""Characters per token, as the server counts them, above which it has cut a long prompt: texts have
-less than five, in most languages three or fewer."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -350,20 +347,13 @@ class RequestBatch:
         else:
             sent = sum(len(message.content) for message in job.request.messages)
             counted = reply.usage.prompt_tokens
-            if sent >= LONG_PROMPT and sent > CUT_PROMPT * max(counted, 1):
+            if sent >= LONG_PROMPT and sent > CHARACTERS_PER_TOKEN * max(counted, 1):
                 self._engine.tell(
                     logging.WARNING,
                     "cut prompt",
                     f"the server counts {counted} tokens in a prompt of {sent} characters: it has "
                     "probably cut the prompt. Raise its context length",
                 )
-        if counts_too_few(reply):
-            self._engine.tell(
-                logging.WARNING,
-                "uncounted answers",
-                "the server does not count the tokens of all answers to a request with n: they are "
-                "estimated this once, and further answers are asked for one by one",
-            )
         if any(isinstance(choice, Choice) and choice.thought == "cut" for choice in reply.choices):
             self._engine.tell(
                 logging.WARNING,
@@ -377,7 +367,13 @@ class RequestBatch:
         reply = self._engine.with_marked_thoughts(reply)
         self._warn(job, reply)
         if counts_too_few(reply):
-            # From now on one by one, which is counted exactly.
+            self._engine.tell(
+                logging.WARNING,
+                "uncounted answers",
+                "the server does not count the tokens of all answers to a request with n: they are "
+                "estimated this once, and further answers are asked for one by one",
+            )
+            # One by one, they are counted exactly.
             self._engine.choices = 1
             reply = with_all_counted(reply)
         shares = list(shared_usage(reply, [message.content for message in job.request.messages]))

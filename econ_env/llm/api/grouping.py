@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from econ_env.llm.api.reply import Choice, Reply, estimated_tokens
+from econ_env.llm.api.reply import CHARACTERS_PER_TOKEN, Choice, Reply, estimated_tokens
 from econ_env.llm.types import ChatRequest, Usage
 
 
@@ -37,8 +37,6 @@ def group_requests(requests: Sequence[ChatRequest], largest: int) -> list[tuple[
 
 _SHORT_TEXTS = 200
 """Characters of all answers up to which their tokens say too little."""
-_CHARACTERS_PER_TOKEN = 7
-"""More characters than this stand for a token in no text of several answers."""
 
 
 def counts_too_few(reply: Reply) -> bool:
@@ -49,7 +47,7 @@ def counts_too_few(reply: Reply) -> bool:
     if reply.usage is None or len(reply.choices) < 2:
         return False
     written = sum(len(choice.text) for choice in reply.choices if isinstance(choice, Choice))
-    most = _CHARACTERS_PER_TOKEN * reply.usage.completion_tokens
+    most = CHARACTERS_PER_TOKEN * reply.usage.completion_tokens
     return written > max(_SHORT_TEXTS, most)
 
 

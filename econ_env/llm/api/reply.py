@@ -16,6 +16,9 @@ from econ_env.text import encodable, longest_completion
 BYTES_PER_TOKEN = 3
 """Bytes of UTF-8 per token, to estimate tokens that a server does not count: less than in English
 prose (about four), about right for calculations."""
+CHARACTERS_PER_TOKEN = 7
+"""Characters per token, as a server counts them, above which it has not counted, or not read, the
+whole: texts have less than five, in most languages three or fewer."""
 
 _BYTES_PER_TOKEN_SENT = 256
 _SPARE_BYTES = 2**20
