@@ -104,7 +104,9 @@ class EnvConfig:
     always stands. "guarded": unanimous answers stand without a call, and a value that no executor
     gave is replaced by the majority's answer. "majority": as "guarded", but an answer of more than
     half of the executors also stands without a call. "checked": as "majority", among the responses
-    that were not cut off and state no false equation, if there are any. None: "guarded" for a
+    that were not cut off and state no false equation, if there are any. "casting_vote": the
+    coordinator answers the question itself, and its vote decides between answers with equally many;
+    it is not asked where an answer is two votes ahead. None: "guarded" for a
     bundled coordinator, "majority" for one of the catalogue ("local:NAME"), "coordinator" for all
     others (paper: "coordinator")."""
     prompts: Literal["compact", "default", "plain"] | PromptSet | None = None

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from econ_env.config import EnvConfig
+from econ_env.errors import UsageError
 from econ_env.questions.base import Question, QuestionOrder
 
 
-def choose_questions(config: EnvConfig, count: int) -> tuple[Question, ...]:
-    """Return the first ``count`` questions in the order of ``config``, without repetition.
+def choose_questions(config: EnvConfig, count: int, *, skip: int = 0) -> tuple[Question, ...]:
+    """Return ``count`` questions in the order of ``config``, without repetition.
 
-    There are fewer if the data set has fewer. All of them can be graded: a row whose gold answer
-    cannot be read is an error that names the row, or left out with ``skip_bad_rows``.
+    The first ``skip`` of the order are left out. There are fewer if the data set has fewer. All of
+    them can be graded: a row whose gold answer cannot be read is an error that names the row, or
+    left out with ``skip_bad_rows``.
 
     Raises:
         QuestionError: the data set cannot be used.
+        UsageError: no question is left after those that are left out.
     """
     source = config.load_questions(config.seed)
     order = QuestionOrder(source, order=config.order, loop=False, seed=config.seed)
-    return tuple(order.take(count))
+    chosen = tuple(order.take(skip + count)[skip:])
+    if not chosen:
+        raise UsageError(f"the data set has no question beyond the {skip} that are left out")
+    return chosen

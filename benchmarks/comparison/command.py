@@ -67,7 +67,7 @@ def compare(flags: Compare) -> int:
         checkpoints = flags.checkpoints(entries)
         if flags.cache != "replay":
             _check_keys(config)
-    questions = choose_questions(config, flags.questions)
+    questions = choose_questions(config, flags.questions, skip=flags.skip_questions)
     if len(questions) < flags.questions:
         print(f"the data set has only {len(questions)} questions", file=sys.stderr)
     for note in notes(flags, config, checkpoints):

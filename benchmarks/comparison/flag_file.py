@@ -20,6 +20,7 @@ from econ_agents.rollouts.placement import Placement
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint, saved_config
 from econ_env.commands.flags import wrapped_help
+from econ_env.commands.parser_errors import errors_in_one_line
 from econ_env.errors import UsageError
 
 _OF_A_PROCESS = frozenset(
@@ -50,16 +51,17 @@ def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
     settings are the defaults of the flags.
 
     Raises:
-        UsageError: the file cannot be read, a key or a value of it is wrong, or an argument
-            belongs to no flag.
-        SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
+        UsageError: the file cannot be read, a key or a value of it is wrong, a flag has a wrong
+            value, or an argument belongs to no flag.
+        SystemExit: 0 after help.
     """
-    sources, _ = tyro.cli(_Sources, args=arguments, return_unknown_args=True, add_help=False)
+    with errors_in_one_line(prog):
+        sources, _ = tyro.cli(_Sources, args=arguments, return_unknown_args=True, add_help=False)
     if sources.config is not None:
         chosen = file_values(sources.config.expanduser())
     else:
         chosen = _of_the_run(sources)
-    with wrapped_help():
+    with errors_in_one_line(prog), wrapped_help():
         flags, unknown = tyro.cli(
             Compare,
             prog=prog,

@@ -70,6 +70,9 @@ class Compare(Placement, EnvFlags):
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 100
     """Number of questions: the first ones of a fixed shuffle, the same for all methods and
     seeds."""
+    skip_questions: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Number of questions at the start of the shuffle that are left out, because a method was made
+    while looking at them."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of all random choices of the methods; every seed is a separate run."""
     model_dir: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
@@ -127,6 +130,8 @@ class Compare(Placement, EnvFlags):
             if getattr(self, name) < 1:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} must be at least 1, got {getattr(self, name)}")
+        if self.skip_questions < 0:
+            raise UsageError(f"--skip-questions must be at least 0, got {self.skip_questions}")
         if min(self.seeds, default=0) < 0:
             raise UsageError(f"--seeds must be at least 0, got {min(self.seeds)}")
         if not 0 <= self.margin <= 100:

@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import tyro
 
 from econ_agents.commands.flags import Assignments, refuse_unknown
+from econ_agents.commands.parser_errors import errors_in_one_line
 from econ_agents.config.schema import ConfigError
 
 MODEL_DIR = Path("models_exp1")
@@ -86,13 +87,14 @@ def parse(kind: type[_Kind], script: str, description: str, arguments: Sequence[
         arguments: arguments after the script's name.
 
     Raises:
-        ConfigError: an argument is unknown, or a number is too small.
-        SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
+        ConfigError: an argument is unknown, or a value is wrong or too small.
+        SystemExit: 0 after help.
     """
     refuse_unknown(arguments, [field.name for field in fields(kind)])
-    parsed, unknown = tyro.cli(
-        kind, prog=script, description=description, args=arguments, return_unknown_args=True
-    )
+    with errors_in_one_line(script):
+        parsed, unknown = tyro.cli(
+            kind, prog=script, description=description, args=arguments, return_unknown_args=True
+        )
     if unknown:
         raise ConfigError("an argument belongs to no flag; --help lists the flags")
     _check_at_least("--test-eps", parsed.test_eps, 2, "an interval needs two questions")

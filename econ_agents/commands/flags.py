@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from econ_agents.commands.parser_errors import errors_in_one_line
 from econ_agents.config.environment import EnvSettings
 from econ_agents.config.environment_kwargs import environment_kwargs
 from econ_agents.config.files import config_keys, did_you_mean, read_config
@@ -106,10 +107,16 @@ def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComman
         arguments: the arguments after the name.
 
     Raises:
-        ConfigError: a source of the configuration is wrong, or an argument is unknown.
+        ConfigError: a source of the configuration is wrong, a flag has a wrong value, or an
+            argument is unknown.
         CheckpointError: there is no checkpoint in ``--model-dir``.
-        SystemExit: 0 after help, 2 if a flag has a wrong value (said on stderr).
+        SystemExit: 0 after help.
     """
+    with errors_in_one_line(f"{PROGRAM} {name}"):
+        return _parsed(command, name, arguments)
+
+
+def _parsed(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyCommand:
     named: dict[str, Any] = {}
     if isinstance(command, Configured):
         arguments, named = _without_named(arguments)

@@ -13,6 +13,7 @@ from econ_env.commands.doctor import Doctor
 from econ_env.commands.export import Export
 from econ_env.commands.flags import refuse_unknown, wrapped_help
 from econ_env.commands.models import Models
+from econ_env.commands.parser_errors import errors_in_one_line
 from econ_env.commands.play import Play, PlayFlags, Watch
 from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
@@ -47,17 +48,17 @@ def parse(argv: Sequence[str] | None = None) -> Command:
         argv: the arguments after the program's name; None takes those of the process.
 
     Raises:
-        UsageError: there is no such command or flag, or a value of --reward-weights or --prices is
-            wrong.
-        SystemExit: 0 after help, 2 if another flag or its value is wrong (printed on stderr).
+        UsageError: there is no such command or flag, a value is wrong, or one is missing.
+        SystemExit: 0 after help.
     """
-    refuse_unknown(sys.argv[1:] if argv is None else argv, _COMMANDS)
-    with wrapped_help():
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    refuse_unknown(arguments, _COMMANDS)
+    with errors_in_one_line(" ".join([PROGRAM, *arguments[:1]])), wrapped_help():
         command: Command = tyro.extras.subcommand_cli_from_dict(
             _COMMANDS,
             prog=PROGRAM,
             description=DESCRIPTION,
-            args=argv,
+            args=arguments,
         )
     return command
 

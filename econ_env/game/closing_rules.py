@@ -26,14 +26,16 @@ from econ_env.game.prompts import PromptSet
 from econ_env.game.transcript import ClosedBy
 from econ_env.sampling_action import SamplingAction, SamplingBounds
 
-CommitmentRule = Literal["coordinator", "guarded", "majority", "checked"]
+CommitmentRule = Literal["coordinator", "guarded", "majority", "checked", "casting_vote"]
 """Rule that decides the value of a commitment. ``coordinator``: a coordinator's own conclusion
 always stands (the paper). ``guarded``: an answer on which all members agree stands without a call;
 a missing value, or one that no member gave, is replaced by the members' majority. ``majority``: as
 ``guarded``, but an answer of more than half of the members also stands without a call, so that the
 coordinator decides only if they are divided. ``checked``: as ``majority``, but among the sound
 responses alone, if there are any: those with an answer that were not cut off and state no false
-equation (:mod:`econ_env.grading.arithmetic`)."""
+equation (:mod:`econ_env.grading.arithmetic`). ``casting_vote``: the coordinator does not read the
+responses; it answers the question as one more member, and its vote decides between answers with
+equally many. It is not asked where its vote could change nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from econ_env.game.closing_rules import GameConfig
-from econ_env.game.coordinator_tree import Node, Tree, consensus, same, stands, strict_majority
+from econ_env.game.coordinator_tree import (
+    Node,
+    Tree,
+    clear_lead,
+    consensus,
+    majority,
+    same,
+    stands,
+    strict_majority,
+)
 from econ_env.game.intake import bounded_answer, taken_in
 from econ_env.game.parsing import guard_strategy, parse_commitment, whole_steps, within_tokens
 from econ_env.game.prompts import MAX_STRATEGY_TOKENS
@@ -89,8 +98,10 @@ class Coordination:
 
     def take(self, requests: Sequence[ChatRequest], completions: Sequence[Completion]) -> None:
         """Read the completions of the requests of :meth:`ask`, failed ones included."""
+        casts_vote = self._config.commitment_rule == "casting_vote"
+        read = read_casting_vote if casts_vote else read_commitment
         for node, request, completion in zip(self._asked, requests, completions, strict=True):
-            self._records[node.index] = read_commitment(
+            self._records[node.index] = read(
                 self._config,
                 node,
                 self._members_answers(node),
@@ -106,10 +117,12 @@ class Coordination:
             return None
         answers = self._members_answers(node)
         agreed = consensus(answers, equivalent)
-        # "guarded" needs the vote to be unanimous, the others more than half of those who count.
-        if agreed is None and rule != "guarded":
-            return strict_majority(answers, equivalent)
-        return agreed
+        # "guarded" needs the vote to be unanimous.
+        if agreed is not None or rule == "guarded":
+            return agreed
+        if rule == "casting_vote":
+            return clear_lead(answers, equivalent)
+        return strict_majority(answers, equivalent)
 
     def _counted(self, node: Node) -> Sequence[int]:
         """The members whose answers count: under the rule ``checked`` the sound ones, if any."""
@@ -129,11 +142,12 @@ class Coordination:
         return [self._records[child].reason for child in node.children]
 
     def _request(self, node: Node) -> ChatRequest:
+        strategy = self._group_strategies[node.index] if node.level == 0 else self._strategy
+        if self._config.commitment_rule == "casting_vote":
+            return self._writer.solve(node, self._role(node), strategy, *self._when)
         if node.level == 0:
-            strategy = self._group_strategies[node.index]
             texts = [self._responses[child] for child in self._counted(node)]
         else:
-            strategy = self._strategy
             below = [self._records[child] for child in node.children]
             conclude = self._config.prompts.conclusion
             texts = [conclude(record.value, record.reason) for record in below]
@@ -290,6 +304,55 @@ def read_commitment(
         checklist=read.checklist,
         parse_method=read.parse_method,
         novel=novel,
+        text=completion.text,
+        called=True,
+        seed=request.seed,
+        finish_reason=completion.finish_reason,
+        error=completion.error,
+        usage=completion.usage,
+        messages=request.messages if config.keep_messages else (),
+    )
+
+
+def read_casting_vote(
+    config: GameConfig,
+    node: Node,
+    answers: Sequence[str | None],
+    reasons: Sequence[str],
+    request: ChatRequest,
+    completion: Completion,
+) -> CommitmentRecord:
+    """The vote of the members of ``node`` and of its coordinator, which decides between equals.
+
+    The confidence is the share of these votes that the value has. ``text`` is the coordinator's own
+    solution, and ``reason`` its steps, or those of the first member with the value that stands.
+
+    Args:
+        config: the rules.
+        node: the coordinator.
+        answers: answers of its members.
+        reasons: reasons of its members for their answers.
+        request: the request that was sent.
+        completion: the completion that was received.
+    """
+    completion = taken_in(request, completion)
+    own = bounded_answer(config.extract(completion.text))
+    # Between answers with equally many votes the first one wins.
+    votes = [own, *answers]
+    value = majority(votes, config.equivalent)
+    gave = [same(value, vote, config.equivalent) for vote in votes]
+    reason = [worked_steps(completion.text), *reasons][gave.index(True)] if value else ""
+    return CommitmentRecord(
+        agent=node.agent,
+        role=request.role,
+        model=request.model,
+        members=node.members,
+        value=value,
+        reason=reason,
+        confidence=sum(gave) / len(votes),
+        checklist={"agree": all(gave)},
+        parse_method="none" if own is None else "vote",
+        novel=False,
         text=completion.text,
         called=True,
         seed=request.seed,

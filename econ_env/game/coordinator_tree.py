@@ -153,6 +153,13 @@ def strict_majority(answers: Sequence[str | None], equivalent: Equivalent) -> st
     return next((k for k, v in zip(kinds, votes, strict=True) if 2 * v > len(answers)), None)
 
 
+def clear_lead(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
+    """The answer that is at least two votes ahead, so that no further vote can matter; or None."""
+    kinds, votes = _count(answers, equivalent)
+    first, second = sorted([0, 0, *votes])[-1:-3:-1]
+    return kinds[votes.index(first)] if first - second >= 2 else None
+
+
 def _count(answers: Sequence[str | None], equivalent: Equivalent) -> tuple[list[str], list[int]]:
     """The different answers in the order of their first givers, and the votes for each."""
     kinds: list[str] = []

@@ -91,6 +91,21 @@ class RequestWriter:
             schema=prompts.commit_schema,
         )
 
+    def solve(
+        self, node: Node, role: Role, strategy: str, decision: int, round_: int
+    ) -> ChatRequest:
+        """The request for a coordinator's own answer, with the prompt of its executors."""
+        prompts, question = self._config.prompts, self._question
+        return self._coordinate(
+            node.agent,
+            role,
+            prompts.execute(question, strategy),
+            lambda texts: prompts.execute(texts[1][0], texts[0][0]),
+            partial(_strategy_and_question, strategy, question),
+            decision,
+            round_,
+        )
+
     def execute(
         self,
         tree: Tree,

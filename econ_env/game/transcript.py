@@ -22,11 +22,13 @@ ClosedBy = Literal["bne_rounds", "commitment_repeated", "no_deviation", "oscilla
 """Reason for closing a decision; ``failed`` if a request failed before it could close."""
 
 ParseMethod = Literal[
-    "json", "repaired", "boxed", "last_number", "none", "copied", "consensus", "majority"
+    "json", "repaired", "boxed", "last_number", "none", "copied", "vote", "consensus", "majority"
 ]
 """Method by which a commitment's value was read. ``copied``: the reply repeated the prompt and so
-had no value. ``consensus`` and ``majority``: no call was needed, since all members agreed, or more
-than half of them did (rule ``majority``), or of the sound ones (rule ``checked``)."""
+had no value. ``vote``: the coordinator answered the question itself, and its answer was one of the
+votes (rule ``casting_vote``). ``consensus`` and ``majority``: no call was needed, since all members
+agreed, or most of them did: more than half (rule ``majority``), or of the sound ones (``checked``),
+or two more than for any other answer (``casting_vote``)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -114,8 +114,8 @@ class SimulatedModel:
             "strategy": _plan,
             "local_strategy": _plan,
             "execute": self._solve,
-            "local_commit": _commit,
-            "commit": _commit,
+            "local_commit": self._conclude,
+            "commit": self._conclude,
         }
 
     def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
@@ -137,10 +137,15 @@ class SimulatedModel:
             return _shortened(completion, request.max_tokens)
         return completion
 
+    def _conclude(self, request: ChatRequest) -> Completion:
+        # Under the rule "casting_vote" a coordinator gets the prompt of its executors.
+        solves = request.messages[0].content.startswith("solve: ")
+        return self._solve(request) if solves else _commit(request)
+
     def _solve(self, request: ChatRequest) -> Completion:
         if self._skill is None:
             return Completion.failure(
-                f"{self.name} has no skill profile and cannot be an executor: use 'simulated:0'"
+                f"{self.name} has no skill profile and cannot answer questions: use 'simulated:0'"
             )
         prompt = _read_execute(request.messages[0].content)
         if prompt is None:

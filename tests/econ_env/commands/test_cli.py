@@ -178,11 +178,26 @@ def test_a_mistake_is_one_message_and_exit_code_2(
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("argv", [[], ["play", "--questions", "many"]])
-def test_no_command_and_wrong_values_exit_with_2(argv: list[str]) -> None:
-    with pytest.raises(SystemExit) as exit_info:
-        main(argv)
-    assert exit_info.value.code == 2
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        ([], "econ-env: Expected one of {play, "),
+        (["play", "--questions", "many"], "play: --questions: 'many' is not a whole number; econ-"),
+        (["play", "--top-p", "high"], "econ-env play: --top-p: 'high' is not a number; econ-env "),
+        (["play", "--questions"], "econ-env play: --questions needs a value; econ-env play --help"),
+        (["play", "--commitment-rule", "vote"], "--commitment-rule: 'vote' is not one of 'None', "),
+        (["ask"], "econ-env ask: QUESTION is missing: The question; econ-env ask --help lists"),
+        (["models", "sk-secret"], "models: an argument belongs to no flag or command; econ-env"),
+    ],
+)
+def test_what_the_parser_refuses_is_said_in_one_line(
+    argv: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert line in err
+    assert err.count("\n") == 1
+    assert "sk-secret" not in err
 
 
 def test_help_explains_the_game_and_every_flag(capsys: pytest.CaptureFixture[str]) -> None:

@@ -326,6 +326,80 @@ def test_false_equations_are_kept_in_the_transcript_under_this_rule_alone() -> N
     assert played.executors[0].false_equations == ()
 
 
+# --- rule "casting_vote" ------------------------------------------------------------------------
+
+
+def casting(*answers: str | None, own: str | None = None) -> Game:
+    """Play executors with ``answers``, and a coordinator that answers ``own``, if it is asked."""
+    game = new_game(n_agents=len(answers), commitment_rule="casting_vote")
+    Script([], []).answer_all(game)
+    game.act([CALM] * len(answers))
+    game.feed([completion(solution(answer)) for answer in answers])
+    if game.pending():
+        game.feed([completion(solution(own))])
+    return game
+
+
+def solution(answer: str | None) -> str:
+    return "no idea" if answer is None else rf"3 + 4 = {answer} ; \boxed{{{answer}}}"
+
+
+@pytest.mark.parametrize(
+    ("answers", "own", "value"),
+    [
+        (("7", "8", "9"), "9", "9"),
+        (("7", "8", "9"), "6", "6"),
+        (("7", "7", "9"), "9", "9"),
+        (("7", "7", "9"), "9.0", "9.0"),
+        (("7", "7", "9"), "6", "7"),
+        (("7", "7", "9"), None, "7"),
+        (("7", None, None), "6", "6"),
+        ((None, None), "6", "6"),
+        ((None, None), None, None),
+    ],
+)
+def test_the_coordinators_own_answer_is_one_vote_and_decides_between_equals(
+    answers: tuple[str | None, ...], own: str | None, value: str | None
+) -> None:
+    record = casting(*answers, own=own).commitment
+    assert record is not None
+    assert (record.value, record.called) == (value, True)
+    assert record.parse_method == ("none" if own is None else "vote")
+    assert not record.novel
+
+
+@pytest.mark.parametrize(
+    ("answers", "method"),
+    [
+        (("7", "7", "7"), "consensus"),
+        (("7", "7", None), "majority"),
+        (("7", "9", "7", "7"), "majority"),
+    ],
+)
+def test_a_coordinator_whose_vote_could_change_nothing_is_not_asked(
+    answers: tuple[str | None, ...], method: str
+) -> None:
+    record = casting(*answers).commitment
+    assert record is not None
+    assert (record.value, record.called, record.parse_method) == ("7", False, method)
+
+
+def test_a_coordinator_with_a_vote_reads_what_executors_read_and_no_response() -> None:
+    game = casting("7", "8", "9", own="8")
+    (played,) = game.transcript.rounds()
+    assert game.commitment is not None
+    assert game.commitment.messages == played.messages_of(0)
+    assert game.commitment.confidence == pytest.approx(2 / 4)
+    assert game.commitment.reason == "3 + 4 = 8"
+
+
+def test_an_outvoted_coordinator_gives_the_reason_of_the_member_that_won() -> None:
+    record = casting("9", "7", "7", own="6").commitment
+    assert record is not None
+    assert (record.value, record.reason, record.text) == ("7", "3 + 4 = 7", solution("6"))
+    assert record.checklist == {"agree": False}
+
+
 def test_by_default_the_coordinators_own_conclusion_stands() -> None:
     game = new_game()
     Script(["7"], ["5"]).play_round(game, *TEAM)
@@ -426,7 +500,7 @@ def test_the_list_of_pending_requests_is_a_copy() -> None:
         ({"convergence_threshold": float("nan")}, "convergence_threshold must be >= 0"),
         (
             {"commitment_rule": "vote"},
-            "must be one of coordinator, guarded, majority, checked, got 'vote'",
+            "checked, casting_vote, got 'vote'",
         ),
         ({"executor_models": ("m",)}, "3 executors, 1 models"),
         ({"coordinator_model": "x"}, "limits must have an entry for: x"),

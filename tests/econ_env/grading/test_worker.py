@@ -62,9 +62,15 @@ def group_of(pid: int) -> set[int]:
 def comparing(worker: GradingWorker) -> int:
     """The process that compares the next pair, once the one before it has ended."""
     pid = process_of(worker)
-    assert wait_until(lambda: len(group_of(pid)) == 2)
-    (child,) = group_of(pid) - {pid}
-    return child
+    children: set[int] = set()
+
+    def forked_one() -> bool:
+        children.clear()
+        children.update(group_of(pid) - {pid})
+        return len(children) == 1
+
+    assert wait_until(forked_one)
+    return children.pop()
 
 
 def cpu_seconds_of(pid: int) -> float:

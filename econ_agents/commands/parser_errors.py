@@ -1,0 +1,76 @@
+"""What the parser of flags objects to, as one line instead of a frame."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from itertools import groupby
+
+from econ_agents.config.schema import ConfigError
+
+_RULE = re.compile(r"[╭╰].*|[─-]{4,}")
+"""Line of a frame between its parts. The title is part of the first one, or a part of its own."""
+
+_INVALID_CHOICE = re.compile(r"invalid choice (.*) for argument '(\S+)'\. Expected one of \((.*)\)")
+_REWORDED = {
+    r"Error parsing (\S+): ": r"\1: ",
+    r"invalid literal for int\(\) with base 10: ('.*')": r"\1 is not a whole number",
+    r"could not convert string to float: ('.*')": r"\1 is not a number",
+    r"Missing value for argument '(\S+)'\.": r"\1 needs a value.",
+    r" Expected 1 values\.": "",
+    r" \(required\)": "",
+    # What was typed is not repeated: it may be a key, pasted to the wrong place.
+    r"Unrecognized options: .*": "an argument belongs to no flag or command",
+}
+
+
+@contextmanager
+def errors_in_one_line(command: str) -> Iterator[None]:
+    """Raise what the parser prints inside the block when it exits.
+
+    Args:
+        command: the command whose ``--help`` is named.
+
+    Raises:
+        ConfigError: the parser has refused an argument.
+    """
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            yield
+    except SystemExit as exit_:
+        if exit_.code in (None, 0):
+            raise
+        said = objection(printed.getvalue())
+        raise ConfigError(f"{said}; {command} --help lists the flags") from None
+
+
+def objection(framed: str) -> str:
+    r"""Return the first part of a framed message, on one line and reworded.
+
+    >>> objection("╭─ Value error ─╮\n│ Error parsing --n: could not │\n"
+    ...           "│ convert string to float: 'x' │\n│ ──── │\n│ For full helptext │\n╰────╯")
+    "--n: 'x' is not a number"
+    """
+    lines = [line.strip(" │") for line in framed.splitlines()]
+    parts = [
+        [line for line in part if line]
+        for is_rule, part in groupby(lines, key=lambda line: bool(_RULE.fullmatch(line)))
+        if not is_rule
+    ]
+    if not parts:
+        return framed.strip()
+    texts = parts[1 if len(parts) > 1 and not framed.startswith("╭") else 0]
+    if texts[0].startswith("Missing from"):
+        texts[:2] = [f"{texts[1]} is missing:"]
+    said = " ".join(texts)
+    for pattern, words in _REWORDED.items():
+        said = re.sub(pattern, words, said)
+    return _INVALID_CHOICE.sub(_with_sorted_choices, said).removesuffix(".")
+
+
+def _with_sorted_choices(found: re.Match[str]) -> str:
+    choices = ", ".join(sorted(found[3].split(", ")))
+    return f"{found[2]}: {found[1]} is not one of {choices}"
