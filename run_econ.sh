@@ -171,6 +171,12 @@ printf '\nTesting.\n'
 step "$agents" test --model_dir "$run" --log_dir "$run"
 step "$agents" report "$run"
 
+played=false # false where no language models were asked
+for file in "$run"/llm_traces_test_*; do
+    if [[ -e $file ]]; then
+        played=true
+    fi
+done
 run=$(printf '%q' "$run")
 bin=$(printf '%q' "$here/.venv/bin")
 compare=$(printf '%q' "$here/benchmarks/compare.py")
@@ -181,11 +187,20 @@ In $run:
                             in a browser
   checkpoints/final         the trained team
   test_report.json          the test, with intervals
-  llm_traces_test_bne_*     what the models were asked and said in the test, where models were asked
+TEXT
+if $played; then
+    cat <<TEXT
+  llm_traces_test_bne_*     what the models were asked and said in the test
+TEXT
+fi
+cat <<TEXT
   metrics.jsonl, .csv       everything that was measured in training; plots/ shows it
   config.yaml               every setting
 
 Next:
+TEXT
+if $played; then
+    cat <<TEXT
   Is it worth its tokens? The same 100 questions for the team and for a vote that costs as much: about
   three times the tokens of 100 questions of the test (minutes with the bundled models; with --dry-run
   it says requests, tokens and price, and sends nothing):
@@ -195,6 +210,9 @@ Next:
     $bin/econ-agents nash --model-dir $run
   Every game of the test, to search and to filter, in $run/games.html:
     $bin/econ-env view $run
+TEXT
+fi
+cat <<TEXT
   What the checkpoint holds, and the curves in a browser:
     $bin/econ-agents inspect --model-dir $run
     $bin/tensorboard --logdir $run

@@ -11,8 +11,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from econ_env.embeddings import DEFAULT_MODEL, Embedder
-from econ_env.game.closing_rules import CommitmentRule
-from econ_env.game.coordinator_tree import build_tree
+from econ_env.game.closing_rules import CommitmentRule, check_groups
 from econ_env.game.prompts import COMPACT, DEFAULT, PLAIN, PromptSet, TokenLimits
 from econ_env.llm.api import ApiSettings, ReplicaRouting, SecondAction, TokenField
 from econ_env.llm.api.secret import MASK
@@ -21,7 +20,13 @@ from econ_env.llm.budget.prices import find_prices, read_prices
 from econ_env.llm.cache.recording_model import CacheMode
 from econ_env.llm.cache.store import default_cache_path
 from econ_env.llm.models import Models
-from econ_env.llm.registry import Family, Team, resolve_models
+from econ_env.llm.registry import (
+    BUNDLED_COORDINATOR,
+    SIMULATED_COORDINATOR,
+    Family,
+    Team,
+    resolve_models,
+)
 from econ_env.llm.types import ChatModel, ModelError
 from econ_env.questions.base import OrderName, QuestionSource
 from econ_env.questions.load import load_questions
@@ -106,9 +111,9 @@ class EnvConfig:
     half of the executors also stands without a call. "checked": as "majority", among the responses
     that were not cut off and state no false equation, if there are any. "casting_vote": the
     coordinator answers the question itself, and its vote decides between answers with equally many;
-    it is not asked where an answer is two votes ahead. None: "guarded" for a
-    bundled coordinator, "majority" for one of the catalogue ("local:NAME"), "coordinator" for all
-    others (paper: "coordinator")."""
+    it is not asked where all agree or an answer is two votes ahead, and there are no groups. None:
+    "guarded" for a bundled coordinator, "majority" for one of the catalogue ("local:NAME"),
+    "coordinator" for all others (paper: "coordinator")."""
     prompts: Literal["compact", "default", "plain"] | PromptSet | None = None
     """Style of the prompts: "compact" for bundled and simulated models, "plain" for small
     instruction-tuned ones, "default" (JSON commitments) for those that keep to a format. None:
@@ -275,7 +280,6 @@ class EnvConfig:
             raise ValueError(f"n_agents must be at most {MAX_AGENTS:,}, got {self.n_agents}")
         if self.max_failures_in_a_row is not None:
             _check_at_least_one("max_failures_in_a_row", self.max_failures_in_a_row)
-        build_tree(self.n_agents, self.group_size)
         _check_choice("commitment_rule", self.commitment_rule, (None, *get_args(CommitmentRule)))
         _check_choice("order", self.order, get_args(OrderName))
         Limits(
@@ -299,6 +303,8 @@ class EnvConfig:
                 'cache_path is given but cache="off" keeps nothing: set cache="read_write" to '
                 'record, or cache="replay" to replay'
             )
+        check_groups(self.resolved_commitment_rule(), self.n_agents, self.group_size)
+        self._check_coordinator()
         self.bounds()
         self.weights()
         self.prompt_set()
@@ -310,6 +316,16 @@ class EnvConfig:
         ):
             raise ValueError(
                 f'simulated models play dataset="simulated" only, got dataset={self.dataset!r}'
+            )
+
+    def _check_coordinator(self) -> None:
+        coordinator = self.team().coordinator
+        solves = coordinator not in (BUNDLED_COORDINATOR, SIMULATED_COORDINATOR)
+        if self.resolved_commitment_rule() == "casting_vote" and not solves:
+            raise ValueError(
+                'commitment_rule="casting_vote" lets the coordinator answer the question, and '
+                f"{coordinator!r} cannot: name another coordinator, one of the executors' models "
+                "for example, or choose another rule"
             )
 
     @property

@@ -12,7 +12,9 @@ from econ_pages.errors import PageError
 from econ_pages.games import Game
 from econ_pages.transcripts import Judge, read_game
 
-IN_A_RUN = ("llm_traces_*.json", "logs_*_test_*.json", "*.jsonl")
+TRACES, LOGS = "llm_traces_*.json", "logs_*_test_*.json"
+"""Patterns of the names of the traces of a test, and of the logs of a named script."""
+IN_A_RUN = (LOGS, TRACES, "*.jsonl")
 """Patterns of the names of files in the folder of a run that may hold games."""
 
 
@@ -36,7 +38,9 @@ def find_games(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise PageError(f"there is no file and no folder {path}")
-    named = (file for pattern in IN_A_RUN for file in sorted(path.glob(pattern)))
+    # A named script writes the games of its refined test twice, the second time as traces.
+    patterns = [name for name in IN_A_RUN if name != TRACES or not any(path.glob(LOGS))]
+    named = (file for pattern in patterns for file in sorted(path.glob(pattern)))
     return [file for file in named if file.is_file() and _begins_with_a_game(file)]
 
 

@@ -163,7 +163,7 @@ class Game:
     flipped: str | None
     """Change from the first commitment's verdict to the last one's, as in ``right to wrong``."""
     no_json: bool
-    """True if a model was asked for a commitment and wrote no valid JSON."""
+    """True if a model was asked for a commitment, not for a vote, and wrote no valid JSON."""
     leaked: bool
     """True if a strategy stated an answer."""
     reward: float | None

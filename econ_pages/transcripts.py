@@ -120,7 +120,8 @@ def read_game(
         correct=None if last is None or failed is not None else last.correct,
         flipped=None if failed is not None else _flip(conclusions),
         no_json=any(
-            made.called and made.error is None and made.method != "json" for made in commitments
+            made.called and made.error is None and made.method not in ("json", "vote")
+            for made in commitments
         ),
         leaked=any(strategy.leaked for strategy in strategies),
         reward=sum(rewards) if rewards else None,

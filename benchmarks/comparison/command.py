@@ -69,7 +69,8 @@ def compare(flags: Compare) -> int:
             _check_keys(config)
     questions = choose_questions(config, flags.questions, skip=flags.skip_questions)
     if len(questions) < flags.questions:
-        print(f"the data set has only {len(questions)} questions", file=sys.stderr)
+        there = flags.skip_questions + len(questions)
+        print(f"the data set has only {there} questions", file=sys.stderr)
     for note in notes(flags, config, checkpoints):
         print(f"{PROG}: note: {note}", file=sys.stderr)
     plan = Plan(

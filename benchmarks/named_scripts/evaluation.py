@@ -67,7 +67,7 @@ def _arm_log(summary: Arm, arm: PlayedArm) -> dict[str, Any]:
 
 def _episode_logs(arm: PlayedArm) -> Iterator[dict[str, Any]]:
     for episode, trace in zip(arm.episodes, arm.traces, strict=True):
-        yield _episode_log(episode, trace["transcript"])
+        yield {"arm": trace["arm"], **_episode_log(episode, trace["transcript"])}
 
 
 def _episode_log(episode: Episode, trace: dict[str, Any]) -> dict[str, Any]:

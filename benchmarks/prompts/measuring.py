@@ -19,7 +19,7 @@ from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.errors import UsageError
 from econ_env.game.coordinator_tree import majority
-from econ_env.game.transcript import Transcript
+from econ_env.game.transcript import NOT_ASKED_FOR, Transcript
 from econ_env.questions.base import QuestionOrder
 from econ_env.sampling_action import SamplingAction
 
@@ -128,4 +128,4 @@ def counts_of(transcripts: Sequence[Transcript]) -> Result:
 def asked_commitments(counts: Result) -> int:
     """Return the number of commitments that a coordinator was asked for."""
     methods: Mapping[str, int] = counts["parse_methods"]
-    return sum(n for method, n in methods.items() if method not in ("consensus", "majority"))
+    return sum(n for method, n in methods.items() if method not in NOT_ASKED_FOR)

@@ -11,8 +11,13 @@ from importlib.metadata import entry_points
 
 GROUP = "econ_agents.environments"
 """Group of entry points in which installed packages declare factories of environments."""
-KNOWN = ("econ_env:batched_parallel_env", "econ_env:parallel_env")
-"""Factories of the package that is installed together with this one."""
+KNOWN = (
+    "econ_env:batched_parallel_env",
+    "econ_env:parallel_env",
+    "mpe2.simple_spread_v3:parallel_env",
+)
+"""Factories of the presets: of the package that is installed together with this one, and of mpe2, a
+collection of environments by the Farama Foundation, where it is installed."""
 
 
 def is_trusted(factory: str) -> bool:
@@ -25,6 +30,6 @@ def how_to_trust(factory: str) -> str:
     """Say how a user lets a factory be loaded, as the end of a message."""
     return (
         f"{factory!r} is loaded only if you name it yourself, because it is code that is run: add "
-        f"--env.factory {factory} if you trust it. Without that only factories of econ_env are "
+        f"--env.factory {factory} if you trust it. Without that only factories of the presets are "
         f"loaded, and those that installed packages declare as entry points of {GROUP}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,10 +109,10 @@ def playable_config(log_dir: Path, factory: str | None, checkpoints: Path | None
 
 def how_to_resume(config: Config, log_dir: Path) -> str:
     """Return the command that resumes a run."""
-    command = f"econ-agents resume --log-dir {log_dir}"
+    command = f"econ-agents resume --log-dir {shlex.quote(str(log_dir))}"
     named = config.logging.model_dir
     if named is not None and not _lies_in(Path(named), log_dir):
-        command += f" --model-dir {named}"
+        command += f" --model-dir {shlex.quote(named)}"
     if not is_trusted(config.env.factory):
         command += f" --env.factory {config.env.factory}"
     return command
@@ -143,7 +144,7 @@ def refuse_used(config: Config, log_dir: Path) -> None:
     if (log_dir / CONFIG_FILE).exists():
         raise ConfigError(
             f"{log_dir} holds a run already: go on with it (econ-agents resume --log-dir "
-            f"{log_dir}), or choose another --log-dir"
+            f"{shlex.quote(str(log_dir))}), or choose another --log-dir"
         )
     folder = model_dir(config, log_dir)
     if latest_checkpoint(folder) is not None:

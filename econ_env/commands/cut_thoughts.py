@@ -45,4 +45,10 @@ def _texts(transcript: Transcript) -> Iterator[tuple[str, str, FinishReason]]:
             yield "responses", response.text, response.finish_reason
         for commitment in played.commitments:
             if commitment.called:
-                yield "commitments", commitment.text, commitment.finish_reason
+                # A coordinator with a vote answers within the limit of executors.
+                votes = commitment.parse_method == "vote"
+                yield (
+                    "responses" if votes else "commitments",
+                    commitment.text,
+                    commitment.finish_reason,
+                )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from itertools import groupby
 
 from econ_env.errors import UsageError
 
-_RULE = re.compile(r"[╭╰].*|[─-]{4,}")
-"""Line of a frame between its parts. The title is part of the first one, or a part of its own."""
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_BORDER = re.compile(r"[╭╰].*|[─-]{4,}")
+"""Line of a frame that is not text: its top, its bottom, or the line between two of its parts."""
 
 _INVALID_CHOICE = re.compile(r"invalid choice (.*) for argument '(\S+)'\. Expected one of \((.*)\)")
 _REWORDED = {
@@ -22,13 +24,13 @@ _REWORDED = {
     r" Expected 1 values\.": "",
     r" \(required\)": "",
     # What was typed is not repeated: it may be a key, pasted to the wrong place.
-    r"Unrecognized options: .*": "an argument belongs to no flag or command",
+    r"Unrecognized (?:or misplaced )?options: .*": "an argument belongs to no flag or command",
 }
 
 
 @contextmanager
 def errors_in_one_line(command: str) -> Iterator[None]:
-    """Raise what the parser prints inside the block when it exits.
+    """Raise what the parser prints inside the block when it exits, and let other text through.
 
     Args:
         command: the command whose ``--help`` is named.
@@ -40,11 +42,13 @@ def errors_in_one_line(command: str) -> Iterator[None]:
     try:
         with redirect_stderr(printed):
             yield
-    except SystemExit as exit_:
-        if exit_.code in (None, 0):
+    except SystemExit as stopped:
+        if stopped.code in (None, 0):
             raise
         said = objection(printed.getvalue())
         raise UsageError(f"{said}; {command} --help lists the flags") from None
+    sys.stderr.write(printed.getvalue())
+    sys.stderr.write(printed.getvalue())
 
 
 def objection(framed: str) -> str:
@@ -54,14 +58,16 @@ def objection(framed: str) -> str:
     ...           "│ convert string to float: 'x' │\n│ ──── │\n│ For full helptext │\n╰────╯")
     "--n: 'x' is not a number"
     """
-    lines = [line.strip(" │") for line in framed.splitlines()]
+    framed = _COLOURS.sub("", framed)
+    lines = filter(None, [line.strip(" │") for line in framed.splitlines()])
     parts = [
-        [line for line in part if line]
-        for is_rule, part in groupby(lines, key=lambda line: bool(_RULE.fullmatch(line)))
-        if not is_rule
+        list(part)
+        for is_border, part in groupby(lines, key=lambda line: bool(_BORDER.fullmatch(line)))
+        if not is_border
     ]
     if not parts:
         return framed.strip()
+    # In a frame of ASCII the title is a part of its own.
     texts = parts[1 if len(parts) > 1 and not framed.startswith("╭") else 0]
     if texts[0].startswith("Missing from"):
         texts[:2] = [f"{texts[1]} is missing:"]

@@ -10,7 +10,7 @@ from econ_env.commands.cut_thoughts import lines_about_cut_thoughts
 from econ_env.commands.statistics import wilson_interval
 from econ_env.game.coordinator_tree import majority
 from econ_env.game.failures import failure_lines
-from econ_env.game.transcript import RoundRecord, Transcript
+from econ_env.game.transcript import NOT_ASKED_FOR, RoundRecord, Transcript
 from econ_env.grading.answers import Verdict, equivalent, gold_answer, grade_answer, is_correct
 
 
@@ -43,7 +43,9 @@ class Summary:
     consensus: int
     """Commitments that needed no call, because all members agreed."""
     by_majority: int
-    """Commitments that needed no call, because more than half of the members agreed."""
+    """Commitments that needed no call, because enough of the members agreed."""
+    by_vote: int
+    """Commitments that are a vote in which the coordinator's own answer counts."""
     novel: int
     """Commitments replaced by the majority, because no executor gave their value."""
     leaks: int
@@ -92,9 +94,11 @@ class Summary:
         return "\n".join(lines)
 
     def _without_a_call(self) -> str:
+        said = f"{self.consensus} by consensus"
         if self.by_majority:
-            return f"{self.consensus} by consensus, {self.by_majority} by majority without a call"
-        return f"{self.consensus} by consensus without a call"
+            said += f", {self.by_majority} by majority"
+        said += " without a call"
+        return f"{said}; {self.by_vote} by a vote with the coordinator's" if self.by_vote else said
 
     def _foretold(self) -> str:
         if not self.strategies:
@@ -148,10 +152,11 @@ def summarise(transcripts: Sequence[Transcript]) -> Summary:
         unparseable=verdicts[Verdict.UNPARSEABLE],
         timeouts=verdicts[Verdict.TIMEOUT],
         rounds=sum(len(list(t.rounds())) for t in finished),
-        commitments_asked=sum(methods.values()) - methods["consensus"] - methods["majority"],
+        commitments_asked=sum(methods.values()) - sum([methods[name] for name in NOT_ASKED_FOR]),
         commitments_json=methods["json"],
         consensus=methods["consensus"],
         by_majority=methods["majority"],
+        by_vote=methods["vote"],
         novel=sum(t.novel_values for t in finished),
         leaks=sum(t.leaks for t in finished),
         strategies=sum(len(t.strategies) for t in finished),

@@ -19,7 +19,8 @@ round                rounds of the decision played, this step's included
 decision             decisions of the episode closed, this step's included
 commitment_period    rounds since the step's commitment had the same value before in its decision: 1
                      if it repeats, 2 if the values went A, B, A, else 0
-commitments_asked    commitments that a model was asked for in this step, local ones included
+commitments_asked    commitments that a model was asked for in this step, local ones included; not
+                     the answers of a coordinator with a vote
 commitments_json     asked commitments that were valid JSON without repair
 commitments_novel    asked commitments replaced by the majority, since no member gave their value
 prompt_tokens        tokens read by all models in the episode so far
@@ -37,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from econ_env.game.state_machine import Game
-from econ_env.game.transcript import ClosedBy, Transcript
+from econ_env.game.transcript import NOT_ASKED_FOR, ClosedBy, Transcript
 
 AGENT_KEYS = ("ts", "al", "cc")
 """Keys with a separate value for every agent."""
@@ -143,7 +144,7 @@ def team_report(game: Game, *, rounds: int, outcome: Outcome | None) -> tuple[fl
 def _count_commitments(transcript: Transcript) -> tuple[int, int, int]:
     """Numbers of commitments of the last round: asked for, valid JSON, and novel."""
     played = transcript.decisions[-1].rounds[-1]
-    asked = [record for record in played.commitments if record.called]
+    asked = [record for record in played.commitments if record.parse_method not in NOT_ASKED_FOR]
     return (
         len(asked),
         sum([record.parse_method == "json" for record in asked]),

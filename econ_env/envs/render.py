@@ -36,7 +36,7 @@ _CLOSED_BY = {
 }
 _WITHOUT_A_CALL = {
     "consensus": "all members agree",
-    "majority": "the majority of those that count",
+    "majority": "most of those that count agree",
 }
 
 
@@ -168,12 +168,13 @@ class _Writer:
 
     def _commitment(self, record: CommitmentRecord) -> Iterator[str]:
         head = self._paint(f"commitment of {record.agent}", "name")
-        how = (
-            f"{_WITHOUT_A_CALL.get(record.parse_method, record.parse_method)}, no call"
-            if not record.called
-            else f"{record.model}, read as {record.parse_method}"
-            + (", novel value replaced by the majority" if record.novel else "")
-        )
+        if not record.called:
+            how = f"{_WITHOUT_A_CALL.get(record.parse_method, record.parse_method)}, no call"
+        elif record.parse_method == "vote":
+            how = f"{record.model}, by a vote in which its own answer counts"
+        else:
+            how = f"{record.model}, read as {record.parse_method}"
+            how += ", novel value replaced by the majority" if record.novel else ""
         confidence = "" if record.confidence is None else f", confidence {record.confidence:.2f}"
         yield f"  {head} ({how}{confidence}) -> {self._inline(record.value)}"
         yield from self._text(record.error or record.reason, "      ")

@@ -35,7 +35,8 @@ coordinator decides only if they are divided. ``checked``: as ``majority``, but 
 responses alone, if there are any: those with an answer that were not cut off and state no false
 equation (:mod:`econ_env.grading.arithmetic`). ``casting_vote``: the coordinator does not read the
 responses; it answers the question as one more member, and its vote decides between answers with
-equally many. It is not asked where its vote could change nothing."""
+equally many. It is not asked where all agree, or where an answer is two votes ahead. A team with
+it has no groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class GameConfig:
         ):
             if number < 1:
                 raise ValueError(f"{name} must be at least 1, got {number}")
-        build_tree(self.n_agents, self.group_size)
+        check_groups(self.commitment_rule, self.n_agents, self.group_size)
         if not self.convergence_threshold >= 0:
             raise ValueError(
                 f"convergence_threshold must be >= 0, got {self.convergence_threshold}"
@@ -117,6 +118,17 @@ class GameConfig:
                 f"coordinator_repetition_penalty must be finite and > 0, "
                 f"got {self.coordinator_repetition_penalty}"
             )
+
+
+def check_groups(rule: CommitmentRule, n_agents: int, group_size: int | None) -> None:
+    """Raise ``ValueError`` if there are no such groups, or if the rule does not allow them."""
+    tree = build_tree(n_agents, group_size)
+    if rule == "casting_vote" and len(tree.nodes) > 1:
+        raise ValueError(
+            'commitment_rule="casting_vote" is for a team without groups: every coordinator of a '
+            "group would give the same answer, and it would count once for each group. Leave "
+            "group_size out, or choose another rule"
+        )
 
 
 def period(values: Sequence[str | None], config: GameConfig) -> int:

@@ -142,12 +142,13 @@ class Coordination:
         return [self._records[child].reason for child in node.children]
 
     def _request(self, node: Node) -> ChatRequest:
-        strategy = self._group_strategies[node.index] if node.level == 0 else self._strategy
         if self._config.commitment_rule == "casting_vote":
-            return self._writer.solve(node, self._role(node), strategy, *self._when)
+            return self._writer.solve(node, self._role(node), self._strategy, *self._when)
         if node.level == 0:
+            strategy = self._group_strategies[node.index]
             texts = [self._responses[child] for child in self._counted(node)]
         else:
+            strategy = self._strategy
             below = [self._records[child] for child in node.children]
             conclude = self._config.prompts.conclusion
             texts = [conclude(record.value, record.reason) for record in below]
@@ -337,11 +338,14 @@ def read_casting_vote(
     """
     completion = taken_in(request, completion)
     own = bounded_answer(config.extract(completion.text))
-    # Between answers with equally many votes the first one wins.
+    # Its own comes first: between answers with equally many votes the first one wins.
     votes = [own, *answers]
     value = majority(votes, config.equivalent)
-    gave = [same(value, vote, config.equivalent) for vote in votes]
-    reason = [worked_steps(completion.text), *reasons][gave.index(True)] if value else ""
+    agrees = [same(value, vote, config.equivalent) for vote in votes]
+    reason, confidence = "", None
+    if value is not None:
+        reason = [worked_steps(completion.text), *reasons][agrees.index(True)]
+        confidence = sum(agrees) / len(votes)
     return CommitmentRecord(
         agent=node.agent,
         role=request.role,
@@ -349,9 +353,9 @@ def read_casting_vote(
         members=node.members,
         value=value,
         reason=reason,
-        confidence=sum(gave) / len(votes),
-        checklist={"agree": all(gave)},
-        parse_method="none" if own is None else "vote",
+        confidence=confidence,
+        checklist={"agree": all(agrees)},
+        parse_method="vote",
         novel=False,
         text=completion.text,
         called=True,

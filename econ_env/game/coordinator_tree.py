@@ -156,7 +156,7 @@ def strict_majority(answers: Sequence[str | None], equivalent: Equivalent) -> st
 def clear_lead(answers: Sequence[str | None], equivalent: Equivalent) -> str | None:
     """The answer that is at least two votes ahead, so that no further vote can matter; or None."""
     kinds, votes = _count(answers, equivalent)
-    first, second = sorted([0, 0, *votes])[-1:-3:-1]
+    first, second = sorted([*votes, 0, 0], reverse=True)[:2]
     return kinds[votes.index(first)] if first - second >= 2 else None
 
 

@@ -94,7 +94,7 @@ class RequestWriter:
     def solve(
         self, node: Node, role: Role, strategy: str, decision: int, round_: int
     ) -> ChatRequest:
-        """The request for a coordinator's own answer, with the prompt of its executors."""
+        """The request for a coordinator's own answer: its executors' prompt of the first round."""
         prompts, question = self._config.prompts, self._question
         return self._coordinate(
             node.agent,
@@ -104,6 +104,7 @@ class RequestWriter:
             partial(_strategy_and_question, strategy, question),
             decision,
             round_,
+            max_tokens=prompts.max_tokens.execute,
         )
 
     def execute(
@@ -158,11 +159,13 @@ class RequestWriter:
         decision: int = 0,
         round_: int = 0,
         *,
+        max_tokens: int | None = None,
         schema: str | None = None,
     ) -> ChatRequest:
         config = self._config
         model = config.coordinator_model
-        max_tokens = config.prompts.max_tokens.of(role)
+        if max_tokens is None:
+            max_tokens = config.prompts.max_tokens.of(role)
         return ChatRequest(
             messages=self._fitted(agent, role, model, max_tokens, messages, render, parts),
             temperature=config.coordinator_temperature,

@@ -25,10 +25,13 @@ ParseMethod = Literal[
     "json", "repaired", "boxed", "last_number", "none", "copied", "vote", "consensus", "majority"
 ]
 """Method by which a commitment's value was read. ``copied``: the reply repeated the prompt and so
-had no value. ``vote``: the coordinator answered the question itself, and its answer was one of the
-votes (rule ``casting_vote``). ``consensus`` and ``majority``: no call was needed, since all members
-agreed, or most of them did: more than half (rule ``majority``), or of the sound ones (``checked``),
-or two more than for any other answer (``casting_vote``)."""
+had no value. ``vote``: the coordinator answered the question itself, and its answer, if it gave
+one, was a vote (rule ``casting_vote``). ``consensus`` and ``majority``: no call was needed, since
+all members agreed, or most of them did: more than half (rule ``majority``), or of the sound ones
+(``checked``), or two more than for any other answer (``casting_vote``)."""
+
+NOT_ASKED_FOR: tuple[ParseMethod, ...] = ("vote", "consensus", "majority")
+"""Methods of commitments that no model was asked to write."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,10 +231,13 @@ class Transcript:
 
     @property
     def json_rate(self) -> float | None:
-        """Share of valid JSON among the commitments asked of a model; None if none was asked."""
+        """Share of valid JSON among the commitments asked of a model; None if none was asked.
+
+        A coordinator with a vote (rule ``casting_vote``) is asked for an answer instead.
+        """
         methods = self.parse_methods
-        calls = sum(methods.values()) - methods.get("consensus", 0) - methods.get("majority", 0)
-        return methods.get("json", 0) / calls if calls else None
+        asked = sum(methods.values()) - sum([methods.get(name, 0) for name in NOT_ASKED_FOR])
+        return methods.get("json", 0) / asked if asked else None
 
     @property
     def shortened(self) -> tuple[ShortenedRecord, ...]:

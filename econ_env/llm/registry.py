@@ -62,6 +62,7 @@ ACCEPTED_NAMES = """\
 _BUNDLED_WEIGHTS = Path(__file__).parent / "bundled" / "weights"
 _FAMILIES = ("bundled:", "simulated:")
 """Beginnings of names whose members are few: who has one wrong is shown them all."""
+_OF_OPENAI = re.compile(r"(chatgpt|gpt-[0-9]|o[0-9])[\w.-]*")
 _NUMBERED = re.compile(r"(bundled|simulated):([0-9]+)")
 
 # The process id is part of the key because threads do not survive a fork, so a child process
@@ -298,7 +299,11 @@ def _nearest(name: str) -> str | None:
         return f"{LOCAL}{public[0]}"
     if (name and Path(name).expanduser().is_dir()) or name.lower().endswith(".gguf"):
         return f"hf:{name}"
+    if _OF_OPENAI.match(name):
+        return f"openai:{name}"
     prefix, colon, rest = name.partition(":")
+    if "/" in prefix:
+        return f"hf:{name}"
     prefixes = ["hf", LOCAL.removesuffix(":"), *PROFILES]
     near = get_close_matches(prefix.lower(), prefixes, n=1) if colon and rest else []
     return f"{near[0]}:{rest}" if near else None

@@ -183,7 +183,8 @@
     json: "read as JSON", repaired: "read as JSON after repair", boxed: "read from a box",
     last_number: "read as the last number", none: "no value found",
     copied: "the reply repeated the prompt", consensus: "all members agree, no call",
-    majority: "the majority of those that count, no call",
+    majority: "most of those that count agree, no call",
+    vote: "a vote in which the coordinator's own answer counts",
   };
   const components = { TS: "task (TS)", AL: "likelihood (AL)", CC: "collaboration (CC)" };
   const said = (table, name) => (has(table, name) ? table[name] : name);
@@ -271,7 +272,7 @@
     const node = el("div", "card commitment",
       el("div", "who", el("b", "", "commitment of ", value(record.agent)),
         el("span", "small round-name", round),
-        el("span", record.called && record.method !== "json" && record.error === null
+        el("span", record.called && !["json", "vote"].includes(record.method) && record.error === null
           ? "chip mark" : "chip", value(said(methods, record.method)))));
     if (record.called) node.append(value(record.model, "model"));
     if (record.error !== null) {

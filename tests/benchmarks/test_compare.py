@@ -85,6 +85,14 @@ def test_methods_answer_the_same_questions_and_come_out_as_files(
     assert all(Path(path).stat().st_size for path in written)
 
 
+def test_questions_that_were_looked_at_can_be_left_out(tmp_path: Path) -> None:
+    asked = {}
+    for name, flags in {"all": (), "rest": ("--skip-questions", "4", "--questions", "2")}.items():
+        assert compare(tmp_path / name, "--methods", "cot", *flags) == 0
+        asked[name] = [record.question for record in records(tmp_path / name)]
+    assert sorted(asked["rest"]) == sorted(asked["all"][4:])
+
+
 def test_seeds_and_methods_can_be_added(tmp_path: Path) -> None:
     assert compare(tmp_path, "--methods", "cot") == 0
     before = records(tmp_path)

@@ -39,6 +39,23 @@ def test_defaults_suit_the_models(
     assert config.resolved_embedder() == embedder
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"llm": "bundled"}, "'bundled:coordinator' cannot: name another coordinator"),
+        ({"llm": "simulated", "dataset": "simulated"}, "'simulated:coordinator' cannot"),
+        ({"llm": LOCAL, "n_agents": 4, "group_size": 2}, "for a team without groups"),
+    ],
+)
+def test_a_casting_vote_needs_a_coordinator_that_answers_and_no_groups(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        EnvConfig(commitment_rule="casting_vote", **settings)
+    config = EnvConfig(llm="bundled", coordinator="bundled:0", commitment_rule="casting_vote")
+    assert config.resolved_commitment_rule() == "casting_vote"
+
+
 def test_what_is_set_is_used() -> None:
     config = EnvConfig(
         llm="hf:some/model",

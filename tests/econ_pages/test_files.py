@@ -53,6 +53,16 @@ def test_games_of_play_traces_and_logs_are_read(tmp_path: Path) -> None:
         ]
 
 
+def test_games_that_a_named_script_wrote_twice_are_read_once(tmp_path: Path) -> None:
+    arms = {"baseline": "one round", "p0": "refined"}
+    for name, arm in arms.items():
+        episodes = [{"arm": arm, "transcript": GAME}]
+        write(tmp_path / f"logs_p0_test_{name}.json", {"arm": name, "episodes": episodes})
+    write(tmp_path / "llm_traces_test_bne_3rounds.json", [{"arm": "refined", "transcript": GAME}])
+    games = read_games(find_games(tmp_path)).games
+    assert [game.arm for game in games] == ["one round", "refined"]
+
+
 def test_a_file_with_a_single_game_is_read(tmp_path: Path) -> None:
     assert len(read_games([lines(tmp_path / "games.jsonl", GAME)]).games) == 1
 

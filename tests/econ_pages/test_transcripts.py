@@ -92,6 +92,7 @@ def test_no_answer_is_a_wrong_one() -> None:
     [
         ({"parse_method": "json"}, False),
         ({"parse_method": "last_number"}, True),
+        ({"parse_method": "vote"}, False),
         ({"parse_method": "consensus", "called": False}, False),
         ({"parse_method": "none", "error": "time-out"}, False),
     ],

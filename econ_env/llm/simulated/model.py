@@ -114,7 +114,7 @@ class SimulatedModel:
             "strategy": _plan,
             "local_strategy": _plan,
             "execute": self._solve,
-            "local_commit": self._conclude,
+            "local_commit": _commit,
             "commit": self._conclude,
         }
 
@@ -145,7 +145,7 @@ class SimulatedModel:
     def _solve(self, request: ChatRequest) -> Completion:
         if self._skill is None:
             return Completion.failure(
-                f"{self.name} has no skill profile and cannot answer questions: use 'simulated:0'"
+                f"{self.name} has no skill profile and cannot be an executor: use 'simulated:0'"
             )
         prompt = _read_execute(request.messages[0].content)
         if prompt is None:

@@ -11,6 +11,7 @@ import pytest
 from tqdm import tqdm
 
 from econ_env.commands.cli import main, parse
+from econ_env.commands.parser_errors import objection
 from econ_env.commands.play import Play
 from econ_env.game.transcript import Transcript
 from econ_env.llm import ChatRequest, Completion
@@ -130,7 +131,8 @@ def test_a_known_data_set_is_played_from_a_file(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--llm", "gpt-9"], "unknown model 'gpt-9'"),
+        (["--llm", "gpt-9"], "unknown model 'gpt-9'. Did you mean 'openai:gpt-9'?\n"),
+        (["--llm", "Qwen/Some"], "unknown model 'Qwen/Some'. Did you mean 'hf:Qwen/Some'?\n"),
         (["--llm", "bundeled"], "unknown model 'bundeled'. Did you mean 'bundled'?\n"),
         (["--llm", "qwen2.5-coder-0.5"], "Did you mean 'local:qwen2.5-coder-0.5b'?\n"),
         (["--llm", "local:qwen-0.5b"], "Did you mean 'qwen2.5-coder-0.5b'?"),
@@ -198,6 +200,22 @@ def test_what_the_parser_refuses_is_said_in_one_line(
     assert line in err
     assert err.count("\n") == 1
     assert "sk-secret" not in err
+
+
+def test_colours_of_a_terminal_do_not_hide_what_the_parser_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(["play", "--questions", "many"]) == 2
+    assert "econ-env play: --questions: 'many' is not a whole number;" in capsys.readouterr().err
+    red = "\x1b[31m{}\x1b[0m".format
+    framed = [
+        red("╭─ Value error ─╮"),
+        f"{red('│')} Error parsing --n: bad {red('│')}",
+        red("╰───╯"),
+    ]
+    assert objection("\n".join(framed)) == "--n: bad"
 
 
 def test_help_explains_the_game_and_every_flag(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ CONFIGS = st.builds(
     group_size=st.none() | st.integers(2, 4),
     bne_rounds=st.integers(1, 4),
     max_rounds=st.integers(1, 3),
-    commitment_rule=st.sampled_from(["coordinator", "guarded"]),
+    commitment_rule=st.sampled_from(["coordinator", "guarded", "majority", "checked"]),
     prompts=st.sampled_from([COMPACT, DEFAULT]),
 )
 

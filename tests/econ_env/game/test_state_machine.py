@@ -334,14 +334,10 @@ def casting(*answers: str | None, own: str | None = None) -> Game:
     game = new_game(n_agents=len(answers), commitment_rule="casting_vote")
     Script([], []).answer_all(game)
     game.act([CALM] * len(answers))
-    game.feed([completion(solution(answer)) for answer in answers])
+    game.feed([completion(boxed(answer)) for answer in answers])
     if game.pending():
-        game.feed([completion(solution(own))])
+        game.feed([completion(boxed(own))])
     return game
-
-
-def solution(answer: str | None) -> str:
-    return "no idea" if answer is None else rf"3 + 4 = {answer} ; \boxed{{{answer}}}"
 
 
 @pytest.mark.parametrize(
@@ -364,7 +360,8 @@ def test_the_coordinators_own_answer_is_one_vote_and_decides_between_equals(
     record = casting(*answers, own=own).commitment
     assert record is not None
     assert (record.value, record.called) == (value, True)
-    assert record.parse_method == ("none" if own is None else "vote")
+    assert record.parse_method == "vote"
+    assert (record.confidence is None) == (value is None)
     assert not record.novel
 
 
@@ -393,10 +390,20 @@ def test_a_coordinator_with_a_vote_reads_what_executors_read_and_no_response() -
     assert game.commitment.reason == "3 + 4 = 8"
 
 
+def test_a_coordinator_with_a_vote_has_the_token_limit_of_executors() -> None:
+    game = new_game(commitment_rule="casting_vote", prompts=DEFAULT)
+    Script([], []).answer_all(game)
+    game.act([CALM] * 3)
+    game.feed([completion(boxed(answer)) for answer in "789"])
+    (asked,) = game.pending()
+    assert asked.max_tokens == DEFAULT.max_tokens.execute != DEFAULT.max_tokens.commit
+    assert asked.schema is None
+
+
 def test_an_outvoted_coordinator_gives_the_reason_of_the_member_that_won() -> None:
     record = casting("9", "7", "7", own="6").commitment
     assert record is not None
-    assert (record.value, record.reason, record.text) == ("7", "3 + 4 = 7", solution("6"))
+    assert (record.value, record.reason, record.text) == ("7", "3 + 4 = 7", boxed("6"))
     assert record.checklist == {"agree": False}
 
 
@@ -502,6 +509,7 @@ def test_the_list_of_pending_requests_is_a_copy() -> None:
             {"commitment_rule": "vote"},
             "checked, casting_vote, got 'vote'",
         ),
+        ({"commitment_rule": "casting_vote", "group_size": 2}, "for a team without groups"),
         ({"executor_models": ("m",)}, "3 executors, 1 models"),
         ({"coordinator_model": "x"}, "limits must have an entry for: x"),
         ({"coordinator_temperature": -1.0}, "coordinator_temperature"),
