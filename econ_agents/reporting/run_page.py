@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ SHOWN_GAMES = 5
 class RunFiles:
     """Contents of a run's folder that its page tells of."""
 
+    folder: str
+    """Its path, as it stands in a command."""
     name: str
     config: Config
     lines: Metrics
@@ -89,6 +92,7 @@ def read_run(run: Path) -> RunFiles:
             "econ-agents train has made, such as runs/quickstart"
         )
     return RunFiles(
+        folder=shlex.quote(str(run)),
         name=run.resolve().name,
         config=read_config(run / CONFIG_FILE),
         lines=read_metrics(run) if (run / JSONL).exists() else [],
@@ -130,7 +134,9 @@ def _conclusion(run: RunFiles) -> list[str]:
     if not run.lines:
         sentences.append("It has no metrics of a training.")
     if run.tested is None:
-        sentences.append("econ-agents test --model-dir RUN tests it; then write this page again.")
+        sentences.append(
+            f"econ-agents test --model-dir {run.folder} tests it; then write this page again."
+        )
     return sentences
 
 
@@ -141,8 +147,9 @@ def _remark(run: RunFiles) -> str:
     if run.tested[0].baseline.accuracy is None:
         return said
     return (
-        f"{said} Whether a vote for the same tokens does as well was not asked in this test: "
-        "benchmarks/compare.py asks it."
+        f"{said} Whether a vote for the same tokens does as well was not asked in this test. This "
+        "asks it: python benchmarks/compare.py --methods econ self_consistency --budget-match econ "
+        f"--model-dir {run.folder}"
     )
 
 
@@ -160,8 +167,12 @@ def _subtitle(run: RunFiles) -> str:
 
 def _about_curves(run: RunFiles) -> list[str]:
     width = window_of(len(run.lines))
-    nash = ["Where NashConv is below zero, no deviation that was tried pays."]
-    notes = nash if any("eval/nash_conv" in line for line in run.lines) else []
+    notes = ["Where NashConv is below zero, no deviation that was tried pays."]
+    if not any("eval/nash_conv" in line for line in run.lines):
+        notes = [
+            "NashConv was not measured while training (nash_interval). econ-agents nash "
+            f"--model-dir {run.folder} measures it now."
+        ]
     if width == 1:
         return notes
     return [

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from econ_env.commands.flags import EnvFlags, only, with_help
 from econ_env.grading.answers import Verdict, gold_answer, grade
 from econ_env.grading.perturbation import perturbed
-from econ_env.progress import DELAY_S
+from econ_env.progress import progress
 from econ_env.questions.base import Question, QuestionError, QuestionSource
 from econ_env.questions.load import PROCEDURAL, DataSetName, open_table, procedural_questions
 from econ_env.questions.table import Limits, Table, no_questions, read_table
@@ -64,11 +64,10 @@ class Validate:
         rows, total = self._open()
         tally = Tally()
         try:
-            with tqdm(rows, total=total, unit="row", delay=DELAY_S, disable=None) as bar:
-                for row in bar:
-                    tally.count(row)
-                    if row.reason is not None:
-                        bar.write(f"{row.place}: {row.reason}")
+            for row in progress(rows, description="checking", unit="row", total=total):
+                tally.count(row)
+                if row.reason is not None:
+                    tqdm.write(f"{row.place}: {row.reason}")
         except KeyboardInterrupt:
             print(f"interrupted after {tally.rows} rows", file=sys.stderr)
             print(tally)

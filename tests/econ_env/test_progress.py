@@ -1,4 +1,4 @@
-"""A bar appears where something takes long and somebody watches."""
+"""Where something takes long, a bar appears if somebody watches, else lines."""
 
 from __future__ import annotations
 
@@ -35,5 +35,13 @@ def test_what_is_done_soon_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, Terminal(), delay_s=60.0) == ""
 
 
-def test_nobody_watching_means_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_watches_a_line_is_written_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
+    lines = run(monkeypatch, io.StringIO(), delay_s=0.0).splitlines()
+    assert lines == [f"reading x: {number} of 3 rows" for number in (1, 2, 3)]
+
+
+def test_where_nobody_watches_short_work_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, io.StringIO(), delay_s=0.0) == ""
