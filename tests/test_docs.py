@@ -153,6 +153,10 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_readme_is_read_in_one_sitting(repository: Path) -> None:
+    assert len((repository / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+
+
 def test_the_tables_of_the_configuration_are_those_of_the_declarations() -> None:
     written = DOCUMENT.read_text(encoding="utf-8")
     assert with_tables(written) == written, "run: .venv/bin/python scripts/configuration_table.py"
