@@ -48,7 +48,11 @@ touch "$folder/config.yaml"
 test "$code" = 0 || exit "$code"
 case $name in
     train) mkdir -p "$folder/checkpoints/final" ;;
-    test) touch "$folder/test_report.json"; echo "the test's own lines" ;;
+    test)
+        touch "$folder/test_report.json"
+        test -e "$notes/asks no models" || touch "$folder/llm_traces_test_bne_1rounds.json"
+        echo "the test's own lines"
+        ;;
 esac
 """
 
@@ -88,6 +92,10 @@ class Agents:
     def ends(self, command: str, code: int) -> None:
         """Let the command end with this code from now on."""
         (self.notes / f"code of {command}").write_text(str(code))
+
+    def ask_no_models(self) -> None:
+        """Let tests leave no traces of models, as in an environment without them."""
+        (self.notes / "asks no models").touch()
 
     def waits(self) -> None:
         """Let every command wait for Ctrl-C from now on."""
@@ -265,6 +273,17 @@ def test_a_run_is_trained_tested_and_reported_in_its_folder(clone: Path, agents:
         "tensorboard --logdir runs/quickstart\n",
     ):
         assert command in done.stdout
+
+
+def test_of_a_run_without_models_no_command_is_named_that_needs_them(
+    clone: Path, agents: Agents
+) -> None:
+    agents.ask_no_models()
+    done = run(clone, "run_econ.sh", "--config", "mpe_spread")
+    assert done.returncode == 0, done.stderr
+    assert "econ-agents inspect --model-dir runs/mpe_spread\n" in done.stdout
+    for command in ("compare.py", "econ-env view", "econ-agents nash", "llm_traces"):
+        assert command not in done.stdout
 
 
 def test_options_reach_the_training_with_spaces_and_all(clone: Path, agents: Agents) -> None:

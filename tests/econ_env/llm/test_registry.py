@@ -62,7 +62,7 @@ def test_objects_are_used_as_they_are() -> None:
     "name",
     [
         "",
-        "gpt-4",
+        "nobody",
         "bundled:3",
         "bundled:x",
         "bundled:-1",
