@@ -93,6 +93,7 @@ def _told(spec: str) -> str:
 _ARMS = {
     "greedy": "one greedy answer",
     "first_round_vote": "vote of the team's three responses",
+    "econ_fixed:rule=casting_vote": "team: three executors, the coordinator with a casting vote",
     "econ_fixed:rule=checked": "team, rule `checked`: sound responses first",
     "econ_fixed": "team: three executors, majority, else the coordinator",
 }
@@ -101,6 +102,11 @@ _ARMS = {
 def gsm8k() -> list[str]:
     """Return the table of a team of Qwen2.5-Coder-1.5B on GSM8K."""
     return _public_model("gsm8k_1.5b")
+
+
+def gsm8k_vote() -> list[str]:
+    """Return the table of the rule ``casting_vote``, on other questions of GSM8K."""
+    return _public_model("gsm8k_1.5b_casting_vote")
 
 
 def gsm8k_small() -> list[str]:
@@ -200,6 +206,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "learned": learned,
     "comparison": comparison,
     "gsm8k": gsm8k,
+    "gsm8k_vote": gsm8k_vote,
     "gsm8k_small": gsm8k_small,
     "scale": scale,
     "simulated": simulated,
