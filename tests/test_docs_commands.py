@@ -34,6 +34,7 @@ pytestmark = pytest.mark.slow
 
 RUN = (
     "econ-env play --questions",
+    "econ-env play --dataset my_questions.jsonl",
     "econ-env validate my_questions.jsonl",
     "python benchmarks/compare.py --dry-run",
     "python benchmarks/compare.py --questions",

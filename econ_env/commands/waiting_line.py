@@ -11,7 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-PLAIN_INTERVAL_S = 10.0
+from econ_env.progress import LINE_INTERVAL_S
+
+PLAIN_INTERVAL_S = LINE_INTERVAL_S
 """Seconds between two lines if stderr is not a terminal."""
 LIVE_INTERVAL_S = 0.5
 """Seconds between two updates of the line on a terminal."""

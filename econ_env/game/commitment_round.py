@@ -19,7 +19,12 @@ from econ_env.game.intake import bounded_answer, taken_in
 from econ_env.game.parsing import guard_strategy, parse_commitment, whole_steps, within_tokens
 from econ_env.game.prompts import MAX_STRATEGY_TOKENS
 from econ_env.game.requests import RequestWriter
-from econ_env.game.transcript import CommitmentRecord, ExecutorRecord, StrategyRecord
+from econ_env.game.transcript import (
+    CommitmentRecord,
+    ExecutorRecord,
+    ParseMethod,
+    StrategyRecord,
+)
 from econ_env.grading.arithmetic import false_equations
 from econ_env.grading.extraction import worked_steps
 from econ_env.llm.types import ChatRequest, Completion, FinishReason, Role, Usage
@@ -294,24 +299,17 @@ def read_commitment(
         if value != read.value:
             giver = [same(value, answer, config.equivalent) for answer in answers].index(True)
             reason, confidence = reasons[giver], None
-    return CommitmentRecord(
-        agent=node.agent,
-        role=request.role,
-        model=request.model,
-        members=node.members,
+    return _record(
+        config,
+        node,
+        request,
+        completion,
         value=value,
         reason=reason,
         confidence=confidence,
         checklist=read.checklist,
         parse_method=read.parse_method,
         novel=novel,
-        text=completion.text,
-        called=True,
-        seed=request.seed,
-        finish_reason=completion.finish_reason,
-        error=completion.error,
-        usage=completion.usage,
-        messages=request.messages if config.keep_messages else (),
     )
 
 
@@ -346,6 +344,34 @@ def read_casting_vote(
     if value is not None:
         reason = [worked_steps(completion.text), *reasons][agrees.index(True)]
         confidence = sum(agrees) / len(votes)
+    return _record(
+        config,
+        node,
+        request,
+        completion,
+        value=value,
+        reason=reason,
+        confidence=confidence,
+        checklist={"agree": all(agrees)},
+        parse_method="vote",
+        novel=False,
+    )
+
+
+def _record(
+    config: GameConfig,
+    node: Node,
+    request: ChatRequest,
+    completion: Completion,
+    *,
+    value: str | None,
+    reason: str,
+    confidence: float | None,
+    checklist: dict[str, bool],
+    parse_method: ParseMethod,
+    novel: bool,
+) -> CommitmentRecord:
+    """The record of a commitment for which ``node`` was called, with its request and completion."""
     return CommitmentRecord(
         agent=node.agent,
         role=request.role,
@@ -354,9 +380,9 @@ def read_casting_vote(
         value=value,
         reason=reason,
         confidence=confidence,
-        checklist={"agree": all(agrees)},
-        parse_method="vote",
-        novel=False,
+        checklist=checklist,
+        parse_method=parse_method,
+        novel=novel,
         text=completion.text,
         called=True,
         seed=request.seed,

@@ -507,7 +507,7 @@ def test_the_list_of_pending_requests_is_a_copy() -> None:
         ({"convergence_threshold": float("nan")}, "convergence_threshold must be >= 0"),
         (
             {"commitment_rule": "vote"},
-            "checked, casting_vote, got 'vote'",
+            "must be one of coordinator, guarded, majority, checked, casting_vote, got 'vote'",
         ),
         ({"commitment_rule": "casting_vote", "group_size": 2}, "for a team without groups"),
         ({"executor_models": ("m",)}, "3 executors, 1 models"),
