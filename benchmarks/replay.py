@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.comparison.command import main as compare
 from benchmarks.comparison.output import COMPARISON_FILE
-from econ_agents.commands.program import run_program
+from econ_console.program import run_program
 from econ_env.errors import UsageError
 
 LARGEST_BYTES = 1 << 30

@@ -23,10 +23,10 @@ from benchmarks.comparison.settings import SettingsFile, what_answers_depend_on
 from benchmarks.comparison.store import RECORDS_FILE, RecordStore
 from benchmarks.comparison.table import table_lines
 from benchmarks.comparison.workers import SpreadMethods, steering_with
-from econ_agents.commands.program import run_program
 from econ_agents.rollouts.errors import ClusterError, WorkerError
 from econ_agents.training.checkpoint import STATE_FILE, load_checkpoint, sha256
 from econ_agents.training.run_folder import claimed
+from econ_console.program import run_program
 from econ_env.commands.flags import with_flags
 from econ_env.config import EnvConfig
 from econ_env.errors import UsageError

@@ -19,8 +19,8 @@ from econ_agents.config.yaml12 import NotationError, read_yaml
 from econ_agents.rollouts.placement import Placement
 from econ_agents.training.checkpoint import CheckpointError
 from econ_agents.training.inspection import find_checkpoint, saved_config
+from econ_console.parser_errors import errors_in_one_line
 from econ_env.commands.flags import wrapped_help
-from econ_env.commands.parser_errors import errors_in_one_line
 from econ_env.errors import UsageError
 
 _OF_A_PROCESS = frozenset(
@@ -55,13 +55,13 @@ def read_flags(arguments: Sequence[str], *, prog: str) -> Compare:
             value, or an argument belongs to no flag.
         SystemExit: 0 after help.
     """
-    with errors_in_one_line(prog):
+    with errors_in_one_line(prog, UsageError):
         sources, _ = tyro.cli(_Sources, args=arguments, return_unknown_args=True, add_help=False)
     if sources.config is not None:
         chosen = file_values(sources.config.expanduser())
     else:
         chosen = _of_the_run(sources)
-    with errors_in_one_line(prog), wrapped_help():
+    with errors_in_one_line(prog, UsageError), wrapped_help():
         flags, unknown = tyro.cli(
             Compare,
             prog=prog,

@@ -29,7 +29,7 @@ from benchmarks.learning.mpe import measure_mpe
 from benchmarks.learning.results import RESULTS, WORK, Result
 from benchmarks.learning.simulated import measure_simulated
 from benchmarks.learning.update import measure_update
-from econ_agents.commands.program import run_program
+from econ_console.program import run_program
 
 
 def simulated(chosen: argparse.Namespace) -> Result:

@@ -8,9 +8,9 @@ from benchmarks.named_scripts.flags import EvaluationFlags, TrainAndTestFlags, p
 from benchmarks.named_scripts.scripts import NamedScript
 from benchmarks.named_scripts.settings import choose
 from econ_agents.commands.cli import use_one_thread
-from econ_agents.commands.program import run_program
 from econ_agents.training.checkpoint import FINAL
 from econ_agents.training.inspection import find_checkpoint, stored_config
+from econ_console.program import run_program
 
 _INTERRUPTED = "interrupted; repeat the command to do the rest"
 

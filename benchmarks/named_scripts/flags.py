@@ -10,8 +10,8 @@ from typing import Annotated, TypeAlias, TypeVar
 import tyro
 
 from econ_agents.commands.flags import Assignments, refuse_unknown
-from econ_agents.commands.parser_errors import errors_in_one_line
 from econ_agents.config.schema import ConfigError
+from econ_console.parser_errors import errors_in_one_line
 
 MODEL_DIR = Path("models_exp1")
 """Default folder of checkpoints."""
@@ -91,7 +91,7 @@ def parse(kind: type[_Kind], script: str, description: str, arguments: Sequence[
         SystemExit: 0 after help.
     """
     refuse_unknown(arguments, [field.name for field in fields(kind)])
-    with errors_in_one_line(script):
+    with errors_in_one_line(script, ConfigError):
         parsed, unknown = tyro.cli(
             kind, prog=script, description=description, args=arguments, return_unknown_args=True
         )

@@ -20,7 +20,7 @@ from benchmarks.learning.results import RESULTS, Result, ResultFile
 from benchmarks.prompts.arms import Arm, arms_of
 from benchmarks.prompts.measuring import Study, play_arm
 from benchmarks.prompts.table import table_lines
-from econ_agents.commands.program import run_program
+from econ_console.program import run_program
 
 PROMPT_NAMES = ("plain", "default")
 

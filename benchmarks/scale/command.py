@@ -30,8 +30,8 @@ from benchmarks.comparison.econ_policy import Fixed, Steering, Trained
 from benchmarks.learning.results import RESULTS
 from benchmarks.scale.measuring import Study, measure_scale
 from benchmarks.scale.table import table_lines
-from econ_agents.commands.program import run_program
 from econ_agents.training.inspection import find_checkpoint
+from econ_console.program import run_program
 from econ_env.commands.flags import fixed_point
 from econ_env.config import EnvConfig
 from econ_env.errors import UsageError

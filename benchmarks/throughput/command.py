@@ -38,7 +38,7 @@ from benchmarks.throughput.local import measure_local
 from benchmarks.throughput.settings import Part, Result, Settings, Skipped
 from benchmarks.throughput.timing import machine
 from benchmarks.throughput.vectorised import measure_vectorised
-from econ_agents.commands.program import run_program
+from econ_console.program import run_program
 
 LIBRARIES = (
     *("torch", "transformers", "tokenizers", "numpy", "gymnasium", "pettingzoo"),

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from econ_agents import __version__
 from econ_agents.commands.flags import PROGRAM, Configured, parse
 from econ_agents.commands.process import keys_allowed_for, private_files
-from econ_agents.commands.program import run_program
 from econ_agents.commands.subcommands import ALIASES, COMMANDS, Resume
-from econ_agents.commands.version import versions
 from econ_agents.config.environment_kwargs import with_flags
 from econ_agents.environments import arguments_of
-from econ_agents.errors import EconAgentsError, exit_code_of
+from econ_agents.errors import EconAgentsError
+from econ_console.program import exit_code_of, run_program
+from econ_console.versions import versions
 
 _SUMMARIES = (
     f"  {' '.join([name, *(f'({other})' for other, own in ALIASES.items() if own == name)]):<17}"
@@ -55,7 +56,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0
     if list(arguments) == ["--version"]:
-        print(versions())
+        print(versions(PROGRAM, __version__))
         return 0
     if name not in COMMANDS and name not in ALIASES:
         # The message does not repeat the word: it may be a key, pasted to the wrong place.

@@ -19,13 +19,13 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from econ_agents.commands.parser_errors import errors_in_one_line
 from econ_agents.config.environment import EnvSettings
 from econ_agents.config.environment_kwargs import environment_kwargs
 from econ_agents.config.files import config_keys, did_you_mean, read_config
 from econ_agents.config.schema import Config, ConfigError, Phase
 from econ_agents.config.yaml12 import NotationError, read_yaml
 from econ_agents.training.inspection import find_checkpoint, saved_config, stored_config
+from econ_console.parser_errors import errors_in_one_line
 
 PROGRAM = "econ-agents"
 _UNNAMED = "not:named"
@@ -112,7 +112,7 @@ def parse(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComman
         CheckpointError: there is no checkpoint in ``--model-dir``.
         SystemExit: 0 after help.
     """
-    with errors_in_one_line(f"{PROGRAM} {name}"):
+    with errors_in_one_line(f"{PROGRAM} {name}", ConfigError):
         return _parsed(command, name, arguments)
 
 

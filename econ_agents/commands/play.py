@@ -18,10 +18,10 @@ from econ_agents.algorithm.rollout import play_episodes
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.environments import Asked, Teams, TeamSpace
 from econ_agents.evaluation.evaluate import live_options, load_networks
-from econ_agents.logging.waiting_line import WaitingLine
 from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
 from econ_agents.training.inspection import nothing_learned
+from econ_console.waiting_line import WaitingLine
 from econ_pages.files import takes_games
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 
 import tyro
 
+from econ_agents import __version__
 from econ_agents.commands.flags import Configured, NamedFactory
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.rollouts.placement import Placement
@@ -232,11 +233,13 @@ class Report:
 
     def run(self) -> int:
         """Write the page and return the exit code."""
-        from econ_agents.commands.version import versions
         from econ_agents.reporting.run_page import run_report
+        from econ_console.versions import versions
 
         run = _needed("RUN", self.path)
-        return run_report(run, self.out, open_it=self.open, versions=versions())
+        return run_report(
+            run, self.out, open_it=self.open, versions=versions("econ-agents", __version__)
+        )
 
     def factory(self) -> None:
         """Return None: the command plays nothing."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from econ_agents.errors import EconAgentsError, exit_code_of
+from econ_agents.errors import EconAgentsError
+from econ_console.program import exit_code_of
 
 Result = TypeVar("Result")
 

@@ -8,18 +8,20 @@ from typing import Any, TypeAlias
 
 import tyro
 
+from econ_console.parser_errors import errors_in_one_line
+from econ_console.program import run_program
+from econ_console.versions import versions
 from econ_env.commands.ask import Ask
 from econ_env.commands.doctor import Doctor
 from econ_env.commands.export import Export
-from econ_env.commands.flags import refuse_unknown, wrapped_help
+from econ_env.commands.flags import refuse_unknown, with_flags, wrapped_help
 from econ_env.commands.models import Models
-from econ_env.commands.parser_errors import errors_in_one_line
 from econ_env.commands.play import Play, PlayFlags, Watch
-from econ_env.commands.program import run_program
 from econ_env.commands.validate import Validate
-from econ_env.commands.version import versions
 from econ_env.commands.view import View
+from econ_env.errors import UsageError
 from econ_env.llm.api.server_key import keys_allowed_for
+from econ_env.version import __version__
 
 PROGRAM = "econ-env"
 Command: TypeAlias = Play | Watch | Ask | View | Export | Validate | Doctor | Models
@@ -53,7 +55,7 @@ def parse(argv: Sequence[str] | None = None) -> Command:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     refuse_unknown(arguments, _COMMANDS)
-    with errors_in_one_line(" ".join([PROGRAM, *arguments[:1]])), wrapped_help():
+    with errors_in_one_line(" ".join([PROGRAM, *arguments[:1]]), UsageError), wrapped_help():
         command: Command = tyro.extras.subcommand_cli_from_dict(
             _COMMANDS,
             prog=PROGRAM,
@@ -74,12 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = " ".join([PROGRAM, *arguments[:1]])
-    return run_program(name, lambda: _run(arguments))
+    return run_program(name, lambda: _run(arguments), worded=with_flags)
 
 
 def _run(arguments: Sequence[str]) -> int:
     if arguments == ["--version"]:
-        print(versions())
+        print(versions(PROGRAM, __version__))
         return 0
     command = parse(arguments)
     allowed = command.allow_key_for if isinstance(command, PlayFlags | Doctor) else ()

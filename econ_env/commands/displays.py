@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from econ_env.commands.waiting_line import WaitingLine
+from econ_console.waiting_line import WaitingLine
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.envs.render import Screen, render_transcript, use_colour
 from econ_env.game.transcript import Transcript

@@ -11,10 +11,10 @@ from typing import Annotated, NamedTuple
 import tyro
 from tqdm import tqdm
 
+from econ_console.progress import progress
 from econ_env.commands.flags import EnvFlags, only, with_help
 from econ_env.grading.answers import Verdict, gold_answer, grade
 from econ_env.grading.perturbation import perturbed
-from econ_env.progress import progress
 from econ_env.questions.base import Question, QuestionError, QuestionSource
 from econ_env.questions.load import PROCEDURAL, DataSetName, open_table, procedural_questions
 from econ_env.questions.table import Limits, Table, no_questions, read_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from econ_env.progress import progress
+from econ_console.progress import progress
 from econ_env.questions.base import Question
 from econ_env.questions.skipped import SkippedRows
 from econ_env.questions.table import Limits, Table, no_questions, read_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import econ_env
-from econ_env.commands.program import run_program
+from econ_console.program import run_program
 from econ_env.errors import UsageError
 from econ_env.grading.answers import GradingError
 from econ_env.llm import BudgetExceeded, ReplayMiss

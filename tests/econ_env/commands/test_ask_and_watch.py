@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from econ_env.commands import waiting_line
+from econ_console import waiting_line
+from econ_console.waiting_line import WaitingLine
 from econ_env.commands.cli import main
-from econ_env.commands.waiting_line import WaitingLine
 from econ_env.game.transcript import Transcript
 from econ_env.llm import ChatRequest, Completion
 from econ_env.llm.simulated.model import SimulatedModel

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
+from econ_console.parser_errors import objection
 from econ_env.commands.cli import main, parse
-from econ_env.commands.parser_errors import objection
 from econ_env.commands.play import Play
 from econ_env.game.transcript import Transcript
 from econ_env.llm import ChatRequest, Completion
@@ -268,7 +268,7 @@ def test_progress_and_results_go_to_different_streams(
     capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
     # However slow the machine is.
-    monkeypatch.setattr("econ_env.commands.waiting_line.PLAIN_INTERVAL_S", 600.0)
+    monkeypatch.setattr("econ_console.waiting_line.PLAIN_INTERVAL_S", 600.0)
     assert main([*PLAY, "--questions", "2", "--show", "0"]) == 0
     captured = capsys.readouterr()
     assert captured.err == "", "no progress bar where there is no terminal"

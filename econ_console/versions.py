@@ -1,22 +1,20 @@
-"""Versions of this package and of the libraries it uses, for bug reports."""
+"""Versions of a program and of the libraries below it, for bug reports."""
 
 from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from econ_agents import __version__
-
 LIBRARIES = ("torch", "transformers", "gymnasium", "pettingzoo")
 
 
-def versions() -> str:
-    """Name and version of this package, Python and each library, one per line.
+def versions(program: str, program_version: str) -> str:
+    """Return the name and version of the program, of Python and of each library, one per line.
 
-    They are read from the installed packages' metadata; no library is imported.
+    Those of libraries are read from the installed packages' metadata; no library is imported.
     """
     lines = [
-        f"econ-agents {__version__}",
+        f"{program} {program_version}",
         f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
         *(f"{name} {_installed(name)}" for name in LIBRARIES),
     ]

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from itertools import groupby
 
-from econ_agents.config.schema import ConfigError
-
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _BORDER = re.compile(r"[╭╰].*|[─-]{4,}")
 """Line of a frame that is not text: its top, its bottom, or the line between two of its parts."""
@@ -29,14 +27,15 @@ _REWORDED = {
 
 
 @contextmanager
-def errors_in_one_line(command: str) -> Iterator[None]:
+def errors_in_one_line(command: str, error: type[Exception]) -> Iterator[None]:
     """Raise what the parser prints inside the block when it exits, and let other text through.
 
     Args:
         command: the command whose ``--help`` is named.
+        error: kind of error to raise.
 
     Raises:
-        ConfigError: the parser has refused an argument.
+        error: the parser has refused an argument.
     """
     printed = io.StringIO()
     try:
@@ -46,7 +45,7 @@ def errors_in_one_line(command: str) -> Iterator[None]:
         if stopped.code in (None, 0):
             raise
         said = objection(printed.getvalue())
-        raise ConfigError(f"{said}; {command} --help lists the flags") from None
+        raise error(f"{said}; {command} --help lists the flags") from None
     sys.stderr.write(printed.getvalue())
     sys.stderr.write(printed.getvalue())
 

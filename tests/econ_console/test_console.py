@@ -7,14 +7,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from econ_agents.commands import console as console_of_agents
-from econ_agents.logging import waiting_line as waiting_line_of_agents
-from econ_env.commands import console as console_of_env
-from econ_env.commands import waiting_line as waiting_line_of_env
+from econ_console.console import CleanStream
 from econ_env.commands.cli import main
 
 PROGRAMS = (
@@ -56,19 +52,8 @@ def test_what_the_console_cannot_show_is_replaced(
     encoding: str, terminal: bool, written: str, shown: str
 ) -> None:
     stream = Terminal(encoding, terminal=terminal)
-    assert console_of_env.CleanStream(stream).write(written) == len(written)
+    assert CleanStream(stream).write(written) == len(written)
     assert stream.text() == shown
-
-
-@pytest.mark.parametrize(
-    "twins",
-    [(console_of_env, console_of_agents), (waiting_line_of_env, waiting_line_of_agents)],
-    ids=["console", "waiting line"],
-)
-def test_both_packages_have_the_same(twins: tuple[ModuleType, ModuleType]) -> None:
-    # Neither may import the other.
-    texts = [Path(str(module.__file__)).read_text() for module in twins]
-    assert texts[0] == texts[1]
 
 
 def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from econ_env import progress
+from econ_console import progress
 
 
 class Terminal(io.StringIO):

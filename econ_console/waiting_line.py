@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from econ_env.progress import LINE_INTERVAL_S
+from econ_console.progress import LINE_INTERVAL_S
 
 PLAIN_INTERVAL_S = LINE_INTERVAL_S
 """Seconds between two lines if stderr is not a terminal."""
