@@ -47,6 +47,8 @@ class _Defaults:
     commitment_rule: CommitmentRule
     """Rule for a coordinator of this family."""
     embedder: str
+    commitment_rule_of_groups: CommitmentRule | None = None
+    """Rule for its coordinators if the team has groups; None: the same."""
 
 
 _DEFAULTS: dict[Family, _Defaults] = {
@@ -56,9 +58,13 @@ _DEFAULTS: dict[Family, _Defaults] = {
     "simulated": _Defaults(
         prompts=COMPACT, strategy=True, commitment_rule="coordinator", embedder="hashing"
     ),
-    # What benchmarks/prompts found best for them, and what needs no download.
+    # What benchmarks found best for them (docs/local_models.md), and what needs no download.
     "catalogue": _Defaults(
-        prompts=PLAIN, strategy=False, commitment_rule="majority", embedder="hashing"
+        prompts=PLAIN,
+        strategy=False,
+        commitment_rule="casting_vote",
+        commitment_rule_of_groups="majority",
+        embedder="hashing",
     ),
     "instruct": _Defaults(
         prompts=DEFAULT, strategy=True, commitment_rule="coordinator", embedder=DEFAULT_MODEL
@@ -112,8 +118,8 @@ class EnvConfig:
     that were not cut off and state no false equation, if there are any. "casting_vote": the
     coordinator answers the question itself, and its vote decides between answers with equally many;
     it is not asked where all agree or an answer is two votes ahead, and there are no groups. None:
-    "guarded" for a bundled coordinator, "majority" for one of the catalogue ("local:NAME"),
-    "coordinator" for all others (paper: "coordinator")."""
+    "guarded" for a bundled coordinator, "casting_vote" for one of the catalogue ("local:NAME"), or
+    "majority" if there are groups, "coordinator" for all others (paper: "coordinator")."""
     prompts: Literal["compact", "default", "plain"] | PromptSet | None = None
     """Style of the prompts: "compact" for bundled and simulated models, "plain" for small
     instruction-tuned ones, "default" (JSON commitments) for those that keep to a format. None:
@@ -468,7 +474,9 @@ class EnvConfig:
         """``commitment_rule``, or the coordinator model's own default."""
         if self.commitment_rule is not None:
             return self.commitment_rule
-        return _DEFAULTS[self.team().family(self.team().coordinator)].commitment_rule
+        suited = _DEFAULTS[self.team().family(self.team().coordinator)]
+        has_groups = self.group_size is not None and self.n_agents > self.group_size
+        return (has_groups and suited.commitment_rule_of_groups) or suited.commitment_rule
 
     def resolved_embedder(self) -> str | Embedder:
         """``embedder``, or the default for the team's models."""

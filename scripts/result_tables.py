@@ -92,6 +92,7 @@ def _told(spec: str) -> str:
 
 _ARMS = {
     "greedy": "one greedy answer",
+    "self_consistency:k=4": "vote of four samples (self-consistency)",
     "first_round_vote": "vote of the team's three responses",
     "econ_fixed:rule=casting_vote": "team: three executors, the coordinator with a casting vote",
     "econ_fixed:rule=checked": "team, rule `checked`: sound responses first",

@@ -23,10 +23,11 @@ LOCAL = "local:qwen2.5-coder-0.5b"
         ({}, COMPACT, True, "guarded", "hashing"),
         ({"llm": "bundled:2"}, COMPACT, True, "guarded", "hashing"),
         ({"llm": "simulated", "dataset": "simulated"}, COMPACT, True, "coordinator", "hashing"),
-        ({"llm": LOCAL}, PLAIN, False, "majority", "hashing"),
+        ({"llm": LOCAL}, PLAIN, False, "casting_vote", "hashing"),
+        ({"llm": LOCAL, "n_agents": 4, "group_size": 2}, PLAIN, False, "majority", "hashing"),
         ({"llm": "hf:some/model"}, DEFAULT, True, "coordinator", DEFAULT_MODEL),
         ({"llm": RecordingModel("mine")}, DEFAULT, True, "coordinator", DEFAULT_MODEL),
-        ({"llm": [LOCAL, "hf:x"], "n_agents": 2}, DEFAULT, False, "majority", DEFAULT_MODEL),
+        ({"llm": [LOCAL, "hf:x"], "n_agents": 2}, DEFAULT, False, "casting_vote", DEFAULT_MODEL),
     ],
 )
 def test_defaults_suit_the_models(
