@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from econ_env.config import EnvConfig
-from econ_env.embeddings.neural import DEFAULT_MODEL
-from econ_env.hub import in_cache
 from econ_env.llm.api.address import names_a_server, parse_address
 from econ_env.llm.api.server_key import check_keys
 from econ_env.llm.cache.store import default_cache_path
@@ -26,8 +24,8 @@ _PORTS = {"http": 80, "https": 443}
 def check_models(config: EnvConfig) -> None:
     """Check keys of servers, then files of public models, then addresses; load and ask nothing.
 
-    Addresses are checked only where the embedder would have to be downloaded next. Nothing is
-    checked if there is a cache, which may hold all answers.
+    Addresses are checked only where an embedder would have to be read or downloaded next. Nothing
+    is checked if there is a cache, which may hold all answers.
 
     Raises:
         ModelError: a key or a file is missing, or a server accepts no connection.
@@ -40,7 +38,7 @@ def check_models(config: EnvConfig) -> None:
     for name in names:
         if name.startswith(LOCAL):
             fetched_file(name.removeprefix(LOCAL))
-    if config.resolved_embedder() == DEFAULT_MODEL and not in_cache(DEFAULT_MODEL):
+    if isinstance(embedder := config.resolved_embedder(), str) and embedder != "hashing":
         check_addresses(filter(names_a_server, names))
 
 

@@ -206,7 +206,8 @@ class Engine:
         if fault.kind is Kind.MODEL:
             return UnknownModel(
                 f"{name}: {url} has no model {self.address.model!r}: take one of those that "
-                f"{url}/models lists. It says: {fault.words}"
+                f"{url}/models lists; econ-env doctor --llm {name} names the nearest. It says: "
+                f"{fault.words}"
             )
         if fault.kind is Kind.UNREACHABLE:
             return WrongAddress(

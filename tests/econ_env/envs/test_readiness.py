@@ -43,6 +43,16 @@ def test_a_server_that_is_not_there_is_said_with_its_address() -> None:
         check_addresses([f"vllm:m@http://127.0.0.1:{port}/v1"])
 
 
+@pytest.mark.parametrize("embedder", [None, "minilm", "owner/another-embedder"])
+def test_an_address_is_checked_before_an_embedder_is_looked_for(embedder: str | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    address = f"vllm:m@http://127.0.0.1:{port}/v1"
+    with pytest.raises(ModelError, match="nothing answers at"):
+        check_models(EnvConfig(llm=address, embedder=embedder))
+    check_models(EnvConfig(llm=address, embedder="hashing"))
+
+
 def test_a_cache_that_may_hold_all_answers_needs_no_key(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
