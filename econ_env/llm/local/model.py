@@ -32,11 +32,13 @@ more, so the expected number of changed tokens stays the same.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from econ_env.llm.cache.keys import local_version
+from econ_env.llm.in_flight import InFlight
 from econ_env.llm.incremental import Answers, Feed, all_at_once, in_order
 from econ_env.llm.local.chat_template import PromptError
 from econ_env.llm.local.grammar import Grammar, GrammarError
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from econ_env.llm.local.decode_loop import DecodedRow
     from econ_env.llm.local.loading import LoadedModel
     from econ_env.llm.local.sampler import DecodeRow
-    from econ_env.llm.local.scheduler import Capacity
+    from econ_env.llm.local.scheduler import Capacity, Scheduler
 
 SMALL_MODEL_ROWS = 64
 """Largest number of rows in a batch of a small model."""
@@ -69,6 +71,21 @@ class _Session:
     checkpoint: LoadedModel
     encoder: PromptEncoder
     capacity: Capacity
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    """A call that goes on: its unfinished requests, and when each was asked for."""
+
+    scheduler: Scheduler
+    asked_s: dict[int, float]
+
+    def in_flight(self) -> InFlight:
+        # Another thread adds and removes requests.
+        asked_s = list(self.asked_s.copy().values())
+        sent = min(self.scheduler.running, len(asked_s))
+        oldest_s = time.monotonic() - min(asked_s) if asked_s else 0.0
+        return InFlight(sent=sent, waiting=len(asked_s) - sent, slowest_s=oldest_s)
 
 
 class LocalModel:
@@ -129,6 +146,7 @@ class LocalModel:
         self.context_limit = checkpoint.context_limit
         encoder = PromptEncoder(checkpoint.tokenizer, source=path)
         self.tokens_per_message = encoder.tokens_per_message
+        self._calls: list[_Call] = []
         self._session: _Session | None = _Session(
             checkpoint=checkpoint,
             encoder=encoder,
@@ -175,24 +193,39 @@ class LocalModel:
         checkpoint = session.checkpoint
         scheduler = Scheduler(checkpoint.loop, session.capacity)
         rows: dict[int, DecodeRow] = {}
+        call = _Call(scheduler=scheduler, asked_s={})
+        self._calls.append(call)
         count = 0
-        while True:
-            requests = feed()
-            for index, row in enumerate(_rows(session, requests, self.context_limit), start=count):
-                if isinstance(row, PromptError):
-                    yield index, self._refusal(row)
-                else:
-                    rows[index] = row
-                    scheduler.submit(index, row)
-            count += len(requests)
-            if scheduler.busy:
-                # Not across a yield: the caller may stop there, or take a long time.
-                with checkpoint.lock, torch_threads(self._thread_count(checkpoint)):
-                    finished = scheduler.step()
-                for index, outcome in finished:
-                    yield index, self._completion(session, rows.pop(index), outcome)
-            elif not requests:
-                return
+        try:
+            while True:
+                requests = feed()
+                read = _rows(session, requests, self.context_limit)
+                for index, row in enumerate(read, start=count):
+                    if isinstance(row, PromptError):
+                        yield index, self._refusal(row)
+                    else:
+                        rows[index] = row
+                        call.asked_s[index] = time.monotonic()
+                        scheduler.submit(index, row)
+                count += len(requests)
+                if scheduler.busy:
+                    # Not across a yield: the caller may stop there, or take a long time.
+                    with checkpoint.lock, torch_threads(self._thread_count(checkpoint)):
+                        finished = scheduler.step()
+                    for index, outcome in finished:
+                        del call.asked_s[index]
+                        yield index, self._completion(session, rows.pop(index), outcome)
+                elif not requests:
+                    return
+        finally:
+            self._calls.remove(call)
+
+    def in_flight(self) -> InFlight:
+        """Return the requests that are generated now, and those that wait for a place.
+
+        Those of a small model, which answers in moments, are not counted.
+        """
+        return sum((call.in_flight() for call in self._calls.copy()), InFlight())
 
     def _in_batches(self, requests: Sequence[ChatRequest]) -> Answers:
         """Answer in batches that are formed beforehand."""

@@ -83,6 +83,11 @@ class Scheduler:
         self._entry: _Entry | None = None
 
     @property
+    def running(self) -> int:
+        """Number of rows that are generated now; others wait for a place."""
+        return len(self._running)
+
+    @property
     def busy(self) -> bool:
         """True if a row is not finished."""
         return bool(self._running or self._waiting or self._entry)

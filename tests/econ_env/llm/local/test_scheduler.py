@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from econ_env.llm.in_flight import InFlight
 from econ_env.llm.incremental import all_at_once
 from econ_env.llm.local import loading
 from econ_env.llm.local.decode_loop import (
@@ -314,6 +315,26 @@ def test_requests_may_follow_from_the_first_answers(llama: LocalModel) -> None:
     assert [outcome(c) for _, c in sorted(answered, key=lambda pair: pair[0])] == [
         outcome(c) for c in alone
     ]
+
+
+def test_what_is_generated_and_what_waits_for_a_place_is_told(
+    folders: dict[str, Path], not_small: None
+) -> None:
+    model = LocalModel(str(folders["llama"]), max_batch_rows=4)
+    lengths = (1, 30, 30, 30, 30, 30)
+    requests = [ask(f"tom {i}", seed=i, max_tokens=n) for i, n in enumerate(lengths)]
+    assert model.in_flight() == InFlight()
+    answers = model.generate_each(requests)
+    assert next(answers)[0] == 0
+    told = model.in_flight()
+    assert (told.sent, told.waiting) == (3, 2)
+    assert told.slowest_s > 0
+    assert len(list(answers)) == 5
+    assert model.in_flight() == InFlight()
+    stopped = model.generate_each(requests)
+    next(stopped)
+    stopped.close()
+    assert model.in_flight() == InFlight()
 
 
 # Failures
