@@ -146,8 +146,8 @@ class Game:
     """Name of the question in its data set."""
     question: str
     gold: str
-    """The right answer as the data set gives it; "" if nobody knows it, so that nothing is
-    judged."""
+    """The right answer as answers were compared with it, else as the data set gives it; "" if nobody
+    knows it, so that nothing is judged."""
     kind: str
     episode: int
     strategies: tuple[Strategy, ...]

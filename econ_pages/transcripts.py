@@ -37,10 +37,16 @@ class _Verdicts:
 
     A value that was judged in the game has that verdict wherever it occurs. For others the judge is
     asked; without one only what is certain counts: the gold answer itself, and whole numbers.
+
+    Args:
+        gold: gold answer as the data set gives it, for the judge.
+        read: gold answer as it was read, which is shorter where the data set gives a solution.
+        judge: see :func:`read_game`.
     """
 
-    def __init__(self, gold: str, judge: Judge | None) -> None:
+    def __init__(self, gold: str, read: str, judge: Judge | None) -> None:
         self._gold = gold
+        self._read = read
         self._judge = judge
         self._known: dict[str, bool] = {}
 
@@ -58,10 +64,10 @@ class _Verdicts:
         if value not in self._known:
             if self._judge is not None:
                 self._known[value] = self._judge(value, self._gold)
-            elif value == self._gold:
+            elif value == self._read:
                 self._known[value] = True
-            elif _WHOLE_NUMBER.fullmatch(value) and _WHOLE_NUMBER.fullmatch(self._gold):
-                self._known[value] = int(value) == int(self._gold)
+            elif _WHOLE_NUMBER.fullmatch(value) and _WHOLE_NUMBER.fullmatch(self._read):
+                self._known[value] = int(value) == int(self._read)
         return self._known.get(value)
 
 
@@ -91,8 +97,9 @@ def read_game(
     data = Fields(transcript, where)
     asked = data.object("question")
     gold = asked.text("gold") or ""
-    verdicts = _Verdicts(gold, judge)
     closed = data.objects("decisions")
+    read = _gold_as_read(closed) or gold
+    verdicts = _Verdicts(gold, read, judge)
     for decision in closed:
         _learn(verdicts, decision)
     decisions = tuple(_decision(decision, verdicts) for decision in closed)
@@ -108,7 +115,7 @@ def read_game(
         source=source,
         id=asked.text("id") or "",
         question=asked.text("text") or "",
-        gold=gold,
+        gold=read,
         kind=asked.text("kind") or "",
         episode=data.count("episode"),
         strategies=strategies,
@@ -127,6 +134,12 @@ def read_game(
         reward=sum(rewards) if rewards else None,
         arm=arm,
     )
+
+
+def _gold_as_read(decisions: list[Fields]) -> str:
+    """The answer that others were compared with; "" if nothing was judged, or it was not kept."""
+    judged = (record for each in decisions for record in each.object("rewards").objects("judged"))
+    return next((gold for record in judged if (gold := record.text("gold"))), "")
 
 
 def _learn(verdicts: _Verdicts, decision: Fields) -> None:

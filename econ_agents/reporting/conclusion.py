@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import Arm, EvaluationReport
+from econ_agents.reporting.comparisons import main_contrast, plain_name, short
+from econ_agents.reporting.saved_comparisons import Difference, Method, SavedComparison
 from econ_agents.reporting.saved_results import Equilibrium
 from econ_agents.statistics import Interval, in_percent, in_points, in_units
 from econ_pages.text import plural
@@ -15,14 +17,17 @@ SAME_TOKENS = 0.01
 
 
 def conclude(
-    tested: tuple[EvaluationReport, Learned | None] | None, equilibria: Sequence[Equilibrium]
+    tested: tuple[EvaluationReport, Learned | None] | None,
+    equilibria: Sequence[Equilibrium],
+    comparisons: Sequence[SavedComparison] = (),
 ) -> list[str]:
-    """Write what training changed, what refinement changed, and how good the team is.
+    """Write what training and refinement changed, how good the team is, and what else is as good.
 
     Args:
         tested: test report of the run with its comparison to the untrained team; None if the run
             was not tested.
         equilibria: measurements of NashConv; the first one is told.
+        comparisons: comparisons with other methods; the main contrast of each is told.
     """
     sentences: list[str] = []
     if tested is None:
@@ -34,19 +39,25 @@ def conclude(
         if report.rounds > 1:
             sentences.append(_of_refinement(report))
         sentences.append(_of_level(report.baseline))
+    sentences += [
+        _of_contrast(*contrast, each)
+        for each in comparisons
+        if (contrast := main_contrast(each)) is not None
+    ]
     if equilibria:
         sentences.append(_of_equilibrium(equilibria[0].interval))
     return sentences
 
 
 def _of_training(learned: Learned, trained: Arm) -> str:
-    tokens = _tokens(trained, learned.untrained)
+    tokens = _tokens(trained.tokens_per_question, learned.untrained.tokens_per_question)
     return _effect("Training", learned.difference, trained, "the untrained team", f"{tokens}.")
 
 
 def _of_refinement(report: EvaluationReport) -> str:
     name = f"Refinement (up to {report.rounds} rounds)"
-    tokens = f"{_tokens(report.bne, report.baseline)}."
+    ours, theirs = report.bne.tokens_per_question, report.baseline.tokens_per_question
+    tokens = f"{_tokens(ours, theirs)}."
     if not report.right_to_wrong and not report.wrong_to_right and report.difference is not None:
         if report.right_to_wrong is not None:
             return f"{name} changed no verdict{tokens}"
@@ -80,11 +91,11 @@ def _opposite(interval: Interval) -> Interval:
     return Interval(mean=-interval.mean, low=-interval.high, high=-interval.low)
 
 
-def _tokens(ours: Arm, theirs: Arm) -> str:
-    """Phrase for the tokens of one arm in those of another; "" if they are not known."""
-    if not ours.tokens_per_question or not theirs.tokens_per_question:
+def _tokens(ours: float | None, theirs: float | None) -> str:
+    """Phrase for the tokens of a question in those of another; "" if they are not known."""
+    if not ours or not theirs:
         return ""
-    ratio = ours.tokens_per_question / theirs.tokens_per_question
+    ratio = ours / theirs
     if abs(ratio - 1) <= SAME_TOKENS:
         return ", for the same tokens"
     if ratio >= 1.95:
@@ -104,6 +115,23 @@ def _of_level(arm: Arm) -> str:
         f"In one round the trained team answers {arm.correct} of {arm.episodes} test questions "
         f"right, {in_percent(arm.accuracy)}{tokens}.{failed}"
     )
+
+
+def _of_contrast(
+    ours: Method, theirs: Method, difference: Difference, comparison: SavedComparison
+) -> str:
+    us, them = plain_name(ours.name), plain_name(theirs.name)
+    where = f"On {_count(comparison.questions, 'question')} of {short(comparison.dataset)}"
+    tokens = _tokens(ours.tokens, theirs.tokens)
+    if difference.finding == "better":
+        return f"{where}, {us} did better than {them}, by {in_points(difference.accuracy)}{tokens}."
+    if difference.finding == "worse":
+        points = in_points(_opposite(difference.accuracy))
+        return f"{where}, {us} did worse than {them}, by {points}{tokens}."
+    points = in_points(difference.accuracy, signed=True)
+    if difference.finding == "as good":
+        return f"{where}, {us} did as well as {them}: {points}{tokens}."
+    return f"{where}, it stayed open whether {us} does better than {them}: {points}{tokens}."
 
 
 def _of_equilibrium(interval: Interval) -> str:

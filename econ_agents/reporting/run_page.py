@@ -12,15 +12,12 @@ from econ_agents.config.files import CONFIG_FILE, config_mapping, flat_keys, rea
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import REFINED, Arm, EvaluationReport
+from econ_agents.logging.curves import Metrics, RunCurves, window_of
 from econ_agents.logging.metrics_log import JSONL, read_metrics
+from econ_agents.reporting.comparisons import comparison_sections
 from econ_agents.reporting.conclusion import conclude
-from econ_agents.reporting.curves import (
-    Metrics,
-    action_curves,
-    loss_curves,
-    main_curves,
-    window_of,
-)
+from econ_agents.reporting.curves import curves_of
+from econ_agents.reporting.saved_comparisons import SavedComparison, read_comparisons
 from econ_agents.reporting.saved_results import Equilibrium, read_nash_conv, read_test_report
 from econ_agents.statistics import Interval, in_percent, in_units
 from econ_pages.charts import Chart, Estimate, Intervals
@@ -52,6 +49,7 @@ class RunFiles:
     lines: Metrics
     tested: tuple[EvaluationReport, Learned | None] | None
     equilibria: Sequence[Equilibrium]
+    comparisons: Sequence[SavedComparison]
     found: Found
 
 
@@ -98,6 +96,7 @@ def read_run(run: Path) -> RunFiles:
         lines=read_metrics(run) if (run / JSONL).exists() else [],
         tested=read_test_report(run),
         equilibria=read_nash_conv(run),
+        comparisons=read_comparisons(run),
         found=read_games(find_games(run)),
     )
 
@@ -105,18 +104,27 @@ def read_run(run: Path) -> RunFiles:
 def run_page(run: RunFiles, versions: str) -> Page:
     """Page of a run: the conclusion, its evidence, and the games of the test."""
     learned = None if run.tested is None else run.tested[1]
+    curves = curves_of(run.lines, run.config, run.tested)
+    training = [
+        *curves.accuracy(),
+        *curves.rewards(),
+        *curves.tokens(),
+        *curves.nash_conv(),
+        *curves.weights(),
+    ]
     sections = [
-        _comparison(run.tested),
-        _curves("Training", main_curves(run.lines, run.config, run.tested), _about_curves(run)),
+        _test(run.tested),
+        *comparison_sections(run.comparisons),
+        _curves("Training", training, _about_curves(run, curves)),
         _curves(
             "Actions that were learned",
-            action_curves(run.lines, run.config, learned),
+            curves.actions(),
             ["Mean of what each executor chose while training, its exploration included."],
             [] if learned is None else [_learned_actions(learned)],
         ),
         _equilibrium(run.equilibria),
         _noted_games(run.found.games),
-        _losses(run),
+        _losses(curves.losses()),
         _settings(run, versions),
     ]
     return Page(
@@ -130,7 +138,7 @@ def run_page(run: RunFiles, versions: str) -> Page:
 
 
 def _conclusion(run: RunFiles) -> list[str]:
-    sentences = conclude(run.tested, run.equilibria)
+    sentences = conclude(run.tested, run.equilibria, run.comparisons)
     if not run.lines:
         sentences.append("It has no metrics of a training.")
     if run.tested is None:
@@ -141,10 +149,10 @@ def _conclusion(run: RunFiles) -> list[str]:
 
 
 def _remark(run: RunFiles) -> str:
-    if run.tested is None:
+    if run.tested is None and not run.comparisons:
         return ""
     said = "Ranges in brackets are 95% intervals."
-    if run.tested[0].baseline.accuracy is None:
+    if run.comparisons or run.tested is None or run.tested[0].baseline.accuracy is None:
         return said
     return (
         f"{said} Whether a vote for the same tokens does as well was not asked in this test. This "
@@ -165,10 +173,10 @@ def _subtitle(run: RunFiles) -> str:
     return " · ".join(parts)
 
 
-def _about_curves(run: RunFiles) -> list[str]:
+def _about_curves(run: RunFiles, curves: RunCurves) -> list[str]:
     width = window_of(len(run.lines))
     notes = ["Where NashConv is below zero, no deviation that was tried pays."]
-    if not any("eval/nash_conv" in line for line in run.lines):
+    if not curves.has("eval/nash_conv"):
         notes = [
             "NashConv was not measured while training (nash_interval). econ-agents nash "
             f"--model-dir {run.folder} measures it now."
@@ -195,15 +203,14 @@ def _curves(
     return Section(title=title, paragraphs=paragraphs, blocks=[Charts(charts=charts), *more])
 
 
-def _losses(run: RunFiles) -> Section | None:
-    charts = loss_curves(run.lines, run.config)
+def _losses(charts: Sequence[Chart]) -> Section | None:
     if not charts:
         return None
     caption = f"{len(charts)} losses of the learner over training, each times its weight"
     return Section(title="Losses", blocks=[Charts(charts=charts, caption=caption, folded=True)])
 
 
-def _comparison(tested: tuple[EvaluationReport, Learned | None] | None) -> Section | None:
+def _test(tested: tuple[EvaluationReport, Learned | None] | None) -> Section | None:
     if tested is None:
         return None
     report, learned = tested

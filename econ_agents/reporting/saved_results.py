@@ -10,9 +10,15 @@ from typing import Any
 from econ_agents.equilibrium.nash_conv import NASH_FILE
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import REPORT_FILE, Arm, EvaluationReport
+from econ_agents.guarded_files import Unreadable, read_regular
 from econ_agents.statistics import Interval
 from econ_pages.errors import PageError
 from econ_pages.fields import Fields
+
+LIMIT = 2**26
+"""Largest size in bytes of a file of results, a thousand times what they usually have."""
+
+_AGAIN = "test or measure the run again"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,14 +41,14 @@ def read_test_report(run: Path) -> tuple[EvaluationReport, Learned | None] | Non
     path = run / REPORT_FILE
     if not path.exists():
         return None
-    data = Fields(_read_json(path), path.name)
+    data = Fields(read_json(path, _AGAIN), path.name)
     untrained = data.object("learned")
     return (
         EvaluationReport(
             rounds=data.count("rounds"),
             baseline=_arm(data.object("baseline")),
             bne=_arm(data.object("bne")),
-            difference=_optional_interval(data, "difference"),
+            difference=_optionalneeded_interval(data, "difference"),
             right_to_wrong=data.count("right_to_wrong") if "right_to_wrong" in data else None,
             wrong_to_right=data.count("wrong_to_right") if "wrong_to_right" in data else None,
         ),
@@ -59,13 +65,13 @@ def read_nash_conv(run: Path) -> list[Equilibrium]:
     path = run / NASH_FILE
     if not path.exists():
         return []
-    measured = Fields({"measurements": _read_json(path)}, path.name).objects("measurements")
+    measured = Fields({"measurements": read_json(path, _AGAIN)}, path.name).objects("measurements")
     return [
         Equilibrium(
             seed=each.count("seed"),
-            interval=_interval(each.object("interval")),
+            interval=needed_interval(each.object("interval")),
             questions=each.count("questions"),
-            gains=tuple(_interval(agent.object("gain")) for agent in each.objects("agents")),
+            gains=tuple(needed_interval(agent.object("gain")) for agent in each.objects("agents")),
         )
         for each in measured
     ]
@@ -76,9 +82,9 @@ def _arm(data: Fields) -> Arm:
     return Arm(
         episodes=data.count("episodes"),
         failed=data.count("failed"),
-        team_reward=_interval(data.object("team_reward")),
+        team_reward=needed_interval(data.object("team_reward")),
         correct=data.count("correct") if "correct" in data else None,
-        accuracy=_optional_interval(data, "accuracy"),
+        accuracy=_optionalneeded_interval(data, "accuracy"),
         tokens_per_question=data.number("tokens_per_question"),
         rounds_per_question=_needed(data, "rounds_per_question"),
         closed_by={reason: reasons.count(reason) for reason in reasons.names()},
@@ -90,7 +96,7 @@ def _learned(data: Fields) -> Learned:
     actions, bounds = data.object("actions"), data.object("bounds")
     return Learned(
         untrained=_arm(data.object("untrained")),
-        difference=_interval(data.object("difference")),
+        difference=needed_interval(data.object("difference")),
         actions={name: _pair(actions, name) for name in actions.names()},
         bounds={name: _pair(bounds, name) for name in bounds.names()},
     )
@@ -103,11 +109,12 @@ def _pair(data: Fields, name: str) -> tuple[float, float]:
     return numbers[0], numbers[1]
 
 
-def _optional_interval(data: Fields, name: str) -> Interval | None:
-    return _interval(data.object(name)) if name in data else None
+def _optionalneeded_interval(data: Fields, name: str) -> Interval | None:
+    return needed_interval(data.object(name)) if name in data else None
 
 
-def _interval(data: Fields) -> Interval:
+def needed_interval(data: Fields) -> Interval:
+    """Interval with ``mean``, ``low`` and ``high``; a ``PageError`` names what it lacks."""
     return Interval(
         mean=_needed(data, "mean"), low=_needed(data, "low"), high=_needed(data, "high")
     )
@@ -116,12 +123,23 @@ def _interval(data: Fields) -> Interval:
 def _needed(data: Fields, name: str) -> float:
     number = data.number(name)
     if number is None:
-        raise PageError(f"{data.where} lacks {name}: test the run again")
+        raise PageError(f"{data.where} lacks {name}: {_AGAIN}")
     return number
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path, again: str) -> Any:
+    """Read a file of JSON that may come from somebody else.
+
+    Args:
+        path: the file.
+        again: how to make it anew, as in "test the run again".
+
+    Raises:
+        PageError: it is damaged, a link or no regular file, or larger than :data:`LIMIT`.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular(path, LIMIT).decode())
+    except Unreadable as error:
+        raise PageError(f"{path} {error}") from error
     except (ValueError, RecursionError) as error:
-        raise PageError(f"{path} is damaged: test or measure the run again ({error})") from error
+        raise PageError(f"{path} is damaged: {again} ({error})") from error

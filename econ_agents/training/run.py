@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -25,7 +25,8 @@ from econ_agents.config.schema import Config, ConfigError
 from econ_agents.config.shared_questions import shared_questions
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.errors import EconAgentsError
-from econ_agents.logging.metrics_log import MetricsLog
+from econ_agents.logging.curves import RunCurves
+from econ_agents.logging.metrics_log import MetricsLog, read_metrics
 from econ_agents.logging.plots import plot_run
 from econ_agents.logging.progress import Progress
 from econ_agents.seeds import derive_seed
@@ -139,7 +140,7 @@ class TrainingRun:
             self._say(untouched)
         if self._reason():
             self._say(f"stopped early after {trainer.episodes} episodes: {self._reason()}")
-        plots = plot_run(self._log_dir) if config.logging.plots else []
+        plots = plot_run(self._curves(), self._log_dir) if config.logging.plots else []
         for line in trainer.causes.lines():
             self._say(f"failed: {line}")
         played = trainer.episodes - before
@@ -273,6 +274,16 @@ class TrainingRun:
             if self._is_due(config.train.checkpoint_interval, self._saved):
                 self.save(periodic_name(trainer.episodes))
                 self._saved = trainer.episodes
+
+    def _curves(self) -> RunCurves:
+        """Curves of everything that the run has measured."""
+        config, parts = self._config, self._trainer.teams.space.action_parts or ()
+        return RunCurves(
+            lines=read_metrics(self._log_dir),
+            warmup=config.train.warmup,
+            loss_weights=asdict(config.losses),
+            bounds={part.name: (part.low, part.high) for part in parts},
+        )
 
     def _check_metric(self, metrics: Mapping[str, float]) -> None:
         """Check that there is a metric of the name ``early_stopping.metric``.
