@@ -146,7 +146,7 @@ class Game:
     """Name of the question in its data set."""
     question: str
     gold: str
-    """The right answer as answers were compared with it, else as the data set gives it; "" if nobody
+    """The right answer as others were compared with it, else as the data set gives it; "" if nobody
     knows it, so that nothing is judged."""
     kind: str
     episode: int

@@ -113,17 +113,20 @@ def _optionalneeded_interval(data: Fields, name: str) -> Interval | None:
     return needed_interval(data.object(name)) if name in data else None
 
 
-def needed_interval(data: Fields) -> Interval:
-    """Interval with ``mean``, ``low`` and ``high``; a ``PageError`` names what it lacks."""
-    return Interval(
-        mean=_needed(data, "mean"), low=_needed(data, "low"), high=_needed(data, "high")
-    )
+def needed_interval(data: Fields, again: str = _AGAIN) -> Interval:
+    """Interval of an object with ``mean``, ``low`` and ``high``.
+
+    Raises:
+        PageError: it lacks one of them; the message names the place, and ends with ``again``.
+    """
+    mean, low, high = (_needed(data, name, again) for name in ("mean", "low", "high"))
+    return Interval(mean=mean, low=low, high=high)
 
 
-def _needed(data: Fields, name: str) -> float:
+def _needed(data: Fields, name: str, again: str = _AGAIN) -> float:
     number = data.number(name)
     if number is None:
-        raise PageError(f"{data.where} lacks {name}: {_AGAIN}")
+        raise PageError(f"{data.where} lacks {name}: {again}")
     return number
 
 

@@ -71,6 +71,29 @@ def test_without_a_judge_what_is_not_certain_is_not_judged() -> None:
     assert game.flipped is None
 
 
+def test_answers_are_compared_with_the_right_one_as_the_game_read_it() -> None:
+    solution = "3 and 4 make <<3+4=7>>7\n#### 7"
+    rounds = (played("6", "7", value="6"), played("x", "x + 1", value="x"))
+    data = transcript(*rounds, gold=solution, scores=(0.0, 0.0))
+    unread = read(data)
+    assert unread.gold == solution
+    assert [each.correct for each in unread.decisions[0].rounds[0].responses] == [None, None]
+    data["decisions"][0]["rewards"]["judged"] = [
+        {"agent": "executor_0", "answer": "x", "gold": "7", "verdict": "incorrect"}
+    ]
+    game = read(data)
+    assert game.gold == "7"
+    assert [each.correct for each in game.decisions[0].rounds[0].responses] == [False, True]
+    asked: list[tuple[str, str]] = []
+
+    def judge(value: str, gold: str) -> bool:
+        asked.append((value, gold))
+        return False
+
+    read(data, judge=judge)
+    assert asked == [("6", solution), ("7", solution)], "a judge reads for itself"
+
+
 def test_a_judge_is_asked_for_what_the_transcript_does_not_say() -> None:
     rounds = (played("7.0", "9", value="7.0"), played("8", "8", value="8"))
     game = read(

@@ -7,6 +7,7 @@ cannot execute anything that came with it. Errors are raised at once, and say wh
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -165,13 +166,22 @@ def _multiplies_in_bfloat16() -> bool:
     return torch.backends.mkldnn.is_available() and bool(capable._is_avx512_bf16_supported())
 
 
+def usable_threads() -> int:
+    """Return OMP_NUM_THREADS if it is set, else the number of processors this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    affinity = getattr(os, "sched_getaffinity", None)  # which not every system has
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
-def torch_threads(count: int | None) -> Iterator[None]:
-    """Use ``count`` torch threads inside, and restore the number on exit. None: no change."""
+def torch_threads(count: int) -> Iterator[None]:
+    """Use ``count`` torch threads inside, and restore the number on exit."""
     import torch
 
     before = torch.get_num_threads()
-    if count is None or count == before:
+    if count == before:
         yield
         return
     torch.set_num_threads(count)

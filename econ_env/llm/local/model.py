@@ -42,7 +42,7 @@ from econ_env.llm.in_flight import InFlight
 from econ_env.llm.incremental import Answers, Feed, all_at_once, in_order
 from econ_env.llm.local.chat_template import PromptError
 from econ_env.llm.local.grammar import Grammar, GrammarError
-from econ_env.llm.local.loading import DtypeName, load_checkpoint, torch_threads
+from econ_env.llm.local.loading import DtypeName, load_checkpoint, torch_threads, usable_threads
 from econ_env.llm.local.prompt import PromptEncoder
 from econ_env.llm.types import ChatRequest, Completion, Message, ModelError, Usage
 
@@ -109,7 +109,8 @@ class LocalModel:
             free memory after the weights are loaded.
         threads: torch threads while this model generates (the process's setting is restored
             after each call); None: one for a small model on a CPU, which is fastest and required
-            for reproducibility, else the process's setting.
+            for reproducibility, else :func:`~econ_env.llm.local.loading.usable_threads`, since a
+            learner in the same process keeps to one.
 
     Raises:
         ModelError: the model does not exist, cannot be reached or cannot be used.
@@ -270,8 +271,10 @@ class LocalModel:
             raise ModelError(f"The model {self.name!r} was closed. Make a new LocalModel.")
         return self._session
 
-    def _thread_count(self, checkpoint: LoadedModel) -> int | None:
-        return 1 if self._threads is None and checkpoint.small else self._threads
+    def _thread_count(self, checkpoint: LoadedModel) -> int:
+        if self._threads is not None:
+            return self._threads
+        return 1 if checkpoint.small else usable_threads()
 
     def _refusal(self, fault: PromptError) -> Completion:
         return Completion.failure(f"{self.name}: {fault}")

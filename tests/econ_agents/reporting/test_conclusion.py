@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import Arm, EvaluationReport
 from econ_agents.reporting.conclusion import conclude
+from econ_agents.reporting.saved_comparisons import read_comparisons
 from econ_agents.reporting.saved_results import Equilibrium
 from econ_agents.statistics import Interval, proportion_interval
+from tests.econ_agents.reporting.plain_comparisons import VOTE, comparison, save
 
 NOTHING = Interval(mean=0.0, low=0.0, high=0.0)
 
@@ -142,6 +145,41 @@ def test_the_distance_from_equilibrium_is_told(low: float, sentence: str) -> Non
     interval = Interval(mean=0.05, low=low, high=0.09)
     measured = Equilibrium(seed=0, interval=interval, questions=200, gains=())
     assert conclude((STILL, None), [measured])[-1] == sentence
+
+
+@pytest.mark.parametrize(
+    ("finding", "sentence"),
+    [
+        (
+            "better",
+            "On 200 questions of arithmetic, the trained team did better than a majority vote "
+            "(k=8, T=1), by 6.5 points (2.0 to 11.0), for 2% fewer tokens.",
+        ),
+        (
+            "as good",
+            "On 200 questions of arithmetic, the trained team did as well as a majority vote "
+            "(k=8, T=1): +6.5 points (2.0 to 11.0), for 2% fewer tokens.",
+        ),
+        (
+            "open",
+            "On 200 questions of arithmetic, it stayed open whether the trained team does better "
+            "than a majority vote (k=8, T=1): +6.5 points (2.0 to 11.0), for 2% fewer tokens.",
+        ),
+    ],
+)
+def test_the_main_contrast_of_a_comparison_is_told(
+    finding: str, sentence: str, tmp_path: Path
+) -> None:
+    save(tmp_path, comparison(finding))
+    assert conclude((STILL, None), [], read_comparisons(tmp_path))[-1] == sentence
+
+
+def test_a_team_that_is_worse_than_another_method_is_called_so(tmp_path: Path) -> None:
+    save(tmp_path, comparison(primary=["greedy", VOTE]))
+    assert conclude((STILL, None), [], read_comparisons(tmp_path))[-1] == (
+        "On 200 questions of arithmetic, one greedy answer did worse than a majority vote "
+        "(k=8, T=1), by 13.5 points (7.0 to 20.0), for 87% fewer tokens."
+    )
 
 
 def test_a_run_without_a_test_claims_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 from econ_agents.commands.cli import main
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.evaluation.report import REPORT_FILE
+from tests.econ_agents.reporting.plain_comparisons import comparison, save
 from tests.econ_agents.small_runs import train
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,44 @@ def test_the_page_tells_what_was_learned_and_shows_what_was_played(
     assert [game["arm"] for game in games] == ["one round"] * 6 + ["refined"] * 6
     assert 'href="#game-6"' not in html, "games of one arm are named once"
     assert {game["correct"] for game in games} <= {True, False}
+
+
+COMMAND = "benchmarks/compare.py --methods econ self_consistency --budget-match econ --model-dir"
+
+
+def test_the_page_of_a_run_without_a_comparison_names_the_command_that_makes_one(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    html = page_of(run, capsys)
+    assert f"{COMMAND} {run}" in html
+    assert "Compared with other methods" not in html
+    program = (Path(__file__).parents[3] / "run_econ.sh").read_text(encoding="utf-8")
+    assert COMMAND.removeprefix("benchmarks/compare.py ") in program
+
+
+def test_the_page_shows_the_comparisons_of_the_run(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "compared"
+    shutil.copytree(run, copy)
+    save(copy, comparison(dataset="<script>alert(1)</script>"))
+    html = page_of(copy, capsys)
+    assert "<h2>Compared with other methods</h2>" in html
+    assert "the trained team did better than a majority vote (k=8, T=1)" in html
+    assert "+6.5 points (2.0 to 11.0)" in html
+    assert "<script>alert" not in html
+    assert COMMAND not in html
+
+
+def test_a_damaged_comparison_is_one_line(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "damaged"
+    shutil.copytree(run, copy)
+    save(copy, "{")
+    assert main(["report", str(copy)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "arithmetic_bundled/comparison.json is damaged: compare again" in line
 
 
 def test_a_run_that_was_not_tested_has_a_page_too(

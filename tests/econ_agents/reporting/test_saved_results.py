@@ -10,6 +10,7 @@ import pytest
 
 from econ_agents.equilibrium.nash_conv import NASH_FILE
 from econ_agents.evaluation.report import REPORT_FILE
+from econ_agents.reporting import saved_results
 from econ_agents.reporting.saved_results import read_nash_conv, read_test_report
 from econ_agents.statistics import Interval
 from econ_pages.errors import PageError
@@ -59,3 +60,18 @@ def test_a_damaged_report_is_refused_with_the_place(tmp_path: Path, text: str, s
     (tmp_path / REPORT_FILE).write_text(text, encoding="utf-8")
     with pytest.raises(PageError, match=said):
         read_test_report(tmp_path)
+
+
+@pytest.mark.parametrize("name", [REPORT_FILE, NASH_FILE])
+def test_results_are_read_from_files_within_bounds(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = {REPORT_FILE: read_test_report, NASH_FILE: read_nash_conv}[name]
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(PageError, match=f"{name} is a link"):
+        read(tmp_path)
+    (tmp_path / name).unlink()
+    monkeypatch.setattr(saved_results, "LIMIT", 3)
+    (tmp_path / name).write_text("[   ]", encoding="utf-8")
+    with pytest.raises(PageError, match=f"{name} has 5 bytes, and at most 3 are read"):
+        read(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -335,6 +336,29 @@ def test_what_is_generated_and_what_waits_for_a_place_is_told(
     next(stopped)
     stopped.close()
     assert model.in_flight() == InFlight()
+
+
+@pytest.mark.parametrize(("asked", "used"), [("3", 3), ("", None), ("many", None), ("0", None)])
+def test_a_model_that_is_not_small_uses_all_processors_beside_a_learner_that_uses_one(
+    llama: LocalModel, monkeypatch: pytest.MonkeyPatch, asked: str, used: int | None
+) -> None:
+    during: list[int] = []
+    step = Scheduler.step
+
+    def watched(self: Scheduler) -> list[tuple[int, Any]]:
+        during.append(torch.get_num_threads())
+        return step(self)
+
+    monkeypatch.setattr(Scheduler, "step", watched)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        llama.generate([ask("tom")])
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert set(during) == {used or len(os.sched_getaffinity(0))}
 
 
 # Failures
