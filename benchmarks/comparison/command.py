@@ -23,8 +23,16 @@ from benchmarks.comparison.settings import SettingsFile, what_answers_depend_on
 from benchmarks.comparison.store import RECORDS_FILE, RecordStore
 from benchmarks.comparison.table import table_lines
 from benchmarks.comparison.workers import SpreadMethods, steering_with
+from econ_agents.config.environment import EnvSettings
+from econ_agents.config.environment_kwargs import environment_kwargs
 from econ_agents.rollouts.errors import ClusterError, WorkerError
-from econ_agents.training.checkpoint import STATE_FILE, load_checkpoint, sha256
+from econ_agents.training.checkpoint import (
+    STATE_FILE,
+    CheckpointError,
+    load_checkpoint,
+    sha256,
+)
+from econ_agents.training.inspection import saved_config
 from econ_agents.training.run_folder import claimed
 from econ_console.program import run_program
 from econ_env.commands.flags import with_flags
@@ -95,6 +103,11 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
             "several seeds play the same trained team, since --model-dir has no {seed} in it: "
             "they do not show how much one training differs from another"
         )
+    if any(_trained_on_these(config, checkpoint) for checkpoint in set(checkpoints.values())):
+        yield (
+            "the team of --model-dir was trained on the questions that are compared: its accuracy "
+            "says how well it knows them, not how it answers new ones. Name another --split or file"
+        )
     sampling = [
         name
         for name in dict.fromkeys(config.team().executors)
@@ -108,6 +121,26 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
             "expensive than they are. To compare tokens, leave the cache off: results are kept "
             "without it"
         )
+
+
+def _trained_on_these(config: EnvConfig, checkpoint: Path) -> bool:
+    """Return True if a team was trained on the rows that are compared, as far as settings tell."""
+    try:
+        saved = saved_config(checkpoint)
+    except CheckpointError:  # which is told once the team is played
+        return False
+    if saved.env.factory != EnvSettings.factory:
+        return False
+    trained = environment_kwargs(saved, "train")
+    names = ["dataset", "data_path", "subset"]
+    if not any(
+        isinstance(source, str | Path) and Path(source).is_file()
+        for source in (config.dataset, config.data_path)
+    ):
+        names.append("split")  # which a single file has not
+    return all(
+        trained.get(name, getattr(EnvConfig, name)) == getattr(config, name) for name in names
+    )
 
 
 def _check_keys(config: EnvConfig) -> None:
@@ -192,6 +225,8 @@ def _about(flags: Compare, plan: Plan, run: Run) -> About:
         budget_target=None if run.target is None else run.target.canonical,
         budget_matched=tuple(spec.canonical for spec in run.matched),
         primary=primary,
+        split=flags.split,
+        skip_questions=flags.skip_questions,
         margin=flags.margin / 100,
     )
 

@@ -32,6 +32,10 @@ class About:
     """Specs whose settings were chosen to spend as many tokens as the target."""
     primary: tuple[str, str] | None = None
     """The contrast named before the run, as a method and the one that it is compared with."""
+    split: str | None = None
+    """Split of the data set that was played; None: not told."""
+    skip_questions: int = 0
+    """Number of questions at the start of the shuffle that were left out."""
     margin: float = 0.02
     """Loss of accuracy, as a share, that still counts as "as good as"."""
 
@@ -154,6 +158,21 @@ class MethodReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Difference of two arms of which one lacks a part of ECON."""
+
+    part: str
+    """Name of the part, such as "learning"."""
+    ours: str
+    theirs: str
+    """Specs of the arm that has the part, and of the one without it."""
+    pairs: int
+    """Number of questions and seeds that both have answered."""
+    accuracy: Interval
+    """Difference in the share of right answers, with its 95% interval."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
     """All methods, in the order of ``about.methods``."""
 
@@ -161,6 +180,8 @@ class Comparison:
     references: tuple[str, ...]
     """Specs of the methods that others are compared with."""
     methods: tuple[MethodReport, ...]
+    parts: tuple[Part, ...] = ()
+    """Worth of each part of ECON for which both arms were played."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a file."""

@@ -18,6 +18,7 @@ from benchmarks.comparison.findings import (
     SeedAccuracy,
     Spending,
 )
+from benchmarks.comparison.parts import parts
 from benchmarks.comparison.records import GradedRound, Record
 from benchmarks.comparison.statistics import ByQuestion, Contrast, by_question
 from econ_env.grading.answers import Verdict
@@ -61,6 +62,7 @@ def summarise(records: Iterable[Record], about: About) -> Comparison:
             )
             for method, own in of_method.items()
         ),
+        parts=parts(correct, about),
     )
 
 

@@ -50,7 +50,7 @@ class SelfConsistency:
 
 @dataclass(frozen=True, kw_only=True)
 class BestOfNCommit:
-    """Conclusion of the coordinator from samples of one model, as in the game.
+    """Conclusion of the coordinator from independent samples, as in the game.
 
     Unlike the game it has no strategy and no agents that choose sampling actions, so it measures
     the worth of the coordinator's conclusion alone.

@@ -92,12 +92,12 @@ class SelfConsistencySpec(_Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class BestOfNCommitSpec(_Spec):
-    """Conclusion of the coordinator from n samples of one model."""
+    """Conclusion of the coordinator from n samples."""
 
     name: ClassVar[str] = "best_of_n_commit"
     n: int = 3
     model: str | None = None
-    """Name of the model; None takes the first executor's."""
+    """Name of the model; None takes the executors' models in turn."""
     temperature: float = TEMPERATURE
     repetition_penalty: float = 1.0
 
@@ -248,6 +248,8 @@ def models_of(spec: PromptedSpec, config: EnvConfig) -> tuple[str, ...]:
             return _dealt(team.executors, spec.agents)
         case SelfConsistencySpec(model=None):
             return _dealt(team.executors, spec.k)
+        case BestOfNCommitSpec(model=None):
+            return _dealt(team.executors, spec.n)
         case SelfConsistencySpec():
             count = spec.k
         case BestOfNCommitSpec():

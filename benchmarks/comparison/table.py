@@ -76,9 +76,10 @@ def heading(comparison: Comparison) -> list[str]:
 
 
 def blocks(comparison: Comparison) -> list[Block]:
-    """Return the tables: accuracy, differences, McNemar's test, tokens and cost, diagnosis.
+    """Return the tables: accuracy, differences, McNemar's test, parts, tokens and cost, diagnosis.
 
-    The two tables of differences are left out if no method has a reference to compare it with.
+    The two tables of differences are left out if no method has a reference to compare it with, and
+    that of ECON's parts if no part was left out of an arm.
     """
     compared = any(
         method.method != spec for method in comparison.methods for spec in comparison.references
@@ -90,6 +91,8 @@ def blocks(comparison: Comparison) -> list[Block]:
             last = start + _REFERENCES >= len(comparison.references)
             tables.append(_differences(comparison, references, explained=last))
         tables.append(_tests(comparison))
+    if comparison.parts:
+        tables.append(_parts(comparison))
     return [*tables, _spending(comparison), _diagnosis(comparison)]
 
 
@@ -189,6 +192,18 @@ def _tests(comparison: Comparison) -> Block:
     )
 
 
+def _parts(comparison: Comparison) -> Block:
+    return Block(
+        title="What each part is worth, in points (bootstrap 95%)",
+        headers=("part", "worth"),
+        rows=tuple(
+            (f"{found.ours} - {found.theirs}", found.part, _signed(found.accuracy))
+            for found in comparison.parts
+        ),
+        notes=("estimates, without a test and without a correction for their number",),
+    )
+
+
 def _spending(comparison: Comparison) -> Block:
     target = comparison.about.budget_target
     ratio = () if target is None else ("ratio",)
@@ -276,12 +291,11 @@ def _to_references(
 
 
 def _difference(difference: Difference) -> str:
-    mean, low, high = (
-        difference.accuracy.mean,
-        difference.accuracy.low,
-        difference.accuracy.high,
-    )
-    return f"{_points(mean)} ({_points(low)} to {_points(high)}) {difference.finding:7}"
+    return f"{_signed(difference.accuracy)} {difference.finding:7}"
+
+
+def _signed(value: Interval) -> str:
+    return f"{_points(value.mean)} ({_points(value.low)} to {_points(value.high)})"
 
 
 def _points(value: float) -> str:

@@ -118,4 +118,13 @@ def _summarise(parts: dict[str, Result]) -> Result:
         values = [part["value"] for name, part in parts.items() if name.startswith(f"{state},")]
         if values:
             summary[f"{state}_nash_conv"] = over_seeds(values)
+    teams = [name.removeprefix("trained, ") for name in parts if name.startswith("trained, ")]
+    # Of one team, on the same questions and seeds.
+    falls = [
+        parts[f"untrained, {team}"]["value"] - parts[f"trained, {team}"]["value"]
+        for team in teams
+        if f"untrained, {team}" in parts
+    ]
+    if falls:
+        summary["fall_of_nash_conv"] = over_seeds(falls)
     return summary

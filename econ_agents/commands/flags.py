@@ -134,14 +134,24 @@ def _parsed(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComm
         registry=_registry,
     )
     if unknown:
-        # The message does not repeat them: one may be a key, pasted to the wrong place.
-        raise ConfigError(
-            "there is an argument that belongs to no flag (a flag for true or false takes none: "
-            "--train.use-replay or --train.no-use-replay); --help lists the flags"
-        )
+        raise ConfigError(_belongs_to_no_flag(arguments, unknown[0]))
     if isinstance(parsed, Configured) and named:
         parsed = replace(parsed, settings=read_config(None, values=named, base=parsed.settings))
     return parsed
+
+
+def _belongs_to_no_flag(arguments: Sequence[str], unknown: str) -> str:
+    """Return the message about an argument, by the flag before it.
+
+    The argument is not repeated: it may be a key, pasted to the wrong place.
+    """
+    before = arguments[: arguments.index(unknown)] if unknown in arguments else ()
+    flag = next((one for one in reversed(before) if _FLAG.fullmatch(one)), None)
+    place = "an argument" if flag is None else f"an argument after {flag}"
+    return (
+        f"{place} belongs to no flag (a flag for true or false takes none: --train.use-replay or "
+        "--train.no-use-replay); --help lists the flags"
+    )
 
 
 def _without_named(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:

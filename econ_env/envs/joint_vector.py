@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Space
 from gymnasium.utils import EzPickle, seeding
@@ -299,6 +300,16 @@ class Place:
     def action_space(self) -> Space[Any]:
         """The space of its actions."""
         return self.vector.single_action_space
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What ``gymnasium.make_vec`` made the vector from; None if it was made without."""
+        return self.vector.spec
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """That of the vector."""
+        return self.vector.metadata
 
     @property
     def n_agents(self) -> int:

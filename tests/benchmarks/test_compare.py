@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.comparison import output
+from benchmarks.comparison import command, output
 from benchmarks.comparison import run as running
 from benchmarks.comparison.building import Workshop
 from benchmarks.comparison.command import main, notes
@@ -23,6 +23,7 @@ from benchmarks.comparison.picture import draw
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.specs import parse_spec
 from benchmarks.comparison.workers import Job, Worker
+from econ_agents.config.files import read_config
 from econ_agents.rollouts.errors import UsersError, WorkerError
 from econ_agents.rollouts.placement import Placement
 from econ_agents.rollouts.task import Task
@@ -370,6 +371,19 @@ def test_one_trained_team_for_several_seeds_is_said() -> None:
     assert "--model-dir has no {seed}" in note
     assert list(notes(flags, config, {0: Path("a"), 1: Path("b")})) == []
     assert list(notes(flags, config, {})) == []
+
+
+def test_a_team_that_plays_the_questions_it_was_trained_on_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(command, "saved_config", lambda checkpoint: read_config("simulated"))
+    said = {}
+    for split in ("train", "test"):
+        flags = read_flags([*SIMULATED, "--split", split], prog="compare.py")
+        said[split] = list(notes(flags, flags.env_config(), {0: Path("a")}))
+    assert said["test"] == []
+    [note] = said["train"]
+    assert "trained on the questions that are compared" in note
 
 
 @pytest.mark.parametrize(

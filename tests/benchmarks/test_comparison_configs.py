@@ -19,17 +19,20 @@ def read(name: str) -> Compare:
     return read_flags(["--config", str(CONFIGS / f"{name}.yaml")], prog="compare.py")
 
 
-TRAINED = sorted(path for path in CONFIGS.iterdir() if not path.stem.startswith("gsm8k"))
+PUBLIC = {
+    "gsm8k_1.5b": ("local:qwen2.5-coder-1.5b", 200),
+    "gsm8k_1.5b_casting_vote": ("local:qwen2.5-coder-1.5b", 200),
+    "gsm8k_0.5b": ("llamacpp:qwen2.5-coder-0.5b@http://127.0.0.1:8093/v1", 100),
+    "gsm8k_0.5b_casting_vote": ("local:qwen2.5-coder-0.5b", 200),
+    "svamp_1.5b": ("local:qwen2.5-coder-1.5b", 100),
+    "math500_1.5b": ("local:qwen2.5-coder-1.5b", 100),
+}
+"""Comparisons of public models, with the model and the number of questions."""
+TRAINED = sorted(path for path in CONFIGS.iterdir() if path.stem not in PUBLIC)
 
 
-@pytest.mark.parametrize(
-    ("name", "llm", "questions"),
-    [
-        ("gsm8k_1.5b", "local:qwen2.5-coder-1.5b", 200),
-        ("gsm8k_0.5b", "llamacpp:qwen2.5-coder-0.5b@http://127.0.0.1:8093/v1", 100),
-    ],
-)
-def test_a_comparison_on_gsm8k_names_its_primary_contrast_and_can_decode_greedily(
+@pytest.mark.parametrize(("name", "llm", "questions"), [(n, *what) for n, what in PUBLIC.items()])
+def test_a_comparison_of_public_models_names_its_primary_contrast_and_can_decode_greedily(
     name: str, llm: str, questions: int
 ) -> None:
     flags = read(name)
@@ -65,4 +68,5 @@ def test_the_papers_settings_play_what_its_table_can_be_compared_with(dataset: s
 def test_the_bundled_comparison_needs_no_network() -> None:
     flags = read("bundled")
     assert (flags.dataset, flags.llm, flags.paper) == ("arithmetic", "bundled", None)
-    assert (flags.questions, flags.seeds) == (1000, (0, 1, 2))
+    assert (flags.split, flags.questions, flags.seeds) == ("sealed", 300, (0, 1, 2, 3, 4))
+    assert flags.tune == "validation"

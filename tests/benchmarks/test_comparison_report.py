@@ -355,3 +355,29 @@ def test_the_table_names_the_primary_contrast_and_tells_the_difference_to_a_deba
     assert "primary contrast, named before the run: econ to debate" in text
     assert "to debate" in text
     assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_the_worth_of_a_part_is_the_difference_to_the_arm_without_it() -> None:
+    right = {
+        "econ": [True, True, True, False],
+        "econ:rounds=3": [True, True, True, True],
+        "econ_fixed:temperature=0.4": [True, True, False, False],
+        "best_of_n_commit:n=3,temperature=0": [True, False, False, False],
+        "first_round_vote": [False, True, True, False],
+        "first_round_vote:of=econ_fixed:temperature=0.4": [True, True, False, False],
+        "greedy": [False] * 4,
+    }
+    records = [each for method, rights in right.items() for each in column(method, rights)]
+    comparison = summarise(records, about(*right, questions=4))
+    worth = {(part.part, part.ours): part.accuracy.mean for part in comparison.parts}
+    assert worth == {
+        ("learning", "econ"): 0.25,
+        ("strategy", "econ_fixed:temperature=0.4"): 0.25,
+        ("conclusion", "econ"): 0.25,
+        ("conclusion", "econ_fixed:temperature=0.4"): 0.0,
+        ("refinement", "econ:rounds=3"): 0.25,
+    }
+    assert {part.pairs for part in comparison.parts} == {4}
+    assert "econ:rounds=3 - econ" in "\n".join(table_lines(comparison))
+    assert Comparison.from_json(comparison.to_json(), "a file") == comparison
+    assert summarise(column("greedy", [True]), about("greedy")).parts == ()

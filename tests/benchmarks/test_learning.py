@@ -201,6 +201,7 @@ def test_nash_conv_is_measured_before_and_after_training(
     summary = measure(3)
     # 10 episodes of uniform actions teach nothing: the policy is as it was.
     assert summary["trained_nash_conv"] == summary["untrained_nash_conv"]
+    assert summary["fall_of_nash_conv"]["values"] == [0.0]
     parts = json.loads((tmp_path / "nash.json").read_text(encoding="utf-8"))["parts"]
     part = parts["trained, seed 3"]
     assert len(part["agents"]) == 3

@@ -140,13 +140,14 @@ def test_samples_and_agents_are_dealt_over_the_team() -> None:
     four = ("bundled:0", "bundled:1", "bundled:2", "bundled:0")
     assert models_of(SelfConsistencySpec(k=4), team()) == four
     assert models_of(DebateSpec(agents=4), team()) == four
+    assert models_of(BestOfNCommitSpec(n=4), team()) == four
+    assert models_of(BestOfNCommitSpec(n=2, model="bundled:2"), team()) == ("bundled:2",) * 2
 
 
 def test_other_methods_ask_the_first_executor() -> None:
     config = team(llm=["bundled:2", "bundled:1", "bundled:0"])
     assert models_of(GreedySpec(), config) == ("bundled:2",)
     assert models_of(ChainOfThoughtSpec(), config) == ("bundled:2",)
-    assert models_of(BestOfNCommitSpec(n=2), config) == ("bundled:2",) * 2
 
 
 def test_a_named_model_answers_everything() -> None:

@@ -303,6 +303,15 @@ def test_a_pasted_key_is_never_repeated(
     assert calls == []
 
 
+def test_a_value_after_a_flag_that_takes_none_is_told_by_its_flag(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["train", "--config", "simulated", "--logging.plots", "sk-secret"]) == 2
+    said = capsys.readouterr().err
+    assert "an argument after --logging.plots belongs to no flag" in said
+    assert "sk-secret" not in said
+
+
 def test_a_key_is_asked_for_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "--api-key", SECRET])
     assert "TOGETHER_API_KEY" in capsys.readouterr().err

@@ -139,6 +139,8 @@ def test_attributes_and_methods_of_the_environments() -> None:
     env.reset(seed=0)
     assert env.get_attr("n_agents") == (4, 4)
     assert env.get_attr("render_mode") == ("ansi", "ansi")
+    assert env.get_attr("spec") == (env.spec,) * 2
+    assert env.get_attr("metadata") == (env.metadata,) * 2
     assert env.get_attr("action_space") == (env.single_action_space,) * 2
     assert env.get_attr("observation_space") == (env.single_observation_space,) * 2
     assert env.call("render") == env.render()
