@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ def test_the_gallery_stays_small() -> None:
     assert max(page.stat().st_size for page in PAGES) <= 150_000
     pictures = [GALLERY / f"{name}.png" for name in SHOTS]
     assert max(picture.stat().st_size for picture in pictures) <= 60_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("asset", ["page.css", "page.js"])
+def test_its_pages_are_made_by_the_present_script_and_style(page: Path, asset: str) -> None:
+    text = (files("econ_pages") / "assets" / asset).read_text("utf-8")
+    assert text.strip() in page.read_text("utf-8"), "make them again: python -m scripts.gallery"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

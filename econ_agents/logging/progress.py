@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 from tqdm import tqdm
 
 ENOUGH = 10
-"""Units done from which the time left is estimated: of games side by side the first ends late, and
+"""Units done from which pace and time left are told: of games side by side the first ends late, and
 says little about the others."""
 FIRST_LINE_S = 5.0
 """Seconds until the first plain line, used if stderr is not a terminal."""
@@ -270,9 +270,10 @@ class PlainLines:
         count = self._done - self._done_before
         left = self._total - self._done
         remaining = (now - self._begin) / count * left if count >= ENOUGH else 0.0
+        known = count >= ENOUGH or not left
         parts = [
             f"{self._description} {self._done}/{self._total}",
-            pace(now - self._begin, count, self._unit),
+            pace(now - self._begin, count, self._unit) if known else "",
             f"about {duration(remaining)} left" if remaining else "",
             *([self._phase] if self._phase else self._measured.words()),
         ]

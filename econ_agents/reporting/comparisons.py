@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from econ_agents.reporting.saved_comparisons import Difference, Method, SavedComparison
+from econ_agents.reporting.saved_comparisons import Difference, Method, Part, SavedComparison
 from econ_agents.statistics import Interval, in_percent, in_points
 from econ_pages.charts import Estimate, Intervals
 from econ_pages.page import Charts, Section, Table
@@ -66,7 +66,7 @@ def comparison_sections(comparisons: Sequence[SavedComparison]) -> list[Section]
         Section(
             title=f"{title}: {short(each.folder)}" if several else title,
             paragraphs=_about(each),
-            blocks=[*_accuracies(each.methods), _table(each)],
+            blocks=[*_accuracies(each.methods), _table(each), *_parts(each.parts)],
         )
         for each in comparisons
     ]
@@ -125,6 +125,22 @@ def _estimate(label: str, interval: Interval) -> Estimate:
 def _table(comparison: SavedComparison) -> Table:
     head = ["method", "right", "accuracy (95%)", "difference (95%)", "tokens a question", "finding"]
     return Table(head=head, rows=[_row(method, comparison) for method in comparison.methods])
+
+
+def _parts(parts: Sequence[Part]) -> list[Table]:
+    if not parts:
+        return []
+    head = ["part of the method", "with it", "without it", "worth (95%, not tested)"]
+    rows = [
+        [
+            short(part.name),
+            plain_name(part.ours),
+            plain_name(part.theirs),
+            in_points(part.worth, signed=True),
+        ]
+        for part in parts
+    ]
+    return [Table(head=head, rows=rows)]
 
 
 def _row(method: Method, comparison: SavedComparison) -> list[str]:

@@ -52,6 +52,16 @@ class Method:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Worth of a part of the method: difference of two arms of which one lacks it."""
+
+    name: str
+    ours: str
+    theirs: str
+    worth: Interval
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SavedComparison:
     """Methods that answered the same questions."""
 
@@ -71,6 +81,8 @@ class SavedComparison:
     margin: float
     """Loss of accuracy that still counts as "as good as"."""
     methods: tuple[Method, ...]
+    parts: tuple[Part, ...]
+    """Empty if no arm lacked a part, or if an older version compared."""
 
     @property
     def reference(self) -> str | None:
@@ -127,6 +139,7 @@ def _comparison(place: Path) -> SavedComparison:
         matched=about.texts("budget_matched"),
         margin=about.number("margin") or 0.0,
         methods=tuple(_method(method) for method in methods),
+        parts=tuple(_part(part) for part in data.objects("parts")[:MOST]),
     )
 
 
@@ -149,6 +162,15 @@ def _difference(data: Fields) -> Difference:
         to=_needed(data, "to"),
         accuracy=needed_interval(data.object("accuracy"), _AGAIN),
         finding=_finding(data),
+    )
+
+
+def _part(data: Fields) -> Part:
+    return Part(
+        name=_needed(data, "part"),
+        ours=_needed(data, "ours"),
+        theirs=_needed(data, "theirs"),
+        worth=needed_interval(data.object("accuracy"), _AGAIN),
     )
 
 

@@ -18,6 +18,7 @@ import logging
 import shutil
 import struct
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ SOURCE_FILE = "gguf_source.json"
 """File in a converted folder that identifies the GGUF file it was made from."""
 
 SUFFIX = ".gguf"
+
+LEFTOVER_S = 3_600.0
+"""Seconds without a change after which a conversion's folder is one that was killed."""
+_UNFINISHED = "unfinished-"
 
 _DIGITS_APART = frozenset(
     "smollm starcoder refact command-r codeshell exaone minerva-7b".split(),
@@ -76,7 +81,8 @@ def converted_folder(file: Path) -> Path:
     _log.warning("converting %s, once; the result is kept in %s", file.name, folder)
     try:
         kept.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept, prefix="unfinished-") as scratch:
+        _remove_leftovers(kept)
+        with tempfile.TemporaryDirectory(dir=kept, prefix=_UNFINISHED) as scratch:
             made = Path(scratch) / folder.name
             _convert(file, made)
             _note_source(made, file)
@@ -85,6 +91,14 @@ def converted_folder(file: Path) -> Path:
         if not (folder / SOURCE_FILE).is_file():  # another process may have been faster
             raise ModelError(f"{file.name}: the converted model cannot be kept: {error}") from error
     return folder
+
+
+def _remove_leftovers(kept: Path) -> None:
+    """Remove what conversions left that were killed; a running one is younger."""
+    for folder in kept.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > LEFTOVER_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _made_from(kept: Path, file: Path) -> Path | None:

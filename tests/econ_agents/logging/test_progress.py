@@ -166,6 +166,7 @@ def test_the_first_games_to_end_say_nothing_of_the_time_left() -> None:
     lines.advance(ENOUGH)
     first, second = stream.getvalue().splitlines()
     assert "left" not in first
+    assert "s per episode" not in first
     assert "left" in second
 
 

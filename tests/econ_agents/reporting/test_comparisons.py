@@ -112,6 +112,23 @@ def test_methods_without_a_result_have_a_row_and_no_place_in_the_chart(tmp_path:
     assert [row.label for row in chart.rows] == ["a majority vote (k=8, T=1)", "the trained team"]
 
 
+def test_the_worth_of_parts_is_a_table_of_its_own(tmp_path: Path) -> None:
+    part = {
+        "part": "learning",
+        "ours": "econ",
+        "theirs": "econ_fixed:temperature=0.4",
+        "pairs": 200,
+        "accuracy": {"mean": 0.065, "low": 0.02, "high": 0.11},
+    }
+    save(tmp_path, comparison() | {"parts": [part]})
+    [section] = comparison_sections(read_comparisons(tmp_path))
+    table = section.blocks[-1]
+    assert isinstance(table, Table)
+    (row,) = table.rows
+    assert row[:3] == ["learning", "the trained team", "the team at one setting (T=0.4)"]
+    assert row[3] == "+6.5 points (2.0 to 11.0)"
+
+
 def test_nothing_finished_is_a_table_alone(tmp_path: Path) -> None:
     data = comparison(primary=None)
     for method in data["methods"]:

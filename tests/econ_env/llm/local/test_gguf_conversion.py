@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,6 +130,21 @@ def test_a_conversion_that_breaks_off_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         converted_folder(file)
     assert list((tmp_path / "converted").iterdir()) == []
+
+
+def test_what_a_killed_conversion_left_is_removed_by_a_later_one(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECON_MODELS", str(tmp_path))
+    kept = tmp_path / "converted"
+    old, running = kept / "unfinished-old", kept / "unfinished-running"
+    for folder in (old, running):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    converted_folder(file)
+    assert not old.exists()
+    assert running.exists()
 
 
 def test_what_was_kept_names_its_file(file: Path) -> None:
