@@ -1,6 +1,6 @@
 # Thin names for scripts/check.sh; each target installs what it needs into .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help install test test-fast test-ci test-oldest test-resolve test-third-party replay-gsm8k lint types docs format clean
+.PHONY: help install test test-fast test-ci test-oldest test-resolve test-integrations test-third-party replay-gsm8k lint types docs format clean
 
 PYTEST_ARGS ?=
 ROWS ?=
@@ -26,6 +26,9 @@ test-oldest: ## test with the oldest version of every dependency
 
 test-resolve: ## resolve this beside Hydra, BenchMARL and AgileRL (network)
 	@scripts/check.sh resolve
+
+test-integrations: ## run the tests of Inspect, OpenEnv, lm-evaluation-harness and Ray, which it installs
+	@scripts/check.sh integrations $(PYTEST_ARGS)
 
 test-third-party: ## train with other libraries, in environments of their own (THIRD_PARTY="--only skrl")
 	@scripts/check.sh third-party $(THIRD_PARTY)

@@ -2,6 +2,7 @@
 # Run one of this repository's checks by name. What the check needs is installed if missing.
 #
 #   scripts/check.sh test | test-fast | test-ci [PYTEST ARGUMENTS...]
+#   scripts/check.sh integrations [PYTEST ARGUMENTS...]
 #   scripts/check.sh third-party [ARGUMENTS OF third_party.py...]
 #   scripts/check.sh resolve | lint | types | docs | format
 set -euo pipefail
@@ -28,6 +29,11 @@ case $check in
         scripts/install.sh minilm train test dev
         .venv/bin/python scripts/resolve_neighbours.py
         ;;
+    integrations) # the extras that the other tests do without, each skipped by name there
+        scripts/install.sh minilm train test inspect openenv lm_eval ray
+        run pytest -n 2 --dist loadfile tests/econ_env/integrations tests/econ_agents/rollouts \
+            tests/test_docs.py "$@"
+        ;;
     third-party)
         scripts/install.sh trainers
         run scripts.third_party "$@"
@@ -48,7 +54,7 @@ case $check in
         run ruff format .
         ;;
     *)
-        printf 'usage: scripts/check.sh test|test-fast|test-ci|resolve|third-party|lint|types|docs|format (not %q)\n' "$check" >&2
+        printf 'usage: scripts/check.sh test|test-fast|test-ci|integrations|resolve|third-party|lint|types|docs|format (not %q)\n' "$check" >&2
         exit 2
         ;;
 esac

@@ -115,6 +115,11 @@ def gsm8k_small() -> list[str]:
     return _public_model("gsm8k_0.5b")
 
 
+def svamp() -> list[str]:
+    """Return the table of a team of Qwen2.5-Coder-1.5B on SVAMP."""
+    return _public_model("svamp_1.5b")
+
+
 def _public_model(name: str) -> list[str]:
     def told(spec: str) -> str:
         return next(words for begin, words in _ARMS.items() if spec.startswith(begin))
@@ -211,6 +216,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "gsm8k_small": gsm8k_small,
     "scale": scale,
     "simulated": simulated,
+    "svamp": svamp,
     "third_party": third_party,
     "vectorised": vectorised,
 }

@@ -84,7 +84,9 @@ def test_another_file_is_refused_in_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gsm8k_1.5b", "gsm8k_1.5b_casting_vote", "gsm8k_0.5b"])
+@pytest.mark.parametrize(
+    "name", ["gsm8k_1.5b", "gsm8k_1.5b_casting_vote", "gsm8k_0.5b", "svamp_1.5b"]
+)
 def test_the_committed_recording_repeats_the_committed_table(
     name: str, repository: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -97,7 +99,7 @@ def test_the_committed_recording_repeats_the_committed_table(
             *("play", str(benchmarks / "recordings" / f"{name}.sqlite.xz")),
             *("--config", str(benchmarks / "configs" / f"{name}.yaml")),
             *("--expect", str(benchmarks / "results" / f"{name}.json")),
-            *("--data-path", str(data_dir / "gsm8k")),
+            *("--data-path", str(data_dir / name.partition("_")[0])),
         ]
     )
     assert code == 0
