@@ -51,7 +51,7 @@ class RunCurves:
 
     lines: Metrics
     """Metrics of the run, in the order of their steps."""
-    warmup: int = 0
+    random_episodes: int = 0
     """Episodes with random actions at the beginning, which are shaded."""
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     """Weights of the losses in their sum; others count once."""
@@ -163,7 +163,7 @@ class RunCurves:
 
     def _spans(self) -> list[Span]:
         last = max((line["step"] for line in self.lines), default=0)
-        end = min(self.warmup, last)
+        end = min(self.random_episodes, last)
         return [Span(label="warm-up", start=0, end=end)] if end else []
 
     def _box(self, part: str) -> Box | None:

@@ -25,7 +25,7 @@ def curves_of(
     learned = None if tested is None else tested[1]
     return RunCurves(
         lines=lines,
-        warmup=config.train.warmup,
+        random_episodes=config.train.warmup,
         loss_weights=asdict(config.losses),
         bounds={} if learned is None else learned.bounds,
         tested=[] if tested is None else _levels(*tested),

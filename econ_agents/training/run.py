@@ -280,7 +280,7 @@ class TrainingRun:
         config, parts = self._config, self._trainer.teams.space.action_parts or ()
         return RunCurves(
             lines=read_metrics(self._log_dir),
-            warmup=config.train.warmup,
+            random_episodes=config.train.warmup,
             loss_weights=asdict(config.losses),
             bounds={part.name: (part.low, part.high) for part in parts},
         )

@@ -239,6 +239,7 @@ OTHERS = {
     "BneSettings convergence_threshold": "the learner's own rule of refinement",
     "_Sources dataset": "read before the flags, only to see whether it is given",
     "_Sources llm": "likewise",
+    "About split": "None in files of older versions, which did not keep it",
     "EconUntrainedSpec group_size": "a method of the comparison has groups of its own",
 }
 """Names that settings share with something else."""

@@ -16,7 +16,7 @@ from econ_pages.charts import Level
 def curves(count: int, **metrics: float) -> RunCurves:
     """Curves of a run with 20 episodes in an interval, and a warm-up of five intervals."""
     lines = [{"step": 20 * (i + 1), **_named(metrics, i)} for i in range(count)]
-    return RunCurves(lines=lines, warmup=100)
+    return RunCurves(lines=lines, random_episodes=100)
 
 
 def _named(metrics: Mapping[str, float], i: int) -> dict[str, float]:
