@@ -120,6 +120,11 @@ def svamp() -> list[str]:
     return _public_model("svamp_1.5b")
 
 
+def math500() -> list[str]:
+    """Return the table of a team of Qwen2.5-Coder-1.5B on MATH-500."""
+    return _public_model("math500_1.5b")
+
+
 def _public_model(name: str) -> list[str]:
     def told(spec: str) -> str:
         return next(words for begin, words in _ARMS.items() if spec.startswith(begin))
@@ -214,6 +219,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "gsm8k": gsm8k,
     "gsm8k_vote": gsm8k_vote,
     "gsm8k_small": gsm8k_small,
+    "math500": math500,
     "scale": scale,
     "simulated": simulated,
     "svamp": svamp,
