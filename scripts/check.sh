@@ -30,7 +30,7 @@ case $check in
         .venv/bin/python scripts/resolve_neighbours.py
         ;;
     integrations) # the extras that the other tests do without, each skipped by name there
-        scripts/install.sh minilm train test inspect openenv lm_eval ray
+        scripts/install.sh minilm train test inspect openenv lm-eval ray
         run pytest -n 2 --dist loadfile tests/econ_env/integrations tests/econ_agents/rollouts \
             tests/test_docs.py "$@"
         ;;

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'econ-env[lm_eval]'")
+pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'econ-env[lm-eval]'")
 
 from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
