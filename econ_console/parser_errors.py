@@ -47,7 +47,6 @@ def errors_in_one_line(command: str, error: type[Exception]) -> Iterator[None]:
         said = objection(printed.getvalue())
         raise error(f"{said}; {command} --help lists the flags") from None
     sys.stderr.write(printed.getvalue())
-    sys.stderr.write(printed.getvalue())
 
 
 def objection(framed: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,32 +101,9 @@ _ARMS = {
 }
 
 
-def gsm8k() -> list[str]:
-    """Return the table of a team of Qwen2.5-Coder-1.5B on GSM8K."""
-    return _public_model("gsm8k_1.5b")
-
-
-def gsm8k_vote() -> list[str]:
-    """Return the table of the rule ``casting_vote``, on other questions of GSM8K."""
-    return _public_model("gsm8k_1.5b_casting_vote")
-
-
-def gsm8k_small() -> list[str]:
-    """Return the table of a team of Qwen2.5-Coder-0.5B on GSM8K."""
-    return _public_model("gsm8k_0.5b")
-
-
-def svamp() -> list[str]:
-    """Return the table of a team of Qwen2.5-Coder-1.5B on SVAMP."""
-    return _public_model("svamp_1.5b")
-
-
-def math500() -> list[str]:
-    """Return the table of a team of Qwen2.5-Coder-1.5B on MATH-500."""
-    return _public_model("math500_1.5b")
-
-
 def _public_model(name: str) -> list[str]:
+    """Return the table of a team of public models, by the name of its result."""
+
     def told(spec: str) -> str:
         return next(words for begin, words in _ARMS.items() if spec.startswith(begin))
 
@@ -216,13 +194,13 @@ def trials_table(found: Found, root: str) -> list[str]:
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "learned": learned,
     "comparison": comparison,
-    "gsm8k": gsm8k,
-    "gsm8k_vote": gsm8k_vote,
-    "gsm8k_small": gsm8k_small,
-    "math500": math500,
+    "gsm8k": partial(_public_model, "gsm8k_1.5b"),
+    "gsm8k_vote": partial(_public_model, "gsm8k_1.5b_casting_vote"),
+    "gsm8k_small": partial(_public_model, "gsm8k_0.5b"),
+    "math500": partial(_public_model, "math500_1.5b"),
     "scale": scale,
     "simulated": simulated,
-    "svamp": svamp,
+    "svamp": partial(_public_model, "svamp_1.5b"),
     "third_party": third_party,
     "vectorised": vectorised,
 }

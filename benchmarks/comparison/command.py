@@ -25,6 +25,7 @@ from benchmarks.comparison.table import table_lines
 from benchmarks.comparison.workers import SpreadMethods, steering_with
 from econ_agents.config.environment import EnvSettings
 from econ_agents.config.environment_kwargs import environment_kwargs
+from econ_agents.config.shared_questions import single_file
 from econ_agents.rollouts.errors import ClusterError, WorkerError
 from econ_agents.training.checkpoint import (
     STATE_FILE,
@@ -133,11 +134,8 @@ def _trained_on_these(config: EnvConfig, checkpoint: Path) -> bool:
         return False
     trained = environment_kwargs(saved, "train")
     names = ["dataset", "data_path", "subset"]
-    if not any(
-        isinstance(source, str | Path) and Path(source).is_file()
-        for source in (config.dataset, config.data_path)
-    ):
-        names.append("split")  # which a single file has not
+    if single_file({"dataset": config.dataset, "data_path": config.data_path}) is None:
+        names.append("split")
     return all(
         trained.get(name, getattr(EnvConfig, name)) == getattr(config, name) for name in names
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from econ_agents.config.environment_kwargs import environment_kwargs
@@ -27,7 +28,7 @@ def shared_questions(config: Config) -> str | None:
         }
         for phase in ("train", "test")
     )
-    file = next((test[name] for name in _FILES if _is_file(test.get(name))), None)
+    file = single_file(test)
     if file is not None:
         train.pop("split", None)
         test.pop("split", None)
@@ -40,5 +41,10 @@ def shared_questions(config: Config) -> str | None:
     )
 
 
-def _is_file(name: object) -> bool:
-    return isinstance(name, str | Path) and Path(name).is_file()
+def single_file(arguments: Mapping[str, object]) -> str | Path | None:
+    """Return the file that holds all questions of an environment, which has no splits, if any."""
+    for name in _FILES:
+        source = arguments.get(name)
+        if isinstance(source, str | Path) and Path(source).is_file():
+            return source
+    return None

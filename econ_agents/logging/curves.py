@@ -140,7 +140,7 @@ class RunCurves:
         return charts
 
     def stopping(self) -> list[Chart]:
-        """What early stopping compared, which follows what came before and so has no interval."""
+        """Measures of early stopping, without intervals: each depends on those before it."""
         return [
             chart
             for name, (title, unit) in _STOPPING.items()

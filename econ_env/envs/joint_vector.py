@@ -303,7 +303,7 @@ class Place:
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What ``gymnasium.make_vec`` made the vector from; None if it was made without."""
+        """Entry of the registry that ``gymnasium.make_vec`` used; None if it was made without."""
         return self.vector.spec
 
     @property
