@@ -187,7 +187,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
             stopped = error
         results = run.results()
         if results:
-            about = _about(flags, plan, run)
+            about = _about(flags, plan, run, checkpoints)
             _report(summarise(results, about), flags.paper_setting(), folder)
         reasons = [record.failed for record in results if record.failed is not None]
         for line in failure_lines(reasons):
@@ -208,7 +208,7 @@ def _named_before(flags: Compare) -> dict[str, Any]:
     return {} if flags.primary is None else {"primary": list(flags.primary)}
 
 
-def _about(flags: Compare, plan: Plan, run: Run) -> About:
+def _about(flags: Compare, plan: Plan, run: Run, checkpoints: Mapping[int, Path]) -> About:
     contrast = flags.primary_contrast(plan.entries)
     primary = None
     if contrast is not None:
@@ -226,6 +226,12 @@ def _about(flags: Compare, plan: Plan, run: Run) -> About:
         split=flags.split,
         skip_questions=flags.skip_questions,
         margin=flags.margin / 100,
+        tuned=run.tuned,
+        trained_episodes=tuple(
+            load_checkpoint(checkpoints[seed]).count("episodes")
+            for seed in plan.seeds
+            if seed in checkpoints
+        ),
     )
 
 

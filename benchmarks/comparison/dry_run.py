@@ -24,7 +24,7 @@ from benchmarks.comparison.run import Plan, Run
 from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
 from benchmarks.comparison.store import Memory
 from benchmarks.comparison.table import NOTHING, aligned
-from benchmarks.comparison.tuning import Trial, calls_of
+from benchmarks.comparison.tuning import Tuned, calls_of
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.environments import TeamSpace
 from econ_env.config import EnvConfig
@@ -131,10 +131,10 @@ class _Choices:
     def keep_matched(self, spec: str, target: str, chosen: str) -> None:
         self._kept[spec, target] = chosen
 
-    def tuned(self, spec: str) -> str | None:
+    def tuned(self, spec: str) -> Tuned | None:
         return None
 
-    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
+    def keep_tuned(self, tuned: Tuned) -> None:
         raise AssertionError("a dry run tunes nothing")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.comparison.statistics import McNemar
+from benchmarks.comparison.tuning import Tuned
 from econ_agents.statistics import Interval
 from econ_env.record_json import from_plain, to_plain
 
@@ -38,6 +39,10 @@ class About:
     """Number of questions at the start of the shuffle that were left out."""
     margin: float = 0.02
     """Loss of accuracy, as a share, that still counts as "as good as"."""
+    tuned: tuple[Tuned, ...] = ()
+    """Choices of the tuning, with what was tried."""
+    trained_episodes: tuple[int, ...] = ()
+    """Episodes of training of each seed's team, which are ECON's tuning; empty without one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

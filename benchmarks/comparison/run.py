@@ -18,7 +18,7 @@ from benchmarks.comparison.method import Method
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
 from benchmarks.comparison.store import Records
-from benchmarks.comparison.tuning import Trial, TunableSpec, Tuning, open_spec, tune
+from benchmarks.comparison.tuning import TunableSpec, Tuned, Tuning, open_spec, tune
 from benchmarks.comparison.waiting import opened_waiting
 from econ_agents.logging.progress import opened_progress
 from econ_env.game.failures import FailureWatch
@@ -32,11 +32,11 @@ Build = Callable[[Spec, int], Method]
 class Choices(Protocol):
     """Storage for the choices of the tuning and of the budget match."""
 
-    def tuned(self, spec: str) -> str | None:
-        """Return the spec chosen for ``spec`` by the tuning; None if not chosen."""
+    def tuned(self, spec: str) -> Tuned | None:
+        """Return the choice of the tuning for ``spec``; None if not chosen."""
 
-    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
-        """Remember a choice, and all settings that were tried."""
+    def keep_tuned(self, tuned: Tuned) -> None:
+        """Remember a choice."""
 
     def matched(self, spec: str, target: str) -> str | None:
         """Return the spec chosen for ``spec`` to cost as much as ``target``; None if not chosen."""
@@ -122,7 +122,7 @@ class Run:
         self._say = say
         self._in_flight = in_flight
         self._specs: dict[Entry, Spec] = {}
-        self._tuned: dict[str, Spec] = {}
+        self._tuned: dict[str, Tuned] = {}
         self._watch = FailureWatch(plan.max_failures_in_a_row)
 
     def play(self) -> None:
@@ -169,6 +169,11 @@ class Run:
             dict.fromkeys(spec for entry, spec in self._specs.items() if entry.knob is not None)
         )
 
+    @property
+    def tuned(self) -> tuple[Tuned, ...]:
+        """Choices of the tuning so far, in the plan's order."""
+        return tuple(self._tuned.values())
+
     def results(self) -> list[Record]:
         """Return the records of ``specs`` so far, and the votes made of them."""
         plan = self._plan
@@ -210,27 +215,27 @@ class Run:
         """Return a spec with the sampling that the tuning chose, if it did."""
         if isinstance(spec, FirstRoundVoteSpec):
             return replace(spec, of=self._tuned_spec(parse_spec(spec.of)).canonical)
-        return self._tuned.get(spec.canonical, spec)
+        tuned = self._tuned.get(spec.canonical)
+        return spec if tuned is None else parse_spec(tuned.chosen)
 
-    def _tune(self, spec: TunableSpec, tuning: Tuning) -> Spec:
-        """Return the best setting of a method on the validation questions."""
+    def _tune(self, spec: TunableSpec, tuning: Tuning) -> Tuned:
+        """Choose the best setting of a method on the validation questions, if it is not chosen."""
         kept = self._choices.tuned(spec.canonical)
         if kept is not None:
-            return parse_spec(kept)
+            return kept
         seeds = tuning.seeds_of(spec)
 
         def ask(tried: TunableSpec) -> list[Record]:
             self._answer(tried, tuning.questions, seeds)
             return self._of(tried, tuning.questions, seeds)
 
-        chosen, trials = tune(spec, tuning, ask)
-        self._choices.keep_tuned(spec.canonical, chosen.canonical, trials)
-        calls = sum(trial.calls for trial in trials)
+        tuned = tune(spec, tuning, ask)
+        self._choices.keep_tuned(tuned)
         self._say(
-            f"{spec.canonical} is played as {chosen.canonical}: the best of {len(trials)} settings "
-            f"on {len(tuning.questions)} validation questions ({calls:,} calls)"
+            f"{tuned.method} is played as {tuned.chosen}: the best of {len(tuned.trials)} settings "
+            f"on {len(tuning.questions)} validation questions ({tuned.calls:,} calls)"
         )
-        return chosen
+        return tuned
 
     def _answer(
         self, spec: Spec, questions: Sequence[Question], seeds: Sequence[int] | None = None

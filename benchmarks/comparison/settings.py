@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison.tuning import Trial
+from benchmarks.comparison.tuning import Tuned
 from benchmarks.errors import SettingsDiffer
 from econ_agents.atomic_files import replace_file
 from econ_env import __version__
@@ -16,6 +16,7 @@ from econ_env.config import EnvConfig
 from econ_env.llm.cache.keys import content_version
 from econ_env.llm.registry import bundled_folder
 from econ_env.questions.base import Question
+from econ_env.record_json import from_plain, to_plain
 
 SETTINGS_FILE = "comparison_settings.json"
 """Name of the file, in the folder of a comparison."""
@@ -101,8 +102,10 @@ class SettingsFile:
             "depends_on": new["depends_on"],
             "checkpoints": {**(held["checkpoints"] if held else {}), **new["checkpoints"]},
             "matched": held["matched"] if held else {},
-            "tuned": held.get("tuned", {}) if held else {},
+            "tuned": held["tuned"] if held else [],
         }
+        choices = [from_plain(Tuned, each, "tuned") for each in self._content["tuned"]]
+        self._tuned = {choice.method: choice for choice in choices}
         self._write()
 
     def matched(self, spec: str, target: str) -> str | None:
@@ -115,16 +118,14 @@ class SettingsFile:
         self._content["matched"].setdefault(target, {})[spec] = chosen
         self._write()
 
-    def tuned(self, spec: str) -> str | None:
-        """Return the spec that the tuning chose for ``spec``; None if not chosen."""
-        entry = self._content["tuned"].get(spec)
-        chosen: str | None = None if entry is None else entry["chosen"]
-        return chosen
+    def tuned(self, spec: str) -> Tuned | None:
+        """Return the choice of the tuning for ``spec``; None if not chosen."""
+        return self._tuned.get(spec)
 
-    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
+    def keep_tuned(self, tuned: Tuned) -> None:
         """Store a choice with everything that was tried, so that more seeds do not change it."""
-        tried = [trial.to_json() for trial in trials]
-        self._content["tuned"][spec] = {"chosen": chosen, "tried": tried}
+        self._tuned[tuned.method] = tuned
+        self._content["tuned"] = [to_plain(each) for each in self._tuned.values()]
         self._write()
 
     def _read(self) -> dict[str, Any] | None:
@@ -134,6 +135,8 @@ class SettingsFile:
             content: dict[str, Any] = json.loads(self._path.read_bytes())
             for part in ("depends_on", "checkpoints", "matched"):
                 dict(content[part])
+            for choice in content["tuned"]:
+                from_plain(Tuned, choice, "tuned")
         except (ValueError, KeyError, TypeError) as error:
             raise SettingsDiffer(
                 f"{self._path} cannot be read as the settings of a comparison: choose another "

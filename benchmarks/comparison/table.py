@@ -76,10 +76,10 @@ def heading(comparison: Comparison) -> list[str]:
 
 
 def blocks(comparison: Comparison) -> list[Block]:
-    """Return the tables: accuracy, differences, McNemar's test, parts, tokens and cost, diagnosis.
+    """Return the tables: accuracy, differences, McNemar's test, parts, cost, diagnosis, tuning.
 
-    The two tables of differences are left out if no method has a reference to compare it with, and
-    that of ECON's parts if no part was left out of an arm.
+    The two tables of differences are left out if no method has a reference to compare it with, that
+    of ECON's parts if no part was left out of an arm, and that of the tuning if there was none.
     """
     compared = any(
         method.method != spec for method in comparison.methods for spec in comparison.references
@@ -93,7 +93,8 @@ def blocks(comparison: Comparison) -> list[Block]:
         tables.append(_tests(comparison))
     if comparison.parts:
         tables.append(_parts(comparison))
-    return [*tables, _spending(comparison), _diagnosis(comparison)]
+    tables += [_spending(comparison), _diagnosis(comparison)]
+    return [*tables, _tuning(comparison)] if comparison.about.tuned else tables
 
 
 def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -266,6 +267,34 @@ def _diagnosis(comparison: Comparison) -> Block:
         "vote lost:won: answers that are wrong where the last responses' majority is right, and "
         "the other way round.",
     )
+
+
+def _tuning(comparison: Comparison) -> Block:
+    about = comparison.about
+    notes = ["played: the most accurate setting, of equals the one with fewer tokens"]
+    if about.trained_episodes:
+        episodes = _listed_counts(about.trained_episodes)
+        notes.append(f"econ: tuned by its training alone, {episodes} episodes for each seed's team")
+    return Block(
+        title="Tuning, on questions that are not compared",
+        headers=("accuracy there", "settings", "questions", "calls"),
+        rows=tuple(
+            (
+                tuned.chosen,
+                share(max(trial.accuracy for trial in tuned.trials)),
+                str(len(tuned.trials)),
+                f"{tuned.trials[0].questions:,}",
+                f"{tuned.calls:,}",
+            )
+            for tuned in about.tuned
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _listed_counts(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _block(

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.specs import (
@@ -71,9 +71,21 @@ class Trial:
     questions: int
     seeds: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data for a file."""
-        return asdict(self)
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """Choice of a tuning, with everything that was tried."""
+
+    method: str
+    """Canonical spec with its sampling left open."""
+    chosen: str
+    """Canonical spec of the best setting."""
+    trials: tuple[Trial, ...]
+
+    @property
+    def calls(self) -> int:
+        """Model calls of all trials."""
+        return sum(trial.calls for trial in self.trials)
 
 
 def open_spec(text: str) -> TunableSpec | None:
@@ -101,7 +113,7 @@ def calls_of(spec: TunableSpec, n_agents: int) -> int:
 
 def tune(
     spec: TunableSpec, tuning: Tuning, ask: Callable[[TunableSpec], Sequence[Record]]
-) -> tuple[TunableSpec, list[Trial]]:
+) -> Tuned:
     """Return the best setting of a method, and all settings that were tried.
 
     Args:
@@ -125,7 +137,7 @@ def tune(
 
     best = best_of([replace(spec, temperature=each) for each in tuning.temperatures])
     best = best_of([replace(best, repetition_penalty=each) for each in tuning.repetition_penalties])
-    return best, list(trials.values())
+    return Tuned(method=spec.canonical, chosen=best.canonical, trials=tuple(trials.values()))
 
 
 def _trial(spec: TunableSpec, records: Sequence[Record]) -> Trial:

@@ -12,7 +12,7 @@ from benchmarks.comparison.records import Bill, Item, Record, Round, Solution
 from benchmarks.comparison.run import Plan, Run, plan_entries
 from benchmarks.comparison.specs import DebateSpec, SelfConsistencySpec, Spec, parse_spec
 from benchmarks.comparison.store import Memory
-from benchmarks.comparison.tuning import Trial
+from benchmarks.comparison.tuning import Tuned
 from econ_env.game.failures import NothingSucceeds
 from econ_env.llm.types import ModelError, Usage
 from econ_env.questions.base import Question
@@ -25,13 +25,13 @@ class Choices(dict[tuple[str, str], str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trials: dict[str, tuple[str, Sequence[Trial]]] = {}
+        self.kept: dict[str, Tuned] = {}
 
-    def tuned(self, spec: str) -> str | None:
-        return self.trials[spec][0] if spec in self.trials else None
+    def tuned(self, spec: str) -> Tuned | None:
+        return self.kept.get(spec)
 
-    def keep_tuned(self, spec: str, chosen: str, trials: Sequence[Trial]) -> None:
-        self.trials[spec] = (chosen, trials)
+    def keep_tuned(self, tuned: Tuned) -> None:
+        self.kept[tuned.method] = tuned
 
     def matched(self, spec: str, target: str) -> str | None:
         return self.get((spec, target))

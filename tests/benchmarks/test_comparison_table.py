@@ -11,6 +11,7 @@ import pytest
 from benchmarks.comparison.findings import Comparison
 from benchmarks.comparison.report import summarise
 from benchmarks.comparison.table import WIDTH, aligned, markdown_lines, table_lines
+from benchmarks.comparison.tuning import Trial, Tuned
 from econ_agents.statistics import Interval
 from econ_env.llm.types import Usage
 from tests.benchmarks.hand_made import about, column, failed, played, record
@@ -166,3 +167,26 @@ def test_long_names_get_a_line_of_their_own() -> None:
         long,
         "        333   4",
     ]
+
+
+def test_the_table_of_the_tuning_tells_what_was_tried_and_what_training_spent() -> None:
+    trials = tuple(
+        Trial(
+            method=f"cot:temperature={temperature}",
+            accuracy=accuracy,
+            tokens=90.0,
+            calls=4_000,
+            questions=1_000,
+            seeds=4,
+        )
+        for temperature, accuracy in ((0.2, 0.71), (0.4, 0.745))
+    )
+    tuned = Tuned(method="cot", chosen="cot:temperature=0.4", trials=trials)
+    comparison = summarise(
+        column("cot:temperature=0.4", [True] * 10),
+        about("cot:temperature=0.4", tuned=(tuned,), trained_episodes=(1500, 1500)),
+    )
+    text = "\n".join(table_lines(comparison)).split("Tuning, on questions that are not compared")[1]
+    row = next(line for line in text.splitlines() if line.startswith("cot"))
+    assert row.split() == ["cot:temperature=0.4", "74.5", "2", "1,000", "8,000"]
+    assert "econ: tuned by its training alone, 1,500 episodes for each seed's team" in text

@@ -53,22 +53,24 @@ def test_the_most_accurate_setting_wins_and_the_penalty_is_tried_at_its_temperat
         asked.append(key)
         return records(spec, rights.get(key, 5))
 
-    best, trials = tune(SelfConsistencySpec(), TUNING, ask)
-    assert best.canonical == "self_consistency:temperature=0.4,repetition_penalty=1.1"
+    tuned = tune(SelfConsistencySpec(), TUNING, ask)
+    assert tuned.chosen == "self_consistency:temperature=0.4,repetition_penalty=1.1"
     assert asked == [(t, 1.0) for t in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)] + [(0.4, 1.1)]
-    assert [trial.accuracy for trial in trials][2] == 0.7
-    assert trials[-1].method == best.canonical
+    assert [trial.accuracy for trial in tuned.trials][2] == 0.7
+    assert tuned.trials[-1].method == tuned.chosen
+    assert tuned.calls == 7 * len(VALIDATION)
 
 
 def test_among_equals_the_one_with_fewer_tokens_wins_then_the_colder_one() -> None:
     cheap = {0.8: 5}
-    best, _ = tune(
+    tuned = tune(
         EconFixedSpec(),
         TUNING,
         lambda spec: records(spec, 5, tokens=cheap.get(spec.temperature, 10)),
     )
-    assert best.temperature == 0.8
-    assert tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))[0].temperature == 0.0
+    assert tuned.chosen == "econ_fixed:temperature=0.8"
+    colder = tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))
+    assert colder.chosen == "econ_fixed:temperature=0"
 
 
 def test_nothing_is_chosen_when_every_question_failed() -> None:
@@ -138,7 +140,8 @@ def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only(
     run.play()
     # All settings are equally right and expensive here, so the coldest wins.
     chosen = "econ_fixed:temperature=0"
-    assert choices.tuned("econ_fixed") == chosen
+    assert [tuned.method for tuned in run.tuned] == ["econ_fixed"]
+    assert run.tuned[0].chosen == chosen
     assert [spec.canonical for spec in run.specs] == [
         chosen,
         f"first_round_vote:of={chosen}",
@@ -147,7 +150,7 @@ def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only(
     tested = {(m, s) for m, s, question in office.asked if question.startswith("q:")}
     assert tested == {(m, s) for m in (chosen, "greedy") for s in (0, 1)}
     assert {m for m, _, question in office.asked if question.startswith("v:")} == {
-        parse_spec(trial.method).canonical for trial in choices.trials["econ_fixed"][1]
+        parse_spec(trial.method).canonical for trial in run.tuned[0].trials
     }
     before = len(office.asked)
     Run(plan, office.build, Memory(), choices, lambda text: None)._tuned_spec(plan.entries[0].spec)
@@ -156,10 +159,10 @@ def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only(
 
 def test_a_kept_choice_is_not_made_again(tmp_path: Path) -> None:
     file = SettingsFile(tmp_path, {"a": 1}, {})
-    tune_result = tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))
-    file.keep_tuned("econ_fixed", tune_result[0].canonical, tune_result[1])
+    tuned = tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))
+    file.keep_tuned(tuned)
     again = SettingsFile(tmp_path, {"a": 1}, {})
-    assert again.tuned("econ_fixed") == "econ_fixed:temperature=0"
+    assert again.tuned("econ_fixed") == tuned
     assert again.tuned("cot") is None
 
 
