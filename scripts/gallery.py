@@ -22,6 +22,8 @@ from tests.browser import find_browser
 
 ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "docs" / "gallery"
+RUN = "simulated"
+"""Name of the run's folder, as the report tells it."""
 SHOWN = 2
 """Number of games of each arm in the report."""
 PLAYED = 14
@@ -45,13 +47,14 @@ class Gallery:
         """Write all files."""
         self.out.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory() as folder:
-            run = Path(folder) / "simulated"
+            work = Path(folder)  # where the programs run, so that pages name no folder of ours
+            run, out = work / RUN, self.out.resolve()
             if self.run is not None:
                 shutil.copytree(self.run, run, ignore=shutil.ignore_patterns("*.jsonl.part"))
             else:
-                _program("econ_agents", "train", "--config", "simulated", "--log-dir", f"{run}")
-                _program("econ_agents", "test", "--model-dir", f"{run}", "--log-dir", f"{run}")
-            games = Path(folder) / "refined.json"
+                _program(work, "econ_agents", "train", "--config", "simulated", "--log-dir", RUN)
+                _program(work, "econ_agents", "test", "--model-dir", RUN, "--log-dir", RUN)
+            games = work / "refined.json"
             for traces in sorted(run.glob("llm_traces_*.json")):  # those refined are the last
                 played = json.loads(traces.read_text(encoding="utf-8"))
                 traces.write_text(json.dumps(played[:SHOWN]), encoding="utf-8")
@@ -59,8 +62,8 @@ class Gallery:
             metrics = run / "metrics.jsonl"
             lines = map(json.loads, metrics.read_text(encoding="utf-8").splitlines())
             metrics.write_text("".join(map(_without_losses, lines)), encoding="utf-8")
-            _program("econ_agents", "report", f"{run}", "--out", f"{self.out / 'report.html'}")
-            _program("econ_env", "view", f"{games}", "--out", f"{self.out / 'games.html'}")
+            _program(work, "econ_agents", "report", RUN, "--out", f"{out / 'report.html'}")
+            _program(work, "econ_env", "view", games.name, "--out", f"{out / 'games.html'}")
             for page in self.out.glob("*.html"):
                 page.chmod(0o644)  # these are for everybody
         for name, (address, width, height) in SHOTS.items():
@@ -91,8 +94,8 @@ def _without_losses(line: dict[str, float]) -> str:
     return json.dumps(kept) + "\n"
 
 
-def _program(module: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", module, *arguments], check=True, cwd=ROOT)
+def _program(folder: Path, module: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True, cwd=folder)
 
 
 if __name__ == "__main__":

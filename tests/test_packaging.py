@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from econ_agents.config.files import PRESETS, preset_names
 
-PACKAGES = ("econ_env", "econ_agents", "econ_console", "econ_pages")
+PACKAGES = ("econ_env", "econ_agents", "econ_console", "econ_files", "econ_pages")
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -64,6 +64,7 @@ def test_every_requirement_has_a_pin_that_it_accepts(repository: Path, python: s
         ("econ_env", ["inspect", "lm_eval", "local", "openenv", "render", "sb3", "torchrl"]),
         ("econ_agents", ["ray", "train"]),
         ("econ_console", []),
+        ("econ_files", []),
         ("econ_pages", []),
     ],
 )

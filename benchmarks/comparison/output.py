@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.comparison.findings import Comparison
 from benchmarks.comparison.picture import draw
 from benchmarks.comparison.table import markdown_lines
-from econ_agents.atomic_files import replace_file
+from econ_files.durable import replace_file
 
 COMPARISON_FILE = "comparison.json"
 TABLES_FILE = "comparison.md"

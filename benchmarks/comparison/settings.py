@@ -10,13 +10,13 @@ from typing import Any
 
 from benchmarks.comparison.tuning import Tuned
 from benchmarks.errors import SettingsDiffer
-from econ_agents.atomic_files import replace_file
 from econ_env import __version__
 from econ_env.config import EnvConfig
 from econ_env.llm.cache.keys import content_version
 from econ_env.llm.registry import bundled_folder
 from econ_env.questions.base import Question
 from econ_env.record_json import from_plain, to_plain
+from econ_files.durable import replace_file
 
 SETTINGS_FILE = "comparison_settings.json"
 """Name of the file, in the folder of a comparison."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from benchmarks.comparison.records import Record
 from benchmarks.errors import BenchmarkError
-from econ_agents.atomic_files import sync_folder
+from econ_files.durable import sync_folder
 
 RECORDS_FILE = "records.jsonl"
 """Name of the file, in the folder of a comparison."""

@@ -17,12 +17,12 @@ from econ_agents.config.files import CONFIG_FILE, config_mapping, read_config, w
 from econ_agents.config.schema import Config
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.equilibrium.regret import cumulative_regret
-from econ_agents.guarded_files import make_private_folder
 from econ_agents.logging.progress import opened_progress
 from econ_agents.statistics import Interval
 from econ_agents.training.checkpoint import FINAL, save_checkpoint
 from econ_agents.training.run_folder import model_dir
 from econ_agents.training.trainer import Trainer
+from econ_files.private import make_private_folder
 
 MARKS = (100, 250, 500, 750, 1000, 1250, 1500)
 """Numbers of training episodes after which policies are measured."""

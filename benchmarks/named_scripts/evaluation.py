@@ -12,10 +12,10 @@ from benchmarks.named_scripts.scripts import NamedScript
 from benchmarks.named_scripts.settings import Chosen
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import CORRECT, tokens_of
-from econ_agents.atomic_files import replace_file
 from econ_agents.evaluation.evaluate import PlayedArm, evaluate_team, trace_file
 from econ_agents.evaluation.report import Arm
 from econ_env.game.transcript import Transcript
+from econ_files.durable import replace_file
 
 
 def evaluate(script: NamedScript, chosen: Chosen, checkpoint: Path, log_dir: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.algorithm.question_order import question_order
-from econ_agents.atomic_files import replace_file
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.config.shared_questions import shared_questions
 from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS, NASH_FILE
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.evaluation.evaluate import live_options, load_networks
-from econ_agents.guarded_files import make_private_folder
 from econ_agents.logging.progress import Progress, duration, opened_progress
+from econ_files.durable import replace_file
+from econ_files.private import make_private_folder
 
 
 def _foretelling(progress: Progress, plays: int, *, tell: bool) -> Callable[[], object]:

@@ -8,12 +8,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from econ_agents.atomic_files import replace_file
 from econ_agents.config.base import ConfigError, Settings
 from econ_agents.config.schema import Config
 from econ_agents.config.values import MismatchError, convert, show
 from econ_agents.config.yaml12 import NotationError, read_yaml, write_yaml
-from econ_agents.guarded_files import Unreadable, read_regular
+from econ_files.bounded import Unreadable, read_regular
+from econ_files.durable import replace_file
 
 _AnySettings = TypeVar("_AnySettings", bound=Settings)
 

@@ -20,7 +20,6 @@ from econ_agents.algorithm.builders import (
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.rollout import Override
-from econ_agents.atomic_files import replace_file
 from econ_agents.config.files import config_mapping
 from econ_agents.config.schema import Config
 from econ_agents.config.shared_questions import shared_questions
@@ -49,6 +48,7 @@ from econ_agents.training.checkpoint_state import (
     restoring,
 )
 from econ_agents.training.inspection import nothing_learned
+from econ_files.durable import replace_file
 
 Traces = list[dict[str, Any]]
 HERE = Placement()

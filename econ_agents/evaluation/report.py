@@ -11,8 +11,6 @@ from typing import Any
 
 from econ_agents.algorithm.episode import Episode
 from econ_agents.algorithm.episode_metrics import CORRECT, TOKENS, tokens_of
-from econ_agents.atomic_files import replace_file
-from econ_agents.guarded_files import make_private_folder
 from econ_agents.statistics import (
     Interval,
     TooFewResults,
@@ -22,6 +20,8 @@ from econ_agents.statistics import (
     paired_difference,
     proportion_interval,
 )
+from econ_files.durable import replace_file
+from econ_files.private import make_private_folder
 
 CLOSED_BY = {
     1: "bne_rounds",

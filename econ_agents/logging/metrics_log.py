@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from econ_agents.atomic_files import replace_file
 from econ_agents.errors import EconAgentsError
-from econ_agents.guarded_files import make_private_folder
 from econ_agents.logging.sinks import Sink, TensorBoard, WandB, WandBMode
+from econ_files.durable import replace_file
+from econ_files.private import make_private_folder
 
 JSONL = "metrics.jsonl"
 CSV = "metrics.csv"

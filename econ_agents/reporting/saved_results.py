@@ -10,8 +10,8 @@ from typing import Any
 from econ_agents.equilibrium.nash_conv import NASH_FILE
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import REPORT_FILE, Arm, EvaluationReport
-from econ_agents.guarded_files import Unreadable, read_regular
 from econ_agents.statistics import Interval
+from econ_files.bounded import Unreadable, read_regular
 from econ_pages.errors import PageError
 from econ_pages.fields import Fields
 

@@ -30,9 +30,10 @@ import numpy.typing as npt
 import safetensors.torch
 import torch
 
-from econ_agents.atomic_files import sync_folder, write_durably
 from econ_agents.errors import EconAgentsError
-from econ_agents.guarded_files import Unreadable, make_private_folder, read_regular
+from econ_files.bounded import Unreadable, read_regular
+from econ_files.durable import sync_folder, write_durably
+from econ_files.private import make_private_folder
 
 FORMAT_VERSION = 1
 """Version of the folder's layout; checkpoints of another version are refused."""

@@ -19,7 +19,6 @@ from econ_agents.algorithm.learner import NonFiniteLoss
 from econ_agents.algorithm.memory import FloatArray
 from econ_agents.algorithm.question_order import question_order
 from econ_agents.algorithm.replay_buffer import Batch, Window
-from econ_agents.atomic_files import replace_file, write_durably
 from econ_agents.config.files import CONFIG_FILE
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.config.shared_questions import shared_questions
@@ -45,6 +44,7 @@ from econ_agents.training.inspection import nothing_learned
 from econ_agents.training.interrupts import uninterrupted
 from econ_agents.training.run_folder import how_to_resume, model_dir
 from econ_agents.training.trainer import Trainer
+from econ_files.durable import replace_file, write_durably
 
 BEST = "best"
 """Name of the checkpoint with the highest team reward of all evaluations."""

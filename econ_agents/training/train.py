@@ -12,7 +12,6 @@ from pathlib import Path
 from econ_agents.algorithm.builders import build_teams
 from econ_agents.config.files import CONFIG_FILE, write_config
 from econ_agents.config.schema import Config, ConfigError
-from econ_agents.guarded_files import make_private_folder
 from econ_agents.logging.metrics_log import MetricsLog
 from econ_agents.logging.progress import open_progress
 from econ_agents.rollouts.placement import Placement
@@ -34,6 +33,7 @@ from econ_agents.training.run_folder import (
 )
 from econ_agents.training.run_folder import model_dir as folder_of_checkpoints
 from econ_agents.training.trainer import Trainer
+from econ_files.private import make_private_folder
 
 HERE = Placement()
 """Episodes are played in this process."""

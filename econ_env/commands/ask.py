@@ -12,8 +12,8 @@ from econ_env.commands.displays import Live
 from econ_env.commands.flags import with_help
 from econ_env.commands.play import PlayFlags, make_env, write_line
 from econ_env.commands.playthrough import play_through
-from econ_env.private_files import append_privately
 from econ_env.questions.own import OwnQuestion
+from econ_files.private import append_privately
 
 
 @with_help

@@ -25,8 +25,8 @@ from econ_env.errors import UsageError
 from econ_env.game.transcript import Transcript
 from econ_env.llm.registry import runs_here
 from econ_env.llm.types import ModelError
-from econ_env.private_files import append_privately
 from econ_env.questions.base import Question, QuestionOrder
+from econ_files.private import append_privately
 
 Actions: TypeAlias = dict[str, NDArray[np.float32]]
 """Array (games, 2) in [-1, 1] for every agent."""

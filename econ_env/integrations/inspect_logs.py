@@ -38,8 +38,8 @@ from inspect_ai.viewer import ViewerConfig
 
 from econ_env.integrations.inspect import inspect_message
 from econ_env.llm.types import Message
-from econ_env.private_files import OWNER_ONLY
 from econ_env.text import encodable
+from econ_files.private import OWNER_ONLY
 
 LogFormat = Literal["eval", "json"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from pettingzoo import ParallelEnv
 
 from econ_env.envs.wrappers.base import GameWrapper, StepResult
-from econ_env.private_files import append_privately
+from econ_files.private import append_privately
 
 
 class RecordEpisodes(GameWrapper):

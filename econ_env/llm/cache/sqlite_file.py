@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from econ_env.llm.types import ModelError
-from econ_env.private_files import create_privately
+from econ_files.private import create_privately
 
 BUSY_TIMEOUT_S = 60.0
 """Longest wait for other processes to finish writing, in seconds."""

@@ -1,17 +1,10 @@
-"""Files of others and files for nobody else: read within bounds, created for their owner only."""
+"""Files that may come from somebody else, read within bounds."""
 
 from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
-
-from econ_agents.errors import EconAgentsError
-
-OWNER_ONLY = 0o600
-FOLDER_OF_OWNER = 0o700
-"""Modes of new files and folders; on systems without such modes they change nothing."""
 
 # Windows has none of the first three, and translates line ends without the last.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -19,7 +12,7 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
-class Unreadable(EconAgentsError):
+class Unreadable(Exception):
     """A file is not read; the message continues after its name."""
 
 
@@ -50,18 +43,3 @@ def read_regular(path: Path, limit: int, *, follow_links: bool = False) -> bytes
     if len(data) > found.st_size:
         raise Unreadable("grew while it was read")
     return data
-
-
-def create_private(path: Path) -> int:
-    """Create a file that only its owner can read; return its descriptor.
-
-    An old file or link of this name is removed, so that nothing is written to where a link leads.
-    """
-    with suppress(FileNotFoundError):
-        path.unlink()
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, OWNER_ONLY)
-
-
-def make_private_folder(path: Path) -> None:
-    """Make a folder, and those above it if necessary; a new one is open to its owner only."""
-    path.mkdir(mode=FOLDER_OF_OWNER, parents=True, exist_ok=True)

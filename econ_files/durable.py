@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from econ_agents.guarded_files import create_private
+from econ_files.private import replace_privately
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -17,7 +17,7 @@ def write_durably(path: Path, data: bytes) -> None:
     A crash in between can leave a part of the file. Use :func:`replace_file` for files that must
     never be seen half written.
     """
-    with os.fdopen(create_private(path), "wb") as file:
+    with replace_privately(path) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
