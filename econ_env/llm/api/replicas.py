@@ -7,11 +7,14 @@ gets them back. Bounded loads keep a prompt from its own replica while that one 
 flight than another.
 
 A replica that fails is left out for a while: :data:`FIRST_PAUSE_S` at first, twice as long after
-each further failure, up to :data:`LONGEST_PAUSE_S`. Then one request probes it, and an answer takes
-it back. A request that met a failing replica is sent to another one at once, inside the same
-attempt: so it keeps its budget of time, its place among the requests in flight, and is counted
-once. Only if no replica is left does the attempt fail, and :mod:`econ_env.llm.api.batch` waits and
-tries again as with a single server.
+each further failure, up to :data:`LONGEST_PAUSE_S`. Then one request probes it. First it asks for
+the list of models, for :data:`PROBE_S` at most, and goes elsewhere if none comes: so a server that
+hangs costs no more than that. The request's own answer takes the replica back.
+
+A request that met a failing replica is sent to another one at once, inside the same attempt: so it
+keeps its budget of time, its place among the requests in flight, and is counted once. Only if no
+replica is left does the attempt fail, and :mod:`econ_env.llm.api.batch` waits and tries again as
+with a single server.
 
 This module imports requests; import it only where a request is sent.
 """
@@ -36,6 +39,8 @@ FIRST_PAUSE_S = 1.0
 """Seconds for which a replica is left out after its first failure."""
 LONGEST_PAUSE_S = 30.0
 """Longest time for which a replica is left out before it is probed again, in seconds."""
+PROBE_S = 5.0
+"""Longest wait for the list of models of a replica that is probed, in seconds."""
 MUCH_BUSIER, SPARE = 2, 8
 """A replica is far busier than another with x requests in flight from ``MUCH_BUSIER`` · x +
 ``SPARE`` on: a server hardly slows down with a few more texts in its batch."""
@@ -109,8 +114,7 @@ class Replicas:
             tried.append(place.replica)
             works: bool | None = None
             try:
-                left_s = end_s - self._clock()
-                result = place.replica.transport.post(body, flight, limit_s=left_s, largest=largest)
+                result = self._ask(place, body, flight, end_s, largest)
                 # A request that was given up says nothing about its server; one that got no answer
                 # in its time does.
                 overdue = flight.aborted and self._clock() >= flight.deadline_s
@@ -120,6 +124,18 @@ class Replicas:
                 others = self._leave(place, tried, works=works)
             if works is not False or not others or flight.aborted or self._clock() >= end_s:
                 return result
+
+    def _ask(
+        self, place: _Place, body: bytes, flight: Flight, end_s: float, largest: int
+    ) -> Answer | Fault:
+        """Send a request to the replica of its place, if that one reacts where it is probed."""
+        transport = place.replica.transport
+        if place.probes and len(self._replicas) > 1:
+            limit_s = min(PROBE_S, end_s - self._clock())
+            found = transport.ask_for_models(flight, limit_s=limit_s)
+            if _is_broken(found):
+                return found
+        return transport.post(body, flight, limit_s=end_s - self._clock(), largest=largest)
 
     def close(self) -> None:
         """Close all connections that are not in use."""

@@ -36,6 +36,10 @@ from econ_env.llm.api.unpacking import CannotUnpack, unpacked
 
 SHORTEST_TIMEOUT_S = 0.001
 """Shortest time-out of a connection or a read, in seconds: libraries refuse 0."""
+CHAT, MODELS = "/chat/completions", "/models"
+"""Ends of the addresses of chat requests and of the list of models."""
+LONGEST_LIST = 1 << 20
+"""Longest list of models that is read, in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,8 @@ class Transport:
             headers["Authorization"] = f"Bearer {secret.reveal()}"
         self._headers = headers
         self._template = requests.Request("POST", url).prepare()
+        base, _, query = url.rpartition(CHAT)
+        self._list = requests.Request("GET", f"{base}{MODELS}{query}").prepare()
         session.close()
 
     def post(self, body: bytes, flight: Flight, *, limit_s: float, largest: int) -> Answer | Fault:
@@ -100,14 +106,36 @@ class Transport:
             limit_s: seconds that are left of the request's budget.
             largest: longest answer that is read, in bytes.
         """
+        return self._send("POST", self._target, body, flight, limit_s=limit_s, largest=largest)
+
+    def ask_for_models(self, flight: Flight, *, limit_s: float) -> Answer | Fault:
+        """Ask for the list of models, which needs no model to answer.
+
+        Args:
+            flight: handle to break the attempt off.
+            limit_s: longest time to connect, and to wait for the answer, in seconds.
+        """
+        target = self._adapter.request_url(self._list, self._proxies)
+        return self._send("GET", target, None, flight, limit_s=limit_s, largest=LONGEST_LIST)
+
+    def _send(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        flight: Flight,
+        *,
+        limit_s: float,
+        largest: int,
+    ) -> Answer | Fault:
         limit_s = max(limit_s, SHORTEST_TIMEOUT_S)
         connect_s = min(self._settings.connect_timeout_s, limit_s)
         read_s = min(self._settings.read_timeout_s, limit_s)
         embark(flight)
         try:
             response = self._pool.urlopen(
-                "POST",
-                self._target,
+                method,
+                target,
                 body=body,
                 headers=self._headers,
                 redirect=False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from econ_env.llm.api.replicas import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     MUCH_BUSIER,
+    PROBE_S,
     SPARE,
     Replicas,
 )
@@ -32,17 +34,25 @@ AWAY = Fault(kind=Kind.UNREACHABLE, words="refused")
 
 
 class Server:
-    """A transport that answers what the test says, and counts."""
+    """A transport that answers what the test says, and counts all but lists of models it gives."""
 
     def __init__(self, clock: Clock, result: Answer | Fault = GOOD) -> None:
         self.clock, self.result = clock, result
         self.asked = 0
         self.took_s = 0.0
+        self.limits_s: list[float] = []
+        """Longest waits for its list of models."""
 
     def post(self, body: bytes, flight: Flight, *, limit_s: float, largest: int) -> Answer | Fault:
         self.asked += 1
         self.clock.now_s += self.took_s
         return self.result
+
+    def ask_for_models(self, flight: Flight, *, limit_s: float) -> Answer | Fault:
+        self.limits_s.append(limit_s)
+        if self.result == GOOD:
+            return GOOD
+        return self.post(b"", flight, limit_s=limit_s, largest=0)
 
     def close(self) -> None:
         pass
@@ -122,6 +132,17 @@ def test_a_replica_is_probed_by_one_request_and_taken_back() -> None:
     for _ in range(3):
         post(replicas)
     assert asked(servers) == [5, 4]
+
+
+def test_a_probe_waits_for_a_list_of_models_and_no_longer_than_the_request_may() -> None:
+    replicas, servers, clock = several(BROKEN, GOOD)
+    post(replicas, limit_s=600.0)
+    assert servers[0].limits_s == []
+    for limit_s in (600.0, 2.0):
+        clock.now_s += LONGEST_PAUSE_S
+        assert post(replicas, limit_s=limit_s) == GOOD
+    assert servers[0].limits_s == [PROBE_S, 2.0]
+    assert servers[1].limits_s == []
 
 
 def test_pauses_double_up_to_a_limit() -> None:
@@ -391,6 +412,54 @@ def test_a_server_that_is_killed_at_any_moment_loses_no_answer(arrived: int) -> 
     # Some were sent twice, since an answer was lost; each is counted once.
     assert len(killed.chats) + len(live.chats) >= 80
     assert sum(one.usage.requests for one in completions) == 80
+
+
+class Hanging:
+    """A server that takes connections, reads the first line of each request, and never answers."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self.asked: list[str] = []
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                self._open.append(connection)
+                with connection.makefile("rb") as lines:
+                    self.asked.append(lines.readline().decode().strip())
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+        for connection in self._open:
+            connection.close()
+
+
+def test_a_server_that_never_answers_is_asked_for_its_models_before_it_gets_a_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("econ_env.llm.api.replicas.PROBE_S", 0.2)
+    with ExitStack() as stack:
+        hanging = Hanging()
+        stack.callback(hanging.close)
+        live = stack.enter_context(MisbehavingServer("vllm", answer=echoed))
+        model = ApiModel(
+            f"vllm:m@{hanging.url},{live.url}", settings(read_timeout_s=1.0), api_key=KEY
+        )
+        assert_all_right(ask_all(model, 4))
+        chats = len(hanging.asked)
+        assert set(hanging.asked) == {"POST /v1/chat/completions HTTP/1.1"}
+        time.sleep(FIRST_PAUSE_S)
+        assert_all_right(ask_all(model, 4))
+        model.close()
+    assert hanging.asked[chats:] == ["GET /v1/models HTTP/1.1"]
+    assert len(live.chats) == 8
 
 
 def test_when_all_are_gone_it_says_which() -> None:
