@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make .venv and install this project into it, editable, with the versions of constraints.txt.
 #
-#   scripts/install.sh [EXTRA...]      EXTRA: minilm, train, test, trainers, docs or dev, as in pyproject.toml
+#   scripts/install.sh [EXTRA...]      EXTRA: minilm, train, test, trainers, dev, ... as in pyproject.toml
 #
 # Installed extras are listed in .venv/.installed-CHECKSUM, one per line, where CHECKSUM covers
 # pyproject.toml, constraints.txt, the version of the packages and this folder's path. If that list

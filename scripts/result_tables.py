@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "benchmarks.md",
+    ROOT / "docs" / "learning.md",
     ROOT / "docs" / "local_models.md",
     ROOT / "docs" / "training_with_other_libraries.md",
 )
@@ -24,70 +25,34 @@ RESULTS = ROOT / "benchmarks" / "results"
 Found = dict[str, Any]
 
 
-def learned() -> list[str]:
-    """Return the table of the bundled team before and after training, and the best fixed action."""
-    found = _read("learning_bundled")["summary"]
-    rows = [
-        ("untrained: near the middle of the box", *_accuracy_and_tokens(found["untrained"])),
-        *(
-            (
-                name,
-                found[f"{arm}_accuracy"]["mean"],
-                found[f"{arm}_tokens_per_question"]["mean"],
-            )
-            for name, arm in (
-                ("trained, one round", "one_round"),
-                ("trained, up to three rounds", "bne"),
-            )
-        ),
-        ("best fixed (T, p) of a grid", *_accuracy_and_tokens(found["fixed, test"])),
-    ]
+def _tuned(name: str) -> list[str]:
+    """Return the table of methods that were tuned alike, by the name of its result."""
+    found = _read(name)
+    theirs = found["about"]["primary"][1]
+    over = f"points over {_named(theirs)} (95%)"
     return [
-        "| | accuracy | tokens per question |",
-        "|---|---|---|",
-        *(f"| {name} | {100 * share:.1f}% | {tokens:.0f} |" for name, share, tokens in rows),
-    ]
-
-
-def comparison() -> list[str]:
-    """Return the table of methods: accuracy, gain over matched self-consistency, and tokens."""
-    found = _read("comparison_bundled")
-    matched = next(
-        spec for spec in found["about"]["budget_matched"] if spec.startswith("self_consistency")
-    )
-    lines = [
-        f"| method | accuracy, % (95%) | points over `{matched}` (95%) | tokens per question |",
+        f"| method | accuracy, % (95%) | {over} | tokens per question |",
         "|---|---|---|---|",
-    ]
-    for method in found["methods"]:
-        difference = next((d for d in method["differences"] if d["to"] == matched), None)
-        over = "–" if difference is None else _signed(difference["accuracy"])
-        share = method["accuracy"]["over_seeds"]
-        tokens = method["spending"]["tokens"]
-        lines.append(f"| `{method['method']}` | {_percent(share)} | {over} | {tokens:,.0f} |")
-    return lines
-
-
-def simulated() -> list[str]:
-    """Return the table of methods on the simulator, every one tuned alike."""
-    found = _read("comparison_simulated")
-    return [
-        "| method | accuracy, % (95%) | points over self-consistency (95%) | tokens per question |",
-        "|---|---|---|---|",
-        *(_against(m, found["about"]["primary"][1], _told(m["method"])) for m in found["methods"]),
+        *(_against(m, theirs, _told(m["method"])) for m in found["methods"]),
     ]
 
 
-_SHORT = {"k": "k", "temperature": "T", "repetition_penalty": "p"}
+def _named(spec: str) -> str:
+    return spec.partition(":")[0].replace("_", "-")
+
+
+_SHORT = {"temperature": "T", "repetition_penalty": "p"}
 
 
 def _told(spec: str) -> str:
     """Return a method's name and its settings in few words."""
     name, _, settings = spec.partition(":")
+    if settings.startswith("of="):
+        return f"`{name}` of {_told(settings.removeprefix('of='))}"
     told = [f"`{name}`"]
     for setting in filter(None, settings.split(",")):
         key, _, value = setting.partition("=")
-        told.append(f"{_SHORT[key]} = {value}")
+        told.append(f"{_SHORT.get(key, key)} = {value}")
     return ", ".join(told)
 
 
@@ -112,6 +77,33 @@ def _public_model(name: str) -> list[str]:
         "|---|---|---|---|",
         *(_against(m, "greedy", told(m["method"])) for m in _read(name)["methods"]),
     ]
+
+
+_TEAM = "econ_fixed:rule=casting_vote,temperature=0.6"
+
+
+def room() -> list[str]:
+    """Return the table of what the right temperature, or a perfect conclusion, would be worth."""
+    lines = [
+        "| | all at T = 0 | all at T = 0.6 | the better of both for every question "
+        "| a right answer among the three |",
+        "|---|---|---|---|---|",
+    ]
+    for name, told in (
+        ("gsm8k_1.5b_casting_vote", "GSM8K, 200 questions"),
+        ("svamp_1.5b", "SVAMP, 100"),
+        ("math500_1.5b", "MATH-500, 100"),
+    ):
+        found = _read(name)
+        methods = {method["method"]: method for method in found["methods"]}
+        team, greedy = (methods[each]["outcomes"]["correct"] for each in (_TEAM, "greedy"))
+        pairs = next(d for d in methods[_TEAM]["differences"] if d["to"] == "greedy")["by_seed"]
+        shares = (greedy, team, team + pairs[0]["theirs_only"])
+        of_all = found["about"]["questions"] / 100
+        right = 100 * methods[_TEAM]["diagnosis"]["oracle"]
+        cells = " | ".join(f"{share / of_all:.1f}" for share in shares)
+        lines.append(f"| {told} | {cells} | {right:.1f} |")
+    return lines
 
 
 def _against(method: Found, reference: str, name: str) -> str:
@@ -166,6 +158,22 @@ def vectorised() -> list[str]:
     return lines
 
 
+def early_stopping() -> list[str]:
+    """Return the table of the rewards around the episode at which early stopping ends a run."""
+    found = _read("learning_early_stopping")["summary"]
+    stop, span = found["stops_after"], found["span"]
+    rows = {
+        f"the first {stop - span:,}": found["early"],
+        f"the {span} before the stop, after {stop:,} of {found['episodes']:,}": found["before"],
+        f"the {found['episodes'] - stop:,} that would follow": found["after"],
+    }
+    return [
+        "| episodes | reward per decision |",
+        "|---|---|",
+        *(f"| {name} | {reward:.3f} |" for name, reward in rows.items()),
+    ]
+
+
 def third_party() -> list[str]:
     """Return the table of other people's trainers: versions, scripts and results."""
     return trials_table(_read("third_party"), root="../")
@@ -192,14 +200,15 @@ def trials_table(found: Found, root: str) -> list[str]:
 
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
-    "learned": learned,
-    "comparison": comparison,
+    "bundled": partial(_tuned, "comparison_bundled"),
+    "early_stopping": early_stopping,
     "gsm8k": partial(_public_model, "gsm8k_1.5b"),
     "gsm8k_vote": partial(_public_model, "gsm8k_1.5b_casting_vote"),
     "gsm8k_small": partial(_public_model, "gsm8k_0.5b"),
     "math500": partial(_public_model, "math500_1.5b"),
+    "room": room,
     "scale": scale,
-    "simulated": simulated,
+    "simulated": partial(_tuned, "comparison_simulated"),
     "svamp": partial(_public_model, "svamp_1.5b"),
     "third_party": third_party,
     "vectorised": vectorised,
@@ -221,10 +230,6 @@ def with_tables(document: str) -> str:
 def _read(name: str) -> Found:
     found: Found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return found
-
-
-def _accuracy_and_tokens(part: Found) -> tuple[float, float]:
-    return part["accuracy"], part["tokens_per_question"]
 
 
 def _percent(share: Found) -> str:

@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scripts import result_tables
 from scripts.result_tables import trials_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +93,7 @@ class NotRun(Exception):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the chosen trials; 0 if all of them trained, else 1."""
+    """Run the chosen trials; 0 if all of them ran, and learned in this environment, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     libraries = sorted({trial.library for trial in TRIALS})
     names = [*libraries, *(trial.name for trial in TRIALS)]
@@ -109,8 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
         if not {trial.library, trial.name} & {*chosen.only} or (chosen.main and trial.environment):
             continue
         print(f"{trial.name} ...", flush=True)
-        results[trial.name] = run(trial, chosen.environments, chosen.timeout_s)
-        failed |= "error" in results[trial.name]
+        entry = run(trial, chosen.environments.resolve(), chosen.timeout_s)
+        results[trial.name] = entry
+        failed |= "error" in entry
+        # The others run with pins and settings that we do not choose.
+        failed |= not trial.environment and entry.get("trained", 1) <= entry.get("random", 0)
         # Written after every trial, so that an interruption loses at most one.
         ordered = {each.name: results[each.name] for each in TRIALS if each.name in results}
         chosen.out.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
@@ -118,6 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
             "\n".join(trials_table(ordered, "../../")) + "\n", encoding="utf-8"
         )
     print("\n".join(trials_table(results, "")))
+    if chosen.out == RESULTS:
+        result_tables.main()
     return int(failed)
 
 
@@ -133,33 +140,50 @@ def run(trial: Trial, environments: Path, timeout_s: float) -> dict[str, Any]:
     try:
         python = prepare(trial.environment, environments)
         entry["version"] = version_of(trial, python)
-        set_up = {
-            "PYTHONPATH": str(ROOT),
-            "EPYMARL": str(environments / "epymarl-git"),
-            "OMP_NUM_THREADS": "1",  # networks this small are slower on several
-        }
         start = time.monotonic()
-        done = subprocess.run(
-            [str(python), str(trial.path), trial.algorithm.partition(",")[0]],
-            cwd=environments if environments.is_dir() else ROOT,
-            env=os.environ | set_up,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        code, out, err = played(trial, python, environments, timeout_s)
     except NotRun as reason:
         return entry | {"error": str(reason)}
     except subprocess.TimeoutExpired:
         return entry | {"error": f"not finished after {timeout_s:g} s"}
-    found = SCORE.findall(done.stdout)
-    if done.returncode < 0:
-        return entry | {"error": f"ended by signal {-done.returncode}"}
-    if done.returncode or not found:
-        lines = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
+    found = SCORE.findall(out)
+    if code < 0:
+        return entry | {"error": f"ended by signal {-code}"}
+    if code or not found:
+        lines = (err.strip() or out.strip() or "no output").splitlines()
         return entry | {"error": lines[-1][:300]}
     random, trained = map(float, found[-1])
     return entry | {"random": random, "trained": trained, "seconds": time.monotonic() - start}
+
+
+def played(
+    trial: Trial, python: Path, environments: Path, timeout_s: float
+) -> tuple[int, str, str]:
+    """Run the script of a trial; return its exit code and what it printed and complained.
+
+    Raises:
+        subprocess.TimeoutExpired: it took too long; it was killed with all processes that it began.
+    """
+    set_up = {
+        "PYTHONPATH": str(ROOT),
+        "EPYMARL": str(environments / "epymarl-git"),
+        "OMP_NUM_THREADS": "1",  # networks this small are slower on several
+    }
+    with subprocess.Popen(
+        [str(python), str(trial.path), trial.algorithm.partition(",")[0]],
+        cwd=environments if environments.is_dir() else ROOT,
+        env=os.environ | set_up,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, out, err
 
 
 def prepare(name: str, environments: Path) -> Path:
@@ -185,7 +209,10 @@ def prepare(name: str, environments: Path) -> Path:
                 steps.append(["git", "clone", "--quiet", EPYMARL, str(clone)])
             steps.append([*git, str(clone), "checkout", "--quiet", EPYMARL_COMMIT])
         for step in steps:
-            done = subprocess.run(step, capture_output=True, text=True, check=False)
+            try:
+                done = subprocess.run(step, capture_output=True, text=True, check=False)
+            except OSError as error:
+                raise NotRun(f"not installed: {step[0]}: {error.strerror}") from error
             if done.returncode:
                 said = done.stderr.strip().splitlines() or ["no reason given"]
                 raise NotRun(f"not installed: {said[-1][:300]}")
@@ -204,7 +231,10 @@ def version_of(trial: Trial, python: Path) -> str:
     asked = f"from importlib.metadata import version; print(version({trial.library!r}))"
     done = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotRun(f"{trial.library} is not installed here: scripts/install.sh trainers")
+        raise NotRun(
+            f"{trial.library} is not installed here: scripts/install.sh trainers installs what has "
+            "wheels for this Python"
+        )
     return done.stdout.strip()
 
 

@@ -18,7 +18,13 @@ from typing import TypeAlias
 import numpy as np
 
 from benchmarks.comparison.records import Record
-from benchmarks.comparison.specs import DebateSpec, SelfConsistencySpec, Spec, parse_spec
+from benchmarks.comparison.specs import (
+    BestOfNCommitSpec,
+    DebateSpec,
+    SelfConsistencySpec,
+    Spec,
+    parse_spec,
+)
 from econ_env.llm.types import ModelError
 
 PILOT_SHARE = 0.05
@@ -26,6 +32,8 @@ PILOT_SHARE = 0.05
 PILOT_LEAST = 20
 """Smallest number of pilot questions, if the comparison has that many."""
 MOST_SAMPLES = 256
+LEAST_COMPARED = 2
+"""Smallest number of samples that a coordinator concludes from: one is an answer."""
 MOST_ROUNDS = 10
 LEAST_ROUNDS = 2
 """Smallest number of rounds of a debate: one round is a vote."""
@@ -38,13 +46,13 @@ Tokens: TypeAlias = Mapping[tuple[int, str], float]
 class Knob:
     """The setting of a method that a budget match chooses, and its range."""
 
-    spec: SelfConsistencySpec | DebateSpec
+    spec: SelfConsistencySpec | BestOfNCommitSpec | DebateSpec
     least: int
     most: int
 
     def of(self, spec: Spec) -> Knob:
         """Return this knob for the same method with another sampling."""
-        if not isinstance(spec, SelfConsistencySpec | DebateSpec):
+        if not isinstance(spec, SelfConsistencySpec | BestOfNCommitSpec | DebateSpec):
             raise TypeError(f"{spec.canonical} has no number that a budget match chooses")
         return replace(self, spec=spec)
 
@@ -52,6 +60,8 @@ class Knob:
         """Return the method with this value."""
         if isinstance(self.spec, SelfConsistencySpec):
             return replace(self.spec, k=value)
+        if isinstance(self.spec, BestOfNCommitSpec):
+            return replace(self.spec, n=value)
         return replace(self.spec, rounds=value)
 
     def setting(self, spec: Spec) -> str:
@@ -59,6 +69,8 @@ class Knob:
         match spec:
             case SelfConsistencySpec():
                 return f"k={spec.k}"
+            case BestOfNCommitSpec():
+                return f"n={spec.n}"
             case DebateSpec():
                 return f"rounds={spec.rounds}"
         raise TypeError(f"{spec.canonical} has no number that a budget match chooses")
@@ -69,6 +81,8 @@ def knob_of(text: str) -> Knob | None:
     spec = parse_spec(text)
     if isinstance(spec, SelfConsistencySpec):
         key, knob = "k", Knob(spec=spec, least=1, most=MOST_SAMPLES)
+    elif isinstance(spec, BestOfNCommitSpec):
+        key, knob = "n", Knob(spec=spec, least=LEAST_COMPARED, most=MOST_SAMPLES)
     elif isinstance(spec, DebateSpec):
         key, knob = "rounds", Knob(spec=spec, least=LEAST_ROUNDS, most=MOST_ROUNDS)
     else:

@@ -33,7 +33,7 @@ from econ_agents.training.checkpoint import (
     load_checkpoint,
     sha256,
 )
-from econ_agents.training.inspection import saved_config
+from econ_agents.training.inspection import nothing_learned, saved_config
 from econ_agents.training.run_folder import claimed
 from econ_console.program import run_program
 from econ_env.commands.flags import with_flags
@@ -109,6 +109,10 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
             "the team of --model-dir was trained on the questions that are compared: its accuracy "
             "says how well it knows them, not how it answers new ones. Name another --split or file"
         )
+    for checkpoint in dict.fromkeys(checkpoints.values()):
+        unlearned = nothing_learned(saved_config(checkpoint), load_checkpoint(checkpoint).state)
+        if unlearned is not None:
+            yield f"{checkpoint}: {unlearned}: econ plays as econ_untrained"
     sampling = [
         name
         for name in dict.fromkeys(config.team().executors)
@@ -187,7 +191,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
             stopped = error
         results = run.results()
         if results:
-            about = _about(flags, plan, run, checkpoints)
+            about = _about(flags, config, plan, run, checkpoints)
             _report(summarise(results, about), flags.paper_setting(), folder)
         reasons = [record.failed for record in results if record.failed is not None]
         for line in failure_lines(reasons):
@@ -208,7 +212,10 @@ def _named_before(flags: Compare) -> dict[str, Any]:
     return {} if flags.primary is None else {"primary": list(flags.primary)}
 
 
-def _about(flags: Compare, plan: Plan, run: Run, checkpoints: Mapping[int, Path]) -> About:
+def _about(
+    flags: Compare, config: EnvConfig, plan: Plan, run: Run, checkpoints: Mapping[int, Path]
+) -> About:
+    loaded = [load_checkpoint(checkpoints[seed]) for seed in plan.seeds if seed in checkpoints]
     contrast = flags.primary_contrast(plan.entries)
     primary = None
     if contrast is not None:
@@ -227,11 +234,10 @@ def _about(flags: Compare, plan: Plan, run: Run, checkpoints: Mapping[int, Path]
         skip_questions=flags.skip_questions,
         margin=flags.margin / 100,
         tuned=run.tuned,
-        trained_episodes=tuple(
-            load_checkpoint(checkpoints[seed]).count("episodes")
-            for seed in plan.seeds
-            if seed in checkpoints
-        ),
+        trained_episodes=tuple(each.count("episodes") for each in loaded),
+        all_learned=all(each.count("updates") for each in loaded),
+        n_agents=len(config.team().executors),
+        strategy=config.resolved_strategy(),
     )
 
 

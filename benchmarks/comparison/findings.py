@@ -13,7 +13,7 @@ from econ_env.record_json import from_plain, to_plain
 Finding = Literal["better", "worse", "as good", "open"]
 """Verdict on a difference. Better, worse: 0 is outside the interval and, for contrasts other than
 the primary one, the p-value after Holm's correction is below 0.05. As good: the loss is smaller
-than the margin, on at least 100 pairs. Open: none of these."""
+than the margin, on at least 100 questions. Open: none of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +43,12 @@ class About:
     """Choices of the tuning, with what was tried."""
     trained_episodes: tuple[int, ...] = ()
     """Episodes of training of each seed's team, which are ECON's tuning; empty without one."""
+    all_learned: bool = True
+    """False if the networks of a trained team were never updated."""
+    n_agents: int | None = None
+    """Number of executors; None: not told."""
+    strategy: bool = True
+    """True if the coordinator of the game wrote a strategy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

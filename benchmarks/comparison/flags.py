@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from econ_env.config import EnvConfig
 from econ_env.errors import UsageError
 from econ_env.game.closing_rules import CommitmentRule
 from econ_env.questions.base import Question
+from econ_env.sampling_action import SamplingAction
 
 COMPARISONS = Path("runs", "comparisons")
 """Folder that holds comparisons by default."""
@@ -173,12 +175,25 @@ class Compare(Placement, EnvFlags):
         if self.tune is None:
             return None
         questions = choose_questions(replace(config, split=self.tune), self.tune_questions)
-        shared = {question.text for question in questions} & {each.text for each in compared}
+        texts = {question.text for question in questions} & {each.text for each in compared}
+        ids = {question.id for question in questions} & {each.id for each in compared}
+        shared = max(texts, ids, key=len)
         if shared:
             raise UsageError(
                 f"{len(shared)} of the {len(questions)} questions of --tune {self.tune} are among "
                 "the compared ones: tune on others, so that the comparison stays a test"
             )
+        bounds = config.bounds()
+        for temperature, penalty in product(self.tune_temperatures, self.tune_penalties):
+            action = SamplingAction(temperature=temperature, repetition_penalty=penalty)
+            if not bounds.contains(action):
+                raise UsageError(
+                    f"--tune-temperatures {temperature:g} with --tune-penalties {penalty:g} is "
+                    "outside of the box of actions, from which ECON chooses (--temperature-min "
+                    f"{bounds.temperature_min:g}, --temperature-max {bounds.temperature_max:g}, "
+                    f"--repetition-penalty-min {bounds.repetition_penalty_min:g}, "
+                    f"--repetition-penalty-max {bounds.repetition_penalty_max:g})"
+                )
         try:
             return Tuning(
                 questions=questions,

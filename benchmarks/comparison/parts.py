@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 
 from benchmarks.comparison import statistics
 from benchmarks.comparison.findings import About, Part
-from benchmarks.comparison.statistics import ByQuestion
-
-_VOTE = "first_round_vote"
-_ARMS = (
-    ("learning", "econ", "econ_fixed"),
-    ("strategy", "econ_fixed", "best_of_n_commit"),
+from benchmarks.comparison.specs import (
+    BestOfNCommitSpec,
+    EconFixedSpec,
+    EconSpec,
+    EconUntrainedSpec,
+    FirstRoundVoteSpec,
+    Spec,
+    parse_spec,
 )
-"""Part, the method that has it, and the method that differs from it by this part alone."""
+from benchmarks.comparison.statistics import ByQuestion
+from econ_env.game.closing_rules import CommitmentRule
 
 
 def parts(correct: Mapping[str, ByQuestion], about: About) -> tuple[Part, ...]:
@@ -26,7 +29,7 @@ def parts(correct: Mapping[str, ByQuestion], about: About) -> tuple[Part, ...]:
         about: the comparison, whose methods may have been tuned.
     """
     found = []
-    for part, ours, theirs in _pairs(about.methods):
+    for part, ours, theirs in _pairs(about):
         pairs = statistics.pairs_of(correct[ours], correct[theirs])
         if pairs:
             contrast = statistics.paired_contrast(correct[ours], correct[theirs])
@@ -36,25 +39,31 @@ def parts(correct: Mapping[str, ByQuestion], about: About) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def _pairs(methods: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    for part, *names in _ARMS:
-        ours, theirs = (_first(name, methods) for name in names)
-        if ours is not None and theirs is not None:
-            yield part, ours, theirs
-    for vote in methods:
-        name, _, settings = vote.partition(":")
-        if name == _VOTE:
-            ours = _first(settings.removeprefix("of=") or "econ", methods)
-            if ours is not None:
-                yield "conclusion", ours, vote
-    for ours in methods:
-        if ours.startswith("econ:rounds=") and "econ" in methods:
-            yield "refinement", ours, "econ"
+def _pairs(about: About) -> Iterator[tuple[str, str, str]]:
+    """Yield a part, the arm that has it, and the arm that differs from it by this part alone."""
+    specs = {method: parse_spec(method) for method in about.methods}
+    for ours, spec in specs.items():
+        for theirs, other in specs.items():
+            part = _part(spec, other, about)
+            if part is not None:
+                yield part, ours, theirs
 
 
-def _first(spec: str, methods: tuple[str, ...]) -> str | None:
-    """Return the method of this spec, else the first one of this name and further settings."""
-    if spec in methods:
-        return spec
-    begin = f"{spec}," if ":" in spec else f"{spec}:"
-    return next((method for method in methods if method.startswith(begin)), None)
+def _part(ours: Spec, theirs: Spec, about: About) -> str | None:
+    """Return the name of the part that ``ours`` has and ``theirs`` lacks; None if there is none."""
+    if isinstance(theirs, FirstRoundVoteSpec):
+        return "conclusion" if theirs.of == ours.canonical else None
+    if isinstance(ours, EconSpec) and isinstance(theirs, EconFixedSpec):
+        return "learning" if about.all_learned and _game(ours) == _game(theirs) else None
+    if isinstance(ours, EconSpec) and isinstance(theirs, EconSpec):
+        refined = ours.rounds > theirs.rounds == 1 and _game(ours)[1:] == _game(theirs)[1:]
+        return "refinement" if refined else None
+    if isinstance(ours, EconFixedSpec) and isinstance(theirs, BestOfNCommitSpec):
+        as_many = about.n_agents in (None, theirs.n) and theirs.model is None
+        plain = _game(ours) == _game(EconFixedSpec())
+        return "strategy" if about.strategy and as_many and plain else None
+    return None
+
+
+def _game(spec: EconUntrainedSpec) -> tuple[int, CommitmentRule | None, int | None]:
+    return spec.rounds, spec.rule, spec.group_size

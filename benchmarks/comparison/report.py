@@ -26,9 +26,9 @@ from econ_env.grading.answers import Verdict
 REFERENCES = ("cot", "self_consistency", "greedy", "debate")
 """Names of the methods that every other method is compared with."""
 SIGNIFICANCE = 0.05
-LEAST_PAIRS = 100
-"""Smallest number of pairs that "as good" can rest on: with few, a bootstrap sees no loss that is
-merely rare."""
+LEAST_QUESTIONS = 100
+"""Smallest number of questions that "as good" can rest on: with few, a bootstrap sees no loss that
+is merely rare."""
 ROUNDING = 1e-9
 """Bounds nearer to 0 than this count as 0, since sums of thirds leave rounding errors."""
 
@@ -117,7 +117,8 @@ def _differences(
     for (method, other), contrast in contrasts.items():
         p_holm = corrected.get(frozenset((method, other)))
         pairs = statistics.pairs_of(correct[method], correct[other])
-        margin = about.margin if pairs >= LEAST_PAIRS else None
+        questions = statistics.questions_of(correct[method], correct[other])
+        margin = about.margin if questions >= LEAST_QUESTIONS else None
         found[method].append(
             Difference(
                 to=other,

@@ -154,8 +154,9 @@ class Run:
 
     def as_played(self, spec: Spec) -> Spec:
         """Return the spec that a method of the plan is played with, once it has begun."""
-        played = {entry.spec: found for entry, found in self._specs.items()}
-        return played.get(spec, spec)
+        # Of equal ones, that whose settings are left open: it was named without them, too.
+        entries = sorted(self._specs, key=lambda entry: not (entry.knob or entry.tunable))
+        return next((self._specs[entry] for entry in entries if entry.spec == spec), spec)
 
     @property
     def target(self) -> Spec | None:
@@ -187,7 +188,8 @@ class Run:
 
     def _settled(self, entry: Entry) -> Spec:
         """Return the spec of an entry, tuned, with the number that the budget match chooses."""
-        spec = self._tuned_spec(entry.spec)
+        explicit = entry.tunable is None and not isinstance(entry.spec, FirstRoundVoteSpec)
+        spec = entry.spec if explicit else self._tuned_spec(entry.spec)
         target = self.target
         if entry.knob is None or target is None:
             return spec

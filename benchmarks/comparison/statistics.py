@@ -115,6 +115,9 @@ def seeds_of(values: ByQuestion) -> list[int]:
 def paired_contrast(ours: ByQuestion, theirs: ByQuestion) -> Contrast:
     """Return the mean of ours minus theirs over common results, by a bootstrap over both.
 
+    If all results are equal, every resample is the same and the bootstrap would claim certainty:
+    then the interval reaches as far as Wilson's for a share of 0 of these questions.
+
     Raises:
         ValueError: they have no question and seed in common.
     """
@@ -122,6 +125,9 @@ def paired_contrast(ours: ByQuestion, theirs: ByQuestion) -> Contrast:
     interval = _interval(differences, lowest=-1.0, highest=1.0)
     if len(differences) == 1:
         return Contrast(interval=interval, p=1.0)
+    if not any(any(by_seed.values()) for by_seed in differences.values()):
+        bound = proportion_interval(0, len(differences)).high
+        return Contrast(interval=Interval(mean=0.0, low=-bound, high=bound), p=1.0)
     means = _resampled_means(differences)
     # A mean of differences that cancel is 0 up to rounding.
     below, above = np.sum(means <= _ROUNDING), np.sum(means >= -_ROUNDING)
@@ -137,6 +143,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
+
+
+def questions_of(ours: ByQuestion, theirs: ByQuestion) -> int:
+    """Return the number of questions that both have a value for under a common seed."""
+    return len(_differences(ours, theirs))
 
 
 def pairs_of(ours: ByQuestion, theirs: ByQuestion) -> int:

@@ -161,7 +161,8 @@ def _accuracy(comparison: Comparison) -> Block:
 
 def _differences(comparison: Comparison, references: Sequence[str], *, explained: bool) -> Block:
     about, margin = comparison.about, 100 * comparison.about.margin
-    count = len({frozenset((m.method, d.to)) for m in comparison.methods for d in m.differences})
+    others = [(m.method, d) for m in comparison.methods for d in m.differences]
+    count = len({frozenset((name, d.to)) for name, d in others if d.p_holm is not None})
     primary = (
         "No contrast was named as the primary one."
         if about.primary is None
@@ -171,8 +172,8 @@ def _differences(comparison: Comparison, references: Sequence[str], *, explained
         primary,
         "better, worse: 0 is outside the interval; other contrasts than the primary one also need "
         "p < 0.05 after",
-        f"Holm's correction for all {count} here. as good: the loss is under {margin:g} points, on "
-        "100 pairs or more. open: none of these.",
+        f"Holm's correction for these {count}. as good: the loss is under {margin:g} points, on "
+        "100 questions or more. open: none of these.",
     )
     return _block(
         comparison,

@@ -5,6 +5,7 @@
     python -m benchmarks.learning bundled --seeds 0 1  # a share of the seeds
     python -m benchmarks.learning bundled_nash         # their NashConv
     python -m benchmarks.learning mpe                  # mpe2's simple_spread
+    python -m benchmarks.learning early_stopping       # where it would end a run
     python -m benchmarks.learning update               # time of an update
     python -m benchmarks.learning simulated --episodes 500 --out /tmp/x.json
 
@@ -25,6 +26,7 @@ import torch
 
 from benchmarks.learning.bundled import measure_bundled
 from benchmarks.learning.bundled_nash import measure_bundled_nash
+from benchmarks.learning.early_stopping import measure_early_stopping
 from benchmarks.learning.mpe import measure_mpe
 from benchmarks.learning.results import RESULTS, WORK, Result
 from benchmarks.learning.simulated import measure_simulated
@@ -68,6 +70,11 @@ def mpe(chosen: argparse.Namespace) -> Result:
     return measure_mpe(
         seeds=chosen.seeds, episodes=chosen.episodes, assignments=chosen.set, out=chosen.out
     )
+
+
+def early_stopping(chosen: argparse.Namespace) -> Result:
+    """Show where early stopping ends a run on the simulator, and what it misses."""
+    return measure_early_stopping(work=chosen.work, out=chosen.out)
 
 
 def update(chosen: argparse.Namespace) -> Result:
@@ -153,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     add_seeds(found)
     found.add_argument("--episodes", type=int, default=100, help="test episodes of each policy")
     add_set(found)
+    found = part("early_stopping", early_stopping)
+    found.add_argument("--work", type=Path, default=WORK, help="folder of the run")
     found = part("update", update)
     found.add_argument("--repeats", type=int, default=50, help="timed updates; the fastest counts")
     found.add_argument(

@@ -28,8 +28,8 @@ from econ_agents.training.trainer import Trainer
 from econ_env.llm.cache.store import CompletionStore
 from econ_env.llm.types import Completion, Usage
 
-EMBEDDINGS = {"hashing": 256, "minilm": 384, "bge-large": 1024}
-"""Numbers in an embedding of the embedders that the documentation speaks of."""
+EMBEDDINGS = {"256": 256, "minilm": 384, "bge-large": 1024}
+"""Numbers in an embedding: a small one, and those of two embedders."""
 STREAMS = 100
 """Streams whose actions are computed together: every worker computes those of all streams."""
 PLACES = 10

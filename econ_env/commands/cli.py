@@ -83,6 +83,8 @@ def _run(arguments: Sequence[str]) -> int:
     if arguments == ["--version"]:
         print(versions(PROGRAM, __version__))
         return 0
+    if not arguments:
+        raise UsageError(f"name a command: {', '.join(_COMMANDS)}; {PROGRAM} --help describes them")
     command = parse(arguments)
     allowed = command.allow_key_for if isinstance(command, PlayFlags | Doctor) else ()
     with keys_allowed_for(allowed):

@@ -30,7 +30,6 @@ from inspect_ai.util import collect, span
 from econ_env.config import EnvConfig
 from econ_env.envs.game_settings import game_settings
 from econ_env.game.state_machine import Game, GameConfig, Phase
-from econ_env.game.transcript import CommitmentRecord
 from econ_env.llm.types import ChatModel, ChatRequest, Completion, Message, Usage
 from econ_env.questions.base import Question
 from econ_env.sampling_action import SamplingAction
@@ -54,6 +53,8 @@ _MESSAGES = {
     "assistant": ChatMessageAssistant,
 }
 _LETTER = re.compile(r"\W*([A-Z])(?:\W|$)")
+_LENGTH = ("max_tokens", "model_length")
+"""Reasons to stop of a text that a limit has cut off."""
 
 
 class TeamFailed(RuntimeError):
@@ -124,9 +125,10 @@ def econ_solver(
         state.store.set(TRANSCRIPT, game.transcript.to_json())
         if game.failed is not None or game.commitment is None:
             raise TeamFailed(game.failed or "the team made no commitment")
-        _mark_choice(state, game.commitment.value)
+        reason, value = game.commitment.reason, game.commitment.value
+        _mark_choice(state, value)
         state.output = ModelOutput.from_content(
-            model=str(models[COORDINATOR_ROLE]), content=_conclusion(game.commitment)
+            model=str(models[COORDINATOR_ROLE]), content=conclusion(reason, value)
         )
         state.messages.append(state.output.message)
         return state
@@ -195,6 +197,8 @@ async def _ask(model: Model, request: ChatRequest) -> Completion:
     )
     if output.error is not None:
         return Completion.failure(output.error)
+    if output.stop_reason == "content_filter":
+        return Completion.failure("the answer was withheld by a content filter")
     usage = output.usage
     return Completion(
         text=output.completion,
@@ -206,7 +210,7 @@ async def _ask(model: Model, request: ChatRequest) -> Completion:
             cached_tokens=usage.input_tokens_cache_read or 0,
             requests=1,
         ),
-        finish_reason="length" if output.stop_reason == "max_tokens" else "stop",
+        finish_reason="length" if output.stop_reason in _LENGTH else "stop",
     )
 
 
@@ -234,7 +238,7 @@ def _letter(index: int) -> str:
     return chr(ord("A") + index)
 
 
-def _conclusion(commitment: CommitmentRecord) -> str:
-    """The commitment in the words that scorers look for."""
-    answer = "" if commitment.value is None else f"ANSWER: {commitment.value}"
-    return "\n\n".join(filter(None, (commitment.reason, answer)))
+def conclusion(reason: str, value: str | None) -> str:
+    """A commitment in the words that scorers look for."""
+    answer = "" if value is None else f"ANSWER: {value}"
+    return "\n\n".join(filter(None, (reason, answer)))

@@ -36,7 +36,7 @@ from inspect_ai.model import (
 from inspect_ai.scorer import CORRECT, INCORRECT, Score
 from inspect_ai.viewer import ViewerConfig
 
-from econ_env.integrations.inspect import inspect_message
+from econ_env.integrations.inspect import conclusion, inspect_message
 from econ_env.llm.types import Message
 from econ_env.text import encodable
 from econ_files.private import OWNER_ONLY
@@ -143,9 +143,10 @@ def _sample(transcript: Plain, *, epoch: int) -> EvalSample:
         ScoreEvent(score=score, target=question["gold"], scorer=name)
         for name, score in scores.items()
     ]
-    conclusion = "" if last is None else f"{last['reason']}\n\nANSWER: {last['value']}"
     answer = ChatMessageAssistant(
-        content=conclusion, model=_coordinator(transcript), source="generate"
+        content=conclusion("", None) if last is None else conclusion(last["reason"], last["value"]),
+        model=_coordinator(transcript),
+        source="generate",
     )
     failed = transcript["failed"]
     return EvalSample(

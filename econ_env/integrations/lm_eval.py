@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, NoReturn
 
 import numpy as np
@@ -56,20 +57,19 @@ class EconLM(LM):  # type: ignore[misc]  # lm-eval is not installed where types 
         played: list[str] = []
         for start in range(0, len(requests), self._batch_size):
             batch = requests[start : start + self._batch_size]
-            env = batched_parallel_env(len(batch), **vars(self._config))
             texts = [request.args[0] for request in batch]
-            env.reset(seed=self._config.seed + start, options={"question": texts})
-            while env.agents:
-                env.step({agent: np.tile(self._point, (len(batch), 1)) for agent in env.agents})
-            for index, request in enumerate(batch):
-                record = env.transcript(index)
+            with closing(batched_parallel_env(len(batch), **vars(self._config))) as env:
+                env.reset(seed=self._config.seed + start, options={"question": texts})
+                while env.agents:
+                    env.step({agent: np.tile(self._point, (len(batch), 1)) for agent in env.agents})
+                records = [env.transcript(index) for index in range(len(batch))]
+            for text, request, record in zip(texts, batch, records, strict=True):
                 if record.failed is not None:
-                    raise ModelError(f"no result for {texts[index][:200]!r}: {record.failed}")
+                    raise ModelError(f"no result for {text[:200]!r}: {record.failed}")
                 last = [each for one in record.rounds() for each in one.commitments][-1]
-                text = self._answer.replace("{reason}", last.reason)
-                played.append("" if last.value is None else text.replace("{value}", last.value))
+                said = self._answer.replace("{reason}", last.reason)
+                played.append("" if last.value is None else said.replace("{value}", last.value))
                 self.cache_hook.add_partial("generate_until", request.args, played[-1])
-            env.close()
         return played
 
     def loglikelihood(self, requests: list[Instance], **_: Any) -> NoReturn:

@@ -1,4 +1,4 @@
-"""RLlib, new API stack: multi-agent PPO with a policy for every executor."""
+"""RLlib, new API stack: multi-agent PPO with a policy for every executor and remote runners."""
 
 from functools import partial
 
@@ -14,12 +14,12 @@ import econ_env
 
 names = [f"executor_{index}" for index in range(3)]
 make = partial(econ_env.parallel_env, "simulated", "simulated")
-ray.init(num_cpus=1, include_dashboard=False)
+ray.init(num_cpus=3, include_dashboard=False, _node_ip_address="127.0.0.1")
 register_env("econ", lambda settings: ParallelPettingZooEnv(make(**settings)))
 config = (
     PPOConfig()
     .environment("econ", env_config={"split": "train"})
-    .env_runners(num_env_runners=0, num_envs_per_env_runner=16)
+    .env_runners(num_env_runners=2, num_envs_per_env_runner=16)
     .multi_agent(policies=set(names), policy_mapping_fn=lambda agent, episode, **_: agent)
     .training(train_batch_size=512, minibatch_size=128, num_epochs=8, lr=1e-3)
     .debugging(seed=0)

@@ -21,10 +21,17 @@ def report(act: Act, team: bool = False) -> None:
     print(f"random {random_reward(team):.3f} trained {_mean(act, team):.3f}", flush=True)
 
 
-def random_reward(team: bool) -> float:
-    """Return the mean reward of random actions."""
+def random_reward(team: bool, bins: int | None = None) -> float:
+    """Return the mean reward of random actions, of a grid with so many points per axis if given."""
     sampler = np.random.default_rng(0)
-    return _mean(lambda seen, _: sampler.uniform(-1, 1, (len(seen), QUESTIONS, 2)), team)
+
+    def act(seen: dict[str, np.ndarray], _: np.ndarray) -> np.ndarray:
+        shape = (len(seen), QUESTIONS, 2)
+        if bins is None:
+            return sampler.uniform(-1, 1, shape)
+        return np.linspace(-1, 1, bins)[sampler.integers(bins, size=shape)]
+
+    return _mean(act, team)
 
 
 def report_policy(policy: Any, **settings: Any) -> None:

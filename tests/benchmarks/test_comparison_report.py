@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -58,7 +59,8 @@ def test_equal_answers_are_no_evidence() -> None:
     )
     found = difference(comparison, "econ", "cot")
     assert found.by_seed[0].p == 1.0
-    assert (found.accuracy.low, found.accuracy.high) == (0.0, 0.0)
+    reach = proportion_interval(0, 3).high
+    assert (found.accuracy.low, found.accuracy.high) == (-reach, reach)
 
 
 def test_the_seeds_of_a_question_go_together() -> None:
@@ -336,7 +338,7 @@ def test_holms_correction(p_values: list[float], corrected: list[float]) -> None
 
 
 @pytest.mark.parametrize(("questions", "finding"), [(300, "as good"), (60, "open")])
-def test_as_good_means_a_loss_below_the_margin_on_enough_pairs(
+def test_as_good_means_a_loss_below_the_margin_on_enough_questions(
     questions: int, finding: str
 ) -> None:
     ours = [index % 3 != 0 for index in range(questions)]
@@ -345,6 +347,45 @@ def test_as_good_means_a_loss_below_the_margin_on_enough_pairs(
     records = [*column("econ", ours), *column("cot", theirs)]
     compared = about("econ", "cot", questions=questions, margin=0.02)
     assert difference(summarise(records, compared), "econ", "cot").finding == finding
+
+
+def test_many_teams_do_not_make_few_questions_enough() -> None:
+    rights = [True, False] * 5
+    records = [
+        each
+        for method in ("econ", "cot")
+        for s in range(20)
+        for each in column(method, rights, seed=s)
+    ]
+    compared = about("econ", "cot", questions=10, seeds=range(20), margin=0.5)
+    assert difference(summarise(records, compared), "econ", "cot").finding == "open"
+
+
+def test_the_number_of_corrected_contrasts_leaves_the_primary_one_out() -> None:
+    methods = ("greedy", "cot", "econ")
+    records = [each for m in methods for each in column(m, [True, False, True])]
+    named = about(*methods, questions=3, primary=("econ", "greedy"))
+    text = "\n".join(table_lines(summarise(records, named)))
+    assert "Holm's correction for these 2." in text
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        ("econ:rounds=3", "econ_fixed", {}),
+        ("econ:rounds=3", "econ:rule=majority", {}),
+        ("econ", "econ_fixed:rule=majority", {}),
+        ("econ", "econ_fixed", {"all_learned": False}),
+        ("econ_fixed", "best_of_n_commit", {"strategy": False}),
+        ("econ_fixed", "best_of_n_commit:n=4", {"n_agents": 3}),
+        ("econ_fixed:rule=majority", "best_of_n_commit", {}),
+    ],
+)
+def test_arms_that_differ_by_more_than_a_part_or_by_none_tell_no_worth(
+    ours: str, theirs: str, told: dict[str, Any]
+) -> None:
+    records = [*column(ours, [True]), *column(theirs, [False])]
+    assert summarise(records, about(ours, theirs, questions=1, **told)).parts == ()
 
 
 def test_the_table_names_the_primary_contrast_and_tells_the_difference_to_a_debate() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.errors import SettingsDiffer
-from benchmarks.learning import bundled, bundled_nash, looped, update
+from benchmarks.learning import bundled, bundled_nash, early_stopping, looped, update
 from benchmarks.learning import command as learning
 from benchmarks.learning.answers import accuracy_difference
 from benchmarks.learning.exact import Yardstick
@@ -55,6 +55,28 @@ def test_results_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
     ResultFile(tmp_path / "out.json", {"n": 1}).put("a", {})
     with pytest.raises(SettingsDiffer, match=r"\(n differ\).*--fresh"):
         ResultFile(tmp_path / "out.json", {"n": 2})
+
+
+def log_of_a_run(learns_until: int) -> list[dict[str, float]]:
+    """Rewards that grow and commitments that change up to an episode, and then no more."""
+    return [
+        {
+            "step": step,
+            "collection/reward_per_decision": min(step, learns_until) / learns_until,
+            "train/loss_total": max(learns_until - step, 0) / 10.0,
+            "stopping/commitment_change": 0.5 if step < learns_until else 0.01,
+        }
+        for step in range(10, 1510, 10)
+    ]
+
+
+def test_early_stopping_ends_a_run_that_learns_no_more_and_no_other() -> None:
+    found = early_stopping.judged(log_of_a_run(600))
+    assert 600 < found["stops_after"] < 1500
+    assert found["early"] < found["before"] <= found["after"] == 1.0
+    never = early_stopping.judged(log_of_a_run(1500))
+    assert never["stops_after"] is None
+    assert (never["before"], never["after"]) == (pytest.approx(0.937, abs=0.01), None)
 
 
 def test_one_seed_has_no_interval() -> None:

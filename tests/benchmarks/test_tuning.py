@@ -157,6 +157,33 @@ def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only(
     assert len(office.asked) == before
 
 
+def test_a_sampling_that_is_written_out_is_played_even_if_it_is_the_default() -> None:
+    office, choices = Office(), Choices()
+    plan = Plan(
+        entries=plan_entries(("econ_fixed", "econ_fixed:temperature=0.7"), None, tune=True),
+        seeds=(0,),
+        questions=QUESTIONS,
+        in_flight=2,
+        tuning=TUNING,
+        max_failures_in_a_row=None,
+    )
+    run = Run(plan, office.build, Memory(), choices, lambda text: None)
+    run.play()
+    assert [spec.canonical for spec in run.specs] == ["econ_fixed:temperature=0", "econ_fixed"]
+    # Named without settings, it is the one whose settings were left open.
+    assert run.as_played(parse_spec("econ_fixed")).canonical == "econ_fixed:temperature=0"
+
+
+def test_a_grid_outside_of_the_box_is_refused_before_anything_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = "--dataset simulated --llm simulated --tune train --temperature-min 0.1".split()
+    assert main([*flags, "--methods", "econ_fixed", "--questions", "2"]) == 2
+    said = capsys.readouterr().err
+    assert "--tune-temperatures 0 with --tune-penalties 1 is outside of the box" in said
+    assert "Traceback" not in said
+
+
 def test_a_kept_choice_is_not_made_again(tmp_path: Path) -> None:
     file = SettingsFile(tmp_path, {"a": 1}, {})
     tuned = tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))

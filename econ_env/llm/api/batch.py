@@ -265,7 +265,8 @@ class RequestBatch:
                 self._submit(heapq.heappop(self._delayed)[2])
             if now_s >= self._next_look_s:
                 self._next_look_s = now_s + LOOK_S
-                self._abort_flights(overdue_at_s=now_s)
+                for flight in self._under_way():
+                    flight.expire(now_s)
             due_s = min(self._next_look_s, self._delayed[0][0] if self._delayed else now_s + LOOK_S)
             try:
                 job, future = self._done.get(timeout=max(0.0, due_s - now_s))
@@ -476,17 +477,16 @@ class RequestBatch:
 
     # --- the end ------------------------------------------------------------------------------
 
-    def _abort_flights(self, *, overdue_at_s: float) -> None:
+    def _under_way(self) -> list[Flight]:
         with self._lock:
-            flights = [flight for flight in self._flights if flight.deadline_s <= overdue_at_s]
-        for flight in flights:
-            flight.abort()
+            return list(self._flights)
 
     def _break_off(self) -> None:
         """Break off all attempts in flight, and wait until they have ended."""
         running = [future for future in self._futures if not future.cancel()]
         while True:
-            self._abort_flights(overdue_at_s=float("inf"))
+            for flight in self._under_way():
+                flight.abort()
             waiting = wait(running, timeout=0.05).not_done
             with self._lock:
                 if not waiting and not self._flights:

@@ -19,7 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 
 class Flight:
-    """One attempt that can be broken off from another thread.
+    """One attempt that can be broken off from another thread: given up, or too late.
 
     Args:
         deadline_s: the time to break it off, on the clock of ``time.monotonic``.
@@ -29,7 +29,10 @@ class Flight:
     def __init__(self, deadline_s: float, answer_s: float) -> None:
         self.deadline_s = deadline_s
         self._answer_s = answer_s
-        self.aborted = False
+        self.given_up = False
+        """True once nobody waits for the answer any more."""
+        self.late = False
+        """True once the deadline has passed without an answer."""
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
 
@@ -42,11 +45,10 @@ class Flight:
         handle = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
             self._handle, handle_before = handle, self._handle
-            aborted = self.aborted
+            if self.aborted:
+                self._break_off()
         if handle_before is not None:
             handle_before.close()
-        if aborted:
-            self.abort()
 
     @property
     def attached(self) -> bool:
@@ -54,17 +56,38 @@ class Flight:
         with self._lock:
             return self._handle is not None
 
+    @property
+    def aborted(self) -> bool:
+        """True if it was broken off, for either reason."""
+        return self.given_up or self.late
+
     def connected(self) -> None:
         """Start the time limit of the answer, now that the connection exists."""
         self.deadline_s = min(self.deadline_s, time.monotonic() + self._answer_s)
 
     def abort(self) -> None:
-        """Break the connection off: the thread that waits for it gets an error at once."""
+        """Give up: the thread that waits for the answer gets an error at once."""
         with self._lock:
-            self.aborted = True
-            if self._handle is not None:
-                with suppress(OSError):
-                    self._handle.shutdown(socket.SHUT_RDWR)
+            self.given_up = True
+            self._break_off()
+
+    def expire(self, now_s: float) -> None:
+        """Break the connection off if the deadline has passed."""
+        with self._lock:
+            if self.deadline_s <= now_s:
+                self.late = True
+                self._break_off()
+
+    def restart(self, deadline_s: float) -> None:
+        """Begin anew, with another connection and deadline, unless it was given up."""
+        with self._lock:
+            self.late = False
+            self.deadline_s = deadline_s
+
+    def _break_off(self) -> None:
+        if self._handle is not None:
+            with suppress(OSError):
+                self._handle.shutdown(socket.SHUT_RDWR)
 
     def land(self) -> None:
         """Release the connection."""

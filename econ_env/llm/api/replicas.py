@@ -104,7 +104,8 @@ class Replicas:
     ) -> Answer | Fault:
         """Send one request to a replica, and to others if that one fails; see ``Transport.post``.
 
-        The flight and the limit hold for all of it; ``prompt`` is what replicas may have read.
+        The limit holds for all of it, and the flight gives each replica its whole time within it;
+        ``prompt`` is what replicas may have read.
         """
         end_s = self._clock() + limit_s
         key = b"" if self._routing == "least_busy" else _hash(prompt.encode(errors="replace"))
@@ -117,13 +118,13 @@ class Replicas:
                 result = self._ask(place, body, flight, end_s, largest)
                 # A request that was given up says nothing about its server; one that got no answer
                 # in its time does.
-                overdue = flight.aborted and self._clock() >= flight.deadline_s
-                if overdue or not flight.aborted:
+                if not flight.given_up:
                     works = not _is_broken(result)
             finally:
                 others = self._leave(place, tried, works=works)
-            if works is not False or not others or flight.aborted or self._clock() >= end_s:
+            if works is not False or not others or flight.given_up or self._clock() >= end_s:
                 return result
+            flight.restart(end_s)
 
     def _ask(
         self, place: _Place, body: bytes, flight: Flight, end_s: float, largest: int
@@ -132,9 +133,11 @@ class Replicas:
         transport = place.replica.transport
         if place.probes and len(self._replicas) > 1:
             limit_s = min(PROBE_S, end_s - self._clock())
+            flight.restart(self._clock() + limit_s)
             found = transport.ask_for_models(flight, limit_s=limit_s)
             if _is_broken(found):
                 return found
+            flight.restart(end_s)
         return transport.post(body, flight, limit_s=end_s - self._clock(), largest=largest)
 
     def close(self) -> None:

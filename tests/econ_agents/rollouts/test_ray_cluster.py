@@ -20,9 +20,8 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from benchmarks.comparison import output  # noqa: E402
 from benchmarks.comparison.command import main as compare  # noqa: E402
 from econ_agents.commands.cli import main  # noqa: E402
-from econ_agents.rollouts.placement import Placement  # noqa: E402
+from econ_agents.config.files import write_config  # noqa: E402
 from econ_agents.rollouts.ray_cluster import RayRollouts  # noqa: E402
-from econ_agents.training.train import run_training  # noqa: E402
 from econ_agents.training.trainer import Trainer  # noqa: E402
 from tests.econ_agents.small_runs import (  # noqa: E402
     assert_same_team,
@@ -105,8 +104,10 @@ def test_a_run_that_loses_a_worker_and_a_node_ends_as_if_played_in_this_process(
 
     monkeypatch.setattr(Trainer, "learn", learned)
     config = small_config(*settings, MORTAL, f"env.train_kwargs.grave={tmp_path / 'grave'}")
-    placement = Placement(rollout="ray", ray_address=cluster.address, rollout_workers=4)
-    assert run_training(config, tmp_path / "ray", placement) == 0
+    write_config(config, tmp_path / "team.yaml")
+    flags = ["--config", str(tmp_path / "team.yaml"), "--log-dir", str(tmp_path / "ray")]
+    flags += ["--rollout", "ray", "--ray-address", cluster.address, "--rollout-workers", "4"]
+    assert main(["train", *flags]) == 0
     assert (tmp_path / "grave").exists()
     # One died at play, and two or more were on the node.
     assert opened[-1].lost >= 3

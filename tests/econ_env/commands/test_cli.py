@@ -183,7 +183,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        ([], "econ-env: Expected one of {play, "),
+        ([], "econ-env: name a command: play, watch, "),
         (["play", "--questions", "many"], "play: --questions: 'many' is not a whole number; econ-"),
         (["play", "--top-p", "high"], "econ-env play: --top-p: 'high' is not a number; econ-env "),
         (["play", "--questions"], "econ-env play: --questions needs a value; econ-env play --help"),

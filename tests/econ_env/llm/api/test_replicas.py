@@ -203,13 +203,14 @@ def test_a_request_that_was_given_up_says_nothing_about_its_server() -> None:
 
 
 def test_an_answer_that_is_overdue_is_a_failure_of_its_server() -> None:
-    overdue = Flight(time.monotonic() - 1.0, 60.0)
-    overdue.abort()
-    replicas, servers, clock = several(BROKEN, GOOD)
-    clock.now_s = time.monotonic()
-    assert post(replicas, flight=overdue) == BROKEN
+    overdue = Flight(99.0, 60.0)
+    overdue.expire(100.0)
+    replicas, servers, _ = several(BROKEN, GOOD)
+    # The other replica is asked in what is left of its time.
+    assert post(replicas, flight=overdue, limit_s=60.0) == GOOD
+    assert (overdue.late, overdue.deadline_s) == (False, 160.0)
     assert post(replicas) == GOOD
-    assert asked(servers) == [1, 1]
+    assert asked(servers) == [1, 2]
 
 
 def test_many_requests_lost_with_one_server_are_one_failure() -> None:
@@ -442,24 +443,29 @@ class Hanging:
 
 
 def test_a_server_that_never_answers_is_asked_for_its_models_before_it_gets_a_request(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("econ_env.llm.api.replicas.PROBE_S", 0.2)
     with ExitStack() as stack:
         hanging = Hanging()
         stack.callback(hanging.close)
-        live = stack.enter_context(MisbehavingServer("vllm", answer=echoed))
+        live = stack.enter_context(MisbehavingServer("vllm", answer=echoed, latency_s=0.4))
         model = ApiModel(
             f"vllm:m@{hanging.url},{live.url}", settings(read_timeout_s=1.0), api_key=KEY
         )
-        assert_all_right(ask_all(model, 4))
+        first = ask_all(model, 4)
         chats = len(hanging.asked)
         assert set(hanging.asked) == {"POST /v1/chat/completions HTTP/1.1"}
         time.sleep(FIRST_PAUSE_S)
-        assert_all_right(ask_all(model, 4))
+        second = ask_all(model, 4)
         model.close()
     assert hanging.asked[chats:] == ["GET /v1/models HTTP/1.1"]
+    for completions in (first, second):
+        assert_all_right(completions)
+        assert [one.usage.requests for one in completions] == [1] * 4
     assert len(live.chats) == 8
+    # The other one, which answers in time, is not taken for a failing one.
+    assert {record.message.partition(" ")[0] for record in caplog.records} == {hanging.url}
 
 
 def test_when_all_are_gone_it_says_which() -> None:
