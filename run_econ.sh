@@ -201,10 +201,10 @@ Next:
 TEXT
 if $played; then
     cat <<TEXT
-  Is it worth its tokens? The same 100 questions for the team and for a vote that costs as much: about
-  three times the tokens of 100 questions of the test (minutes with the bundled models; with --dry-run
-  it says requests, tokens and price, and sends nothing):
-    $bin/python $compare --methods econ self_consistency --budget-match econ --model-dir $run
+  Is it worth its tokens? The same 100 questions for the team and for a vote that costs as much and chooses
+  its temperature on training questions: about nine times the tokens of 100 questions of the test (minutes
+  with the bundled models; with --dry-run it says requests, tokens and price, and sends nothing):
+    $bin/python $compare --methods econ self_consistency --budget-match econ --tune train --model-dir $run
   How far is it from equilibrium? 20 questions, up to 3,000 games of three executors (about 8 minutes
   with the bundled models; it begins by saying how long):
     $bin/econ-agents nash --model-dir $run

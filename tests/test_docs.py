@@ -75,19 +75,34 @@ def test_every_python_block_runs(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "shortened",
+    [
+        (("episodes=400", "episodes=40"), ("=100", "=10"), ("=20", "=10")),
+        pytest.param((), marks=pytest.mark.exhaustive),
+    ],
+    ids=["shortened", "as printed"],
+)
 def test_the_complete_file_of_an_environment_trains_tests_and_plots_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shortened: tuple[tuple[str, str], ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (block,) = [each for each in in_language("python") if "meeting:Meeting" in each.text]
     text = block.text
-    for long, short in (("episodes=400", "episodes=40"), ("=100", "=10"), ("=20", "=10")):
+    for long, short in shortened:
         text = text.replace(long, short)
     script = tmp_path / "meeting.py"
     script.write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     runpy.run_path(str(script), run_name="__main__")
-    assert "trained minus untrained, team reward: " in capsys.readouterr().out
+    gain = re.search(
+        r"trained minus untrained, team reward: \S+ \((\S+) to \S+\)", capsys.readouterr().out
+    )
+    assert gain is not None
+    assert shortened or float(gain[1]) > 0, "it learns nothing"
     run = tmp_path / "runs/meeting"
     assert "collection/kilometre/ann" in (run / "metrics.csv").read_text(encoding="utf-8")
     assert (run / "plots/actions.png").exists()

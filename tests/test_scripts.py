@@ -269,7 +269,7 @@ def test_a_run_is_trained_tested_and_reported_in_its_folder(clone: Path, agents:
     for command in (
         "econ-agents nash --model-dir runs/quickstart\n",
         "econ-env view runs/quickstart\n",
-        "--methods econ self_consistency --budget-match econ --model-dir runs/quickstart\n",
+        "--budget-match econ --tune train --model-dir runs/quickstart\n",
         "tensorboard --logdir runs/quickstart\n",
     ):
         assert command in done.stdout
@@ -410,8 +410,8 @@ def test_the_commands_of_the_script_train_test_and_report_in_earnest(
     assert re.search(r"^P0 BNE \(3 rounds\): \d+/10 = [\d.]+%", lines, re.MULTILINE)
     assert re.search(r"^P0 Metadata: JSON=\d+%$", lines, re.MULTILINE)
     # The comparison that the script names next plays the game of this run.
-    flags = ["--methods", "econ", "self_consistency", "--budget-match", "econ"]
-    comparison = ["--model-dir", "runs/simulated", "--questions", "4"]
+    flags = ["--methods", "econ", "self_consistency", "--budget-match", "econ", "--tune", "train"]
+    comparison = ["--model-dir", "runs/simulated", "--questions", "4", "--tune-questions", "2"]
     assert compare_main([*flags, *comparison]) == 0
     compared = capsys.readouterr().out
     assert "simulated" in compared

@@ -24,7 +24,7 @@ SPAN = 200
 """Number of episodes over which rewards before and after the stop are compared."""
 CRITERIA: dict[str, Any] = {
     "commitment_threshold": 0.05,
-    "loss_threshold": 0.003,
+    "loss_threshold": 0.005,
     "reward_threshold": 0.7,
     "patience": 100,
     "warmup": 20,

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from filelock import FileLock
+from scipy import stats
 
 from benchmarks.errors import SettingsDiffer
 from benchmarks.throughput.timing import machine
-from econ_agents.statistics import Interval, mean_interval
+from econ_agents.statistics import CONFIDENCE
 
 Result: TypeAlias = dict[str, Any]
 """Data that JSON can hold."""
@@ -101,9 +102,12 @@ class ResultFile:
 
 
 def over_seeds(values: Sequence[float]) -> Result:
-    """Return values, mean and, for two values or more, its bootstrap interval over seeds."""
+    """Return values, mean and, for two values or more, Student's 95% interval over seeds.
+
+    Not a bootstrap's: over three to five seeds that one holds the mean in 75 to 82% of cases only.
+    """
     found: Result = {"mean": float(np.mean(values)), "values": list(values)}
     if len(values) > 1:
-        interval: Interval = mean_interval(values, seed=0)
-        found |= {"low": interval.low, "high": interval.high}
+        reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)
+        found |= {"low": found["mean"] - float(reach), "high": found["mean"] + float(reach)}
     return found

@@ -6,9 +6,8 @@
 
 All executors sample with the same fixed action, so that teams differ only in
 their size: a policy trained for three executors says nothing about
-twenty-seven. The default action is near the best fixed action of the bundled
-models (benchmarks/results/learning_bundled.json). A checkpoint whose executors
-share their parameters plays teams of all sizes, and may replace the action.
+twenty-seven. A checkpoint whose executors share their parameters plays teams of
+all sizes, and may replace the action.
 
 A flat coordinator reads all responses, which may be too long for its model.
 They are then cut to their ends, and the table counts such prompts. If even the

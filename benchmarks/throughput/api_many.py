@@ -88,12 +88,18 @@ def _interrupted(load: Load) -> Result:
 
 
 def _end_of(model: ApiModel, server: MockServer, in_flight: int) -> float:
-    """Return the seconds from Ctrl-C to the end of a call."""
+    """Return the seconds from Ctrl-C, sent once all requests are in flight, to the end of a call.
+
+    Raises:
+        SystemExit: the call ended before.
+    """
     sent_s: list[float] = []
+    ended = threading.Event()
 
     def interrupt() -> None:
         while server.counts()["most_in_flight"] < in_flight:
-            time.sleep(0.01)
+            if ended.wait(0.01):
+                return
         sent_s.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -102,9 +108,11 @@ def _end_of(model: ApiModel, server: MockServer, in_flight: int) -> float:
     try:
         model.generate(chat_requests(in_flight))
     except KeyboardInterrupt:
-        took_s = time.perf_counter() - sent_s[0]
-    watcher.join()
-    return took_s
+        return time.perf_counter() - sent_s[0]
+    finally:
+        ended.set()
+        watcher.join()
+    raise SystemExit(f"{in_flight} requests were never in flight at once")
 
 
 @contextmanager

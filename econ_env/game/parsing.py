@@ -105,12 +105,18 @@ _LEAK = re.compile(
     r"\\boxed|\\fbox|#{4}"
     r"|(?:=>|⇒|→|->)\s*[$€£]?[-−]?\d"
     # A conclusion without the word "answer".
-    r"|\b(?:it\s+(?:equals|comes\s+to)|(?:total|final)\s*[:=])\s*[$€£]?[-−]?\d"
+    r"|\b(?:it\s+equals|(?:it|total|sum)\s+(?:comes|amounts)\s+to|(?:total|final)\s*[:=])"
+    r"\s*[$€£]?[-−]?\d"
+    r"|(?<![\d.,])\d[\d.,]{0,20}\s+(?:plus|minus|times|divided\s+by)\s+\d[\d.,]{0,20}\s+(?:is|equals|makes|gives)\s+"
+    r"[$€£]?[-−]?\d"
     r"|\d[\d\s.+*/×÷()-]{0,60}=\s*[$€£]?[-−]?\d"
     # What a step comes to: "which leaves 27", "leaving her with 27", "so 27 apples remain".
     r"|,?\s*\b(?:(?:which|that|this)\s+(?:leaves|gives|makes|yields)|leaving|yielding)\s+"
     rf"(?:(?:{'|'.join(_LEFT_TO.split())})\s+){{0,3}}[$€£]?[-−]?\d"
-    r"|,?\s*\b(?:so|thus|hence|therefore|then)\b,?\s+(?:there\s+(?:are|is)\s+)?(?:only\s+)?"
+    r"|,?\s*\b(?:(?:which|this|that)\s+(?:is|results\s+in|comes\s+to)|giving|resulting\s+in"
+    r"|left\s+with)\s+(?:only\s+)?[$€£]?[-−]?\d(?:[\d,]|\.\d){0,20}(?:\s+[a-z]{1,20})?\s{0,3}(?:[.;!\n]|\Z)"
+    r"|,?\s*\b(?:so|thus|hence|therefore|then)\b,?\s+(?:there\s+(?:are|is|will\s+be)\s+"
+    r"|(?:he|she|it|they|we)\s+(?:has|have)\s+)?(?:only\s+)?"
     r"[$€£]?[-−]?\d[\d.,]{0,20}\s+(?:[a-z]{1,20}\s+){0,2}"
     r"(?:remains?|(?:(?:are|is)\s+)?left|in\s+total|altogether)\b"
     r"|(?:\b(?:so|thus|hence|therefore|then)\b,?\s*)?(?:\b(?:the|our|my)\s+)?"
@@ -131,6 +137,8 @@ _LEAK = re.compile(
 _LEAK_SIGNS = (
     *("answer", "result", "solution", "final", "correct", "total", "equals", "comes"),
     *("expected", "leaves", "leaving", "gives", "makes", "yield", "remain", "left", "altogether"),
+    *("which is", "this is", "that is", "giving", "amounts", "results in", "resulting"),
+    *("plus", "minus", "times", "divided"),
     *("boxed", "fbox", "####", "=", "⇒", "→", "->"),
 )
 """Quick test: a strategy without any of these cannot match ``_LEAK``."""
@@ -206,7 +214,8 @@ def guard_strategy(text: str) -> tuple[str, bool]:
     before a calculation with its value (``6*7 = 42``) or a phrase followed by a value ("the answer
     is 42", "Answer: Paris", "the correct choice is (B)", "which leaves 42", "so 42 remain",
     "expected value 42"). A phrase that only speaks about the answer ("the answer is the sum of
-    both") stays. Text behind :data:`MAX_STRATEGY_CHARACTERS` is dropped.
+    both") stays. It is a list of phrases: values in other words pass, and reports count them
+    (``foretold``). Text behind :data:`MAX_STRATEGY_CHARACTERS` is dropped.
 
     Returns:
         The strategy without the answer, and True if it gave one away.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.wrappers import RenderCollection
+from gymnasium.wrappers import RecordVideo, RenderCollection
+from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
 
 from econ_env import EconParallelEnv, JointVectorEnv
 from econ_env.envs.frame import FRAME_SHAPE, DrawingUnavailable, draw_frame
@@ -123,6 +125,23 @@ def test_gymnasium_collects_the_frames_of_an_episode() -> None:
     frames = env.render()
     assert len(frames) == 2
     assert not np.array_equal(frames[0], frames[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("teams", [1, 2])
+def test_gymnasium_makes_a_film(teams: int, tmp_path: Path) -> None:
+    pytest.importorskip("moviepy", reason="needs moviepy: pip install moviepy")
+    name, mode = "econ_env:econ/Simulated-v0", {"render_mode": "rgb_array"}
+    folder = tmp_path / "films"
+    film: Any = (
+        RecordVideo(gymnasium.make(name, **mode), str(folder))
+        if teams == 1
+        else RecordVectorVideo(gymnasium.make_vec(name, teams, **mode), str(folder))
+    )
+    film.reset(seed=0)
+    film.step(film.action_space.sample())
+    film.close()
+    assert [path.suffix for path in folder.iterdir() if path.stat().st_size > 0] == [".mp4"]
 
 
 def test_without_pillow_the_environment_runs_and_only_a_picture_is_refused(

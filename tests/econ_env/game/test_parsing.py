@@ -305,6 +305,14 @@ def test_hostile_sizes_are_read_without_recursion_or_delay(prefix: str, unit: st
         ("Add them. Thus there are 27 apples in total", "Add them."),
         ("Check with the expected value 27.", "Check with"),
         ("Add; expected answer: 27", "Add;"),
+        ("Subtract. He is left with 27.", "Subtract. He is"),
+        ("Subtract 15 from 42, which is 27", "Subtract 15 from 42"),
+        ("Subtract, giving 27 dollars.", "Subtract"),
+        ("Subtract, so she has 27 left", "Subtract"),
+        ("Subtract; so there will be 27 left", "Subtract;"),
+        ("Subtract. This results in 27.", "Subtract."),
+        ("Add. The total comes to 27", "Add. The"),
+        ("Add. 42 minus 15 is 27", "Add."),
     ],
 )
 def test_an_answer_in_a_strategy_is_cut(text: str, kept: str) -> None:
@@ -334,6 +342,9 @@ def test_an_answer_in_a_strategy_is_cut(text: str, kept: str) -> None:
         "She gives 3 apples to each of the 5 children",
         "Compute the expected value of a 6-sided die",
         "So 3 boxes hold 12 apples each; find all",
+        "Find the side which is 3 cm longer than the other",
+        "Start by giving 3 apples to each of the 5 children",
+        "See that 3 times 5 is computed first",
         "",
     ],
 )

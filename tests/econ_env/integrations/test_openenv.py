@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ import econ_env
 from econ_env.errors import EconError
 from econ_env.game.transcript import Transcript
 from econ_env.integrations.openenv import EconAction, EconClient, make_app
+from tests.documents import ROOT, blocks
 
 pytestmark = [
     pytest.mark.slow,  # OpenEnv takes seconds to import
@@ -79,6 +82,18 @@ def test_a_client_plays_what_a_local_environment_plays(address: str) -> None:
             assert Transcript.from_json(state.transcript) == local.transcript
             with pytest.raises(RuntimeError, match="reset"):
                 remote.step(EconAction(actions=points))
+
+
+def test_the_client_of_the_documentation_plays(address: str, tmp_path: Path) -> None:
+    (client,) = (b for b in blocks(ROOT / "docs" / "openenv.md") if "EconClient(" in b.text)
+    script = tmp_path / "client.py"
+    script.write_text(client.text, encoding="utf-8")
+    local = econ_env.parallel_env(**TEAM)
+    local.reset(seed=0)
+    while local.agents:
+        _, _, _, _, infos = local.step({agent: np.zeros(2, np.float32) for agent in local.agents})
+    reward = runpy.run_path(str(script))["play"](address)
+    assert reward == infos["executor_0"]["team_reward"]
 
 
 def test_sessions_are_apart_and_options_reach_the_game(address: str) -> None:
