@@ -83,7 +83,7 @@ def test_a_test_without_verdicts_has_a_table_of_rewards_alone() -> None:
 
 def test_commands_for_a_factory_that_no_file_may_name_name_it() -> None:
     flags = f"--model-dir runs/other --env.factory {FACTORY}"
-    html = text_of(files_of(lines=[files_of().lines[0] | {"step": float(i)} for i in range(60)]))
+    html = text_of(files_of(lines=[{**files_of().lines[0], "step": float(i)} for i in range(60)]))
     assert f"econ-agents test {flags} tests it" in html
     assert f"econ-agents nash {flags} measures it now" in html
 
@@ -91,7 +91,7 @@ def test_commands_for_a_factory_that_no_file_may_name_name_it() -> None:
 def test_nash_conv_that_was_measured_since_is_not_asked_for() -> None:
     interval = Interval(mean=0.05, low=0.01, high=0.09)
     measured = Equilibrium(seed=0, interval=interval, questions=20, gains=())
-    lines = [files_of().lines[0] | {"step": float(i)} for i in range(60)]
+    lines = [{**files_of().lines[0], "step": float(i)} for i in range(60)]
     assert "NashConv was not measured" in text_of(files_of(lines=lines))
     assert "NashConv was not measured" not in text_of(files_of(lines=lines, equilibria=[measured]))
 
