@@ -183,11 +183,12 @@ class Intervals:
             x = axis.place(tick)
             _add(svg, "line", "grid", x1=x, x2=x, y1=_TOP, y2=bottom)
             _add(svg, "text", "tick", x=x, y=bottom + 14, anchor="middle", text=label)
-        if self.zero:
-            x = axis.place(0.0)
-            _add(svg, "line", "axis", x1=x, x2=x, y1=_TOP, y2=bottom)
         for i, row in enumerate(self.rows):
             y = _TOP + _ROW * (i + 0.72)
+            if self.zero:
+                # Beside the intervals, below the labels of the rows.
+                x = axis.place(0.0)
+                _add(svg, "line", "axis", x1=x, x2=x, y1=y - 6, y2=min(y + 11, bottom))
             left, right = axis.place(row.low), axis.place(row.high)
             _add(svg, "line", f"interval {_style(i)}", x1=left, x2=right, y1=y, y2=y)
             _add(svg, "circle", f"dot {_style(i)}", cx=axis.place(row.value), cy=y, r=4.5)

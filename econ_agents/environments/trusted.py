@@ -7,6 +7,7 @@ called in this way; any other must be named by the user again.
 
 from __future__ import annotations
 
+import shlex
 from importlib.metadata import entry_points
 
 GROUP = "econ_agents.environments"
@@ -24,6 +25,11 @@ def is_trusted(factory: str) -> bool:
     """Return True if a file may name this factory, ``"package.module:callable"``."""
     declared = (entry.value.partition("[")[0].strip() for entry in entry_points(group=GROUP))
     return factory in KNOWN or factory in declared
+
+
+def flag_of(factory: str) -> str:
+    """End of a command that plays this factory: its flag, or "" if a file may name it."""
+    return "" if is_trusted(factory) else f" --env.factory {shlex.quote(factory)}"
 
 
 def how_to_trust(factory: str) -> str:

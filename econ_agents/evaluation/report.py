@@ -63,10 +63,19 @@ class Arm:
     """Share of correct episodes with Wilson's interval; None if it is not reported."""
     tokens_per_question: float | None
     rounds_per_question: float
+    """Steps of an episode, also those that played no round; see :attr:`played_rounds`."""
     closed_by: dict[str, int]
     """Number of decisions closed for each reason; {} if the environment does not report it."""
     json_rate: float | None
     """Share of valid JSON among the commitments that a model was asked for; None without any."""
+
+    @property
+    def played_rounds(self) -> float:
+        """Rounds of an episode in which executors answered, as transcripts have them.
+
+        A decision that closes because no executor deviates takes a step in which nobody is asked.
+        """
+        return self.rounds_per_question - self.closed_by.get("no_deviation", 0) / self.episodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,13 +237,13 @@ def _arm_lines(name: str, arm: Arm) -> list[str]:
     parts = []
     if arm.tokens_per_question is not None:
         parts.append(f"{arm.tokens_per_question:,.0f} tokens per question")
-    if arm.rounds_per_question != 1:
+    if arm.played_rounds != 1:
         unit = "rounds per question" if judged else "steps per episode"
-        parts.append(f"{arm.rounds_per_question:.2f} {unit}")
+        parts.append(f"{arm.played_rounds:.2f} {unit}")
     if arm.failed:
         parts.append(f"{arm.failed} failed, not counted")
     lines = [f"{name}: {', '.join(parts)}"] if parts else []
-    if set(arm.closed_by) - {"bne_rounds"} or arm.rounds_per_question != 1:
+    if set(arm.closed_by) - {"bne_rounds"} or arm.played_rounds != 1:
         decisions = sum(arm.closed_by.values())
         lines += [
             f"  ended because {_REASONS[reason]}: {count:,} of {decisions:,}"

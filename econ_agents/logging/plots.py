@@ -77,6 +77,7 @@ def _draw(path: Path, charts: Sequence[Chart]) -> Path:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise PlotError(
             "plots need matplotlib: install it with pip install 'econ-env[train]', or set "
@@ -84,7 +85,9 @@ def _draw(path: Path, charts: Sequence[Chart]) -> Path:
         ) from error
     columns = min(len(charts), COLUMNS)
     rows = -(-len(charts) // columns)
-    figure = Figure(figsize=(5.6 * columns, 4.2 * rows), layout="constrained")
+    # Room for the label of an axis above the title of the one below.
+    layout = ConstrainedLayoutEngine(h_pad=0.12)
+    figure = Figure(figsize=(5.6 * columns, 4.2 * rows), layout=layout)
     canvas = FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, chart in zip(axes, charts, strict=False):

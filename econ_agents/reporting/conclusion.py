@@ -120,7 +120,7 @@ def _of_level(arm: Arm) -> str:
 def _of_contrast(
     ours: Method, theirs: Method, difference: Difference, comparison: SavedComparison
 ) -> str:
-    us, them = plain_name(ours.name), plain_name(theirs.name)
+    us, them = (_as_played(each.name, comparison) for each in (ours, theirs))
     where = f"On {_count(comparison.questions, 'question')} of {short(comparison.dataset)}"
     tokens = _tokens(ours.tokens, theirs.tokens)
     if difference.finding == "better":
@@ -132,6 +132,15 @@ def _of_contrast(
     if difference.finding == "as good":
         return f"{where}, {us} did as well as {them}: {points}{tokens}."
     return f"{where}, it stayed open whether {us} does better than {them}: {points}{tokens}."
+
+
+def _as_played(spec: str, comparison: SavedComparison) -> str:
+    """Plain name of a method; a vote that nobody chose a temperature for is called so."""
+    kind, _, settings = spec.partition(":")
+    chosen = kind in comparison.tuned or "temperature=" in settings
+    if kind != "self_consistency" or chosen:
+        return plain_name(spec)
+    return f"{plain_name(spec)} at its default temperature (not tuned)"
 
 
 def _of_equilibrium(interval: Interval) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from econ_agents.config.files import CONFIG_FILE, config_mapping, flat_keys, read_config
 from econ_agents.config.schema import Config, ConfigError
+from econ_agents.environments.trusted import flag_of
 from econ_agents.evaluation.before_and_after import Learned
 from econ_agents.evaluation.report import REFINED, Arm, EvaluationReport
 from econ_agents.logging.curves import Metrics, RunCurves, window_of
@@ -20,10 +21,14 @@ from econ_agents.reporting.curves import curves_of
 from econ_agents.reporting.saved_comparisons import SavedComparison, read_comparisons
 from econ_agents.reporting.saved_results import Equilibrium, read_nash_conv, read_test_report
 from econ_agents.statistics import Interval, in_percent, in_units
+from econ_agents.training.checkpoint import CheckpointError, latest_checkpoint
+from econ_agents.training.run_folder import model_dir
+from econ_console.browser import open_page
 from econ_pages.charts import Chart, Estimate, Intervals
 from econ_pages.files import Found, find_games, read_games
 from econ_pages.games import Game
 from econ_pages.page import Block, Charts, Link, Page, Section, Table, write_page
+from econ_pages.text import plural
 
 PAGE_FILE = "report.html"
 _TIMERS = ("timers/collect_s", "timers/learn_s", "timers/evaluate_s", "timers/nash_conv_s")
@@ -47,10 +52,17 @@ class RunFiles:
     name: str
     config: Config
     lines: Metrics
+    episodes: int
+    """Number of training episodes that were played."""
     tested: tuple[EvaluationReport, Learned | None] | None
     equilibria: Sequence[Equilibrium]
     comparisons: Sequence[SavedComparison]
     found: Found
+
+    @property
+    def flags(self) -> str:
+        """Flags of a command that plays the trained team."""
+        return f"--model-dir {self.folder}{flag_of(self.config.env.factory)}"
 
 
 def run_report(run: Path, out: Path | None, *, open_it: bool, versions: str) -> int:
@@ -74,7 +86,7 @@ def run_report(run: Path, out: Path | None, *, open_it: bool, versions: str) -> 
         print(f"note: {note}")
     print(f"page: {path}")
     if open_it:
-        webbrowser.open(path.resolve().as_uri())
+        open_page(path)
     return 0
 
 
@@ -89,16 +101,30 @@ def read_run(run: Path) -> RunFiles:
             f"{run} is not the folder of a run: it has no {CONFIG_FILE}. Name the folder that "
             "econ-agents train has made, such as runs/quickstart"
         )
+    config = read_config(run / CONFIG_FILE)
+    lines = read_metrics(run) if (run / JSONL).exists() else []
     return RunFiles(
         folder=shlex.quote(str(run)),
         name=run.resolve().name,
-        config=read_config(run / CONFIG_FILE),
-        lines=read_metrics(run) if (run / JSONL).exists() else [],
+        config=config,
+        lines=lines,
+        episodes=_played(lines, model_dir(config, run)),
         tested=read_test_report(run),
         equilibria=read_nash_conv(run),
         comparisons=read_comparisons(run),
         found=read_games(find_games(run)),
     )
+
+
+def _played(lines: Metrics, checkpoints: Path) -> int:
+    """Episodes of a training: an interruption saves a checkpoint before its line is logged."""
+    logged = int(lines[-1]["step"]) if lines else 0
+    try:
+        latest = latest_checkpoint(checkpoints)
+    except (CheckpointError, OSError):
+        return logged
+    saved = None if latest is None else re.fullmatch(r"episode_(\d+)", latest.name)
+    return logged if saved is None else max(logged, int(saved[1]))
 
 
 def run_page(run: RunFiles, versions: str) -> Page:
@@ -129,7 +155,7 @@ def run_page(run: RunFiles, versions: str) -> Page:
     ]
     return Page(
         title=f"Run {run.name}",
-        subtitle=_subtitle(run),
+        subtitle=_subtitle(run, curves),
         conclusion=_conclusion(run),
         remark=_remark(run),
         sections=[section for section in sections if section is not None],
@@ -142,9 +168,7 @@ def _conclusion(run: RunFiles) -> list[str]:
     if not run.lines:
         sentences.append("It has no metrics of a training.")
     if run.tested is None:
-        sentences.append(
-            f"econ-agents test --model-dir {run.folder} tests it; then write this page again."
-        )
+        sentences.append(f"econ-agents test {run.flags} tests it; then write this page again.")
     return sentences
 
 
@@ -161,13 +185,18 @@ def _remark(run: RunFiles) -> str:
     )
 
 
-def _subtitle(run: RunFiles) -> str:
+def _subtitle(run: RunFiles, curves: RunCurves) -> str:
     config, parts = run.config, []
     if config.env_args.hf_dataset_path:
         parts.append(f"data set {config.env_args.hf_dataset_path}")
-    parts.append(f"{config.n_agents} executors")
+    if config.n_agents is not None:
+        parts.append(f"{config.n_agents} executors")
+    elif agents := {each.label for chart in curves.actions() for each in chart.series}:
+        parts.append(f"{len(agents)} {plural(len(agents), 'agent')}")
     if run.lines:
-        parts.append(f"{run.lines[-1]['step']:,.0f} training episodes")
+        wanted = config.train.episodes
+        stopped = f"stopped at {run.episodes:,} of " if run.episodes < wanted else ""
+        parts.append(f"{stopped}{max(run.episodes, wanted):,} training episodes")
         seconds = sum(line.get(name, 0) for line in run.lines for name in _TIMERS)
         parts.append(f"{seconds / 60:,.1f} minutes of training")
     return " · ".join(parts)
@@ -175,11 +204,13 @@ def _subtitle(run: RunFiles) -> str:
 
 def _about_curves(run: RunFiles, curves: RunCurves) -> list[str]:
     width = window_of(len(run.lines))
-    notes = ["Where NashConv is below zero, no deviation that was tried pays."]
-    if not curves.has("eval/nash_conv"):
+    notes = []
+    if curves.has("eval/nash_conv"):
+        notes = ["Where NashConv is below zero, no deviation that was tried pays."]
+    elif not run.equilibria:
         notes = [
             "NashConv was not measured while training (nash_interval). econ-agents nash "
-            f"--model-dir {run.folder} measures it now."
+            f"{run.flags} measures it now."
         ]
     if width == 1:
         return notes
@@ -264,17 +295,31 @@ def _about_test(report: EvaluationReport, learned: Learned | None) -> list[str]:
 
 
 def _arms(arms: dict[str, Arm], judged: bool) -> Table:
+    if not judged:
+        return Table(
+            head=["", "played", "team reward (95%)", "steps an episode", "failed"],
+            rows=[
+                [
+                    name,
+                    f"{arm.episodes} episodes",
+                    in_units(arm.team_reward),
+                    f"{arm.rounds_per_question:.2f}",
+                    f"{arm.failed}",
+                ]
+                for name, arm in arms.items()
+            ],
+        )
     rows = []
     for name, arm in arms.items():
         tokens = arm.tokens_per_question
         rows.append(
             [
                 name,
-                f"{arm.correct} of {arm.episodes}" if judged else f"{arm.episodes} episodes",
-                in_percent(_score(arm)) if judged else in_units(_score(arm)),
+                f"{arm.correct} of {arm.episodes}",
+                in_percent(_score(arm)),
                 in_units(arm.team_reward),
                 "–" if tokens is None else f"{tokens:,.0f}",
-                f"{arm.rounds_per_question:.2f}",
+                f"{arm.played_rounds:.2f}",
                 "–" if arm.json_rate is None else f"{arm.json_rate:.0%}",
                 f"{arm.failed}",
                 ", ".join(
@@ -283,10 +328,9 @@ def _arms(arms: dict[str, Arm], judged: bool) -> Table:
                 ),
             ]
         )
-    score = "accuracy (95%)" if judged else "team reward (95%)"
-    right = "right" if judged else "played"
-    head = ["", right, score, "team reward (95%)", "tokens a question", "rounds a question"]
-    return Table(head=[*head, "valid JSON", "failed", "ended because"], rows=rows)
+    head = ["", "right", "accuracy (95%)", "team reward (95%)", "tokens a question"]
+    head += ["rounds a question", "valid JSON", "failed", "ended because"]
+    return Table(head=head, rows=rows)
 
 
 def _score(arm: Arm) -> Interval:
@@ -353,7 +397,8 @@ def _noted_games(games: Sequence[Game]) -> Section | None:
         (game for game in refined or games if game.reward is not None),
         key=lambda game: game.reward or 0.0,
     )
-    if not played:
+    # Of fewer the lowest are the highest.
+    if len(played) < SHOWN_GAMES:
         return None
     worst, best = played[:SHOWN_GAMES], played[::-1][:SHOWN_GAMES]
     blocks = [_games("Lowest team reward", worst), _games("Highest team reward", best)]

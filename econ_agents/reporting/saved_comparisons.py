@@ -78,6 +78,9 @@ class SavedComparison:
     """Method whose tokens others were matched to."""
     matched: tuple[str, ...]
     """Methods that were matched to them."""
+    tuned: frozenset[str]
+    """Kinds of the methods whose sampling was tuned, such as ``self_consistency``; empty if none
+    was, or if an older version compared."""
     margin: float
     """Loss of accuracy that still counts as "as good as"."""
     methods: tuple[Method, ...]
@@ -137,6 +140,9 @@ def _comparison(place: Path) -> SavedComparison:
         primary=_pair(about, "primary"),
         target=about.text("budget_target"),
         matched=about.texts("budget_matched"),
+        tuned=frozenset(
+            _needed(each, "method").partition(":")[0] for each in about.objects("tuned")
+        ),
         margin=about.number("margin") or 0.0,
         methods=tuple(_method(method) for method in methods),
         parts=tuple(_part(part) for part in data.objects("parts")[:MOST]),

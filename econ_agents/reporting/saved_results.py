@@ -48,7 +48,7 @@ def read_test_report(run: Path) -> tuple[EvaluationReport, Learned | None] | Non
             rounds=data.count("rounds"),
             baseline=_arm(data.object("baseline")),
             bne=_arm(data.object("bne")),
-            difference=_optionalneeded_interval(data, "difference"),
+            difference=_optional_interval(data, "difference"),
             right_to_wrong=data.count("right_to_wrong") if "right_to_wrong" in data else None,
             wrong_to_right=data.count("wrong_to_right") if "wrong_to_right" in data else None,
         ),
@@ -84,7 +84,7 @@ def _arm(data: Fields) -> Arm:
         failed=data.count("failed"),
         team_reward=needed_interval(data.object("team_reward")),
         correct=data.count("correct") if "correct" in data else None,
-        accuracy=_optionalneeded_interval(data, "accuracy"),
+        accuracy=_optional_interval(data, "accuracy"),
         tokens_per_question=data.number("tokens_per_question"),
         rounds_per_question=_needed(data, "rounds_per_question"),
         closed_by={reason: reasons.count(reason) for reason in reasons.names()},
@@ -109,7 +109,7 @@ def _pair(data: Fields, name: str) -> tuple[float, float]:
     return numbers[0], numbers[1]
 
 
-def _optionalneeded_interval(data: Fields, name: str) -> Interval | None:
+def _optional_interval(data: Fields, name: str) -> Interval | None:
     return needed_interval(data.object(name)) if name in data else None
 
 

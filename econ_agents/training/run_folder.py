@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from econ_agents.config.files import CONFIG_FILE, read_config
 from econ_agents.config.schema import Config, ConfigError
-from econ_agents.environments.trusted import how_to_trust, is_trusted
+from econ_agents.environments.trusted import flag_of, how_to_trust, is_trusted
 from econ_agents.logging.metrics_log import JSONL
 from econ_agents.training.checkpoint import latest_checkpoint
 from econ_agents.training.inspection import CHECKPOINTS, excessive_size
@@ -113,9 +113,7 @@ def how_to_resume(config: Config, log_dir: Path) -> str:
     named = config.logging.model_dir
     if named is not None and not _lies_in(Path(named), log_dir):
         command += f" --model-dir {shlex.quote(named)}"
-    if not is_trusted(config.env.factory):
-        command += f" --env.factory {config.env.factory}"
-    return command
+    return command + flag_of(config.env.factory)
 
 
 def _lies_in(path: Path, folder: Path) -> bool:

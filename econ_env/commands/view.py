@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from econ_console.browser import open_page
 from econ_env.commands.flags import with_help
 from econ_env.errors import UsageError
 from econ_env.grading.answers import is_correct
@@ -69,7 +69,7 @@ class View:
         count = len(found.games)
         print(f"page: {out} ({count} {plural(count, 'game')})")
         if self.open:
-            webbrowser.open(out.resolve().as_uri())
+            open_page(out)
         return 0
 
     def _beside(self) -> Path:

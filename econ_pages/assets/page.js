@@ -136,8 +136,11 @@
       ? all : `${number(chosen.length)} of ${all}`;
     if (chosen.length) showMore();
     else list.append(el("p", "empty", "No game is like that."));
-    for (const button of byId("shows").children)
-      button.setAttribute("aria-pressed", String(button.value === state.show));
+    for (const button of byId("shows").children) {
+      const active = button.value === state.show;
+      button.setAttribute("aria-pressed", String(active));
+      button.hidden = button.disabled && !active && !["wrong", "failed"].includes(button.value);
+    }
     byId("sort").value = state.sort;
     byId("source").value = state.source;
     if (byId("find").value !== state.find) byId("find").value = state.find;
@@ -456,7 +459,6 @@
 
   for (const [name, [label, keeps]] of Object.entries(shows)) {
     const count = games.filter(keeps).length;
-    if (!count && name !== "wrong" && name !== "failed") continue;
     const button = el("button", "", `${label} ${number(count)}`);
     button.type = "button";
     button.value = name;

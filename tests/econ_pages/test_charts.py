@@ -77,6 +77,25 @@ def test_a_measured_value_is_named_beside_its_interval() -> None:
     assert "trained: 65.5 (58.7 to 71.7)" in found
 
 
+def test_the_line_of_zero_stands_beside_intervals_and_runs_through_no_label() -> None:
+    rows = [Estimate(label=f"row {i}", value=1, low=-1, high=2) for i in range(3)]
+    svg = drawn(Intervals(title="Differences", x_label="points", rows=rows, zero=True))
+    zero = [
+        (float(line.get("y1", "")), float(line.get("y2", "")))
+        for line in svg.iter("line")
+        if line.get("class") == "axis"
+    ]
+    dots = [float(dot.get("cy", "")) for dot in svg.iter("circle")]
+    baselines = [
+        float(text.get("y", "")) for text in svg.iter("text") if text.get("class") == "row"
+    ]
+    assert len(zero) == len(dots) == len(baselines) == 3
+    for (top, bottom), dot, baseline in zip(zero, dots, baselines, strict=True):
+        assert baseline < top < dot < bottom
+    for (_, bottom), below in zip(zero, baselines[1:], strict=False):
+        assert bottom < below - 11, "the height of the letters"
+
+
 finite = st.floats(-1e12, 1e12)
 
 

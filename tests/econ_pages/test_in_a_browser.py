@@ -149,6 +149,34 @@ def test_a_filter_keeps_its_games(tab: Tab, page: Path, show: str, numbers: list
     assert tab.run("location.hash") == f"#show={show}"
 
 
+def test_the_filter_of_an_address_is_pressed_although_no_game_is_like_that(
+    tab: Tab, page: Path, tmp_path: Path
+) -> None:
+    right = read_game(games()[4], number=1, source="games.jsonl", where="games.jsonl:1")
+    alone = tmp_path / "right.html"
+    write_page(Page(title="right", games=[right]), alone)
+    shown = (
+        "[...document.querySelectorAll('#shows button')].filter(b => b.offsetParent)"
+        ".map(b => [b.textContent, b.getAttribute('aria-pressed')])"
+    )
+    usual = [["all 1", "true"], ["wrong 0", "false"], ["right 1", "false"], ["failed 0", "false"]]
+    tab.open(alone)
+    assert tab.run(shown) == usual
+    tab.open(alone, "#show=no_json")
+    assert ["no JSON 0", "true"] in tab.run(shown)
+    tab.run(PRESS.format("all"))
+    assert tab.run(shown) == usual
+
+
+def test_a_table_that_scrolls_has_a_shadow_at_its_hidden_end(tab: Tab, page: Path) -> None:
+    for dark in (False, True):
+        tab.size(400, 1000, dark=dark)
+        tab.open(page)
+        drawn = "getComputedStyle(document.querySelector('.scroll')).{}"
+        assert tab.run(drawn.format("backgroundAttachment")) == "local, local, scroll, scroll"
+        assert tab.run(drawn.format("backgroundImage")).count("linear-gradient") == 4
+
+
 def test_search_looks_into_questions_and_responses(tab: Tab, page: Path) -> None:
     tab.open(page)
     tab.run(

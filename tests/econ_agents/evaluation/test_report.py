@@ -118,11 +118,12 @@ def test_rounds_tokens_and_reasons_are_counted() -> None:
     ]
     arm = describe_arm(bne, seed=0)
     assert arm.rounds_per_question == 2
+    assert arm.played_rounds == 1.5, "a step in which no executor deviates plays no round"
     assert arm.tokens_per_question == pytest.approx(150)
     assert arm.closed_by == {"bne_rounds": 1, "no_deviation": 2, "oscillation": 1}
     said = lines([played(True)] * 4, bne)
     begin = said.index(
-        "trained team, refined (P0 BNE): 150 tokens per question, 2.00 rounds per question"
+        "trained team, refined (P0 BNE): 150 tokens per question, 1.50 rounds per question"
     )
     assert said[begin - 1] == "trained team, one round (Baseline): 120 tokens per question"
     assert said[begin + 1 : begin + 4] == [

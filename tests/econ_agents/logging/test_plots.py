@@ -179,6 +179,22 @@ def test_axes_are_named_and_no_legend_lies_on_the_data() -> None:
     assert not legend.get_window_extent().overlaps(axis.get_window_extent())
 
 
+def test_the_title_of_a_lower_chart_stands_apart_from_the_axis_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(
+        FigureCanvasAgg, "print_figure", lambda self, *_, **__: figures.append(self.figure)
+    )
+    lines = [{f"train/loss_{name}": 1.0 for name in "abcd"}]
+    plot_run(RunCurves(lines=read_metrics(record(tmp_path, lines))), tmp_path)
+    (figure,) = figures
+    figure.draw_without_rendering()
+    upper, lower = figure.axes[0], figure.axes[3]
+    gap = upper.xaxis.label.get_window_extent().y0 - lower.title.get_window_extent().y1
+    assert gap >= lower.title.get_window_extent().height
+
+
 def test_a_chart_is_drawn_whole() -> None:
     axis = axis_of(EVERYTHING)
     heights = [list(map(float, line.get_ydata())) for line in axis.lines]  # type: ignore[arg-type]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,6 +174,37 @@ def test_the_main_contrast_of_a_comparison_is_told(
 ) -> None:
     save(tmp_path, comparison(finding))
     assert conclude((STILL, None), [], read_comparisons(tmp_path))[-1] == sentence
+
+
+TRIED = {"method": "self_consistency:k=4", "chosen": "self_consistency:k=4", "trials": []}
+
+
+@pytest.mark.parametrize(
+    ("spec", "about", "name"),
+    [
+        (
+            "self_consistency:k=8",
+            {},
+            "a majority vote (k=8) at its default temperature (not tuned)",
+        ),
+        (
+            "self_consistency:k=8",
+            {"tuned": [TRIED | {"method": "debate"}]},
+            "a majority vote (k=8) at its default temperature (not tuned)",
+        ),
+        ("self_consistency:k=8", {"tuned": [TRIED]}, "a majority vote (k=8)"),
+        (VOTE, {"tuned": []}, "a majority vote (k=8, T=1)"),
+    ],
+)
+def test_a_vote_at_a_temperature_that_nobody_chose_is_called_not_tuned(
+    spec: str, about: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    text = json.dumps(comparison(**about)).replace(VOTE, spec)
+    save(tmp_path, text)
+    assert (
+        f"the trained team did better than {name}, by 6.5 points"
+        in conclude((STILL, None), [], read_comparisons(tmp_path))[-1]
+    )
 
 
 def test_a_team_that_is_worse_than_another_method_is_called_so(tmp_path: Path) -> None:

@@ -48,14 +48,27 @@ def test_a_folder_is_looked_at_as_a_whole(tmp_path: Path) -> None:
     assert len({game["source"] for game in games_of(tmp_path / "games.html")}) == 2
 
 
-def test_the_page_is_opened_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("found", [True, False])
+def test_the_page_is_opened_on_request_and_named_where_there_is_no_browser(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    found: bool,
+) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
+
+    def browse(page: str) -> bool:
+        opened.append(page)
+        return found
+
+    monkeypatch.setattr(webbrowser, "open", browse)
     file = tmp_path / "games.jsonl"
     file.write_text(json.dumps(transcript(played("7", "8", value="7"))), encoding="utf-8")
     page = tmp_path / "a page.html"
     assert main(["view", str(file), "--out", str(page), "--open"]) == 0
     assert opened == [page.as_uri()]
+    said = "" if found else f"no browser was found: open {page} in one yourself\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("name", ["nowhere.jsonl", "", "report.json"])
