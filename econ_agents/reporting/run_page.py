@@ -181,7 +181,7 @@ def _remark(run: RunFiles) -> str:
     return (
         f"{said} Whether a vote for the same tokens does as well was not asked in this test. This "
         "asks it: python benchmarks/compare.py --methods econ self_consistency --budget-match econ "
-        f"--model-dir {run.folder}"
+        f"--tune train --model-dir {run.folder}"
     )
 
 

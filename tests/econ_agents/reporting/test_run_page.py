@@ -163,7 +163,10 @@ def test_the_page_tells_what_was_learned_and_shows_what_was_played(
     assert {game["correct"] for game in games} <= {True, False}
 
 
-COMMAND = "benchmarks/compare.py --methods econ self_consistency --budget-match econ --model-dir"
+COMMAND = (
+    "benchmarks/compare.py --methods econ self_consistency --budget-match econ "
+    "--tune train --model-dir"
+)
 
 
 def test_the_page_of_a_run_without_a_comparison_names_the_command_that_makes_one(
