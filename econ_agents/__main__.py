@@ -1,7 +1,9 @@
-"""Run the command line: ``econ-agents`` and ``python -m econ_agents``."""
+"""Run the command line: ``python -m econ_agents``, which does what ``econ-agents`` does."""
 
 import sys
 from collections.abc import Sequence
+
+from econ_console.entry import load_and_run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -10,13 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes those of the process.
     """
-    # Loading takes seconds on a slow machine.
-    try:
-        from econ_agents.commands.cli import main as run
-    except KeyboardInterrupt:
-        print("econ-agents: interrupted", file=sys.stderr)
-        return 130
-    return run(argv)
+    return load_and_run("econ-agents", "econ_agents.commands.cli", argv)
 
 
 if __name__ == "__main__":
