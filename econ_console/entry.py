@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from importlib import import_module
 
 
-def econ_env() -> int:
-    """Run ``econ-env`` with the arguments of the process and return its exit code."""
-    return load_and_run("econ-env", "econ_env.commands.cli")
+def econ_env(argv: Sequence[str] | None = None) -> int:
+    """Run ``econ-env`` and return its exit code; see :func:`load_and_run`."""
+    return load_and_run("econ-env", "econ_env.commands.cli", argv)
 
 
-def econ_agents() -> int:
-    """Run ``econ-agents`` with the arguments of the process and return its exit code."""
-    return load_and_run("econ-agents", "econ_agents.commands.cli")
+def econ_agents(argv: Sequence[str] | None = None) -> int:
+    """Run ``econ-agents`` and return its exit code; see :func:`load_and_run`."""
+    return load_and_run("econ-agents", "econ_agents.commands.cli", argv)
 
 
 def load_and_run(program: str, module: str, argv: Sequence[str] | None = None) -> int:
