@@ -189,6 +189,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(
         (["play", "--questions"], "econ-env play: --questions needs a value; econ-env play --help"),
         (["play", "--commitment-rule", "vote"], "--commitment-rule: 'vote' is not one of 'None', "),
         (["ask"], "econ-env ask: QUESTION is missing: The question; econ-env ask --help lists"),
+        (["ask", "Two", "sk-secret"], "ask: an argument belongs to no flag or command: put the qu"),
         (["models", "sk-secret"], "models: an argument belongs to no flag or command; econ-env"),
     ],
 )
