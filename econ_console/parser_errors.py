@@ -14,7 +14,10 @@ _BORDER = re.compile(r"[╭╰].*|[─-]{4,}")
 """Line of a frame that is not text: its top, its bottom, or the line between two of its parts."""
 
 _INVALID_CHOICE = re.compile(r"invalid choice (.*) for argument '(\S+)'\. Expected one of \((.*)\)")
+_STRAY = "an argument belongs to no flag or command"
 _REWORDED = {
+    # The message of a check of settings names the setting itself.
+    r"Error parsing settings\.\S+: ": "",
     r"Error parsing (\S+): ": r"\1: ",
     r"invalid literal for int\(\) with base 10: ('.*')": r"\1 is not a whole number",
     r"could not convert string to float: ('.*')": r"\1 is not a number",
@@ -22,17 +25,18 @@ _REWORDED = {
     r" Expected 1 values\.": "",
     r" \(required\)": "",
     # What was typed is not repeated: it may be a key, pasted to the wrong place.
-    r"Unrecognized (?:or misplaced )?options: .*": "an argument belongs to no flag or command",
+    r"Unrecognized (?:or misplaced )?options: .*": _STRAY,
 }
 
 
 @contextmanager
-def errors_in_one_line(command: str, error: type[Exception]) -> Iterator[None]:
+def errors_in_one_line(command: str, error: type[Exception], *, stray: str = "") -> Iterator[None]:
     """Raise what the parser prints inside the block when it exits, and let other text through.
 
     Args:
         command: the command whose ``--help`` is named.
         error: kind of error to raise.
+        stray: advice about an argument that belongs to no flag; "" gives none.
 
     Raises:
         error: the parser has refused an argument.
@@ -45,6 +49,7 @@ def errors_in_one_line(command: str, error: type[Exception]) -> Iterator[None]:
         if stopped.code in (None, 0):
             raise
         said = objection(printed.getvalue())
+        said += f": {stray}" if stray and said == _STRAY else ""
         raise error(f"{said}; {command} --help lists the flags") from None
     sys.stderr.write(printed.getvalue())
 

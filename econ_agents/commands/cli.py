@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 from econ_agents import __version__
 from econ_agents.commands.flags import PROGRAM, Configured, parse
 from econ_agents.commands.process import keys_allowed_for, private_files
 from econ_agents.commands.subcommands import ALIASES, COMMANDS, Resume
 from econ_agents.config.environment_kwargs import with_flags
+from econ_agents.config.schema import ConfigError
 from econ_agents.environments import arguments_of
 from econ_agents.errors import EconAgentsError
 from econ_console.program import exit_code_of, run_program
@@ -59,15 +61,22 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         print(versions(PROGRAM, __version__))
         return 0
     if name not in COMMANDS and name not in ALIASES:
-        # The message does not repeat the word: it may be a key, pasted to the wrong place.
-        print(f"{PROGRAM}: there is no such command\n\n{USAGE}", file=sys.stderr)
-        return 2
+        raise ConfigError(_no_such_command(name))
     command = parse(COMMANDS[ALIASES.get(name, name)], name, arguments[1:])
     if command.factory() is not None:
         use_one_thread()
     hosts = command.allow_key_for if isinstance(command, Configured | Resume) else ()
     with keys_allowed_for(hosts), private_files(), _naming_flags(command.factory()):
         return command.run()
+
+
+def _no_such_command(name: str) -> str:
+    """Return the message about a word that is no command; the word may be a pasted key."""
+    if not name or name.startswith("-"):
+        return f"name a command: {', '.join(COMMANDS)}; {PROGRAM} --help describes them"
+    near = get_close_matches(name, [*COMMANDS, *ALIASES], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"commands are {', '.join(COMMANDS)}"
+    return f"there is no such command; {hint}"
 
 
 @contextmanager

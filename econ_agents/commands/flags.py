@@ -28,6 +28,12 @@ from econ_agents.training.inspection import find_checkpoint, saved_config, store
 from econ_console.parser_errors import errors_in_one_line
 
 PROGRAM = "econ-agents"
+_WITHOUT_A_FLAG = {
+    "train": "name a configuration with --config NAME",
+    "resume": "name the run with --log-dir RUN",
+    "report": "one run is reported at a time",
+}
+"""Advice about an argument with no flag before it, for commands without ``--model-dir RUN``."""
 _UNNAMED = "not:named"
 """Factory that nobody names."""
 
@@ -134,24 +140,26 @@ def _parsed(command: AnyCommand, name: str, arguments: Sequence[str]) -> AnyComm
         registry=_registry,
     )
     if unknown:
-        raise ConfigError(_belongs_to_no_flag(arguments, unknown[0]))
+        raise ConfigError(_belongs_to_no_flag(name, arguments, unknown[0]))
     if isinstance(parsed, Configured) and named:
         parsed = replace(parsed, settings=read_config(None, values=named, base=parsed.settings))
     return parsed
 
 
-def _belongs_to_no_flag(arguments: Sequence[str], unknown: str) -> str:
-    """Return the message about an argument, by the flag before it.
+def _belongs_to_no_flag(command: str, arguments: Sequence[str], unknown: str) -> str:
+    """Return the message about an argument, by the flag before it, or by the command.
 
     The argument is not repeated: it may be a key, pasted to the wrong place.
     """
     before = arguments[: arguments.index(unknown)] if unknown in arguments else ()
     flag = next((one for one in reversed(before) if _FLAG.fullmatch(one)), None)
-    place = "an argument" if flag is None else f"an argument after {flag}"
-    return (
-        f"{place} belongs to no flag (a flag for true or false takes none: --train.use-replay or "
-        "--train.no-use-replay); --help lists the flags"
-    )
+    if flag is not None:
+        return (
+            f"an argument after {flag} belongs to no flag (a flag for true or false takes none: "
+            "--train.use-replay or --train.no-use-replay); --help lists the flags"
+        )
+    advice = _WITHOUT_A_FLAG.get(command, "name the run with --model-dir RUN")
+    return f"an argument belongs to no flag: {advice}; --help lists the flags"
 
 
 def _without_named(arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:

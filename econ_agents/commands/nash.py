@@ -60,6 +60,7 @@ def run_nash(
             f"--questions must be at least {FEWEST_QUESTIONS}, got {questions}: one half of them "
             "chooses deviations, and the other half measures them"
         )
+    make_private_folder(log_dir)
     found: list[dict[str, Any]] = []
     teams = build_teams(config, "test", bne=False)
     try:
@@ -92,7 +93,6 @@ def run_nash(
                 print(f"  {name}: best deviation gains {agent.gain}")
     finally:
         teams.close()
-    make_private_folder(log_dir)
     path = log_dir / NASH_FILE
     replace_file(path, (json.dumps(found, indent=1) + "\n").encode())
     print(f"report: {path}")

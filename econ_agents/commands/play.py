@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from econ_agents.algorithm.builders import build_policy, build_teams
 from econ_agents.algorithm.episode import Episode
@@ -22,7 +23,10 @@ from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
 from econ_agents.training.inspection import nothing_learned
 from econ_console.waiting_line import WaitingLine
+from econ_pages.errors import PageError
 from econ_pages.files import takes_games
+from econ_pages.text import plural, visible
+from econ_pages.transcripts import read_game
 
 
 def run_play(
@@ -72,12 +76,17 @@ def run_play(
 
         def watch(place: int, episode: Episode) -> None:
             nonlocal done
-            if file is not None and (trace := teams.trace(place)) is not None:
+            wanted = file is not None or question is not None
+            trace = teams.trace(place) if wanted else None
+            if file is not None and trace is not None:
                 file.write(json.dumps(trace, ensure_ascii=False) + "\n")
                 file.flush()
             if show is None or done < show:
                 text = teams.text(place, colour=_use_colour())
-                line.write(f"{_in_numbers(episode, teams.space) if text is None else text}\n")
+                text = _in_numbers(episode, teams.space) if text is None else text
+                line.write(f"game {done + 1} of {total}\n{text}\n")
+            elif question is not None and not episode.failed and trace is not None:
+                line.write(f"answer: {_answer_in(trace)}\n")
             done += 1
 
         episodes = play_episodes(
@@ -114,13 +123,22 @@ def _asked(
 def _in_numbers(episode: Episode, space: TeamSpace) -> str:
     """Describe an episode of an environment that has no words for it."""
     state = "failed" if episode.failed else f"team reward {episode.team_rewards.sum():.3f}"
-    lines = [f"=== episode {episode.number} · {episode.length} steps · {state}"]
+    lines = [f"=== {episode.length} {plural(episode.length, 'step')} · {state}"]
     found = describe_episodes([episode], space)
     for agent in space.agents:
         own = {name.partition("/")[0]: found[name] for name in found if name.endswith(f"/{agent}")}
         means = (f"{part.replace('_', ' ')} {mean:.2f}" for part, mean in own.items())
         lines.append(f"  {agent}: {', '.join(means)}")
     return "\n".join(lines)
+
+
+def _answer_in(trace: dict[str, Any]) -> str:
+    """Return the last commitment of a game, from its transcript."""
+    try:
+        answer = read_game(trace, number=1, source="", where="the game").answer
+    except PageError:
+        answer = None
+    return "none" if answer is None else visible(answer)
 
 
 def _summary(episodes: Sequence[Episode]) -> list[str]:

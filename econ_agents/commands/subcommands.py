@@ -147,7 +147,7 @@ class Nash(OfCheckpoint):
     """
 
     questions: Annotated[int, tyro.conf.arg(metavar="N")] = 20
-    """Number of episodes on which every deviation is played, >= 4.
+    """Number of questions on which every deviation is played, >= 4.
     One half of them chooses deviations, the other half measures them. 20 take some minutes with the
     bundled models; 200 take ten times as long and give a third of the interval."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")] = (0,)
@@ -157,8 +157,6 @@ class Nash(OfCheckpoint):
         """Measure and return the exit code."""
         from econ_agents.commands.nash import run_nash
 
-        if self.questions < 2:
-            raise ConfigError(f"--questions must be at least 2, got {self.questions}")
         if not self.seeds or min(self.seeds) < 0:
             raise ConfigError("--seeds needs at least one seed, each >= 0")
         config, checkpoint = self.resolved(), self.checkpoint()

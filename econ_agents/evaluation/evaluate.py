@@ -49,6 +49,7 @@ from econ_agents.training.checkpoint_state import (
 )
 from econ_agents.training.inspection import nothing_learned
 from econ_files.durable import replace_file
+from econ_files.private import make_private_folder
 
 Traces = list[dict[str, Any]]
 HERE = Placement()
@@ -97,6 +98,8 @@ def run_evaluation(
         CheckpointError: the checkpoint is damaged, or its networks do not fit the environment.
         TooFewResults: almost no episode came to a result.
     """
+    # Before anything is played: a folder that cannot be made costs no test.
+    make_private_folder(log_dir)
     rounds = config.bne_rounds("test")
     evaluation = evaluate_team(config, checkpoint, placement)
     report, learned = evaluation.report, evaluation.learned
@@ -232,7 +235,8 @@ def play_questions(
     if rollouts is not None and override is not None:
         raise ValueError("other policies are played in this process only")
     policy = build_policy(config, networks, teams.space, "test")
-    with opened_progress(description=description, total=len(seeds), unit="question") as progress:
+    unit = "episode" if questions is None else "question"
+    with opened_progress(description=description, total=len(seeds), unit=unit) as progress:
         finished = count(1)  # episodes may end in any order
 
         def observe(episode: Episode, record: Callable[[], Trace]) -> None:

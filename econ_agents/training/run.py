@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -144,6 +145,12 @@ class TrainingRun:
         for line in trainer.causes.lines():
             self._say(f"failed: {line}")
         played = trainer.episodes - before
+        if not played:
+            self._say(
+                f"this run is trained already, over {trainer.episodes} episodes: test it with "
+                f"econ-agents test --model-dir {shlex.quote(str(self._log_dir))}"
+            )
+            return 0
         self._say(
             f"trained {played} episodes in {time.monotonic() - started:.0f} s"
             + (f", {trainer.failed} of them failed and were dropped" if trainer.failed else "")

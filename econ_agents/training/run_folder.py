@@ -50,6 +50,18 @@ def claimed(log_dir: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def removed_if_unused(log_dir: Path) -> Iterator[None]:
+    """Remove a new folder, whose lock is held, if an error leaves nothing else than the lock."""
+    try:
+        yield
+    except BaseException:
+        if [path.name for path in log_dir.iterdir()] == [LOCK_FILE]:
+            (log_dir / LOCK_FILE).unlink()
+            log_dir.rmdir()
+        raise
+
+
 def read_run_config(log_dir: Path) -> Config:
     """Read the configuration of the run in ``log_dir`` as it is saved.
 

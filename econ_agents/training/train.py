@@ -6,7 +6,7 @@ The folder of a run holds its configuration, metrics, checkpoints and plots.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from econ_agents.algorithm.builders import build_teams
@@ -30,6 +30,7 @@ from econ_agents.training.run_folder import (
     clear_unused,
     playable_config,
     refuse_used,
+    removed_if_unused,
 )
 from econ_agents.training.run_folder import model_dir as folder_of_checkpoints
 from econ_agents.training.trainer import Trainer
@@ -55,8 +56,9 @@ def run_training(config: Config, log_dir: Path, placement: Placement = HERE) -> 
     """
     placement.check()
     refuse_used(config, log_dir)
+    is_new = not log_dir.exists()
     make_private_folder(log_dir)
-    with claimed(log_dir):
+    with claimed(log_dir), removed_if_unused(log_dir) if is_new else nullcontext():
         return _begin(config, log_dir, placement)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -12,7 +13,9 @@ from econ_env.commands.displays import Live
 from econ_env.commands.flags import with_help
 from econ_env.commands.play import PlayFlags, make_env, write_line
 from econ_env.commands.playthrough import play_through
+from econ_env.errors import UsageError
 from econ_env.questions.own import OwnQuestion
+from econ_env.questions.simulated import read_task
 from econ_files.private import append_privately
 
 
@@ -33,6 +36,7 @@ class Ask(PlayFlags):
 
         Raises:
             QuestionError: the question is empty.
+            UsageError: simulated models cannot read it.
             ModelError: a model cannot be used.
         """
         out = self.out_file()
@@ -40,6 +44,18 @@ class Ask(PlayFlags):
         # No data set is read, and no embedder loaded: without rewards nothing depends on it.
         given: dict[str, Any] = {"dataset": source, "embedder": self.embedder or "hashing"}
         config = replace(self, **given).env_config()
+        families = config.team().families
+        if "simulated" in families and read_task(source[0].text) is None:
+            raise UsageError(
+                "simulated models answer their own questions only, those of the data set "
+                "simulated: --llm bundled asks models that read"
+            )
+        if "bundled" in families:
+            print(
+                "note: bundled models know generated word problems only, those of the data set "
+                "arithmetic; other questions get wrong answers",
+                file=sys.stderr,
+            )
         choose_actions = self.fixed_actions(config, 1)
         display = Live()
         env = make_env(config, 1, display)

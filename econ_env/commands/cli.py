@@ -55,7 +55,9 @@ def parse(argv: Sequence[str] | None = None) -> Command:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     refuse_unknown(arguments, _COMMANDS)
-    with errors_in_one_line(" ".join([PROGRAM, *arguments[:1]]), UsageError), wrapped_help():
+    called = " ".join([PROGRAM, *arguments[:1]])
+    stray = "put the question in quotes" if arguments[:1] == ["ask"] else ""
+    with errors_in_one_line(called, UsageError, stray=stray), wrapped_help():
         command: Command = tyro.extras.subcommand_cli_from_dict(
             _COMMANDS,
             prog=PROGRAM,

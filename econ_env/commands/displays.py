@@ -1,10 +1,12 @@
-"""Displays of games while they are played: many under a progress bar, or one by one, live."""
+"""Displays of games while they are played: many above a line of progress, or one by one, live."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from tqdm import tqdm
 
@@ -27,17 +29,16 @@ class Display(Protocol):
         """Show ``total`` games of an environment while the context lasts."""
         ...
 
-    def phase(self, text: str) -> None:
-        """Show what the games do next."""
-        ...
-
     def finished(self, transcript: Transcript) -> None:
         """Show a game that has ended."""
         ...
 
 
 class Overview:
-    """A progress bar, and the first ``show`` games in full; lines if stderr is no terminal."""
+    """A line of progress, and the first ``show`` games in full; lines if stderr is no terminal.
+
+    On a terminal the last state of the line stays.
+    """
 
     watch = None
 
@@ -48,29 +49,35 @@ class Overview:
     @contextmanager
     def of(self, env: BatchedEconEnv, total: int) -> Iterator[None]:
         """Show ``total`` games of an environment while the context lasts."""
-        with tqdm(total=total, unit="question", disable=None) as bar:
-            self._bar: tqdm[Any] = bar
-            if not bar.disable:
-                yield
-                return
-            with WaitingLine(lambda: self._said(env, total)):
-                yield
-
-    def phase(self, text: str) -> None:
-        """Show what the games do next: a batch ends as a whole, until then its phase is seen."""
-        self._bar.set_postfix_str(text)
+        self._begin = time.monotonic()
+        live = sys.stderr.isatty()
+        say = self._pace if live else self._said
+        with WaitingLine(lambda: say(total, env.status)) as line:
+            self._line = line
+            yield
+        if live:
+            print(self._pace(total), file=sys.stderr)
 
     def finished(self, transcript: Transcript) -> None:
         """Count a game, and print it if it is one of the first."""
         if self._left > 0:
             self._left -= 1
-            self._bar.write(render_transcript(transcript, colour=use_colour()))
+            heading = f"game {self._done + 1}"
+            shown = render_transcript(transcript, colour=use_colour(), heading=heading)
+            self._line.write(f"{shown}\n")
         self._done += 1
-        self._bar.update()
 
-    def _said(self, env: BatchedEconEnv, total: int) -> str:
-        status = env.status
+    def _said(self, total: int, status: str) -> str:
         return f"{self._done} of {total} questions played: {status}" if status else ""
+
+    def _pace(self, total: int, status: str = "") -> str:
+        """Say what is done, in which time, and what is waited for, as one line of a terminal."""
+        elapsed_s = time.monotonic() - self._begin
+        each_s = elapsed_s / self._done if self._done else None
+        left = "?" if each_s is None else tqdm.format_interval(each_s * (total - self._done))
+        done = f"{self._done}/{total} [{tqdm.format_interval(elapsed_s)}<{left}]"
+        pace = "" if each_s is None else f"{each_s:.2g} s per question"
+        return ", ".join(filter(None, (done, pace, status)))
 
 
 class Live:
@@ -91,9 +98,6 @@ class Live:
             self._screen = Screen(line.write)
             yield
 
-    def phase(self, text: str) -> None:
-        """Show nothing: the line knows it."""
-
     def finished(self, transcript: Transcript) -> None:
         """Print the rest of a game, and an empty line behind it."""
         self._show(transcript)
@@ -101,7 +105,7 @@ class Live:
         self._number += 1
 
     def _show(self, transcript: Transcript) -> None:
-        self._screen.show(transcript)
+        self._screen.show(transcript, heading=f"game {self._number}")
 
     def _said(self, env: BatchedEconEnv, total: int) -> str:
         status = env.status

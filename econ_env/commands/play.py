@@ -138,7 +138,7 @@ class PlayQuestions(PlayFlags):
             file = stack.enter_context(append_privately(out)) if out else None
             stack.enter_context(display.of(env, len(chosen)))
             try:
-                for transcript in play_through(env, chosen, choose_actions, report=display.phase):
+                for transcript in play_through(env, chosen, choose_actions):
                     if file is not None:
                         write_line(file, transcript)
                     display.finished(transcript)

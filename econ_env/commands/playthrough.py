@@ -17,8 +17,6 @@ def play_through(
     env: BatchedEconEnv,
     questions: Sequence[Question],
     choose_actions: Callable[[], Mapping[str, ArrayLike]],
-    *,
-    report: Callable[[str], object] | None = None,
 ) -> Iterator[Transcript]:
     """Play every question once, batch by batch; yield the transcripts in the questions' order.
 
@@ -27,8 +25,6 @@ def play_through(
         questions: the questions to play; their number is free, it may be 0.
         choose_actions: called before every step; returns for every agent an array
             ``(env.num_questions, 2)`` in [-1, 1].
-        report: called before every reset and step with the next phase and its number of questions,
-            such as "answering 16"; None: no reports.
 
     Raises:
         NothingSucceeds: too many episodes in a row failed; those of their batch are yielded before.
@@ -39,12 +35,8 @@ def play_through(
         # The last batch may be smaller: its remaining places stay idle.
         mask = np.arange(size) < len(part)
         padded = [*part, *[part[0]] * (size - len(part))]
-        if report is not None:
-            report(f"planning {len(part)}")
         env.reset(options={"question": padded}, mask=mask)
         while env.active.any():
-            if report is not None:
-                report(f"answering {np.count_nonzero(env.active)}")
             try:
                 env.step(choose_actions())
             except NothingSucceeds:

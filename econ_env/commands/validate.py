@@ -12,7 +12,7 @@ import tyro
 from tqdm import tqdm
 
 from econ_console.progress import progress
-from econ_env.commands.flags import EnvFlags, only, with_help
+from econ_env.commands.flags import EnvFlags, only, with_flags, with_help
 from econ_env.grading.answers import Verdict, gold_answer, grade
 from econ_env.grading.perturbation import perturbed
 from econ_env.questions.base import Question, QuestionError, QuestionSource
@@ -67,7 +67,7 @@ class Validate:
             for row in progress(rows, description="checking", unit="row", total=total):
                 tally.count(row)
                 if row.reason is not None:
-                    tqdm.write(f"{row.place}: {row.reason}")
+                    tqdm.write(f"{row.place}: {with_flags(row.reason)}")
         except KeyboardInterrupt:
             print(f"interrupted after {tally.rows} rows", file=sys.stderr)
             print(tally)

@@ -60,8 +60,11 @@ class OneEpisodeView(EpisodesView):
         return self._episodes.transcript(0)
 
     def episode_text(self, *, colour: bool = False) -> str:
-        """Return the episode so far as text for people, perhaps with colours of a terminal."""
-        return render_transcript(self.transcript, colour=colour)
+        """Return the episode so far as text for people, perhaps with colours of a terminal.
+
+        It has no number: the caller may count games in another way than the environment.
+        """
+        return render_transcript(self.transcript, colour=colour, heading="")
 
     def close(self) -> None:
         """Close the cache's file. Models are shared by the process and stay loaded.
@@ -85,7 +88,9 @@ class ManyEpisodesView(EpisodesView):
     def episode_text(self, index: int, *, colour: bool = False) -> str:
         """Return episode number ``index`` as text for people, perhaps with colours of a terminal.
 
+        The text has no number: the caller may count games in another way than the environment.
+
         Raises:
             ResetNeeded: the episode has never been reset.
         """
-        return render_transcript(self.transcript(index), colour=colour)
+        return render_transcript(self.transcript(index), colour=colour, heading="")

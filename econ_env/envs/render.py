@@ -66,12 +66,16 @@ def use_colour() -> bool:
     )
 
 
-def render_transcript(transcript: Transcript, *, colour: bool = False) -> str:
+def render_transcript(
+    transcript: Transcript, *, colour: bool = False, heading: str | None = None
+) -> str:
     """The episode so far: question, strategy, responses, commitments, rewards and tokens.
 
-    Control characters in model output are replaced, so that no text can control the terminal.
+    Its first line begins with ``heading``, as in "game 1"; None: with the number of the
+    environment's episode. Control characters in model output are replaced, so that no text can
+    control the terminal.
     """
-    return "".join(f"{line}\n" for line in _Writer(colour).episode(transcript))
+    return "".join(f"{line}\n" for line in _Writer(colour).episode(transcript, heading))
 
 
 class Screen:
@@ -85,9 +89,9 @@ class Screen:
         self._write = _print if write is None else write
         self._shown = ""
 
-    def show(self, transcript: Transcript) -> None:
+    def show(self, transcript: Transcript, *, heading: str | None = None) -> None:
         """Print the new part of the episode, or all of it if another episode was shown before."""
-        text = render_transcript(transcript, colour=use_colour())
+        text = render_transcript(transcript, colour=use_colour(), heading=heading)
         new = text[len(self._shown) :] if text.startswith(self._shown) else text
         self._shown = text
         if new:
@@ -121,10 +125,11 @@ class _Writer:
     def _inline(self, text: str | None) -> str:
         return " ".join("".join(self._text(text, " ")).split()) if text is not None else "none"
 
-    def episode(self, transcript: Transcript) -> Iterator[str]:
+    def episode(self, transcript: Transcript, heading: str | None) -> Iterator[str]:
         question = transcript.question
-        title = f"=== episode {transcript.episode} · question {self._inline(question.id)} "
-        yield self._paint(title.ljust(88, "="), "title")
+        heading = f"episode {transcript.episode}" if heading is None else heading
+        title = " · ".join(filter(None, (heading, f"question {self._inline(question.id)}")))
+        yield self._paint(f"=== {title} ".ljust(88, "="), "title")
         yield from self._text(question.text, "")
         if question.gold:
             yield self._paint(f"gold answer: {self._inline(question.gold)}", "dim")

@@ -22,7 +22,10 @@ def gold_fault(text: str, gold_format: GoldFormat) -> str | None:
     if gold_format == "hashes" and "####" not in text:
         return "it has no '#### ' followed by the answer"
     if gold_format == "boxed" and "\\boxed" not in text and "\\fbox" not in text:
-        return "it has no \\boxed{...} with the answer"
+        return (
+            "it has no \\boxed{...} with the answer (if it is the answer itself, name the fields: "
+            'question_field_name="problem" answer_field_name="solution")'
+        )
     answer = gold_answer(text)
     if not answer:
         heading = _HEADING.search(text)

@@ -91,7 +91,7 @@ def test_it_is_shown_at_play_in_numbers(run: Path, capsys: pytest.CaptureFixture
     flags = ["--model-dir", str(run), *AGAIN]
     assert main(["play", *flags, "--questions", "2"]) == 0
     said = capsys.readouterr().out
-    assert said.count("=== episode") == said.count("  agent_2: ") == 2
+    assert said.count(" of 2\n=== ") == said.count("  agent_2: ") == 2
     assert "team reward: -" in said
     assert main(["play", *flags, "--question", "Where to?"]) == 2
     assert "takes no questions: leave it out" in capsys.readouterr().err

@@ -221,8 +221,13 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "there is no such command"),
-        (["trian"], "there is no such command"),
+        ([], "econ-agents: name a command: train, test, play, "),
+        (["--seed", "1"], "econ-agents: name a command: train, test, play, "),
+        (["trian"], "econ-agents: there is no such command; did you mean 'train'?"),
+        (["xyz"], "econ-agents: there is no such command; commands are train, test, play, "),
+        (["play", "runs/s60"], "belongs to no flag: name the run with --model-dir RUN;"),
+        (["train", "math"], "belongs to no flag: name a configuration with --config NAME; --help"),
+        (["resume", "runs/s60"], "belongs to no flag: name the run with --log-dir RUN; --h"),
         (["train", "--config", "nope"], "there is no preset 'nope'"),
         (["train", "--set", "trian=3"], "--set: unknown key 'trian'; did you mean 'train'?"),
         (["train", "--train.episods", "3"], "did you mean '--train.episodes'?"),
@@ -242,7 +247,6 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -
         (["train", "--set", "n_agents=3", "env.kwargs.n_agents=4"], "two names of one setting"),
         (["test"], "--model-dir is required"),
         (["test", "--model-dir", "nowhere"], "nowhere holds no checkpoint"),
-        (["nash", "--questions", "1"], "--questions must be at least 2"),
         (["nash", "--seeds", "-1"], "--seeds needs at least one seed, each >= 0"),
         (["resume"], "--log-dir is required"),
         (["resume", "--log-dir", "nowhere"], "nowhere is not the folder of a run"),
@@ -253,14 +257,17 @@ def test_a_mistake_is_explained_and_nothing_starts(
     calls: Calls, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert main(arguments) == 2
-    assert message in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
     assert calls == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--train.episodes", "0"], "train.episodes must be >= 1, got 0"),
+        (["--train.episodes", "0"], "econ-agents train: train.episodes must be >= 1, got 0"),
+        (["--env.factory", "x"], "econ-agents train: env.factory must have the form"),
         (["--train.episodes", "x"], "--train.episodes: 'x' is not a whole number; econ-agents"),
         (["--env.kwargs", "{a: 1, a: 2}"], "the key 'a' is given twice"),
         (["--env.kwargs", "[a]"], "must be a mapping in YAML"),

@@ -58,6 +58,16 @@ def test_too_few_questions_are_refused(run: Path, capsys: pytest.CaptureFixture[
     assert "--questions must be at least 4, got 3" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_played(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    bad = str(tmp_path / "file" / "folder")
+    assert main(["nash", "--model-dir", str(run), "--log-dir", bad]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
 @pytest.mark.parametrize(
     ("size", "constants"), [(1, 5), (2, 25), (3, 125), (4, 81), (5, 32), (7, 0)]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_the_questions_of_the_test_are_played_and_shown(
     flags = ["--model-dir", str(run), "--questions", "3", "--show", "2", "--out", str(out)]
     assert main(["play", *flags]) == 0
     said = capsys.readouterr().out
-    assert said.count("=== episode") == 2
+    assert [f"game {n} of 3\n=== question" in said for n in (1, 2, 3)] == [True, True, False]
     games = games_in(out)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     test_questions = load_questions("simulated", split="test")
@@ -58,6 +59,13 @@ def test_it_answers_a_question_of_ones_own(
         assert judging not in said
     (game,) = games_in(out)
     assert (game.question.text, game.decisions[-1].rewards) == (OWN, None)
+
+
+def test_of_a_question_of_ones_own_the_answer_at_least_is_printed(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["play", "--model-dir", str(run), "--question", OWN, "--show", "0"]) == 0
+    assert re.search(r"^answer: \d+$", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,16 @@ def test_initial_weights_given_to_a_test_override_those_that_were_learned(tmp_pa
     assert live_options(fixed, checkpoint) is None
 
 
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_played(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    bad = str(tmp_path / "file" / "folder")
+    assert main(["test", "--model-dir", str(run), "--log-dir", bad]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
 def test_a_team_of_another_size_is_refused(run: Path) -> None:
     config = small_config(*MOVING, "n_agents=2")
     teams = build_teams(config, "test")

@@ -178,10 +178,16 @@ def _dies(*arguments: Any) -> None:
 # At its end
 
 
-def test_a_finished_run_has_nothing_left_to_do(whole: Path, tmp_path: Path) -> None:
+def test_a_finished_run_has_nothing_left_to_do_and_says_so(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = shutil.copytree(whole, tmp_path / "run")
     assert resume_training(run) == 0
     assert_same_run(run, whole)
+    said = capsys.readouterr().err
+    assert "this run is trained already" in said
+    assert f"econ-agents test --model-dir {run}" in said
+    assert "trained 0 episodes" not in said
 
 
 def test_a_run_that_stopped_early_stays_stopped(tmp_path: Path) -> None:

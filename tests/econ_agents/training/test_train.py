@@ -24,6 +24,7 @@ from econ_agents.evaluation.evaluate import evaluate_team
 from econ_agents.training.checkpoint import load_checkpoint
 from econ_agents.training.run import BAD_BATCH, FAILURES, TrainingStopped
 from econ_agents.training.train import resume_training, run_training
+from econ_env import ModelError
 from tests.econ_agents.odd_environments import WEIGHTS
 from tests.econ_agents.small_runs import checkpoint_path, numbers, small_config, state_of, train
 
@@ -320,6 +321,16 @@ def test_the_last_interval_is_shorter_and_evaluates_what_is_due_only(tmp_path: P
     evaluated = [line["step"] for line in numbers(tmp_path) if "eval/team_reward" in line]
     assert evaluated == [20]
     assert numbers(tmp_path)[-1]["step"] == 25
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_refused_run_leaves_no_folder_of_its_own(tmp_path: Path, is_new: bool) -> None:
+    folder = tmp_path / "run"
+    if not is_new:
+        folder.mkdir()
+    with pytest.raises(ModelError, match="gpt-9"):
+        run_training(small_config("executor_model=gpt-9"), folder)
+    assert folder.exists() is not is_new
 
 
 # Weights of the reward

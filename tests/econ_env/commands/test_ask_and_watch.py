@@ -43,9 +43,10 @@ def test_a_question_of_ones_own_is_played_and_not_judged(
     ("arguments", "message"),
     [
         ([" ", "--llm", "simulated"], "the question is empty"),
+        (["Why?", "--llm", "simulated"], "answer their own questions only"),
         (["Why?", "--llm", "gpt-9"], "unknown model 'gpt-9'"),
-        (["Why?", "--llm", "simulated", "--temperature", "9"], "--temperature must be in"),
-        (["Why?", "--llm", "simulated", "--out", "/no/such/x.jsonl"], "/no/such"),
+        ([QUESTION, "--llm", "simulated", "--temperature", "9"], "--temperature must be in"),
+        ([QUESTION, "--llm", "simulated", "--out", "/no/such/x.jsonl"], "/no/such"),
     ],
 )
 def test_a_mistake_in_asking_is_one_line(
@@ -57,8 +58,14 @@ def test_a_mistake_in_asking_is_one_line(
     assert message in err
 
 
-def test_a_game_that_fails_is_said_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ask", "Why is the sky blue?", "--llm", "simulated"]) == 1
+def test_a_game_that_fails_is_said_and_ends_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(self: SimulatedModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+        return [Completion.failure("out of order") for _ in requests]
+
+    monkeypatch.setattr(SimulatedModel, "generate", nothing)
+    assert main(["ask", QUESTION, "--llm", "simulated"]) == 1
     assert "the episode was abandoned" in capsys.readouterr().out
 
 
@@ -77,12 +84,12 @@ def test_games_are_printed_as_they_unfold_each_text_once(
     assert main([*WATCH, "--questions", "2"]) == 0
     rest = capsys.readouterr().out
     # When the coordinator is asked to conclude, strategy and responses are on the screen already.
-    assert before[0].startswith("=== episode")
+    assert before[0].startswith("=== game 1 · question")
     assert before[0].count("T=0.70") == 3
     assert "commitment of coordinator" not in before[0]
     assert "commitment of coordinator" in before[1]
     said = "".join([*before, rest])
-    assert (said.count("=== episode"), said.count("T=0.70")) == (2, 6)
+    assert (said.count("=== game"), said.count("T=0.70")) == (2, 6)
     assert "2 finished, 0 failed" in rest
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tqdm import tqdm
 
 from econ_console.parser_errors import objection
 from econ_env.commands.cli import main, parse
@@ -29,7 +30,7 @@ def transcripts_in(path: Path) -> list[Transcript]:
 def test_play_shows_episodes_and_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*PLAY, "--questions", "5", "--show", "2"]) == 0
     out = capsys.readouterr().out
-    assert out.count("=== episode") == 2
+    assert [out.count(f"=== game {n} ·") for n in (1, 2, 3)] == [1, 1, 0]
     for part in ("T=0.70 p=1.00", "gold answer:", "5 finished, 0 failed", "95% interval", "JSON"):
         assert part in out
 
@@ -189,6 +190,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(
         (["play", "--questions"], "econ-env play: --questions needs a value; econ-env play --help"),
         (["play", "--commitment-rule", "vote"], "--commitment-rule: 'vote' is not one of 'None', "),
         (["ask"], "econ-env ask: QUESTION is missing: The question; econ-env ask --help lists"),
+        (["ask", "Two", "sk-secret"], "ask: an argument belongs to no flag or command: put the qu"),
         (["models", "sk-secret"], "models: an argument belongs to no flag or command; econ-env"),
     ],
 )
@@ -275,19 +277,25 @@ def test_progress_and_results_go_to_different_streams(
     assert captured.out.startswith("questions ")
 
 
-def test_the_progress_bar_says_what_a_batch_is_doing(
+def test_the_line_of_a_terminal_moves_and_ends_with_what_was_played(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def on_a_terminal(**settings: Any) -> Any:
-        return tqdm(**{**settings, "disable": False, "mininterval": 0})
+    monkeypatch.setattr("econ_console.waiting_line.LIVE_INTERVAL_S", 0.01)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    answer = SimulatedModel.generate
 
-    monkeypatch.setattr("econ_env.commands.displays.tqdm", on_a_terminal)
+    def slow(self: SimulatedModel, requests: Sequence[ChatRequest]) -> list[Completion]:
+        time.sleep(0.1)
+        return answer(self, requests)
+
+    monkeypatch.setattr(SimulatedModel, "generate", slow)
     assert main([*PLAY, "--questions", "18", "--show", "0"]) == 0
-    bar = capsys.readouterr().err
-    phases = ["planning 16", "answering 16", "16/18", "planning 2", "answering 2", "18/18"]
-    places = [bar.find(phase) for phase in phases]
+    line = capsys.readouterr().err
+    said = ("0/18 [00:00<?], ", "; 16 requests in flight", "16/18 [", " s per question, ")
+    places = [line.find(part) for part in said]
     assert -1 not in places
     assert places == sorted(places)
+    assert re.fullmatch(r"18/18 \[00:\d\d<00:00\], \S+ s per question", line.splitlines()[-1])
 
 
 def test_a_game_in_which_nothing_succeeds_stops_and_keeps_what_was_played(

@@ -25,21 +25,3 @@ def test_every_question_is_played_once_and_to_its_end(count: int) -> None:
         played = list(play_through(env, questions, middle))
         assert [transcript.question for transcript in played] == questions
         assert all(len(transcript.decisions) == 2 for transcript in played)
-
-
-def test_what_comes_next_is_reported_within_a_batch() -> None:
-    env = batched_parallel_env(2, dataset="simulated", llm="simulated", max_rounds=2)
-    source = load_questions("simulated")
-    reported: list[str] = []
-    points = {agent: np.zeros((2, 2)) for agent in env.possible_agents}
-    questions = [source[index] for index in range(3)]
-    for transcript in play_through(env, questions, lambda: points, report=reported.append):
-        reported += [transcript.question.id]
-    assert reported == [
-        "planning 2",
-        *["answering 2"] * 2,
-        *[question.id for question in questions[:2]],
-        "planning 1",
-        *["answering 1"] * 2,
-        questions[2].id,
-    ]

@@ -62,7 +62,11 @@ def test_a_preset_reads_a_folder_or_a_file_with_its_fields(
         ("gsm8k", {"answer": "so 3"}, "field 'answer'.*it has no '#### '"),
         ("gsm8k", {"answer": "so\n####"}, "field 'answer'.*the answer in it is empty"),
         ("gsm8k", {"answer": "so\n#### many"}, "field 'answer'.*'many' is not a number"),
-        ("math", {"solution": "so 3"}, r"field 'solution'.*it has no \\boxed"),
+        (
+            "math",
+            {"solution": "so 3"},
+            r"field 'solution'.*it has no \\boxed.*answer_field_name=.solution.",
+        ),
         ("math", {"solution": r"so \boxed{}"}, "field 'solution'.*the answer in it is empty"),
         ("math500", {"answer": "1+" * 300}, "field 'answer'.*its 600 characters are more than"),
         ("svamp", {"Answer": "many"}, "field 'Answer'.*'many' is not a number"),
