@@ -1,6 +1,7 @@
 """AgileRL: IPPO, or MADDPG, on copies of a team in processes of their own."""
 
 import sys
+from functools import partial
 
 import numpy as np
 from agilerl.algorithms import IPPO, MADDPG
@@ -12,11 +13,7 @@ from score import report
 
 import econ_env
 
-
-def make() -> econ_env.EconParallelEnv:
-    """Make one team."""
-    return econ_env.parallel_env("simulated", "simulated", split="train")
-
+make = partial(econ_env.parallel_env, "simulated", "simulated", split="train")
 
 if __name__ == "__main__":
     team, layers = make(), {"hidden_size": [64]}
@@ -33,8 +30,9 @@ if __name__ == "__main__":
         pop, memory = [MADDPG(**settings, **noise)], ReplayBuffer(10_000)
         pop, _ = train_multi_agent_off_policy(copies, "econ", "MADDPG", pop, memory, **pace)
     else:
-        pop = [IPPO(**settings, learn_step=256, lr=1e-3, batch_size=64)]
+        pop = [IPPO(**settings, learn_step=256, lr=3e-3, action_std_init=0.0, ent_coef=0.0)]
         pop, _ = train_multi_agent_on_policy(copies, "econ", "IPPO", pop, **pace)
     copies.close()
     pop[0].set_training_mode(False)
-    report(lambda seen, _: [np.asarray(v) for v in pop[0].get_action(obs=seen)[0].values()])
+    act = pop[0].get_action  # IPPO draws: the mean of many draws is its policy's mean
+    report(lambda seen, _: np.mean([[*act(obs=seen)[0].values()] for _ in range(64)], axis=0))
