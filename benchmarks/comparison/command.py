@@ -110,7 +110,7 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
             "says how well it knows them, not how it answers new ones. Name another --split or file"
         )
     for checkpoint in dict.fromkeys(checkpoints.values()):
-        unlearned = nothing_learned(saved_config(checkpoint), load_checkpoint(checkpoint).state)
+        unlearned = _unlearned(checkpoint)
         if unlearned is not None:
             yield f"{checkpoint}: {unlearned}: econ plays as econ_untrained"
     sampling = [
@@ -126,6 +126,14 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
             "expensive than they are. To compare tokens, leave the cache off: results are kept "
             "without it"
         )
+
+
+def _unlearned(checkpoint: Path) -> str | None:
+    """Return what is to be said of a team whose networks were never updated; None of another."""
+    try:
+        return nothing_learned(saved_config(checkpoint), load_checkpoint(checkpoint).state)
+    except CheckpointError:  # which is told once the team is played
+        return None
 
 
 def _trained_on_these(config: EnvConfig, checkpoint: Path) -> bool:
@@ -236,8 +244,8 @@ def _about(
         tuned=run.tuned,
         trained_episodes=tuple(each.count("episodes") for each in loaded),
         all_learned=all(each.count("updates") for each in loaded),
-        n_agents=len(config.team().executors),
-        strategy=config.resolved_strategy(),
+        executors=len(config.team().executors),
+        with_strategy=config.resolved_strategy(),
     )
 
 

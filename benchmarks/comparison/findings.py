@@ -45,9 +45,9 @@ class About:
     """Episodes of training of each seed's team, which are ECON's tuning; empty without one."""
     all_learned: bool = True
     """False if the networks of a trained team were never updated."""
-    n_agents: int | None = None
+    executors: int | None = None
     """Number of executors; None: not told."""
-    strategy: bool = True
+    with_strategy: bool = True
     """True if the coordinator of the game wrote a strategy."""
 
 

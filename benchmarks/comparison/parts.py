@@ -59,9 +59,9 @@ def _part(ours: Spec, theirs: Spec, about: About) -> str | None:
         refined = ours.rounds > theirs.rounds == 1 and _game(ours)[1:] == _game(theirs)[1:]
         return "refinement" if refined else None
     if isinstance(ours, EconFixedSpec) and isinstance(theirs, BestOfNCommitSpec):
-        as_many = about.n_agents in (None, theirs.n) and theirs.model is None
+        as_many = about.executors in (None, theirs.n) and theirs.model is None
         plain = _game(ours) == _game(EconFixedSpec())
-        return "strategy" if about.strategy and as_many and plain else None
+        return "strategy" if about.with_strategy and as_many and plain else None
     return None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.learning.results import Result
 from benchmarks.prompts.arms import Arm
 from econ_agents.logging.progress import opened_progress
+from econ_console.waiting_line import WaitingLine
 from econ_env.answers import equivalent, is_correct
 from econ_env.commands.playthrough import play_through
 from econ_env.config import EnvConfig
@@ -76,10 +77,13 @@ def play_arm(study: Study, arm: Arm) -> Result:
     action = np.broadcast_to(np.array(point, dtype=np.float32), (env.num_questions, 2))
     start = time.perf_counter()
     try:
-        with opened_progress(description=arm.name, total=len(chosen), unit="question") as progress:
+        with (
+            opened_progress(description=arm.name, total=len(chosen), unit="question") as progress,
+            WaitingLine(lambda: env.status),
+        ):
             transcripts = []
             actions = dict.fromkeys(env.possible_agents, action)
-            for transcript in play_through(env, chosen, lambda: actions, report=progress.phase):
+            for transcript in play_through(env, chosen, lambda: actions):
                 transcripts.append(transcript)
                 progress.advance()
     finally:

@@ -376,8 +376,8 @@ def test_the_number_of_corrected_contrasts_leaves_the_primary_one_out() -> None:
         ("econ:rounds=3", "econ:rule=majority", {}),
         ("econ", "econ_fixed:rule=majority", {}),
         ("econ", "econ_fixed", {"all_learned": False}),
-        ("econ_fixed", "best_of_n_commit", {"strategy": False}),
-        ("econ_fixed", "best_of_n_commit:n=4", {"n_agents": 3}),
+        ("econ_fixed", "best_of_n_commit", {"with_strategy": False}),
+        ("econ_fixed", "best_of_n_commit:n=4", {"executors": 3}),
         ("econ_fixed:rule=majority", "best_of_n_commit", {}),
     ],
 )

@@ -131,7 +131,8 @@ def test_gymnasium_collects_the_frames_of_an_episode() -> None:
 @pytest.mark.parametrize("teams", [1, 2])
 def test_gymnasium_makes_a_film(teams: int, tmp_path: Path) -> None:
     pytest.importorskip("moviepy", reason="needs moviepy: pip install moviepy")
-    name, mode = "econ_env:econ/Simulated-v0", {"render_mode": "rgb_array"}
+    name = "econ_env:econ/Simulated-v0"
+    mode: dict[str, Any] = {"render_mode": "rgb_array"}
     folder = tmp_path / "films"
     film: Any = (
         RecordVideo(gymnasium.make(name, **mode), str(folder))
