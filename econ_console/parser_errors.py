@@ -1,12 +1,13 @@
-"""What the parser of flags objects to, as one line instead of a frame."""
+"""Messages about a command line that cannot be read, each in one line instead of a frame."""
 
 from __future__ import annotations
 
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
+from difflib import get_close_matches
 from itertools import groupby
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -83,3 +84,23 @@ def objection(framed: str) -> str:
 def _with_sorted_choices(found: re.Match[str]) -> str:
     choices = ", ".join(sorted(found[3].split(", ")))
     return f"{found[2]}: {found[1]} is not one of {choices}"
+
+
+def name_a_command(program: str, commands: Iterable[str]) -> str:
+    """Return the message about a program that was called without a command."""
+    return f"name a command: {', '.join(commands)}; {program} --help describes them"
+
+
+def no_such_command(name: str, commands: Sequence[str], others: Sequence[str] = ()) -> str:
+    """Return the message about a word that is no command, with the nearest one.
+
+    The word is not repeated: it may be a key, pasted to the wrong place.
+
+    Args:
+        name: the word.
+        commands: commands, all of which are named if none is near.
+        others: further names of commands.
+    """
+    near = get_close_matches(name, [*commands, *others], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"commands are {', '.join(commands)}"
+    return f"there is no such command; {hint}"

@@ -29,6 +29,7 @@ from econ_agents.config.shared_questions import single_file
 from econ_agents.rollouts.errors import ClusterError, WorkerError
 from econ_agents.training.checkpoint import (
     STATE_FILE,
+    Checkpoint,
     CheckpointError,
     load_checkpoint,
     sha256,
@@ -170,10 +171,11 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(claimed(folder))
+        teams = {seed: load_checkpoint(path) for seed, path in checkpoints.items()}
         settings = SettingsFile(
             folder,
             what_answers_depend_on(config, plan.questions) | _named_before(flags),
-            {seed: _checksum(path) for seed, path in checkpoints.items()},
+            {seed: sha256((team.path / STATE_FILE).read_bytes()) for seed, team in teams.items()},
         )
         records = RecordStore(folder / RECORDS_FILE)
         models = stack.enter_context(closing(config.models()))
@@ -199,7 +201,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
             stopped = error
         results = run.results()
         if results:
-            about = _about(flags, config, plan, run, checkpoints)
+            about = _about(flags, config, plan, run, list(teams.values()))
             _report(summarise(results, about), flags.paper_setting(), folder)
         reasons = [record.failed for record in results if record.failed is not None]
         for line in failure_lines(reasons):
@@ -221,9 +223,8 @@ def _named_before(flags: Compare) -> dict[str, Any]:
 
 
 def _about(
-    flags: Compare, config: EnvConfig, plan: Plan, run: Run, checkpoints: Mapping[int, Path]
+    flags: Compare, config: EnvConfig, plan: Plan, run: Run, teams: Sequence[Checkpoint]
 ) -> About:
-    loaded = [load_checkpoint(checkpoints[seed]) for seed in plan.seeds if seed in checkpoints]
     contrast = flags.primary_contrast(plan.entries)
     primary = None
     if contrast is not None:
@@ -242,8 +243,8 @@ def _about(
         skip_questions=flags.skip_questions,
         margin=flags.margin / 100,
         tuned=run.tuned,
-        trained_episodes=tuple(each.count("episodes") for each in loaded),
-        all_learned=all(each.count("updates") for each in loaded),
+        trained_episodes=tuple(team.count("episodes") for team in teams),
+        all_learned=all(team.count("updates") for team in teams),
         executors=len(config.team().executors),
         with_strategy=config.resolved_strategy(),
     )
@@ -269,9 +270,3 @@ def _print_spending(flags: Compare, models: Models) -> None:
     print(f"asked now: {spent.requests} requests, {spent.tokens} tokens{cost}")
     if flags.cache != "off":
         print(f"from the cache: {kept.requests} requests, {kept.total_tokens} tokens")
-
-
-def _checksum(checkpoint: Path) -> str:
-    """Return the checksum of a checkpoint's state file, which holds those of all other files."""
-    load_checkpoint(checkpoint)
-    return sha256((checkpoint / STATE_FILE).read_bytes())

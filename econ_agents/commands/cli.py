@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 
 from econ_agents import __version__
 from econ_agents.commands.flags import PROGRAM, Configured, parse
@@ -15,6 +14,7 @@ from econ_agents.config.environment_kwargs import with_flags
 from econ_agents.config.schema import ConfigError
 from econ_agents.environments import arguments_of
 from econ_agents.errors import EconAgentsError
+from econ_console.parser_errors import name_a_command, no_such_command
 from econ_console.program import exit_code_of, run_program
 from econ_console.versions import versions
 
@@ -61,22 +61,15 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         print(versions(PROGRAM, __version__))
         return 0
     if name not in COMMANDS and name not in ALIASES:
-        raise ConfigError(_no_such_command(name))
+        if not name or name.startswith("-"):
+            raise ConfigError(name_a_command(PROGRAM, COMMANDS))
+        raise ConfigError(no_such_command(name, [*COMMANDS], [*ALIASES]))
     command = parse(COMMANDS[ALIASES.get(name, name)], name, arguments[1:])
     if command.factory() is not None:
         use_one_thread()
     hosts = command.allow_key_for if isinstance(command, Configured | Resume) else ()
     with keys_allowed_for(hosts), private_files(), _naming_flags(command.factory()):
         return command.run()
-
-
-def _no_such_command(name: str) -> str:
-    """Return the message about a word that is no command; the word may be a pasted key."""
-    if not name or name.startswith("-"):
-        return f"name a command: {', '.join(COMMANDS)}; {PROGRAM} --help describes them"
-    near = get_close_matches(name, [*COMMANDS, *ALIASES], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"commands are {', '.join(COMMANDS)}"
-    return f"there is no such command; {hint}"
 
 
 @contextmanager

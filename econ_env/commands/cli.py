@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import tyro
 
-from econ_console.parser_errors import errors_in_one_line
+from econ_console.parser_errors import errors_in_one_line, name_a_command
 from econ_console.program import run_program
 from econ_console.versions import versions
 from econ_env.commands.ask import Ask
@@ -86,7 +86,7 @@ def _run(arguments: Sequence[str]) -> int:
         print(versions(PROGRAM, __version__))
         return 0
     if not arguments:
-        raise UsageError(f"name a command: {', '.join(_COMMANDS)}; {PROGRAM} --help describes them")
+        raise UsageError(name_a_command(PROGRAM, _COMMANDS))
     command = parse(arguments)
     allowed = command.allow_key_for if isinstance(command, PlayFlags | Doctor) else ()
     with keys_allowed_for(allowed):

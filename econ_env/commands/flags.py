@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from econ_console.parser_errors import no_such_command
 from econ_env.commands.docstrings import attribute_docstrings
 from econ_env.config import EnvConfig
 from econ_env.errors import UsageError
@@ -114,9 +115,7 @@ def refuse_unknown(arguments: Sequence[str], commands: Mapping[str, Any]) -> Non
     if not name or name.startswith("-"):
         return
     if name not in commands:
-        near = get_close_matches(name, commands, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"commands are {', '.join(commands)}"
-        raise UsageError(f"there is no such command; {hint}")
+        raise UsageError(no_such_command(name, [*commands]))
     known = [field.name.replace("_", "-") for field in fields(commands[name])]
     if "action" in known:
         return

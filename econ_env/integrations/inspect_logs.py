@@ -144,7 +144,7 @@ def _sample(transcript: Plain, *, epoch: int) -> EvalSample:
         for name, score in scores.items()
     ]
     answer = ChatMessageAssistant(
-        content=conclusion("", None) if last is None else conclusion(last["reason"], last["value"]),
+        content="" if last is None else conclusion(last["reason"], last["value"]),
         model=_coordinator(transcript),
         source="generate",
     )

@@ -125,17 +125,21 @@ def test_a_grid_outside_the_range_of_samplers_is_refused(
         )
 
 
-def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only() -> None:
-    office, choices = Office(), Choices()
-    methods = ("econ_fixed", "first_round_vote:of=econ_fixed", "greedy")
-    plan = Plan(
+def tuned_plan(methods: Sequence[str], *, seeds: tuple[int, ...]) -> Plan:
+    return Plan(
         entries=plan_entries(methods, None, tune=True),
-        seeds=(0, 1),
+        seeds=seeds,
         questions=QUESTIONS,
         in_flight=2,
         tuning=TUNING,
         max_failures_in_a_row=None,
     )
+
+
+def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only() -> None:
+    office, choices = Office(), Choices()
+    methods = ("econ_fixed", "first_round_vote:of=econ_fixed", "greedy")
+    plan = tuned_plan(methods, seeds=(0, 1))
     run = Run(plan, office.build, Memory(), choices, lambda text: None)
     run.play()
     # All settings are equally right and expensive here, so the coldest wins.
@@ -159,14 +163,7 @@ def test_tuned_methods_answer_the_compared_questions_at_their_best_setting_only(
 
 def test_a_sampling_that_is_written_out_is_played_even_if_it_is_the_default() -> None:
     office, choices = Office(), Choices()
-    plan = Plan(
-        entries=plan_entries(("econ_fixed", "econ_fixed:temperature=0.7"), None, tune=True),
-        seeds=(0,),
-        questions=QUESTIONS,
-        in_flight=2,
-        tuning=TUNING,
-        max_failures_in_a_row=None,
-    )
+    plan = tuned_plan(("econ_fixed", "econ_fixed:temperature=0.7"), seeds=(0,))
     run = Run(plan, office.build, Memory(), choices, lambda text: None)
     run.play()
     assert [spec.canonical for spec in run.specs] == ["econ_fixed:temperature=0", "econ_fixed"]

@@ -79,7 +79,7 @@ class Flight:
                 self._break_off()
 
     def restart(self, deadline_s: float) -> None:
-        """Begin anew, with another connection and deadline, unless it was given up."""
+        """Begin anew, with another connection and deadline; what was given up stays so."""
         with self._lock:
             self.late = False
             self.deadline_s = deadline_s
