@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.comparison.econ_policy import FixedSampling, Steering, Trained, Untrained
+from benchmarks.comparison.econ_policy import FixedProfile, Steering, Trained, Untrained
 from benchmarks.comparison.econ_records import bill_of, solution_of
 from benchmarks.comparison.grading import failure, graded, vote
 from benchmarks.comparison.records import Item, Record
 from benchmarks.comparison.specs import (
     EconFixedSpec,
+    EconProfileSpec,
     EconSpec,
     EconUntrainedSpec,
     FirstRoundVoteSpec,
@@ -36,7 +39,7 @@ def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
     """Return the steering of a spec's team.
 
     Args:
-        spec: spec of ``econ``, ``econ_fixed`` or ``econ_untrained``.
+        spec: spec of ``econ``, ``econ_fixed``, ``econ_profile`` or ``econ_untrained``.
         checkpoint: checkpoint of the compared training run; only ``econ`` needs one.
 
     Raises:
@@ -46,7 +49,9 @@ def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
         sampling = SamplingAction(
             temperature=spec.temperature, repetition_penalty=spec.repetition_penalty
         )
-        return FixedSampling(sampling=sampling)
+        return FixedProfile(profile=(sampling,))
+    if isinstance(spec, EconProfileSpec):
+        return FixedProfile(profile=profile_of(spec))
     if not isinstance(spec, EconSpec):
         return Untrained(checkpoint=checkpoint)
     if checkpoint is None:
@@ -55,6 +60,16 @@ def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
             "--model-dir, or compare econ_untrained"
         )
     return Trained(checkpoint=checkpoint)
+
+
+def profile_of(spec: EconProfileSpec) -> tuple[SamplingAction, ...]:
+    """Return the sampling of as many executors as it takes until both lists begin anew."""
+    count = math.lcm(len(spec.temperatures), len(spec.repetition_penalties))
+    pairs = islice(zip(cycle(spec.temperatures), cycle(spec.repetition_penalties)), count)
+    return tuple(
+        SamplingAction(temperature=temperature, repetition_penalty=penalty)
+        for temperature, penalty in pairs
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

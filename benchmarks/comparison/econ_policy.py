@@ -1,4 +1,4 @@
-"""Policies that steer a team through a question: trained, untrained, or one fixed action.
+"""Policies that steer a team through a question: trained, untrained, or fixed actions.
 
 Every question starts with an empty memory, and its actions are computed on their own. With a
 memory of earlier questions a record would depend on these, and a matrix product may round a row
@@ -129,16 +129,17 @@ class Fixed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedSampling:
-    """One temperature and repetition penalty for every executor, round and question."""
+class FixedProfile:
+    """One temperature and repetition penalty for each executor, in all rounds and questions."""
 
-    sampling: SamplingAction
+    profile: tuple[SamplingAction, ...]
+    """Sampling of each executor, dealt out in turn if the team is larger."""
 
     def prepare(self, space: TeamSpace) -> Begin:
         """See :class:`Steering`.
 
         Raises:
-            ValueError: the action box does not contain the sampling action.
+            ValueError: the action box does not contain a sampling action.
         """
         temperature, penalty = space.action_parts or ()
         bounds = SamplingBounds(
@@ -147,15 +148,20 @@ class FixedSampling:
             repetition_penalty_min=penalty.low,
             repetition_penalty_max=penalty.high,
         )
-        if not bounds.contains(self.sampling):
-            raise ValueError(
-                f"temperature {self.sampling.temperature:g} and repetition_penalty "
-                f"{self.sampling.repetition_penalty:g} are outside [{temperature.low:g}, "
-                f"{temperature.high:g}] and [{penalty.low:g}, {penalty.high:g}], which executors "
-                "may choose from: see --temperature-min, --temperature-max, "
-                "--repetition-penalty-min and --repetition-penalty-max"
-            )
-        return Fixed(action=bounds.normalise(self.sampling)).prepare(space)
+        for sampling in self.profile:
+            if not bounds.contains(sampling):
+                raise ValueError(
+                    f"temperature {sampling.temperature:g} and repetition_penalty "
+                    f"{sampling.repetition_penalty:g} are outside [{temperature.low:g}, "
+                    f"{temperature.high:g}] and [{penalty.low:g}, {penalty.high:g}], which "
+                    "executors may choose from: see --temperature-min, --temperature-max, "
+                    "--repetition-penalty-min and --repetition-penalty-max"
+                )
+        points = [bounds.normalise(sampling) for sampling in self.profile]
+        actions = np.array(
+            [points[index % len(points)] for index in range(len(space.agents))], dtype=np.float32
+        )
+        return lambda: _Constant(actions)
 
 
 class _Constant:

@@ -62,9 +62,9 @@ class Compare(Placement, EnvFlags):
 
     A method is a name, with settings after a colon: greedy, cot, self_consistency:k=5,
     best_of_n_commit:n=3, debate:agents=3,rounds=3, econ_untrained:rounds=1,
-    econ_fixed:temperature=0.6,repetition_penalty=1, econ:rounds=3,rule=guarded,group_size=3,
-    first_round_vote:of=econ. Only econ needs a trained team (from ./run_econ.sh, for example),
-    given by --model-dir.
+    econ_fixed:temperature=0.6,repetition_penalty=1, econ_profile:temperatures=0/0.6/1,
+    econ:rounds=3,rule=guarded,group_size=3, first_round_vote:of=econ. Only econ needs a trained
+    team (from ./run_econ.sh, for example), given by --model-dir.
     """
 
     methods: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC ...")] = DEFAULT_METHODS

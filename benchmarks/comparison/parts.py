@@ -9,6 +9,7 @@ from benchmarks.comparison.findings import About, Part
 from benchmarks.comparison.specs import (
     BestOfNCommitSpec,
     EconFixedSpec,
+    EconProfileSpec,
     EconSpec,
     EconUntrainedSpec,
     FirstRoundVoteSpec,
@@ -55,6 +56,10 @@ def _part(ours: Spec, theirs: Spec, about: About) -> str | None:
         return "conclusion" if theirs.of == ours.canonical else None
     if isinstance(ours, EconSpec) and isinstance(theirs, EconFixedSpec):
         return "learning" if about.all_learned and _game(ours) == _game(theirs) else None
+    if isinstance(ours, EconSpec) and isinstance(theirs, EconProfileSpec):
+        return "choice by question" if about.all_learned and _game(ours) == _game(theirs) else None
+    if isinstance(ours, EconProfileSpec) and isinstance(theirs, EconFixedSpec):
+        return "choice by executor" if _game(ours) == _game(theirs) else None
     if isinstance(ours, EconSpec) and isinstance(theirs, EconSpec):
         refined = ours.rounds > theirs.rounds == 1 and _game(ours)[1:] == _game(theirs)[1:]
         return "refinement" if refined else None

@@ -144,6 +144,18 @@ class EconFixedSpec(EconUntrainedSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EconProfileSpec(EconUntrainedSpec):
+    """The game with one sampling action for each executor, in all rounds and questions.
+
+    Lists shorter than the team are dealt out in turn, as models are.
+    """
+
+    name: ClassVar[str] = "econ_profile"
+    temperatures: tuple[float, ...] = (TEMPERATURE,)
+    repetition_penalties: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FirstRoundVoteSpec(_Spec):
     """Majority of ECON's first-round responses, without a conclusion."""
 
@@ -157,7 +169,14 @@ PromptedSpec: TypeAlias = (
 )
 """Spec of a method made of prompts and rules alone."""
 
-Spec: TypeAlias = PromptedSpec | EconUntrainedSpec | EconFixedSpec | EconSpec | FirstRoundVoteSpec
+Spec: TypeAlias = (
+    PromptedSpec
+    | EconUntrainedSpec
+    | EconFixedSpec
+    | EconProfileSpec
+    | EconSpec
+    | FirstRoundVoteSpec
+)
 
 _METHODS: dict[str, type[Spec]] = {kind.name: kind for kind in get_args(Spec)}
 
@@ -323,6 +342,25 @@ def _truth(text: str) -> bool:
     return text == "true"
 
 
+def _several(one: _Key, meaning: str) -> _Key:
+    """Return the key of several values of ``one``, with a slash between them."""
+    return _Key(
+        meaning,
+        lambda text: tuple(one.read(piece) for piece in text.split("/")),
+        lambda values: isinstance(values, tuple) and bool(values) and all(map(one.accepts, values)),
+    )
+
+
+_TEMPERATURE = _Key(
+    "a number from 0 to 2",
+    float,
+    lambda value: isinstance(value, (int, float)) and 0 <= value <= 2,
+)
+_PENALTY = _Key(
+    "a number above 0",
+    float,
+    lambda value: isinstance(value, (int, float)) and 0 < value < math.inf,
+)
 _KEYS = {
     "k": _whole(1),
     "n": _whole(1),
@@ -330,22 +368,16 @@ _KEYS = {
     "agents": _whole(2),
     "group_size": _whole(2),
     "model": _Key("the name of a model", str, lambda value: isinstance(value, str) and value != ""),
-    "temperature": _Key(
-        "a number from 0 to 2",
-        float,
-        lambda value: isinstance(value, (int, float)) and 0 <= value <= 2,
-    ),
-    "repetition_penalty": _Key(
-        "a number above 0",
-        float,
-        lambda value: isinstance(value, (int, float)) and 0 < value < math.inf,
-    ),
+    "temperature": _TEMPERATURE,
+    "repetition_penalty": _PENALTY,
+    "temperatures": _several(_TEMPERATURE, "numbers from 0 to 2 with slashes between, as 0.6/1"),
+    "repetition_penalties": _several(_PENALTY, "numbers above 0 with slashes between, as 1/1.1"),
     "rule": _Key(
         " or ".join(get_args(CommitmentRule)), str, lambda value: value in get_args(CommitmentRule)
     ),
     "checked": _Key("true or false", _truth, lambda value: isinstance(value, bool)),
     "of": _Key(
-        "econ, econ_fixed or econ_untrained, with its keys if any",
+        "econ, econ_fixed, econ_profile or econ_untrained, with its keys if any",
         _canonical_econ,
         _is_canonical_econ,
     ),
@@ -355,4 +387,6 @@ _KEYS = {
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return "/".join(map(_text, value))
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

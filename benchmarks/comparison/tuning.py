@@ -2,15 +2,18 @@
 
 Every method gets the same grid and the same questions, and about the same number of model calls: a
 method that needs fewer calls per question answers each with more seeds. The temperature is chosen
-first, at the neutral repetition penalty, then the penalty at that temperature. The winner has the
-highest accuracy; among equals it is the one with fewer tokens, then the colder one.
+first, at the neutral repetition penalty, then the penalty at that temperature. ``econ_profile``
+goes on from there with one executor after the other, so that it makes more calls than the others.
+The winner has the highest accuracy; among equals it is the one with fewer tokens, then the colder
+one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 from typing import TypeAlias
 
@@ -20,6 +23,7 @@ from benchmarks.comparison.specs import (
     ChainOfThoughtSpec,
     DebateSpec,
     EconFixedSpec,
+    EconProfileSpec,
     SelfConsistencySpec,
     parse_spec,
 )
@@ -27,12 +31,18 @@ from econ_env.llm.types import ModelError
 from econ_env.questions.base import Question
 
 TunableSpec: TypeAlias = (
-    ChainOfThoughtSpec | SelfConsistencySpec | BestOfNCommitSpec | DebateSpec | EconFixedSpec
+    ChainOfThoughtSpec
+    | SelfConsistencySpec
+    | BestOfNCommitSpec
+    | DebateSpec
+    | EconFixedSpec
+    | EconProfileSpec
 )
 """Spec of a method with a temperature and a repetition penalty."""
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 REPETITION_PENALTIES = (1.0, 1.1)
+_SAMPLING_KEYS = {"temperature", "repetition_penalty", "temperatures", "repetition_penalties"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +104,7 @@ def open_spec(text: str) -> TunableSpec | None:
     if not isinstance(spec, TunableSpec):
         return None
     keys = {setting.partition("=")[0].strip() for setting in text.partition(":")[2].split(",")}
-    return None if keys & {"temperature", "repetition_penalty"} else spec
+    return None if keys & _SAMPLING_KEYS else spec
 
 
 def calls_of(spec: TunableSpec, n_agents: int) -> int:
@@ -106,7 +116,7 @@ def calls_of(spec: TunableSpec, n_agents: int) -> int:
             return spec.n + 1
         case DebateSpec():
             return spec.agents * spec.rounds
-        case EconFixedSpec():
+        case EconFixedSpec() | EconProfileSpec():
             return (n_agents + 1) * spec.rounds
     return 1
 
@@ -132,12 +142,75 @@ def tune(
                 trials[candidate] = _trial(candidate, ask(candidate))
         return min(
             candidates,
-            key=lambda one: (-trials[one].accuracy, trials[one].tokens, one.temperature),
+            key=lambda one: (-trials[one].accuracy, trials[one].tokens, _warmth(one)),
         )
 
-    best = best_of([replace(spec, temperature=each) for each in tuning.temperatures])
-    best = best_of([replace(best, repetition_penalty=each) for each in tuning.repetition_penalties])
+    best = _of_whole_team(spec, tuning.n_agents)
+    for step in _steps(tuning, profile=isinstance(spec, EconProfileSpec)):
+        best = best_of(step(best))
     return Tuned(method=spec.canonical, chosen=best.canonical, trials=tuple(trials.values()))
+
+
+Step: TypeAlias = Callable[[TunableSpec], list[TunableSpec]]
+"""Function from the best setting so far to the settings that are tried next."""
+
+
+def _steps(tuning: Tuning, *, profile: bool) -> Iterator[Step]:
+    """Yield the steps of the search: for all executors together, then for one after the other."""
+    everyone = range(tuning.n_agents)
+    for executors in [everyone, *([index] for index in everyone)] if profile else [everyone]:
+        yield partial(_with_temperatures, executors=executors, tuning=tuning)
+        yield partial(_with_penalties, executors=executors, tuning=tuning)
+
+
+def _with_temperatures(
+    best: TunableSpec, executors: Iterable[int], tuning: Tuning
+) -> list[TunableSpec]:
+    if isinstance(best, EconProfileSpec):
+        return [
+            replace(best, temperatures=_changed(best.temperatures, executors, each))
+            for each in tuning.temperatures
+        ]
+    return [replace(best, temperature=each) for each in tuning.temperatures]
+
+
+def _with_penalties(
+    best: TunableSpec, executors: Iterable[int], tuning: Tuning
+) -> list[TunableSpec]:
+    if isinstance(best, EconProfileSpec):
+        return [
+            replace(best, repetition_penalties=_changed(best.repetition_penalties, executors, each))
+            for each in tuning.repetition_penalties
+        ]
+    return [replace(best, repetition_penalty=each) for each in tuning.repetition_penalties]
+
+
+def _of_whole_team(spec: TunableSpec, n_agents: int) -> TunableSpec:
+    """Return the spec with a value for each executor, if it is a profile."""
+    if not isinstance(spec, EconProfileSpec):
+        return spec
+
+    def dealt(values: Sequence[float]) -> tuple[float, ...]:
+        return tuple([values[index % len(values)] for index in range(n_agents)])
+
+    return replace(
+        spec,
+        temperatures=dealt(spec.temperatures),
+        repetition_penalties=dealt(spec.repetition_penalties),
+    )
+
+
+def _changed(values: Sequence[float], indices: Iterable[int], value: float) -> tuple[float, ...]:
+    changed = list(values)
+    for index in indices:
+        changed[index] = value
+    return tuple(changed)
+
+
+def _warmth(spec: TunableSpec) -> float:
+    if isinstance(spec, EconProfileSpec):
+        return fmean(spec.temperatures)
+    return spec.temperature
 
 
 def _trial(spec: TunableSpec, records: Sequence[Record]) -> Trial:

@@ -9,7 +9,7 @@ from typing import Literal
 from econ_env.game.closing_rules import CommitmentRule
 
 PromptName = Literal["plain", "default"]
-RULES: tuple[CommitmentRule, ...] = ("coordinator", "guarded", "majority")
+RULES: tuple[CommitmentRule, ...] = ("coordinator", "guarded", "majority", "casting_vote")
 
 
 @dataclass(frozen=True, kw_only=True)

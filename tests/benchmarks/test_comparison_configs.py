@@ -22,18 +22,22 @@ def read(name: str) -> Compare:
 PUBLIC = {
     "gsm8k_1.5b": ("local:qwen2.5-coder-1.5b", 200),
     "gsm8k_1.5b_casting_vote": ("local:qwen2.5-coder-1.5b", 200),
+    "gsm8k_mixed_casting_vote": (
+        ("local:qwen2.5-coder-1.5b", "local:qwen2.5-coder-0.5b", "local:qwen2.5-coder-1.5b"),
+        200,
+    ),
     "gsm8k_0.5b": ("llamacpp:qwen2.5-coder-0.5b@http://127.0.0.1:8093/v1", 100),
     "gsm8k_0.5b_casting_vote": ("local:qwen2.5-coder-0.5b", 200),
     "svamp_1.5b": ("local:qwen2.5-coder-1.5b", 100),
     "math500_1.5b": ("local:qwen2.5-coder-1.5b", 100),
 }
-"""Comparisons of public models, with the model and the number of questions."""
+"""Comparisons of public models, with the models and the number of questions."""
 TRAINED = sorted(path for path in CONFIGS.iterdir() if path.stem not in PUBLIC)
 
 
 @pytest.mark.parametrize(("name", "llm", "questions"), [(n, *what) for n, what in PUBLIC.items()])
 def test_a_comparison_of_public_models_names_its_primary_contrast_and_can_decode_greedily(
-    name: str, llm: str, questions: int
+    name: str, llm: str | tuple[str, ...], questions: int
 ) -> None:
     flags = read(name)
     entries = flags.entries()

@@ -376,6 +376,8 @@ def test_the_number_of_corrected_contrasts_leaves_the_primary_one_out() -> None:
         ("econ:rounds=3", "econ:rule=majority", {}),
         ("econ", "econ_fixed:rule=majority", {}),
         ("econ", "econ_fixed", {"all_learned": False}),
+        ("econ", "econ_profile", {"all_learned": False}),
+        ("econ_profile:rounds=2", "econ_fixed", {}),
         ("econ_fixed", "best_of_n_commit", {"with_strategy": False}),
         ("econ_fixed", "best_of_n_commit:n=4", {"executors": 3}),
         ("econ_fixed:rule=majority", "best_of_n_commit", {}),
@@ -403,6 +405,7 @@ def test_the_worth_of_a_part_is_the_difference_to_the_arm_without_it() -> None:
         "econ": [True, True, True, False],
         "econ:rounds=3": [True, True, True, True],
         "econ_fixed:temperature=0.4": [True, True, False, False],
+        "econ_profile:temperatures=0/0.4": [True, True, True, False],
         "best_of_n_commit:n=3,temperature=0": [True, False, False, False],
         "first_round_vote": [False, True, True, False],
         "first_round_vote:of=econ_fixed:temperature=0.4": [True, True, False, False],
@@ -413,6 +416,8 @@ def test_the_worth_of_a_part_is_the_difference_to_the_arm_without_it() -> None:
     worth = {(part.part, part.ours): part.accuracy.mean for part in comparison.parts}
     assert worth == {
         ("learning", "econ"): 0.25,
+        ("choice by question", "econ"): 0.0,
+        ("choice by executor", "econ_profile:temperatures=0/0.4"): 0.25,
         ("strategy", "econ_fixed:temperature=0.4"): 0.25,
         ("conclusion", "econ"): 0.25,
         ("conclusion", "econ_fixed:temperature=0.4"): 0.0,

@@ -14,7 +14,12 @@ import pytest
 from benchmarks.comparison.econ import Econ, SteeredTeam, first_round_votes, steering_of
 from benchmarks.comparison.econ_policy import Fixed, Steering, Trained, Untrained
 from benchmarks.comparison.records import Item, Record
-from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
+from benchmarks.comparison.specs import (
+    EconProfileSpec,
+    EconSpec,
+    EconUntrainedSpec,
+    FirstRoundVoteSpec,
+)
 from econ_agents.algorithm.builders import build_networks
 from econ_agents.config.files import config_mapping
 from econ_agents.environments import make_teams
@@ -122,6 +127,20 @@ def test_the_untrained_team_needs_no_checkpoint_and_plays_the_middle_of_the_box(
         for executor in played.executors
     ]
     assert np.abs(np.array(sampled) - (1.0, 1.15)).max() < 0.02
+
+
+def test_a_profile_gives_each_executor_its_own_action_dealt_out_in_turn() -> None:
+    spec = EconProfileSpec(temperatures=(0.0, 0.6), repetition_penalties=(1.2,))
+    for transcript in transcripts(steering_of(spec, None)):
+        for played in transcript.rounds():
+            assert [round(each.temperature, 5) for each in played.executors] == [0, 0.6, 0]
+            assert [round(each.repetition_penalty, 5) for each in played.executors] == [1.2] * 3
+
+
+def test_an_action_of_a_profile_outside_the_box_is_refused() -> None:
+    spec = EconProfileSpec(temperatures=(0.6,), repetition_penalties=(1.0, 1.0, 1.9))
+    with pytest.raises(ValueError, match=r"repetition_penalty 1\.9 are outside"):
+        transcripts(steering_of(spec, None))
 
 
 def test_a_trained_team_needs_a_checkpoint() -> None:

@@ -32,7 +32,7 @@ TEAM = Arm(prompts="plain", strategy=False, commitment_rule="guarded", n_agents=
 
 def test_every_prompt_set_is_played_alone_and_as_a_team_under_every_rule() -> None:
     arms = list(arms_of(["plain", "default"], n_agents=3, temperature=0.6))
-    assert len(set(arms)) == len({arm.name for arm in arms}) == 10
+    assert len(set(arms)) == len({arm.name for arm in arms}) == 12
     assert [arm.name for arm in arms[:3]] == [
         "plain/direct/guarded/1@0",
         "plain/strategy/guarded/1@0",
@@ -66,7 +66,7 @@ def test_a_finished_arm_is_not_played_again(
     flags += ["--questions", "2", "--out", str(out), "--cache-path", str(tmp_path / "c.sqlite")]
     assert command.main(flags) == 0
     first = capsys.readouterr().out
-    assert first.count("bundled:0") == 5
+    assert first.count("bundled:0") == 6
     parts = json.loads(out.read_text(encoding="utf-8"))["parts"]
     assert all(len(part["correct"]) + part["failed"] == 2 for part in parts.values())
     monkeypatch.setattr(command, "play_arm", lambda *_: pytest.fail("played again"))

@@ -85,7 +85,15 @@ def test_another_file_is_refused_in_one_line(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["gsm8k_1.5b", "gsm8k_1.5b_casting_vote", "gsm8k_0.5b", "svamp_1.5b", "math500_1.5b"]
+    "name",
+    [
+        "gsm8k_1.5b",
+        "gsm8k_1.5b_casting_vote",
+        "gsm8k_mixed_casting_vote",
+        "gsm8k_0.5b",
+        "svamp_1.5b",
+        "math500_1.5b",
+    ],
 )
 def test_the_committed_recording_repeats_the_committed_table(
     name: str, repository: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -16,6 +16,7 @@ from benchmarks.comparison.specs import (
     ChainOfThoughtSpec,
     DebateSpec,
     EconFixedSpec,
+    EconProfileSpec,
     EconSpec,
     EconUntrainedSpec,
     FirstRoundVoteSpec,
@@ -59,6 +60,14 @@ SPECS: st.SearchStrategy[Spec] = st.one_of(
         repetition_penalty=st.floats(0, 3, exclude_min=True),
         **ECON,
     ),
+    st.builds(
+        EconProfileSpec,
+        temperatures=st.lists(TEMPERATURES, min_size=1, max_size=4).map(tuple),
+        repetition_penalties=st.lists(
+            st.floats(0, 3, exclude_min=True), min_size=1, max_size=4
+        ).map(tuple),
+        **ECON,
+    ),
     st.builds(EconSpec, **ECON).map(lambda spec: FirstRoundVoteSpec(of=spec.canonical)),
 )
 
@@ -81,6 +90,11 @@ def test_every_method_has_defaults_and_its_name_alone_means_them(name: str) -> N
         ("cot:temperature=0", "cot:temperature=0"),
         ("greedy:model=openai:m@http://h:1/v1", "greedy:model=openai:m@http://h:1/v1"),
         ("econ:rule=guarded,rounds=3", "econ:rounds=3,rule=guarded"),
+        ("econ_profile:temperatures=0.70", "econ_profile"),
+        (
+            "econ_profile:repetition_penalties=1/1.10,temperatures=0.6/1.0/0",
+            "econ_profile:temperatures=0.6/1/0,repetition_penalties=1/1.1",
+        ),
         ("first_round_vote:of=econ", "first_round_vote"),
         (
             "first_round_vote:of=econ:rule=guarded,rounds=3",
@@ -110,12 +124,16 @@ def test_equal_settings_have_one_text(text: str, canonical: str) -> None:
         ("debate:agents=1", "agents must be a whole number >= 2"),
         ("debate:rounds=0", "rounds must be a whole number >= 1"),
         ("cot:temperature=2.1", "temperature must be a number from 0 to 2"),
+        ("econ_profile:temperatures=0.6/3", "temperatures must be numbers from 0 to 2"),
+        ("econ_profile:temperatures=0.6/", "temperatures must be numbers from 0 to 2"),
+        ("econ_profile:repetition_penalties=1/0", "repetition_penalties must be numbers above 0"),
+        ("econ_profile:temperature=1", "has no key 'temperature'; did you mean 'temperatures'"),
         ("econ_fixed:repetition_penalty=0", "repetition_penalty must be a number above 0"),
         ("cot:repetition_penalty=inf", "repetition_penalty must be a number above 0"),
         ("cot:temperature=nan", "temperature must be a number from 0 to 2"),
         ("econ:rule=vote", "rule must be coordinator or guarded or majority or checked"),
         ("econ:group_size=1", "group_size must be a whole number >= 2"),
-        ("first_round_vote:of=cot", "of must be econ, econ_fixed or econ_untrained"),
+        ("first_round_vote:of=cot", "of must be econ, econ_fixed, econ_profile or econ_untrained"),
         ("first_round_vote:of=ecom", r"did you mean 'econ'\?"),
         ("first_round_vote:of=econ:rounds=0", "rounds must be a whole number >= 1"),
     ],

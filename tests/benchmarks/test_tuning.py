@@ -11,7 +11,12 @@ from benchmarks.comparison.command import main
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.run import Plan, Run, plan_entries
 from benchmarks.comparison.settings import SettingsFile
-from benchmarks.comparison.specs import EconFixedSpec, SelfConsistencySpec, parse_spec
+from benchmarks.comparison.specs import (
+    EconFixedSpec,
+    EconProfileSpec,
+    SelfConsistencySpec,
+    parse_spec,
+)
 from benchmarks.comparison.store import Memory
 from benchmarks.comparison.tuning import TunableSpec, Tuning, calls_of, open_spec, tune
 from econ_env.grading.answers import Verdict
@@ -88,6 +93,8 @@ def test_nothing_is_chosen_when_every_question_failed() -> None:
         ("best_of_n_commit:model=bundled:1", True),
         ("self_consistency:temperature=0.7", False),
         ("econ_fixed:repetition_penalty=1", False),
+        ("econ_profile", True),
+        ("econ_profile:temperatures=0/1", False),
         ("greedy", False),
         ("econ", False),
         ("first_round_vote:of=econ_fixed", False),
@@ -195,3 +202,27 @@ def test_the_questions_that_are_compared_are_refused(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().err
     assert "--tune test would tune on the questions that are compared" in said
     assert "Traceback" not in said
+
+
+def test_a_profile_is_tuned_for_all_executors_first_and_then_for_one_after_the_other() -> None:
+    tuning = Tuning(
+        questions=VALIDATION, temperatures=(0.0, 0.6), repetition_penalties=(1.0, 1.1), n_agents=2
+    )
+    best = EconProfileSpec(temperatures=(0.6, 0.0), repetition_penalties=(1.0, 1.1))
+
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        assert isinstance(spec, EconProfileSpec)
+        pairs = [*zip(spec.temperatures, best.temperatures, strict=True)]
+        pairs += zip(spec.repetition_penalties, best.repetition_penalties, strict=True)
+        return records(spec, sum(ours == theirs for ours, theirs in pairs))
+
+    tuned = tune(EconProfileSpec(), tuning, ask)
+    assert tuned.chosen == best.canonical
+    assert [trial.method.partition(":")[2] for trial in tuned.trials] == [
+        "temperatures=0/0,repetition_penalties=1/1",
+        "temperatures=0.6/0.6,repetition_penalties=1/1",
+        "temperatures=0/0,repetition_penalties=1.1/1.1",
+        "temperatures=0.6/0,repetition_penalties=1/1",
+        "temperatures=0.6/0,repetition_penalties=1.1/1",
+        "temperatures=0.6/0,repetition_penalties=1/1.1",
+    ]

@@ -1,0 +1,1 @@
+"""Benchmark of sampling: accuracy of single answers and of votes over T and penalty."""

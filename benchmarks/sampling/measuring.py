@@ -1,0 +1,121 @@
+"""Answer the same questions at every temperature and penalty, several times each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from benchmarks.comparison.asking import Asking
+from benchmarks.comparison.chosen_questions import choose_questions
+from benchmarks.comparison.grading import vote
+from benchmarks.comparison.records import Item
+from benchmarks.comparison.solvers import samples
+from benchmarks.learning.results import Result
+from econ_console.waiting_line import WaitingLine
+from econ_env.config import EnvConfig
+from econ_env.envs.lockstep import ask
+from econ_env.grading.answers import is_correct
+from econ_env.llm.types import ChatRequest, Completion, ModelError
+from econ_env.questions.base import Question
+from econ_env.sampling_action import SamplingAction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A model, its questions, and the settings at which it answers them."""
+
+    config: EnvConfig
+    """Model, data set and seed; a model that answers in its team's default prompts."""
+    questions: int
+    samples: int
+    """Answers to each question at each setting; one where decoding is greedy."""
+    temperatures: tuple[float, ...]
+    """Measured at the neutral penalty."""
+    repetition_penalties: tuple[float, ...]
+    """Measured at ``at_temperature``."""
+    at_temperature: float
+
+    def __post_init__(self) -> None:
+        if min(self.questions, self.samples) < 1:
+            raise ValueError("--questions and --samples must be at least 1")
+        if not all(0 <= each <= 2 for each in (*self.temperatures, self.at_temperature)):
+            raise ValueError("temperatures must be from 0 to 2")
+        if not all(0.1 <= each <= 10 for each in self.repetition_penalties):
+            raise ValueError("penalties must be from 0.1 to 10")
+
+    def settings(self) -> tuple[SamplingAction, ...]:
+        """Return every setting once."""
+        pairs = [(temperature, 1.0) for temperature in self.temperatures]
+        pairs += [(self.at_temperature, penalty) for penalty in self.repetition_penalties]
+        return tuple(
+            SamplingAction(temperature=temperature, repetition_penalty=penalty)
+            for temperature, penalty in dict.fromkeys(pairs)
+        )
+
+    def samples_of(self, setting: SamplingAction) -> int:
+        """Return the number of answers to a question: greedy ones would be equal."""
+        return 1 if setting.temperature == 0 else self.samples
+
+
+def name_of(setting: SamplingAction) -> str:
+    """Return the name of a setting in the file of results."""
+    return f"T={setting.temperature:g},p={setting.repetition_penalty:g}"
+
+
+def measure(study: Study, settings: Sequence[SamplingAction]) -> Mapping[SamplingAction, Result]:
+    """Return the counts of some settings of a study.
+
+    All requests are in flight together, so that a model in this process always has full batches.
+
+    Raises:
+        ModelError: the model cannot be used, or a request failed.
+    """
+    config = study.config
+    models = config.models()
+    try:
+        asking = Asking.of(config, models)
+        questions = choose_questions(config, study.questions)
+        model = config.team().executors[0]
+        asked: dict[tuple[SamplingAction, str], list[ChatRequest]] = {
+            (setting, question.id): samples(
+                asking,
+                Item(question=question, run_seed=config.seed),
+                [model] * study.samples_of(setting),
+                setting,
+            )
+            for setting in settings
+            for question in questions
+        }
+        requests = [request for some in asked.values() for request in some]
+        with WaitingLine(lambda: str(models.in_flight())):
+            answers = iter(ask(requests, models))
+    finally:
+        models.close()
+    completions = {key: [next(answers) for _ in some] for key, some in asked.items()}
+    return {
+        setting: _counts(asking, questions, [completions[setting, q.id] for q in questions])
+        for setting in settings
+    }
+
+
+def _counts(
+    asking: Asking, questions: Sequence[Question], completions: Sequence[Sequence[Completion]]
+) -> Result:
+    """Return the verdicts on every sample and on every vote, and the tokens of a sample."""
+    flat = [completion for some in completions for completion in some]
+    if failed := next((one.error for one in flat if one.error is not None), None):
+        raise ModelError(f"a request failed: {failed}")
+    read = [[asking.prompts.read_solution(one.text).answer for one in some] for some in completions]
+    return {
+        "right": [
+            [int(is_correct(answer, question.gold)) for answer in answers]
+            for question, answers in zip(questions, read, strict=True)
+        ],
+        "vote_right": [
+            int(is_correct(vote(answers), question.gold))
+            for question, answers in zip(questions, read, strict=True)
+        ],
+        "completion_tokens": round(fmean(one.usage.completion_tokens for one in flat), 1),
+        "cut_off": sum(one.finish_reason == "length" for one in flat),
+    }

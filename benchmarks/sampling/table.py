@@ -1,0 +1,80 @@
+"""Table of the sampling benchmark: a row per setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Self
+
+from benchmarks.learning.results import Result
+from econ_agents.statistics import Interval, mean_interval, paired_difference, proportion_interval
+
+HEADER = (
+    "| T | p | one answer, % (95%) | vote, % (95%) | vote over T = 0, points (95%) "
+    "| tokens of an answer | cut off, % |"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Figures of one setting."""
+
+    temperature: float
+    repetition_penalty: float
+    answer: Interval
+    """Share of right answers, in [0, 1], with questions as the unit."""
+    vote: Interval
+    """Share of questions whose majority is right."""
+    over_greedy: Interval | None
+    """Vote minus the greedy answer, in pairs; None for the greedy answer, or without one."""
+    tokens: float
+    cut_off: float
+    """Share of answers that ended at the token limit."""
+
+    @classmethod
+    def of(cls, part: Result, greedy: Result | None) -> Self:
+        """Return the figures of the counts of a setting."""
+        right, votes = part["right"], part["vote_right"]
+        shares = [fmean(each) for each in right]
+        vote = proportion_interval(sum(votes), len(votes))
+        return cls(
+            temperature=part["temperature"],
+            repetition_penalty=part["repetition_penalty"],
+            answer=mean_interval(shares, seed=0) if len(right[0]) > 1 else vote,
+            vote=vote,
+            over_greedy=None
+            if greedy is None or greedy is part
+            else paired_difference(votes, greedy["vote_right"], seed=0),
+            tokens=part["completion_tokens"],
+            cut_off=part["cut_off"] / sum(map(len, right)),
+        )
+
+
+def rows_of(parts: Mapping[str, Result]) -> list[Row]:
+    """Return the rows of all settings, by penalty and temperature."""
+    greedy = parts.get("T=0,p=1")
+    rows = [Row.of(part, greedy) for part in parts.values()]
+    return sorted(rows, key=lambda row: (row.repetition_penalty, row.temperature))
+
+
+def table_lines(parts: Mapping[str, Result]) -> Iterator[str]:
+    """Yield a Markdown table of all settings."""
+    yield HEADER
+    yield "|" + "---|" * (HEADER.count("|") - 1)
+    for row in rows_of(parts):
+        cells = (
+            f"{row.temperature:g}",
+            f"{row.repetition_penalty:g}",
+            _percent(row.answer),
+            _percent(row.vote),
+            "–" if row.over_greedy is None else _percent(row.over_greedy, sign="+"),
+            f"{row.tokens:.0f}",
+            f"{100 * row.cut_off:.1f}",
+        )
+        yield "| " + " | ".join(cells) + " |"
+
+
+def _percent(interval: Interval, sign: str = "") -> str:
+    mean, low, high = (100 * each for each in (interval.mean, interval.low, interval.high))
+    return f"{mean:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
