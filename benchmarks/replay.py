@@ -1,12 +1,15 @@
 """Recordings of a comparison: pack the answers of a run, and repeat its tables without a model.
 
     python -m benchmarks.replay pack runs/real/completions.sqlite RECORDING.sqlite.xz
+    python -m benchmarks.replay rows gsm8k --split test --data-path ROWS --out FOLDER
     python -m benchmarks.replay play RECORDING.sqlite.xz --config CONFIG.yaml \
         --expect RESULT.json [--data-path ROWS]
 
 A recording holds completions under the hashes of their requests, without the requests, so that it
-contains no question of the data set. "play" needs the questions and no model, and fails if any
-figure differs from the committed result, except those of time.
+contains no question of the data set. "rows" writes the checksums of the rows that were played,
+which "play" finds in the folder of the recording. "play" needs the questions, from the hub or from
+--data-path, and no model. It fails if any figure differs from the committed result, except those of
+time.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.command import main as compare
+from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.output import COMPARISON_FILE
+from benchmarks.recorded_rows import checksums_of, rows_file, write_rows
 from econ_console.program import run_program
 from econ_env.errors import UsageError
 
@@ -41,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run() -> int:
         if chosen.command == "pack":
             return pack(chosen.cache, chosen.recording)
+        if chosen.command == "rows":
+            return rows(chosen.dataset, chosen.split, chosen.data_path, chosen.out)
         return play(chosen.recording, chosen.config, chosen.expect, chosen.data_path)
 
     return run_program("benchmarks.replay", run)
@@ -66,6 +73,15 @@ def pack(cache: Path, recording: Path) -> int:
     return 0
 
 
+def rows(dataset: str, split: str, data_path: Path | None, folder: Path) -> int:
+    """Write the checksums of all rows of a split, which recordings in ``folder`` were made with."""
+    path = rows_file(folder, dataset, split)
+    found = checksums_of(dataset, split, data_path)
+    path.write_text("".join(f"{one}\n" for one in found), encoding="utf-8")
+    print(f"written: {path} ({len(found)} rows)")
+    return 0
+
+
 def play(recording: Path, config: Path, expect: Path, data_path: Path | None) -> int:
     """Repeat a comparison from its recording; return 1 if a figure differs from the result."""
     expected = json.loads(expect.read_text(encoding="utf-8"))
@@ -75,7 +91,7 @@ def play(recording: Path, config: Path, expect: Path, data_path: Path | None) ->
         log = Path(folder) / "comparison"
         flags = ["--config", str(config), "--log-dir", str(log)]
         flags += ["--cache", "replay", "--cache-path", str(cache)]
-        flags += [] if data_path is None else ["--data-path", str(data_path)]
+        flags += _data_flags(recording.parent, config, data_path, Path(folder))
         code = compare(flags)
         if code:
             return code
@@ -85,6 +101,15 @@ def play(recording: Path, config: Path, expect: Path, data_path: Path | None) ->
         print(line, file=sys.stderr)
     print(f"{len(differing)} figures differ from {expect}" if differing else f"equal to {expect}")
     return 1 if differing else 0
+
+
+def _data_flags(recordings: Path, config: Path, data_path: Path | None, folder: Path) -> list[str]:
+    """Return the flags that name the rows of a recording, which are written to ``folder``."""
+    compared = read_flags(["--config", str(config)], prog="benchmarks.replay")
+    checksums = rows_file(recordings, compared.dataset, compared.split)
+    if checksums.is_file():
+        data_path = write_rows(checksums, compared.dataset, compared.split, data_path, folder)
+    return [] if data_path is None else ["--data-path", str(data_path)]
 
 
 def differences(expected: Any, found: Any, where: str = "") -> list[str]:
@@ -129,6 +154,11 @@ def _parser() -> argparse.ArgumentParser:
     packing = commands.add_parser("pack", help="compress the completions of a cache")
     packing.add_argument("cache", type=Path, help="cache file of the run")
     packing.add_argument("recording", type=Path, help="file to write, .sqlite.xz")
+    listing = commands.add_parser("rows", help="write the checksums of the rows of a split")
+    listing.add_argument("dataset", help="name of a public data set")
+    listing.add_argument("--split", default="test", help="split of the data set")
+    listing.add_argument("--data-path", type=Path, help="folder with the rows of the data set")
+    listing.add_argument("--out", type=Path, required=True, help="folder of the recordings")
     playing = commands.add_parser("play", help="repeat the tables of a recording")
     playing.add_argument("recording", type=Path, help="file that pack wrote")
     playing.add_argument("--config", type=Path, required=True, help="flags of the comparison")

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.sampling.table import table_lines
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     ROOT / "README.md",
@@ -118,6 +120,11 @@ def _against(method: Found, reference: str, name: str) -> str:
     return f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |"
 
 
+def sampling() -> list[str]:
+    """Return the table of accuracy over temperature and repetition penalty."""
+    return list(table_lines(_read("sampling")["parts"]))
+
+
 def scale() -> list[str]:
     """Return the table of team sizes: accuracy, tokens and failures."""
     lines = [
@@ -208,6 +215,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "gsm8k_small": partial(_public_model, "gsm8k_0.5b"),
     "math500": partial(_public_model, "math500_1.5b"),
     "room": room,
+    "sampling": sampling,
     "scale": scale,
     "simulated": partial(_tuned, "comparison_simulated"),
     "svamp": partial(_public_model, "svamp_1.5b"),

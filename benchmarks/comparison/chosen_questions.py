@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
+
 from econ_env.config import EnvConfig
 from econ_env.errors import UsageError
 from econ_env.questions.base import Question, QuestionOrder
@@ -24,3 +28,9 @@ def choose_questions(config: EnvConfig, count: int, *, skip: int = 0) -> tuple[Q
     if not chosen:
         raise UsageError(f"the data set has no question beyond the {skip} that are left out")
     return chosen
+
+
+def sha256_of(questions: Sequence[Question]) -> str:
+    """Return a checksum of the questions, with their ids and gold answers."""
+    text = json.dumps([[each.id, each.text, each.gold] for each in questions])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -174,7 +174,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
         teams = {seed: load_checkpoint(path) for seed, path in checkpoints.items()}
         settings = SettingsFile(
             folder,
-            what_answers_depend_on(config, plan.questions) | _named_before(flags),
+            what_answers_depend_on(config, plan.questions) | _named_before(flags, plan),
             {seed: sha256((team.path / STATE_FILE).read_bytes()) for seed, team in teams.items()},
         )
         records = RecordStore(folder / RECORDS_FILE)
@@ -188,7 +188,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
         run = Run(plan, build, records, settings, print, in_flight=models.in_flight)
         stopped: Exception | None = None
         try:
-            workshop.check([entry.spec for entry in plan.entries], plan.seeds)
+            workshop.check([plan.first_setting(entry) for entry in plan.entries], plan.seeds)
             run.play()
         except KeyboardInterrupt:
             print(
@@ -217,9 +217,14 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
     return 1
 
 
-def _named_before(flags: Compare) -> dict[str, Any]:
-    """Return the primary contrast as a setting of the folder: it cannot be changed afterwards."""
-    return {} if flags.primary is None else {"primary": list(flags.primary)}
+def _named_before(flags: Compare, plan: Plan) -> dict[str, Any]:
+    """Return the settings of a folder that cannot be changed once there are results.
+
+    These are the primary contrast, and the questions and the grid of the tuning, whose choices are
+    kept.
+    """
+    primary = {} if flags.primary is None else {"primary": list(flags.primary)}
+    return primary | ({} if plan.tuning is None else {"tuning": plan.tuning.to_json()})
 
 
 def _about(

@@ -8,7 +8,7 @@ servers the tokens are estimated as their client estimates them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
@@ -18,10 +18,10 @@ import numpy as np
 from benchmarks.comparison.budget_match import pilot_size
 from benchmarks.comparison.building import Workshop, known_prices
 from benchmarks.comparison.econ import steering_of
-from benchmarks.comparison.econ_policy import Begin, QuestionPolicy, Steering
+from benchmarks.comparison.econ_policy import Begin, Fixed, QuestionPolicy, Steering
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.run import Plan, Run
-from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec
+from benchmarks.comparison.specs import EconSpec, EconUntrainedSpec, FirstRoundVoteSpec, Spec
 from benchmarks.comparison.store import Memory
 from benchmarks.comparison.table import NOTHING, aligned
 from benchmarks.comparison.tuning import Tuned, calls_of
@@ -245,14 +245,12 @@ def _tuning_lines(plan: Plan) -> list[str]:
     tuning, tuned = plan.tuning, [entry.tunable for entry in plan.entries if entry.tunable]
     if tuning is None or not tuned:
         return []
-    settings = len(tuning.temperatures) + len(tuning.repetition_penalties) - 1
     calls = sum(
-        len(tuning.seeds_of(spec)) * calls_of(spec, tuning.n_agents)
+        len(tuning.seeds_of(spec)) * calls_of(spec, tuning) * tuning.settings_of(spec)
         for spec in dict.fromkeys(tuned)
     )
     return [
-        f"not counted: the tuning, which makes up to {calls * settings * len(tuning.questions):,} "
-        "calls more"
+        f"not counted: the tuning, which makes up to {calls * len(tuning.questions):,} calls more"
     ]
 
 
@@ -260,14 +258,19 @@ def _answered(plan: Plan, config: EnvConfig, share: float, choices: _Choices) ->
     """Play the comparison with stand-ins."""
     played = stood_in(config, share)
     models = played.models()
-    workshop = Workshop(played, models, steering=_steering, in_flight=plan.in_flight)
+    # Their sampling is chosen later, and changes no call and no prompt.
+    still_open = frozenset(entry.spec for entry in plan.entries if entry.tunable is not None)
+    steering = partial(_steering, still_open)
+    workshop = Workshop(played, models, steering=steering, in_flight=plan.in_flight)
     workshop.check([entry.spec for entry in plan.entries], plan.seeds)
     run = Run(plan, workshop.method, Memory(), choices, lambda text: None)
     run.play()
     return run
 
 
-def _steering(spec: EconUntrainedSpec, seed: int) -> Steering:
+def _steering(still_open: Set[Spec], spec: EconUntrainedSpec, seed: int) -> Steering:
+    if spec in still_open:
+        return Fixed(action=(0.0, 0.0))
     return Restless() if isinstance(spec, EconSpec) else steering_of(spec, None)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +30,6 @@ from econ_env.grading.answers import Verdict
 from econ_env.llm.budget.prices import Price
 from econ_env.llm.models import Models
 from econ_env.questions.base import Question
-from econ_env.sampling_action import SamplingAction
 
 
 def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
@@ -46,12 +43,13 @@ def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
         ValueError: ``econ`` has no checkpoint.
     """
     if isinstance(spec, EconFixedSpec):
-        sampling = SamplingAction(
-            temperature=spec.temperature, repetition_penalty=spec.repetition_penalty
+        return FixedProfile(
+            temperatures=(spec.temperature,), repetition_penalties=(spec.repetition_penalty,)
         )
-        return FixedProfile(profile=(sampling,))
     if isinstance(spec, EconProfileSpec):
-        return FixedProfile(profile=profile_of(spec))
+        return FixedProfile(
+            temperatures=spec.temperatures, repetition_penalties=spec.repetition_penalties
+        )
     if not isinstance(spec, EconSpec):
         return Untrained(checkpoint=checkpoint)
     if checkpoint is None:
@@ -60,16 +58,6 @@ def steering_of(spec: EconUntrainedSpec, checkpoint: Path | None) -> Steering:
             "--model-dir, or compare econ_untrained"
         )
     return Trained(checkpoint=checkpoint)
-
-
-def profile_of(spec: EconProfileSpec) -> tuple[SamplingAction, ...]:
-    """Return the sampling of as many executors as it takes until both lists begin anew."""
-    count = math.lcm(len(spec.temperatures), len(spec.repetition_penalties))
-    pairs = islice(zip(cycle(spec.temperatures), cycle(spec.repetition_penalties)), count)
-    return tuple(
-        SamplingAction(temperature=temperature, repetition_penalty=penalty)
-        for temperature, penalty in pairs
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,38 +130,59 @@ class Fixed:
 
 @dataclass(frozen=True, kw_only=True)
 class FixedProfile:
-    """One temperature and repetition penalty for each executor, in all rounds and questions."""
+    """One temperature and repetition penalty for each executor, in all rounds and questions.
 
-    profile: tuple[SamplingAction, ...]
-    """Sampling of each executor, dealt out in turn if the team is larger."""
+    Lists shorter than the team are dealt out in turn.
+    """
+
+    temperatures: tuple[float, ...]
+    repetition_penalties: tuple[float, ...]
 
     def prepare(self, space: TeamSpace) -> Begin:
         """See :class:`Steering`.
 
         Raises:
-            ValueError: the action box does not contain a sampling action.
+            ValueError: the action box does not contain a sampling action, or a list is longer than
+                the team.
         """
-        temperature, penalty = space.action_parts or ()
-        bounds = SamplingBounds(
-            temperature_min=temperature.low,
-            temperature_max=temperature.high,
-            repetition_penalty_min=penalty.low,
-            repetition_penalty_max=penalty.high,
-        )
-        for sampling in self.profile:
+        n_agents = len(space.agents)
+        longest = max(len(self.temperatures), len(self.repetition_penalties))
+        if longest > n_agents:
+            raise ValueError(
+                f"{longest} temperatures or penalties are more than the {n_agents} executors"
+            )
+        profile = [
+            SamplingAction(
+                temperature=self.temperatures[index % len(self.temperatures)],
+                repetition_penalty=self.repetition_penalties[
+                    index % len(self.repetition_penalties)
+                ],
+            )
+            for index in range(n_agents)
+        ]
+        bounds = _bounds_of(space)
+        for sampling in profile:
             if not bounds.contains(sampling):
                 raise ValueError(
                     f"temperature {sampling.temperature:g} and repetition_penalty "
-                    f"{sampling.repetition_penalty:g} are outside [{temperature.low:g}, "
-                    f"{temperature.high:g}] and [{penalty.low:g}, {penalty.high:g}], which "
-                    "executors may choose from: see --temperature-min, --temperature-max, "
-                    "--repetition-penalty-min and --repetition-penalty-max"
+                    f"{sampling.repetition_penalty:g} are outside [{bounds.temperature_min:g}, "
+                    f"{bounds.temperature_max:g}] and [{bounds.repetition_penalty_min:g}, "
+                    f"{bounds.repetition_penalty_max:g}], which executors may choose from: see "
+                    "--temperature-min, --temperature-max, --repetition-penalty-min and "
+                    "--repetition-penalty-max"
                 )
-        points = [bounds.normalise(sampling) for sampling in self.profile]
-        actions = np.array(
-            [points[index % len(points)] for index in range(len(space.agents))], dtype=np.float32
-        )
+        actions = np.array([bounds.normalise(each) for each in profile], dtype=np.float32)
         return lambda: _Constant(actions)
+
+
+def _bounds_of(space: TeamSpace) -> SamplingBounds:
+    temperature, penalty = space.action_parts or ()
+    return SamplingBounds(
+        temperature_min=temperature.low,
+        temperature_max=temperature.high,
+        repetition_penalty_min=penalty.low,
+        repetition_penalty_max=penalty.high,
+    )
 
 
 class _Constant:

@@ -200,6 +200,7 @@ class Compare(Placement, EnvFlags):
                 temperatures=self.tune_temperatures,
                 repetition_penalties=self.tune_penalties,
                 n_agents=len(config.team().executors),
+                with_strategy=config.resolved_strategy(),
             )
         except ValueError as error:
             raise UsageError(str(error)) from error

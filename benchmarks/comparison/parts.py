@@ -54,19 +54,28 @@ def _part(ours: Spec, theirs: Spec, about: About) -> str | None:
     """Return the name of the part that ``ours`` has and ``theirs`` lacks; None if there is none."""
     if isinstance(theirs, FirstRoundVoteSpec):
         return "conclusion" if theirs.of == ours.canonical else None
-    if isinstance(ours, EconSpec) and isinstance(theirs, EconFixedSpec):
-        return "learning" if about.all_learned and _game(ours) == _game(theirs) else None
-    if isinstance(ours, EconSpec) and isinstance(theirs, EconProfileSpec):
-        return "choice by question" if about.all_learned and _game(ours) == _game(theirs) else None
+    tuned = {parse_spec(each.chosen) for each in about.tuned}
+    if isinstance(ours, EconSpec) and isinstance(theirs, EconFixedSpec | EconProfileSpec):
+        # A constant action ends a decision after one round: with more, refinement would be in it.
+        alike = ours.rounds == 1 and _game(ours) == _game(theirs)
+        if not (about.all_learned and alike and theirs in tuned):
+            return None
+        return "learning" if isinstance(theirs, EconFixedSpec) else "choice by question"
     if isinstance(ours, EconProfileSpec) and isinstance(theirs, EconFixedSpec):
-        return "choice by executor" if _game(ours) == _game(theirs) else None
+        both = {ours, theirs} <= tuned
+        return "choice by executor" if both and _game(ours) == _game(theirs) else None
     if isinstance(ours, EconSpec) and isinstance(theirs, EconSpec):
         refined = ours.rounds > theirs.rounds == 1 and _game(ours)[1:] == _game(theirs)[1:]
         return "refinement" if refined else None
     if isinstance(ours, EconFixedSpec) and isinstance(theirs, BestOfNCommitSpec):
         as_many = about.executors in (None, theirs.n) and theirs.model is None
         plain = _game(ours) == _game(EconFixedSpec())
-        return "strategy" if about.with_strategy and as_many and plain else None
+        sampled_alike = {ours, theirs} <= tuned or (
+            ours.temperature == theirs.temperature
+            and ours.repetition_penalty == theirs.repetition_penalty
+        )
+        one_part = about.with_strategy and as_many and plain and sampled_alike
+        return "strategy" if one_part else None
     return None
 
 

@@ -16,7 +16,7 @@ from benchmarks.comparison.budget_match import (
 from benchmarks.comparison.econ import first_round_votes
 from benchmarks.comparison.method import Method
 from benchmarks.comparison.records import Item, Record
-from benchmarks.comparison.specs import FirstRoundVoteSpec, Spec, parse_spec
+from benchmarks.comparison.specs import EconSpec, FirstRoundVoteSpec, Spec, parse_spec
 from benchmarks.comparison.store import Records
 from benchmarks.comparison.tuning import TunableSpec, Tuned, Tuning, open_spec, tune
 from benchmarks.comparison.waiting import opened_waiting
@@ -54,6 +54,8 @@ class Entry:
     """Setting that the budget match chooses, or None."""
     tunable: TunableSpec | None = None
     """The method, if its sampling is to be tuned; else None."""
+    votes_of_open: bool = False
+    """True for a vote of another method's responses whose sampling is to be tuned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,12 @@ class Plan:
     tuning: Tuning | None = None
     """Validation questions and grid; None plays every method as it was written."""
 
+    def first_setting(self, entry: Entry) -> Spec:
+        """Return the spec that a method begins with, in the tuning if it is tuned."""
+        if self.tuning is None or entry.tunable is None:
+            return entry.spec
+        return self.tuning.start_of(entry.tunable)
+
 
 def plan_entries(
     methods: Sequence[str], target: str | None, *, tune: bool = False
@@ -89,9 +97,15 @@ def plan_entries(
             spec=parse_spec(text),
             knob=None if target is None else knob_of(text),
             tunable=open_spec(text) if tune else None,
+            votes_of_open=tune and _votes_of_open(text),
         )
         for text in dict.fromkeys(methods)
     )
+
+
+def _votes_of_open(text: str) -> bool:
+    name, _, of = text.partition(":of=")
+    return name.strip() == FirstRoundVoteSpec.name and open_spec(of or EconSpec.name) is not None
 
 
 class Run:
@@ -188,8 +202,8 @@ class Run:
 
     def _settled(self, entry: Entry) -> Spec:
         """Return the spec of an entry, tuned, with the number that the budget match chooses."""
-        explicit = entry.tunable is None and not isinstance(entry.spec, FirstRoundVoteSpec)
-        spec = entry.spec if explicit else self._tuned_spec(entry.spec)
+        follows_tuning = entry.tunable is not None or entry.votes_of_open
+        spec = self._tuned_spec(entry.spec) if follows_tuning else entry.spec
         target = self.target
         if entry.knob is None or target is None:
             return spec

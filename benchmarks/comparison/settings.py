@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparison.chosen_questions import sha256_of
 from benchmarks.comparison.tuning import Tuned
 from benchmarks.errors import SettingsDiffer
 from econ_env import __version__
@@ -44,13 +44,12 @@ def what_answers_depend_on(config: EnvConfig, questions: Sequence[Question]) -> 
     settings = {
         name: value for name, value in config.to_json().items() if name not in _NOT_OF_ANSWERS
     }
-    text = json.dumps([[each.id, each.text, each.gold] for each in questions])
     return {
         **settings,
         "prompts": config.prompt_set().name,
         "embedder": _name(config.resolved_embedder()),
         "questions": len(questions),
-        "questions_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "questions_sha256": sha256_of(questions),
         "version": __version__,
         "weights": bundled_weights(config.team().names),
     }

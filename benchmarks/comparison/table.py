@@ -282,7 +282,7 @@ def _tuning(comparison: Comparison) -> Block:
         rows=tuple(
             (
                 tuned.chosen,
-                share(max(trial.accuracy for trial in tuned.trials)),
+                share(next(t.accuracy for t in tuned.trials if t.method == tuned.chosen)),
                 str(len(tuned.trials)),
                 f"{tuned.trials[0].questions:,}",
                 f"{tuned.calls:,}",

@@ -5,18 +5,20 @@ method that needs fewer calls per question answers each with more seeds. The tem
 first, at the neutral repetition penalty, then the penalty at that temperature. ``econ_profile``
 goes on from there with one executor after the other, so that it makes more calls than the others.
 The winner has the highest accuracy; among equals it is the one with fewer tokens, then the colder
-one.
+one. Settings are compared on the answers that all of them gave: a failed request is not a wrong
+answer, and not a way to win.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from benchmarks.comparison.chosen_questions import sha256_of
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.specs import (
     BestOfNCommitSpec,
@@ -27,6 +29,7 @@ from benchmarks.comparison.specs import (
     SelfConsistencySpec,
     parse_spec,
 )
+from econ_env.game.coordinator_tree import build_tree
 from econ_env.llm.types import ModelError
 from econ_env.questions.base import Question
 
@@ -42,6 +45,8 @@ TunableSpec: TypeAlias = (
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 REPETITION_PENALTIES = (1.0, 1.1)
+LEAST_ANSWERED = 0.9
+"""Least share of its questions that a setting must have answered to be chosen."""
 _SAMPLING_KEYS = {"temperature", "repetition_penalty", "temperatures", "repetition_penalties"}
 
 
@@ -54,6 +59,8 @@ class Tuning:
     repetition_penalties: tuple[float, ...] = REPETITION_PENALTIES
     n_agents: int
     """Number of executors of a team."""
+    with_strategy: bool
+    """True if the coordinators of a team write strategies."""
 
     def __post_init__(self) -> None:
         if not all(0 <= each <= 2 for each in self.temperatures):
@@ -63,7 +70,35 @@ class Tuning:
 
     def seeds_of(self, spec: TunableSpec) -> tuple[int, ...]:
         """Return the run seeds of a method, so that all make about as many calls as a team."""
-        return tuple(range(max(1, round((self.n_agents + 1) / calls_of(spec, self.n_agents)))))
+        team = calls_of(EconFixedSpec(), self)
+        return tuple(range(max(1, round(team / calls_of(spec, self)))))
+
+    def start_of(self, spec: TunableSpec) -> TunableSpec:
+        """Return the setting that the search begins with: neutral in the penalty, if it may be."""
+        temperature, penalties = self.temperatures[0], self.repetition_penalties
+        penalty = 1.0 if 1.0 in penalties else penalties[0]
+        if isinstance(spec, EconProfileSpec):
+            return replace(
+                spec,
+                temperatures=(temperature,) * self.n_agents,
+                repetition_penalties=(penalty,) * self.n_agents,
+            )
+        return replace(spec, temperature=temperature, repetition_penalty=penalty)
+
+    def settings_of(self, spec: TunableSpec) -> int:
+        """Return the largest number of settings that are tried for a method."""
+        others = len(self.temperatures) - 1 + len(self.repetition_penalties) - 1
+        steps = 1 + self.n_agents if isinstance(spec, EconProfileSpec) else 1
+        return 1 + steps * others
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all that a choice depends on, with a checksum instead of the questions."""
+        return {
+            "questions": len(self.questions),
+            "questions_sha256": sha256_of(self.questions),
+            "temperatures": list(self.temperatures),
+            "repetition_penalties": list(self.repetition_penalties),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +142,7 @@ def open_spec(text: str) -> TunableSpec | None:
     return None if keys & _SAMPLING_KEYS else spec
 
 
-def calls_of(spec: TunableSpec, n_agents: int) -> int:
+def calls_of(spec: TunableSpec, tuning: Tuning) -> int:
     """Return the number of model calls that a method makes for one question, at most."""
     match spec:
         case SelfConsistencySpec():
@@ -117,7 +152,10 @@ def calls_of(spec: TunableSpec, n_agents: int) -> int:
         case DebateSpec():
             return spec.agents * spec.rounds
         case EconFixedSpec() | EconProfileSpec():
-            return (n_agents + 1) * spec.rounds
+            # One round: who repeats an action wants no other one, which ends the decision.
+            tree = build_tree(tuning.n_agents, spec.group_size)
+            strategies = len({*tree.groups, tree.nodes[-1]}) if tuning.with_strategy else 0
+            return tuning.n_agents + len(tree.nodes) + strategies
     return 1
 
 
@@ -132,23 +170,69 @@ def tune(
         ask: function that answers the validation questions with a setting.
 
     Raises:
-        ModelError: every question failed.
+        ModelError: every question failed, or too many of each setting.
     """
-    trials: dict[TunableSpec, Trial] = {}
+    tried: dict[TunableSpec, _Tried] = {}
 
     def best_of(candidates: Sequence[TunableSpec]) -> TunableSpec:
         for candidate in candidates:
-            if candidate not in trials:
-                trials[candidate] = _trial(candidate, ask(candidate))
-        return min(
-            candidates,
-            key=lambda one: (-trials[one].accuracy, trials[one].tokens, _warmth(one)),
-        )
+            if candidate not in tried:
+                tried[candidate] = _Tried.of(candidate, ask(candidate))
+        allowed = [each for each in candidates if tried[each].share_answered >= LEAST_ANSWERED]
+        if not allowed:
+            raise ModelError(
+                f"{spec.canonical}: more than {1 - LEAST_ANSWERED:.0%} of the validation questions "
+                "failed at every setting, so that it cannot be tuned"
+            )
+        common = frozenset.intersection(*(frozenset(tried[each].answered) for each in allowed))
+        return min(allowed, key=lambda one: (*tried[one].loss(common), _warmth(one)))
 
-    best = _of_whole_team(spec, tuning.n_agents)
+    best = tuning.start_of(spec)
     for step in _steps(tuning, profile=isinstance(spec, EconProfileSpec)):
         best = best_of(step(best))
-    return Tuned(method=spec.canonical, chosen=best.canonical, trials=tuple(trials.values()))
+    trials = tuple(one.trial(setting) for setting, one in tried.items())
+    return Tuned(method=spec.canonical, chosen=best.canonical, trials=trials)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tried:
+    """Answers of one setting."""
+
+    asked: int
+    answered: dict[tuple[int, str], Record]
+    """Records that did not fail, by seed and question."""
+
+    @classmethod
+    def of(cls, spec: TunableSpec, records: Sequence[Record]) -> _Tried:
+        answered = {(one.seed, one.question): one for one in records if one.failed is None}
+        if not answered:
+            raise ModelError(
+                f"{spec.canonical}: every validation question failed, so that it cannot be tuned"
+            )
+        return cls(asked=len(records), answered=answered)
+
+    @property
+    def share_answered(self) -> float:
+        return len(self.answered) / self.asked
+
+    def loss(self, common: Set[tuple[int, str]]) -> tuple[float, float]:
+        """Return minus the right answers, and the tokens, of some seeds and questions."""
+        records = [self.answered[key] for key in sorted(common)]
+        return (
+            -float(sum(record.correct for record in records)),
+            float(sum(record.usage.total_tokens for record in records)),
+        )
+
+    def trial(self, spec: TunableSpec) -> Trial:
+        finished = list(self.answered.values())
+        return Trial(
+            method=spec.canonical,
+            accuracy=fmean(record.correct for record in finished),
+            tokens=fmean(record.usage.total_tokens for record in finished),
+            calls=sum(record.usage.requests for record in finished),
+            questions=len({record.question for record in finished}),
+            seeds=len({record.seed for record in finished}),
+        )
 
 
 Step: TypeAlias = Callable[[TunableSpec], list[TunableSpec]]
@@ -185,21 +269,6 @@ def _with_penalties(
     return [replace(best, repetition_penalty=each) for each in tuning.repetition_penalties]
 
 
-def _of_whole_team(spec: TunableSpec, n_agents: int) -> TunableSpec:
-    """Return the spec with a value for each executor, if it is a profile."""
-    if not isinstance(spec, EconProfileSpec):
-        return spec
-
-    def dealt(values: Sequence[float]) -> tuple[float, ...]:
-        return tuple([values[index % len(values)] for index in range(n_agents)])
-
-    return replace(
-        spec,
-        temperatures=dealt(spec.temperatures),
-        repetition_penalties=dealt(spec.repetition_penalties),
-    )
-
-
 def _changed(values: Sequence[float], indices: Iterable[int], value: float) -> tuple[float, ...]:
     changed = list(values)
     for index in indices:
@@ -211,19 +280,3 @@ def _warmth(spec: TunableSpec) -> float:
     if isinstance(spec, EconProfileSpec):
         return fmean(spec.temperatures)
     return spec.temperature
-
-
-def _trial(spec: TunableSpec, records: Sequence[Record]) -> Trial:
-    finished = [record for record in records if record.failed is None]
-    if not finished:
-        raise ModelError(
-            f"{spec.canonical}: every validation question failed, so that it cannot be tuned"
-        )
-    return Trial(
-        method=spec.canonical,
-        accuracy=fmean(record.correct for record in finished),
-        tokens=fmean(record.usage.total_tokens for record in finished),
-        calls=sum(record.usage.requests for record in finished),
-        questions=len({record.question for record in finished}),
-        seeds=len({record.seed for record in finished}),
-    )

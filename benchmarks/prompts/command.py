@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arms = list(arms_of(chosen.prompts, n_agents=chosen.n_agents, temperature=chosen.temperature))
 
     def run() -> int:
+        if chosen.fresh:
+            chosen.out.unlink(missing_ok=True)
         for line in table_lines(study.llm, _play(study, arms, chosen.out)):
             print(line)
         return 0
@@ -85,4 +87,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--in-flight", type=int, default=64, help="questions that are played at the same time")
     add("--cache-path", type=Path, default=Path("runs", "prompts.sqlite"), help="cache file")
     add("--out", type=Path, default=RESULTS / "prompts.json", help="file of the results")
+    add("--fresh", action="store_true", help="delete existing results first")
     return parser

@@ -5,9 +5,10 @@
 
 The model answers the same rows of the *training* split of GSM8K at every
 temperature, and at every penalty with one of them, several times each: the
-table and the picture have the accuracy of one answer and of their vote.
-Completions are kept in --cache-path and finished settings in --out: repeat an
-interrupted command to continue.
+table and the picture have the accuracy of one answer and of their vote. A
+question with a failed request is left out of that setting.
+Completions are kept in --cache-path and measured settings in --out: repeat an
+interrupted command to continue, and add settings at any time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.comparison.chosen_questions import choose_questions, sha256_of
 from benchmarks.learning.results import RESULTS, ResultFile
 from benchmarks.sampling.measuring import Study, measure, name_of
 from benchmarks.sampling.picture import draw
@@ -31,21 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_program(
         "benchmarks.sampling",
         lambda: _run(chosen),
-        interrupted=f"interrupted; finished settings are in {chosen.out}, completions in "
-        f"{chosen.cache_path}. Repeat the command to continue",
+        interrupted=f"interrupted; completions are kept in {chosen.cache_path}. Repeat the command "
+        "to continue",
     )
 
 
 def _run(chosen: argparse.Namespace) -> int:
     study = _study(chosen)
+    questions = choose_questions(study.config, study.questions)
     names = ("dataset", "split", "questions", "samples", "seed")
-    file = ResultFile(
-        chosen.out,
-        {"llm": chosen.llm, **{name: getattr(chosen, name) for name in names}},
-        libraries=("transformers",),
-    )
+    settings = {"llm": chosen.llm, **{name: getattr(chosen, name) for name in names}}
+    settings["questions_sha256"] = sha256_of(questions)
+    if chosen.fresh:
+        chosen.out.unlink(missing_ok=True)
+    file = ResultFile(chosen.out, settings, libraries=("transformers",))
     missing = [each for each in study.settings() if name_of(each) not in file.parts()]
-    for setting, counts in (measure(study, missing) if missing else {}).items():
+    for setting, counts in (measure(study, questions, missing) if missing else {}).items():
         file.put(
             name_of(setting),
             {
@@ -122,4 +125,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="seed of the choice of questions and of all sampling")
     add("--cache-path", type=Path, default=Path("runs", "sampling.sqlite"), help="cache file")
     add("--out", type=Path, default=RESULTS / "sampling.json", help="file of the results")
+    add("--fresh", action="store_true", help="delete existing results first")
     return parser

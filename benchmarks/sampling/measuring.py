@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from benchmarks.comparison.asking import Asking
-from benchmarks.comparison.chosen_questions import choose_questions
 from benchmarks.comparison.grading import vote
 from benchmarks.comparison.records import Item
 from benchmarks.comparison.solvers import samples
@@ -37,8 +36,8 @@ class Study:
     at_temperature: float
 
     def __post_init__(self) -> None:
-        if min(self.questions, self.samples) < 1:
-            raise ValueError("--questions and --samples must be at least 1")
+        if self.questions < 2 or self.samples < 1:
+            raise ValueError("--questions must be at least 2, --samples at least 1")
         if not all(0 <= each <= 2 for each in (*self.temperatures, self.at_temperature)):
             raise ValueError("temperatures must be from 0 to 2")
         if not all(0.1 <= each <= 10 for each in self.repetition_penalties):
@@ -63,19 +62,20 @@ def name_of(setting: SamplingAction) -> str:
     return f"T={setting.temperature:g},p={setting.repetition_penalty:g}"
 
 
-def measure(study: Study, settings: Sequence[SamplingAction]) -> Mapping[SamplingAction, Result]:
+def measure(
+    study: Study, questions: Sequence[Question], settings: Sequence[SamplingAction]
+) -> Mapping[SamplingAction, Result]:
     """Return the counts of some settings of a study.
 
     All requests are in flight together, so that a model in this process always has full batches.
 
     Raises:
-        ModelError: the model cannot be used, or a request failed.
+        ModelError: the model cannot be used, or answers nothing at a setting.
     """
     config = study.config
     models = config.models()
     try:
         asking = Asking.of(config, models)
-        questions = choose_questions(config, study.questions)
         model = config.team().executors[0]
         asked: dict[tuple[SamplingAction, str], list[ChatRequest]] = {
             (setting, question.id): samples(
@@ -94,28 +94,34 @@ def measure(study: Study, settings: Sequence[SamplingAction]) -> Mapping[Samplin
         models.close()
     completions = {key: [next(answers) for _ in some] for key, some in asked.items()}
     return {
-        setting: _counts(asking, questions, [completions[setting, q.id] for q in questions])
+        setting: _counts(asking, {q: completions[setting, q.id] for q in questions})
         for setting in settings
     }
 
 
-def _counts(
-    asking: Asking, questions: Sequence[Question], completions: Sequence[Sequence[Completion]]
-) -> Result:
-    """Return the verdicts on every sample and on every vote, and the tokens of a sample."""
-    flat = [completion for some in completions for completion in some]
-    if failed := next((one.error for one in flat if one.error is not None), None):
-        raise ModelError(f"a request failed: {failed}")
-    read = [[asking.prompts.read_solution(one.text).answer for one in some] for some in completions]
+def _counts(asking: Asking, completions: Mapping[Question, Sequence[Completion]]) -> Result:
+    """Return the verdicts on every sample and on every vote, and the tokens of a sample.
+
+    A failed request is not a wrong answer: its question is left out of this setting.
+    """
+    errors = [one.error for some in completions.values() for one in some if one.error is not None]
+    finished = {
+        question: some
+        for question, some in completions.items()
+        if all(one.error is None for one in some)
+    }
+    if not finished:
+        raise ModelError(f"every question failed: {errors[0]}")
+    answers = {
+        question: [asking.prompts.read_solution(one.text).answer for one in some]
+        for question, some in finished.items()
+    }
+    flat = [one for some in finished.values() for one in some]
     return {
-        "right": [
-            [int(is_correct(answer, question.gold)) for answer in answers]
-            for question, answers in zip(questions, read, strict=True)
-        ],
-        "vote_right": [
-            int(is_correct(vote(answers), question.gold))
-            for question, answers in zip(questions, read, strict=True)
-        ],
+        "questions": [question.id for question in answers],
+        "failed": len(completions) - len(finished),
+        "right": [[int(is_correct(a, q.gold)) for a in some] for q, some in answers.items()],
+        "vote_right": [int(is_correct(vote(some), q.gold)) for q, some in answers.items()],
         "completion_tokens": round(fmean(one.usage.completion_tokens for one in flat), 1),
         "cut_off": sum(one.finish_reason == "length" for one in flat),
     }

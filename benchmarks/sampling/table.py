@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Self
 
+from benchmarks.comparison.statistics import ByQuestion, paired_contrast
 from benchmarks.learning.results import Result
-from econ_agents.statistics import Interval, mean_interval, paired_difference, proportion_interval
+from econ_agents.statistics import Interval, mean_interval, proportion_interval
 
 HEADER = (
     "| T | p | one answer, % (95%) | vote, % (95%) | vote over T = 0, points (95%) "
@@ -36,19 +37,27 @@ class Row:
     def of(cls, part: Result, greedy: Result | None) -> Self:
         """Return the figures of the counts of a setting."""
         right, votes = part["right"], part["vote_right"]
-        shares = [fmean(each) for each in right]
+        shares = {fmean(each) for each in right}
         vote = proportion_interval(sum(votes), len(votes))
+        # If all questions are alike, a bootstrap would claim certainty.
+        by_vote = len(right[0]) == 1 or shares in ({0.0}, {1.0})
         return cls(
             temperature=part["temperature"],
             repetition_penalty=part["repetition_penalty"],
-            answer=mean_interval(shares, seed=0) if len(right[0]) > 1 else vote,
+            answer=vote if by_vote else mean_interval([fmean(each) for each in right], seed=0),
             vote=vote,
             over_greedy=None
             if greedy is None or greedy is part
-            else paired_difference(votes, greedy["vote_right"], seed=0),
+            else paired_contrast(_votes(part), _votes(greedy)).interval,
             tokens=part["completion_tokens"],
             cut_off=part["cut_off"] / sum(map(len, right)),
         )
+
+
+def _votes(part: Result) -> ByQuestion:
+    """Return the verdict on the vote of each question."""
+    verdicts = zip(part["questions"], part["vote_right"], strict=True)
+    return {question: {0: float(right)} for question, right in verdicts}
 
 
 def rows_of(parts: Mapping[str, Result]) -> list[Row]:

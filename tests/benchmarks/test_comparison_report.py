@@ -16,6 +16,7 @@ from benchmarks.comparison.records import Record
 from benchmarks.comparison.report import summarise
 from benchmarks.comparison.statistics import holm
 from benchmarks.comparison.table import WIDTH, table_lines
+from benchmarks.comparison.tuning import Trial, Tuned
 from econ_agents.statistics import proportion_interval
 from econ_env.llm.types import Usage
 from tests.benchmarks.hand_made import about, column, failed, played, record
@@ -369,6 +370,15 @@ def test_the_number_of_corrected_contrasts_leaves_the_primary_one_out() -> None:
     assert "Holm's correction for these 2." in text
 
 
+def tuned(*chosen: str) -> tuple[Tuned, ...]:
+    def trial(method: str) -> Trial:
+        return Trial(method=method, accuracy=0.5, tokens=90.0, calls=40, questions=10, seeds=4)
+
+    return tuple(
+        Tuned(method=each.partition(":")[0], chosen=each, trials=(trial(each),)) for each in chosen
+    )
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "told"),
     [
@@ -381,13 +391,28 @@ def test_the_number_of_corrected_contrasts_leaves_the_primary_one_out() -> None:
         ("econ_fixed", "best_of_n_commit", {"with_strategy": False}),
         ("econ_fixed", "best_of_n_commit:n=4", {"executors": 3}),
         ("econ_fixed:rule=majority", "best_of_n_commit", {}),
+        ("econ_fixed:temperature=0.2", "best_of_n_commit:temperature=1", {"tuned": ()}),
+        ("econ:rounds=3", "econ_fixed:rounds=3", {}),
     ],
 )
 def test_arms_that_differ_by_more_than_a_part_or_by_none_tell_no_worth(
     ours: str, theirs: str, told: dict[str, Any]
 ) -> None:
     records = [*column(ours, [True]), *column(theirs, [False])]
+    told = {"tuned": tuned(ours, theirs), **told}
     assert summarise(records, about(ours, theirs, questions=1, **told)).parts == ()
+
+
+def test_a_part_is_told_of_arms_that_were_tuned_only() -> None:
+    arms = ("econ", "econ_profile:temperatures=1.5", "econ_fixed:temperature=1.2")
+    records = [each for arm in arms for each in column(arm, [True])]
+    assert summarise(records, about(*arms, questions=1)).parts == ()
+    told = about(*arms, questions=1, tuned=tuned(*arms[1:]))
+    assert [part.part for part in summarise(records, told).parts] == [
+        "choice by question",
+        "learning",
+        "choice by executor",
+    ]
 
 
 def test_the_table_names_the_primary_contrast_and_tells_the_difference_to_a_debate() -> None:
@@ -412,7 +437,8 @@ def test_the_worth_of_a_part_is_the_difference_to_the_arm_without_it() -> None:
         "greedy": [False] * 4,
     }
     records = [each for method, rights in right.items() for each in column(method, rights)]
-    comparison = summarise(records, about(*right, questions=4))
+    chosen = [method for method in right if "temperature" in method and "vote" not in method]
+    comparison = summarise(records, about(*right, questions=4, tuned=tuned(*chosen)))
     worth = {(part.part, part.ours): part.accuracy.mean for part in comparison.parts}
     assert worth == {
         ("learning", "econ"): 0.25,

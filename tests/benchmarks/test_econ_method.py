@@ -143,6 +143,11 @@ def test_an_action_of_a_profile_outside_the_box_is_refused() -> None:
         transcripts(steering_of(spec, None))
 
 
+def test_a_profile_with_more_values_than_executors_is_refused() -> None:
+    with pytest.raises(ValueError, match="4 temperatures or penalties are more than the 3"):
+        transcripts(steering_of(EconProfileSpec(temperatures=(0.0, 0.2, 0.4, 0.9)), None))
+
+
 def test_a_trained_team_needs_a_checkpoint() -> None:
     with pytest.raises(ValueError, match=r"'econ:rounds=3' plays a trained team.*--model-dir"):
         steering_of(REFINED, None)

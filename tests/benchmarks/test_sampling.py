@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.comparison.chosen_questions import choose_questions
 from benchmarks.sampling import command
+from benchmarks.sampling.measuring import Study, measure
 from benchmarks.sampling.picture import draw
 from benchmarks.sampling.table import rows_of, table_lines
+from econ_env.config import EnvConfig
+from econ_env.llm.types import ChatRequest, Completion, ModelError, Usage
 
 
 def part(
@@ -19,6 +24,8 @@ def part(
     return {
         "temperature": temperature,
         "repetition_penalty": penalty,
+        "questions": [f"q:{index}" for index in range(len(right))],
+        "failed": 0,
         "right": right,
         "vote_right": vote,
         "completion_tokens": 151.4,
@@ -58,6 +65,90 @@ def test_without_a_greedy_answer_nothing_is_compared_with_it() -> None:
     assert cells(lines[2])[4] == "–"
 
 
+def test_results_that_are_all_alike_are_not_certain() -> None:
+    wrong = part(0.6, 1.0, [[0, 0, 0]] * 60, [0] * 60)
+    greedy = part(0.0, 1.0, [[0]] * 60, [0] * 60)
+    row = rows_of({"T=0,p=1": greedy, "T=0.6,p=1": wrong})[1]
+    assert row.answer.high > 0.05
+    assert row.over_greedy is not None
+    assert row.over_greedy.low < -0.05 < 0.05 < row.over_greedy.high
+
+
+def test_votes_are_compared_on_the_questions_that_both_settings_answered() -> None:
+    greedy = part(0.0, 1.0, [[1], [0], [1]], [1, 0, 1])
+    warm = {**part(0.6, 1.0, [[0, 0], [1, 1]], [0, 1]), "questions": ["q:0", "q:2"]}
+    row = rows_of({"T=0,p=1": greedy, "T=0.6,p=1": warm})[1]
+    assert row.over_greedy is not None
+    assert row.over_greedy.mean == -0.5
+
+
+class Losing:
+    """A model that loses the first question at T = 0, and all others at T = 1."""
+
+    name, context_limit = "losing", None
+
+    def generate(self, requests: Sequence[ChatRequest]) -> list[Completion]:
+        lost = {requests[0].messages}
+        return [
+            Completion(
+                text="\\boxed{1}",
+                usage=Usage(completion_tokens=5),
+                error="lost" if one.temperature == 1 or one.messages in lost else None,
+            )
+            for one in requests
+        ]
+
+    def count_tokens(self, text: str) -> int:
+        return len(text)
+
+    def close(self) -> None:
+        pass
+
+
+def losing_study(*temperatures: float) -> Study:
+    config = EnvConfig(dataset="arithmetic", llm=Losing(), n_agents=1, prompts="plain")
+    return Study(
+        config=config,
+        questions=3,
+        samples=2,
+        temperatures=temperatures,
+        repetition_penalties=(),
+        at_temperature=0.6,
+    )
+
+
+def test_a_question_with_a_failed_request_is_left_out_and_counted() -> None:
+    study = losing_study(0, 0.6)
+    questions = choose_questions(study.config, study.questions)
+    for counts in measure(study, questions, study.settings()).values():
+        assert counts["failed"] == 1
+        assert counts["questions"] == [question.id for question in questions[1:]]
+        assert len(counts["right"]) == len(counts["vote_right"]) == 2
+
+
+def test_a_setting_at_which_every_question_failed_is_an_error() -> None:
+    study = losing_study(1)
+    with pytest.raises(ModelError, match="every question failed: lost"):
+        measure(study, choose_questions(study.config, 3), study.settings())
+
+
+@pytest.mark.slow(reason="asks the bundled model")
+def test_results_of_other_questions_are_not_continued(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--llm", "bundled:0", "--dataset", "gsm8k", "--questions", "2", "--penalties"]
+    flags += ["--temperatures", "0", "--out", str(tmp_path / "sampling.json")]
+    flags += ["--cache-path", str(tmp_path / "c.sqlite")]
+    codes = []
+    for name in ("first", "second"):
+        rows = tmp_path / f"{name}.jsonl"
+        lines = [{"question": f"{name} {i}?", "answer": f"#### {i}"} for i in range(2)]
+        rows.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        codes.append(command.main([*flags, "--data-path", str(rows)]))
+    assert codes == [0, 2]
+    assert "questions_sha256" in capsys.readouterr().err
+
+
 def test_the_picture_of_the_same_results_is_the_same(tmp_path: Path) -> None:
     first = draw("a model", rows_of(PARTS), tmp_path / "a.svg").read_bytes()
     assert draw("a model", rows_of(PARTS), tmp_path / "b.svg").read_bytes() == first
@@ -79,11 +170,10 @@ def test_a_study_continues_where_it_was_and_asks_greedy_answers_once(
         "T=0.6,p=1": [3] * 4,
     }
     asked: list[tuple[float, float]] = []
-    measure = command.measure
 
-    def watched(study: Any, settings: Any) -> Any:
+    def watched(study: Any, questions: Any, settings: Any) -> Any:
         asked.extend((each.temperature, each.repetition_penalty) for each in settings)
-        return measure(study, settings)
+        return measure(study, questions, settings)
 
     monkeypatch.setattr(command, "measure", watched)
     assert command.main([*flags, "--penalties", "1.2"]) == 0
@@ -97,7 +187,8 @@ def test_a_study_continues_where_it_was_and_asks_greedy_answers_once(
     [
         (["--temperatures", "3"], "temperatures must be from 0 to 2"),
         (["--penalties", "0"], "penalties must be from 0.1 to 10"),
-        (["--samples", "0"], "--questions and --samples must be at least 1"),
+        (["--samples", "0"], "--questions must be at least 2, --samples at least 1"),
+        (["--questions", "1"], "--questions must be at least 2, --samples at least 1"),
         (["--llm", "nonsense"], "unknown model 'nonsense'"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from econ_env.questions.base import Question
 from tests.benchmarks.test_compare_run import QUESTIONS, Choices, Office
 
 VALIDATION = tuple(Question(id=f"v:{i}", text=f"v{i}?", gold=str(i)) for i in range(10))
-TUNING = Tuning(questions=VALIDATION, n_agents=3)
+TUNING = Tuning(questions=VALIDATION, n_agents=3, with_strategy=False)
 
 
 def records(
@@ -49,12 +50,18 @@ def records(
     ]
 
 
+def sampling(spec: TunableSpec) -> tuple[float, float]:
+    """Return the temperature and penalty that all responses share."""
+    assert not isinstance(spec, EconProfileSpec)
+    return spec.temperature, spec.repetition_penalty
+
+
 def test_the_most_accurate_setting_wins_and_the_penalty_is_tried_at_its_temperature() -> None:
     rights = {(0.4, 1.0): 7, (0.4, 1.1): 8}
     asked = []
 
     def ask(spec: TunableSpec) -> Sequence[Record]:
-        key = (spec.temperature, spec.repetition_penalty)
+        key = sampling(spec)
         asked.append(key)
         return records(spec, rights.get(key, 5))
 
@@ -71,7 +78,7 @@ def test_among_equals_the_one_with_fewer_tokens_wins_then_the_colder_one() -> No
     tuned = tune(
         EconFixedSpec(),
         TUNING,
-        lambda spec: records(spec, 5, tokens=cheap.get(spec.temperature, 10)),
+        lambda spec: records(spec, 5, tokens=cheap.get(sampling(spec)[0], 10)),
     )
     assert tuned.chosen == "econ_fixed:temperature=0.8"
     colder = tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 5))
@@ -81,6 +88,102 @@ def test_among_equals_the_one_with_fewer_tokens_wins_then_the_colder_one() -> No
 def test_nothing_is_chosen_when_every_question_failed() -> None:
     with pytest.raises(ModelError, match="every validation question failed"):
         tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 0, failed="lost"))
+
+
+def test_a_setting_does_not_win_by_the_questions_that_failed() -> None:
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        if sampling(spec)[0] < 1:
+            return records(spec, 8)
+        answered, *lost = records(spec, 1)
+        return [answered, *(replace(each, failed="time-out", verdict="") for each in lost)]
+
+    assert tune(EconFixedSpec(), TUNING, ask).chosen == "econ_fixed:temperature=0"
+
+
+def test_settings_are_compared_on_the_questions_that_all_of_them_answered() -> None:
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        if sampling(spec)[0] == 0.2:
+            # 7 of 9: a larger share than the 7 of 10 of the others, but the tenth is not theirs.
+            *answered, last = records(spec, 7)
+            return [*answered, replace(last, failed="time-out", verdict="")]
+        return records(spec, 7, tokens=9)
+
+    assert tune(EconFixedSpec(), TUNING, ask).chosen == "econ_fixed:temperature=0"
+
+
+def test_nothing_is_chosen_when_each_setting_lost_too_many_questions() -> None:
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        first, second, *rest = records(spec, 9)
+        return [replace(first, failed="lost"), replace(second, failed="lost"), *rest]
+
+    with pytest.raises(ModelError, match="more than 10% of the validation questions failed"):
+        tune(EconFixedSpec(), TUNING, ask)
+
+
+def test_the_chosen_setting_is_of_the_grid_and_the_best_that_was_tried() -> None:
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        return records(spec, 9 if sampling(spec)[1] == 1 else 2)
+
+    punished = replace(TUNING, repetition_penalties=(1.2, 1.1))
+    tuned = tune(EconFixedSpec(), punished, ask)
+    assert {trial.accuracy for trial in tuned.trials} == {0.2}
+    assert tuned.chosen == "econ_fixed:temperature=0,repetition_penalty=1.2"
+
+
+@pytest.mark.parametrize(
+    ("text", "strategy", "calls"),
+    [
+        ("cot", True, 1),
+        ("self_consistency", True, 5),
+        ("best_of_n_commit", True, 4),
+        ("debate:rounds=2", True, 6),
+        ("econ_fixed", False, 7),
+        ("econ_fixed", True, 8),
+        ("econ_profile", True, 8),
+        ("econ_fixed:rounds=3", True, 8),
+        ("econ_fixed:group_size=3", False, 9),
+        ("econ_fixed:group_size=3", True, 12),
+    ],
+)
+def test_calls_of_a_team_of_six_are_those_of_executors_strategies_and_coordinators(
+    text: str, strategy: bool, calls: int
+) -> None:
+    spec = open_spec(text)
+    assert spec is not None
+    assert calls_of(spec, replace(TUNING, n_agents=6, with_strategy=strategy)) == calls
+
+
+def test_a_folder_keeps_the_questions_and_the_grid_of_its_tuning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = "--dataset simulated --llm simulated --questions 2 --tune train".split()
+    flags += ["--methods", "cot", "--log-dir", str(tmp_path), "--tune-temperatures", "0.5"]
+    assert main([*flags, "--tune-questions", "2"]) == 0
+    capsys.readouterr()
+    for changed in (["--tune-questions", "3"], ["--tune-questions", "2", "--tune-penalties", "1"]):
+        assert main([*flags, *changed]) == 2
+        assert "tuning: " in capsys.readouterr().err
+    assert main([*flags, "--tune-questions", "2"]) == 0
+
+
+@pytest.mark.parametrize("method", ["econ_fixed", "econ_profile"])
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_box_without_the_default_temperature_can_be_tuned(
+    method: str, dry: list[str], tmp_path: Path
+) -> None:
+    flags = "--dataset simulated --llm simulated --questions 2 --tune train".split()
+    flags += "--tune-questions 2 --temperature-max 0.5 --tune-temperatures 0 0.5".split()
+    assert main([*flags, "--methods", method, "--log-dir", str(tmp_path), *dry]) == 0
+
+
+def test_a_dry_run_counts_every_call_of_a_tuning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = "--dataset simulated --llm simulated --questions 2 --tune train".split()
+    flags += "--tune-questions 2 --methods econ_profile --dry-run".split()
+    assert main([*flags, "--log-dir", str(tmp_path)]) == 0
+    # 25 settings: 6 temperatures and another penalty, for all executors and for each of three.
+    assert "the tuning, which makes up to 250 calls more" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -109,7 +212,7 @@ def test_methods_with_fewer_calls_answer_with_more_seeds() -> None:
     for text in ("cot", "self_consistency", "best_of_n_commit", "debate", "econ_fixed"):
         spec = open_spec(text)
         assert spec is not None
-        effort[text] = len(TUNING.seeds_of(spec)) * calls_of(spec, 3)
+        effort[text] = len(TUNING.seeds_of(spec)) * calls_of(spec, TUNING)
     assert effort == {
         "cot": 4,
         "self_consistency": 5,
@@ -129,6 +232,7 @@ def test_a_grid_outside_the_range_of_samplers_is_refused(
             temperatures=temperatures,
             repetition_penalties=penalties,
             n_agents=3,
+            with_strategy=False,
         )
 
 
@@ -178,6 +282,24 @@ def test_a_sampling_that_is_written_out_is_played_even_if_it_is_the_default() ->
     assert run.as_played(parse_spec("econ_fixed")).canonical == "econ_fixed:temperature=0"
 
 
+def test_a_vote_of_a_sampling_that_is_written_out_stays_a_vote_of_it() -> None:
+    office, choices = Office(), Choices()
+    methods = ("econ_fixed", "econ_fixed:temperature=0.7")
+    votes = tuple(f"first_round_vote:of={method}" for method in methods)
+    run = Run(
+        tuned_plan((*methods, *votes), seeds=(0,)),
+        office.build,
+        Memory(),
+        choices,
+        lambda text: None,
+    )
+    run.play()
+    assert [spec.canonical for spec in run.specs][2:] == [
+        "first_round_vote:of=econ_fixed:temperature=0",
+        "first_round_vote:of=econ_fixed",
+    ]
+
+
 def test_a_grid_outside_of_the_box_is_refused_before_anything_is_asked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -205,9 +327,7 @@ def test_the_questions_that_are_compared_are_refused(capsys: pytest.CaptureFixtu
 
 
 def test_a_profile_is_tuned_for_all_executors_first_and_then_for_one_after_the_other() -> None:
-    tuning = Tuning(
-        questions=VALIDATION, temperatures=(0.0, 0.6), repetition_penalties=(1.0, 1.1), n_agents=2
-    )
+    tuning = replace(TUNING, temperatures=(0.0, 0.6), repetition_penalties=(1.0, 1.1), n_agents=2)
     best = EconProfileSpec(temperatures=(0.6, 0.0), repetition_penalties=(1.0, 1.1))
 
     def ask(spec: TunableSpec) -> Sequence[Record]:
@@ -218,6 +338,7 @@ def test_a_profile_is_tuned_for_all_executors_first_and_then_for_one_after_the_o
 
     tuned = tune(EconProfileSpec(), tuning, ask)
     assert tuned.chosen == best.canonical
+    assert len(tuned.trials) < tuning.settings_of(EconProfileSpec()) == 7
     assert [trial.method.partition(":")[2] for trial in tuned.trials] == [
         "temperatures=0/0,repetition_penalties=1/1",
         "temperatures=0.6/0.6,repetition_penalties=1/1",
