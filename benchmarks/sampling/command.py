@@ -59,7 +59,8 @@ def _run(chosen: argparse.Namespace) -> int:
         )
     for line in table_lines(file.parts()):
         print(line)
-    picture = draw(chosen.llm, rows_of(file.parts()), chosen.out.with_suffix(".svg"))
+    title = f"{chosen.llm}: {len(questions)} questions of {chosen.dataset}, split {chosen.split}"
+    picture = draw(title, rows_of(file.parts()), chosen.out.with_suffix(".svg"))
     print(f"written to {chosen.out} and {picture}")
     return 0
 

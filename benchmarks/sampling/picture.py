@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _ANSWER, _VOTE = "#0072B2", "#D55E00"  # of Okabe and Ito: distinguishable with any colour vision
 
 
-def draw(llm: str, rows: Sequence[Row], path: Path) -> Path:
-    """Draw the settings of a model as SVG, and return the path."""
+def draw(title: str, rows: Sequence[Row], path: Path) -> Path:
+    """Draw the figures of all settings as SVG, and return the path."""
     # Without pyplot, whose figures are shared by the whole process, and without a display.
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -38,7 +38,7 @@ def draw(llm: str, rows: Sequence[Row], path: Path) -> Path:
         "repetition penalty p" + "".join(f", at T = {temperature:g}" for temperature in warm)
     )
     left.legend(frameon=False, loc="lower left")
-    figure.suptitle(llm, fontsize="medium")
+    figure.suptitle(title, fontsize="medium")
     # The same results give the same bytes: the salt fixes the names inside the file.
     with rc_context({"svg.hashsalt": "sampling"}):
         figure.savefig(path, metadata={"Date": None})
@@ -48,7 +48,7 @@ def draw(llm: str, rows: Sequence[Row], path: Path) -> Path:
 def _draw(axes: Axes, rows: Sequence[Row], place: Callable[[Row], float]) -> None:
     series: tuple[tuple[str, str, Callable[[Row], Interval]], ...] = (
         ("one answer", _ANSWER, lambda row: row.answer),
-        ("vote", _VOTE, lambda row: row.vote),
+        ("vote of the answers to a question", _VOTE, lambda row: row.vote),
     )
     apart = 0.004 * (max(map(place, rows), default=1) - min(map(place, rows), default=0))
     for side, (label, colour, figure_of) in zip((-1, 1), series, strict=True):
