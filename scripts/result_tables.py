@@ -213,6 +213,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "gsm8k_vote": partial(_public_model, "gsm8k_1.5b_casting_vote"),
     "gsm8k_mixed": partial(_public_model, "gsm8k_mixed_casting_vote"),
     "gsm8k_small": partial(_public_model, "gsm8k_0.5b"),
+    "gsm8k_small_vote": partial(_public_model, "gsm8k_0.5b_casting_vote"),
     "math500": partial(_public_model, "math500_1.5b"),
     "room": room,
     "sampling": sampling,

@@ -199,9 +199,12 @@ def _interval(values: ByQuestion, *, lowest: float, highest: float) -> Interval:
 
 
 def _resampled_means(values: ByQuestion) -> NDArray[np.float64]:
-    """Return the means of resamples, each drawn from the teams and from the questions."""
+    """Return the means of resamples, each drawn from the teams and from the questions.
+
+    As in :func:`mean`, a question with fewer results weighs as much as any other.
+    """
     teams, rng = seeds_of(values), np.random.default_rng(RESAMPLING_SEED)
-    # (teams, questions); a missing value adds nothing to the sum and nothing to the count.
+    # (teams, questions); a missing value adds nothing to its question's sum and count.
     table = np.array([[row.get(team, np.nan) for row in values.values()] for team in teams])
     known = ~np.isnan(table)
     table = np.where(known, table, 0.0)
@@ -211,9 +214,11 @@ def _resampled_means(values: ByQuestion) -> NDArray[np.float64]:
         count = min(_AT_ONCE, RESAMPLES - start)
         chosen_teams = rng.multinomial(n_teams, [1 / n_teams] * n_teams, size=count)
         chosen = rng.multinomial(n_questions, [1 / n_questions] * n_questions, size=count)
-        sums = ((chosen_teams @ table) * chosen).sum(axis=1)
-        counts = ((chosen_teams @ known) * chosen).sum(axis=1)
-        means.append(sums[counts > 0] / counts[counts > 0])
+        sums, counts = chosen_teams @ table, chosen_teams @ known
+        weights = chosen * (counts > 0)
+        totals = (weights * (sums / np.maximum(counts, 1))).sum(axis=1)
+        some = weights.sum(axis=1)
+        means.append(totals[some > 0] / some[some > 0])
     return np.concatenate(means)
 
 

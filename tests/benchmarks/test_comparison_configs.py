@@ -58,6 +58,11 @@ def test_every_file_is_a_comparison_in_several_seeds_at_econs_budget(path: Path)
     assert "{seed}" in flags.model_dir
     matched = {entry.spec.name for entry in entries if entry.knob is not None}
     assert "self_consistency" in matched
+    tuned = {entry.spec.name for entry in entries if entry.tunable is not None}
+    assert {"self_consistency", "best_of_n_commit", "econ_fixed"} <= tuned
+    contrast = flags.primary_contrast(entries)
+    assert contrast is not None
+    assert [spec.name for spec in contrast] == ["econ", "self_consistency"]
 
 
 @pytest.mark.parametrize("dataset", ["math", "gsm8k", "svamp"])

@@ -14,7 +14,7 @@ from scipy import stats
 from benchmarks.comparison.findings import Comparison, Difference, MethodReport
 from benchmarks.comparison.records import Record
 from benchmarks.comparison.report import summarise
-from benchmarks.comparison.statistics import holm
+from benchmarks.comparison.statistics import accuracy_interval, holm
 from benchmarks.comparison.table import WIDTH, table_lines
 from benchmarks.comparison.tuning import Trial, Tuned
 from econ_agents.statistics import proportion_interval
@@ -28,6 +28,14 @@ def report_of(comparison: Comparison, method: str) -> MethodReport:
 
 def difference(comparison: Comparison, method: str, to: str) -> Difference:
     return next(each for each in report_of(comparison, method).differences if each.to == to)
+
+
+def test_an_interval_holds_its_mean_where_some_questions_have_fewer_results() -> None:
+    answered = {f"q:{i}": dict.fromkeys(range(10), 1.0) for i in range(20)}
+    mostly_failed = {f"q:{i}": {0: 0.0} for i in range(20, 40)}
+    found = accuracy_interval({**answered, **mostly_failed})
+    assert found.mean == 0.5
+    assert found.low <= 0.5 <= found.high
 
 
 def test_accuracy_of_one_seed_has_wilsons_interval() -> None:

@@ -91,6 +91,7 @@ def test_another_file_is_refused_in_one_line(
         "gsm8k_1.5b_casting_vote",
         "gsm8k_mixed_casting_vote",
         "gsm8k_0.5b",
+        "gsm8k_0.5b_casting_vote",
         "svamp_1.5b",
         "math500_1.5b",
     ],
