@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import NoReturn, Protocol
 from urllib.parse import quote
 
@@ -14,6 +14,9 @@ MASK = "[key]"
 MIN_SECRET_LENGTH = 8
 """Shortest key that is removed from texts. Shorter ones are placeholders ("EMPTY", "none"), and
 removing them would spoil ordinary texts."""
+
+_ESCAPE = re.compile(r"\\u00([2-7][0-9a-fA-F])|\\(/)")
+"""Spelling of a printable ASCII character, or of a slash, as an escape of JSON."""
 
 
 class Scrubber(Protocol):
@@ -63,9 +66,7 @@ class Secret:
 
     def scrub_body(self, text: str) -> str:
         """Return a body without the key, even if its JSON spells characters as escapes."""
-        with suppress(ValueError, RecursionError):  # not JSON: nothing in it is escaped
-            text = json.dumps(json.loads(text), ensure_ascii=False)
-        return self.scrub(text)
+        return self.scrub(_without_escapes(text))
 
     def __repr__(self) -> str:
         return "Secret(...)"
@@ -88,6 +89,12 @@ class Secrets:
 
     def scrub_body(self, text: str) -> str:
         """Return a body without the secrets, even if its JSON spells characters as escapes."""
-        for secret in self._secrets:
-            text = secret.scrub_body(text)
-        return text
+        return self.scrub(_without_escapes(text))
+
+
+def _without_escapes(text: str) -> str:
+    """Return a body in which no printable ASCII character is spelled as an escape."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except (ValueError, RecursionError):  # no JSON, or JSON that breaks off
+        return _ESCAPE.sub(lambda found: found[2] or chr(int(found[1], 16)), text)
