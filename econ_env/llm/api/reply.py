@@ -133,7 +133,7 @@ def _read(choice: Any, longest: int, secret: Scrubber | None) -> Choice | Fault:
         return _unusable(f"the answer has no content (finish_reason {shortened(repr(ending))})")
     text, thought = found
     # JSON can contain lone surrogates, a file or a prompt cannot.
-    text = encodable(_scrubbed(text, secret))
+    text = encodable(text if secret is None else secret.scrub_answer(text))
     return Choice(
         text=text[:longest],
         finish_reason="length" if cut or len(text) > longest else "stop",

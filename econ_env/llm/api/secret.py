@@ -30,6 +30,10 @@ class Scrubber(Protocol):
         """Return a body without the secrets, even if its JSON spells characters as escapes."""
         ...
 
+    def scrub_answer(self, text: str) -> str:
+        """Return a model's answer without the secrets that are no ordinary words."""
+        ...
+
 
 class Secret:
     """The key of a server.
@@ -68,6 +72,10 @@ class Secret:
         """Return a body without the key, even if its JSON spells characters as escapes."""
         return self.scrub(_without_escapes(text))
 
+    def scrub_answer(self, text: str) -> str:
+        """Return a model's answer without the key."""
+        return self.scrub(text)
+
     def __repr__(self) -> str:
         return "Secret(...)"
 
@@ -76,20 +84,32 @@ class Secret:
 
 
 class Secrets:
-    """Several secrets, which are removed from texts together; ``repr`` shows none of them."""
+    """Several secrets, which are removed from texts together; ``repr`` shows none of them.
 
-    def __init__(self, secrets: Iterable[Secret]) -> None:
+    Args:
+        secrets: removed from every text.
+        words: removed from all texts but the answers of models, which may use the same words.
+    """
+
+    def __init__(self, secrets: Iterable[Secret], words: Iterable[Secret] = ()) -> None:
         self._secrets = tuple(secrets)
+        self._words = tuple(words)
 
     def scrub(self, text: str) -> str:
-        """Return ``text`` without the secrets."""
-        for secret in self._secrets:
+        """Return ``text`` without the secrets and the words."""
+        for secret in (*self._secrets, *self._words):
             text = secret.scrub(text)
         return text
 
     def scrub_body(self, text: str) -> str:
-        """Return a body without the secrets, even if its JSON spells characters as escapes."""
+        """Return a body without both, even if its JSON spells characters as escapes."""
         return self.scrub(_without_escapes(text))
+
+    def scrub_answer(self, text: str) -> str:
+        """Return a model's answer without the secrets; the words are left in it."""
+        for secret in self._secrets:
+            text = secret.scrub(text)
+        return text
 
 
 def _without_escapes(text: str) -> str:
