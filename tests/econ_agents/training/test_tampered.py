@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from econ_agents.algorithm.builders import build_teams
+from econ_agents.algorithm.builders import build_teams, commitment_columns
 from econ_agents.algorithm.learner import NonFiniteLoss
 from econ_agents.commands.cli import main
 from econ_agents.config.schema import Config
@@ -207,6 +208,12 @@ CONFIGURED: dict[str, object] = {
     "reward/initial_weights": {"ts": 1, "al": 1, "cc": 1},
     "seed": -1,
 }
+DIVERGING: tuple[tuple[str, object], ...] = (
+    *((setting, True) for setting in ("amsgrad", "capturable", "maximize", "differentiable")),
+    *(("betas", pair) for pair in ([1.5, 0.9], [0.9, 1.5], [1.0, 0.9], [0.9, 10**400])),
+    *((setting, 10**400) for setting in ("lr", "eps", "weight_decay")),
+)
+"""Settings of the optimiser under which no update succeeds, or another one than that of the run."""
 
 
 # Changes of arrays, sealed again
@@ -400,6 +407,50 @@ def refusal(use: Callable[[], object]) -> str | None:
     except NonFiniteLoss:
         return None
     return None
+
+
+@pytest.mark.parametrize(
+    "values", [{"0": {"exp_avg": 1}}, {"0": {"more": 1}}, {"9999": {"exp_avg": 1}}], ids=str
+)
+def test_values_beside_the_moments_of_adam_are_refused(
+    values: object, run: Path, tmp_path: Path, trainer: Trainer
+) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    put("state/optimiser/values", values)(folder)
+    with pytest.raises(CheckpointError, match="Adam keeps tensors only"):
+        trainer.restore(load_checkpoint(folder))
+
+
+@pytest.mark.parametrize(("setting", "value"), DIVERGING)
+def test_an_optimiser_that_works_in_another_way_is_refused(
+    setting: str, value: object, run: Path, tmp_path: Path, trainer: Trainer
+) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    in_group(setting, value)(folder)
+    with pytest.raises(CheckpointError, match=f"it has {setting} = "):
+        trainer.restore(load_checkpoint(folder))
+
+
+def with_commitments(last: torch.Tensor) -> Callable[[dict[str, torch.Tensor]], object]:
+    return lambda tensors: tensors.update(last_commitments=last)
+
+
+def test_commitments_on_another_number_of_questions_are_refused(
+    run: Path, tmp_path: Path, trainer: Trainer
+) -> None:
+    columns = commitment_columns(trainer.teams.space)
+    assert columns is not None
+    size = columns.stop - columns.start
+    probed = trainer.config.early_stopping.probe_questions
+    for rows in (0, 1, probed - 1, probed, probed + 1):
+        folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / f"rows_{rows}"))
+        arrays("memory", with_commitments(torch.zeros(rows, size)))(folder)
+        said = refusal(partial(trainer.restore, load_checkpoint(folder)))
+        if rows == probed:
+            assert said is None
+        else:
+            assert said is not None
+            assert "last_commitments has the type" in said
 
 
 def test_there_are_many_cases_and_a_sound_checkpoint_passes(
