@@ -62,7 +62,7 @@ def run_play(
     with ExitStack() as stack:
         stack.callback(teams.close)
         networks = load_networks(config, checkpoint, teams.space)
-        untouched = nothing_learned(config, load_checkpoint(checkpoint).state)
+        untouched = nothing_learned(config, load_checkpoint(checkpoint))
         if untouched is not None:
             print(f"note: {untouched}")
         asked = _asked(config, teams, questions, question)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from econ_agents.environments import Teams
 from econ_agents.evaluation.evaluate import live_options, load_networks
 from econ_agents.seeds import numpy_generator
 from econ_agents.training.checkpoint import (
+    Checkpoint,
     CheckpointError,
     latest_checkpoint,
     load_checkpoint,
@@ -33,7 +35,12 @@ from econ_agents.training.checkpoint import (
 )
 from econ_agents.training.checkpoint_state import restoring
 from econ_agents.training.early_stopping import build_stopping
-from econ_agents.training.inspection import describe_checkpoint, find_checkpoint, stored_config
+from econ_agents.training.inspection import (
+    describe_checkpoint,
+    find_checkpoint,
+    nothing_learned,
+    stored_config,
+)
 from econ_agents.training.run import TrainingRun, last_logged_step
 from econ_agents.training.trainer import Trainer
 from tests.econ_agents.small_runs import checkpoint_path, small_config, train
@@ -479,6 +486,33 @@ def test_a_command_ends_with_one_line(
     if code == 2:
         assert said.startswith(f"econ-agents {command}: ")
         assert str(tmp_path) in said
+
+
+@pytest.mark.parametrize(
+    "flags", [["test", "--episodes", "4", "--test.streams", "4"], ["play", "--questions", "1"]]
+)
+def test_a_checkpoint_that_does_not_count_its_updates_is_refused_in_one_line(
+    flags: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    dropped("state/updates")(folder)
+    assert main([*flags, "--model-dir", str(folder)]) == 2
+    assert "'updates' must be a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [*VALUES, 1.5], ids=str)
+@pytest.mark.parametrize("name", ["updates", "episodes", "failed"])
+def test_what_was_learned_is_not_told_from_counts_that_are_none(
+    name: str, value: object, config: Config, tmp_path: Path
+) -> None:
+    counts = {"updates": 0, "episodes": 20, "failed": 1}
+    sound = Checkpoint(path=tmp_path, arrays={}, state=counts)
+    said = nothing_learned(config, sound)
+    assert said is not None
+    assert "after 20 episodes, of which 1 failed" in said
+    assert nothing_learned(config, replace(sound, state={"updates": 1})) is None
+    with pytest.raises(CheckpointError, match=f"'{name}' must be a whole number"):
+        nothing_learned(config, replace(sound, state={**counts, name: value}))
 
 
 @pytest.mark.parametrize(
