@@ -17,6 +17,7 @@ from econ_agents.config.files import (
 )
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.environments.trusted import how_to_trust, is_trusted
+from econ_console.console import one_line
 
 if TYPE_CHECKING:
     from econ_agents.training.checkpoint import Checkpoint
@@ -162,6 +163,8 @@ def as_they_began(config: Config, episodes: int, failed: int) -> str:
 def describe_checkpoint(checkpoint: Path) -> str:
     """Describe a checkpoint: counters, tensors, and the keys that are not at their defaults.
 
+    Control characters and line breaks of the file are shown as escapes: it may come from others.
+
     Raises:
         CheckpointError: it is missing or damaged, or holds no configuration of this version.
     """
@@ -181,7 +184,7 @@ def describe_checkpoint(checkpoint: Path) -> str:
     for key, value in flat_keys(config_mapping(_config_of(loaded))).items():
         if value != defaults.get(key):
             lines.append(f"  {key:<34} {value}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _config_of(checkpoint: Checkpoint) -> Config:

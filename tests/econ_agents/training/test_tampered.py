@@ -438,6 +438,17 @@ def test_an_optimiser_that_works_in_another_way_is_refused(
         trainer.restore(load_checkpoint(folder))
 
 
+def test_a_description_shows_control_characters_as_escapes(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    lines = describe_checkpoint(folder).count("\n")
+    put("state/note\x1b[31m\n", "fine\x1b[1A\x1b[2K\n  episodes 999\u202e\x07")(folder)
+    put("state/config/env/kwargs/\x1b[2J", "\x9b\r\n  seed 7")(folder)
+    said = describe_checkpoint(folder)
+    assert said.count("\n") == lines + 2
+    assert said.replace("\n", "").isprintable()
+    assert r"fine\x1b[1A\x1b[2K\n  episodes 999\u202e\x07" in said
+
+
 def with_commitments(last: torch.Tensor) -> Callable[[dict[str, torch.Tensor]], object]:
     return lambda tensors: tensors.update(last_commitments=last)
 
