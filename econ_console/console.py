@@ -11,6 +11,7 @@ from typing import Any, TextIO, cast
 
 _CONTROL = r"[^\n\t -~\xa0-\U0010ffff]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 """Characters that steer a terminal, or the direction of its text."""
+_ONE_LINE = re.compile(rf"{_CONTROL}|[\n\t]")
 _OWN_CONTROL = r"(?P<own>\x1b\[[0-9;]*[mAK]|\r)"
 """Sequences that progress bars and colours write to a terminal."""
 
@@ -38,6 +39,15 @@ class CleanStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def one_line(text: str) -> str:
+    r"""``text`` with escapes, such as ``\x1b`` and ``\n``, for control characters and line breaks.
+
+    For values of others in a report: none can begin a line of its own, or use the sequences that
+    :class:`CleanStream` leaves to a program.
+    """
+    return _ONE_LINE.sub(_shown, text)
 
 
 def _shown(found: re.Match[str]) -> str:

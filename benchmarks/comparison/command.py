@@ -132,7 +132,7 @@ def notes(flags: Compare, config: EnvConfig, checkpoints: Mapping[int, Path]) ->
 def _unlearned(checkpoint: Path) -> str | None:
     """Return what is to be said of a team whose networks were never updated; None of another."""
     try:
-        return nothing_learned(saved_config(checkpoint), load_checkpoint(checkpoint).state)
+        return nothing_learned(saved_config(checkpoint), load_checkpoint(checkpoint))
     except CheckpointError:  # which is told once the team is played
         return None
 

@@ -23,6 +23,7 @@ from econ_agents.seeds import derive_seed
 from econ_agents.training.checkpoint import load_checkpoint
 from econ_agents.training.inspection import nothing_learned
 from econ_console.waiting_line import WaitingLine
+from econ_files.private import append_privately
 from econ_pages.errors import PageError
 from econ_pages.files import takes_games
 from econ_pages.text import plural, visible
@@ -46,7 +47,8 @@ def run_play(
         questions: number of questions.
         question: text of a question to play instead.
         show: number of games to print in full; None prints all.
-        out: file to which the environment's records are appended as JSON lines; None keeps none.
+        out: file to which the environment's records are appended as JSON lines; a new one is
+            readable by its owner only. None keeps none.
 
     Raises:
         ConfigError: the environment takes no questions, or ``out`` takes no games.
@@ -60,12 +62,12 @@ def run_play(
     with ExitStack() as stack:
         stack.callback(teams.close)
         networks = load_networks(config, checkpoint, teams.space)
-        untouched = nothing_learned(config, load_checkpoint(checkpoint).state)
+        untouched = nothing_learned(config, load_checkpoint(checkpoint))
         if untouched is not None:
             print(f"note: {untouched}")
         asked = _asked(config, teams, questions, question)
         total = questions if asked is None else len(asked)
-        file = None if out is None else stack.enter_context(out.open("a", encoding="utf-8"))
+        file = None if out is None else stack.enter_context(append_privately(out))
         done = 0
 
         def waited_for() -> str:

@@ -141,7 +141,7 @@ def evaluate_team(config: Config, checkpoint: Path, placement: Placement = HERE)
     arms: dict[bool, PlayedArm] = {}
     learned: Learned | None = None
     notes: dict[str, None] = {}
-    untouched = nothing_learned(config, load_checkpoint(checkpoint).state)
+    untouched = nothing_learned(config, load_checkpoint(checkpoint))
     if untouched is not None:
         notes[untouched] = None
     causes = FailureCauses()

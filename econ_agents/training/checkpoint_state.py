@@ -24,7 +24,8 @@ from econ_agents.training.checkpoint import Checkpoint, CheckpointError
 _NAMED = 3  # differences of each kind that an error names
 _TOLERANCE = 1e-4  # of the sum of the weights
 LARGEST_NUMBER = 1e15
-"""Largest magnitude of a number of a stored episode: its square is still a float32."""
+"""Largest magnitude of a number of a stored episode, or of a setting of the optimizer: its square
+is still a float32."""
 _ADAM = {"step", "exp_avg", "exp_avg_sq"}
 
 
@@ -136,12 +137,21 @@ def restore_optimizer(
         raise CheckpointError(f"the optimizer of the checkpoint does not fit: {error}") from error
 
 
-def check_adam(tensors: Mapping[str, torch.Tensor]) -> None:
+def check_adam(tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
     """Check that Adam can go on from its saved state.
 
+    Args:
+        tensors: tensors of :func:`optimizer_state`.
+        state: the rest of it.
+
     Raises:
-        CheckpointError: a parameter lacks one of Adam's moments, or a second moment is negative.
+        CheckpointError: a parameter lacks one of Adam's moments, a second moment is negative, or
+            something else than a tensor is saved for a parameter.
     """
+    if state["values"] != {}:
+        raise CheckpointError(
+            f"the optimizer has the values {state['values']!r:.60}, but Adam keeps tensors only"
+        )
     names: dict[str, set[str]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
@@ -265,7 +275,8 @@ def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> str:
 def _checked_group(saved: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved group of parameters, with the present settings where it has none."""
     for name, value in saved.items():
-        if name not in own or not _alike(value, own[name]):
+        fits = name in own and _alike(value, own[name])
+        if not fits or (name == "betas" and max(value) >= 1):
             raise CheckpointError(
                 f"the optimizer of the checkpoint does not fit: it has {name} = {value!r:.60}"
             )
@@ -273,14 +284,17 @@ def _checked_group(saved: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str
 
 
 def _alike(value: object, own: object) -> bool:
-    """Return True for values of the same kind; numbers must not be negative."""
+    """Return True for values of the same kind; numbers are in [0, LARGEST_NUMBER].
+
+    A flag must be the same: with another one, an optimizer needs a state of another kind.
+    """
     if isinstance(own, (list, tuple)):
         if not isinstance(value, (list, tuple)) or len(value) != len(own):
             return False
         return all(map(_alike, value, own))
     if isinstance(own, (bool, type(None))):
-        return type(value) is type(own)
-    return type(value) in (int, float) and cast("float", value) >= 0
+        return value is own
+    return type(value) in (int, float) and 0 <= cast("float", value) <= LARGEST_NUMBER
 
 
 def check_array(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from econ_agents.config.environment import EnvSettings
 from econ_agents.config.files import (
@@ -18,6 +17,7 @@ from econ_agents.config.files import (
 )
 from econ_agents.config.schema import Config, ConfigError
 from econ_agents.environments.trusted import how_to_trust, is_trusted
+from econ_console.console import one_line
 
 if TYPE_CHECKING:
     from econ_agents.training.checkpoint import Checkpoint
@@ -131,24 +131,39 @@ def results_folder(checkpoint: Path) -> Path:
     return run if folder.name == CHECKPOINTS and (run / CONFIG_FILE).is_file() else folder
 
 
-def nothing_learned(config: Config, state: Mapping[str, Any]) -> str | None:
+def nothing_learned(config: Config, checkpoint: Checkpoint) -> str | None:
     """Note, in words, that the networks of a checkpoint were never updated; None if they were.
 
     Args:
         config: configuration of the run.
-        state: state of the checkpoint: the counters ``updates``, ``episodes`` and ``failed``.
+        checkpoint: of the run.
+
+    Raises:
+        CheckpointError: it does not say how often they were updated, or after how many episodes.
     """
-    if state["updates"]:
+    if checkpoint.count("updates"):
         return None
+    return as_they_began(config, checkpoint.count("episodes"), checkpoint.count("failed"))
+
+
+def as_they_began(config: Config, episodes: int, failed: int) -> str:
+    """Say of networks that were never updated that nothing was learned.
+
+    Args:
+        config: configuration of the run.
+        episodes: number of episodes that it has played.
+        failed: number of those that came to no result.
+    """
     return (
-        f"nothing was learned: warm-up is {config.train.warmup} episodes, and after "
-        f"{state['episodes']} episodes, of which {state['failed']} failed, the networks are as "
-        "they began"
+        f"nothing was learned: warm-up is {config.train.warmup} episodes, and after {episodes} "
+        f"episodes, of which {failed} failed, the networks are as they began"
     )
 
 
 def describe_checkpoint(checkpoint: Path) -> str:
     """Describe a checkpoint: counters, tensors, and the keys that are not at their defaults.
+
+    Control characters and line breaks of the file are shown as escapes: it may come from others.
 
     Raises:
         CheckpointError: it is missing or damaged, or holds no configuration of this version.
@@ -169,7 +184,7 @@ def describe_checkpoint(checkpoint: Path) -> str:
     for key, value in flat_keys(config_mapping(_config_of(loaded))).items():
         if value != defaults.get(key):
             lines.append(f"  {key:<34} {value}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _config_of(checkpoint: Checkpoint) -> Config:

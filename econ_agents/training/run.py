@@ -41,7 +41,7 @@ from econ_agents.training.checkpoint import (
     save_checkpoint,
 )
 from econ_agents.training.early_stopping import Measurement, Stopping, earliest_stop
-from econ_agents.training.inspection import nothing_learned
+from econ_agents.training.inspection import as_they_began
 from econ_agents.training.interrupts import uninterrupted
 from econ_agents.training.run_folder import how_to_resume, model_dir
 from econ_agents.training.trainer import Trainer
@@ -136,9 +136,8 @@ class TrainingRun:
         if self._progress is not None:
             # What follows is about the whole run: the line stays above it.
             self._progress.close()
-        untouched = nothing_learned(config, trainer.state())
-        if untouched is not None:
-            self._say(untouched)
+        if not trainer.learner.updates:
+            self._say(as_they_began(config, trainer.episodes, trainer.failed))
         if self._reason():
             self._say(f"stopped early after {trainer.episodes} episodes: {self._reason()}")
         plots = plot_run(self._curves(), self._log_dir) if config.logging.plots else []

@@ -217,8 +217,9 @@ class Trainer:
             restore_weighting(learner.weighting, checkpoint.group("weighting"))
         with restoring(checkpoint, "optimiser.safetensors"):
             moments = checkpoint.group("optimiser")
-            check_adam(moments)
-            restore_optimizer(learner.optimiser, moments, checkpoint.state["optimiser"])
+            state = checkpoint.state["optimiser"]
+            check_adam(moments, state)
+            restore_optimizer(learner.optimiser, moments, state)
         learner.updates = checkpoint.count("updates")
         self.episodes, self.failed = checkpoint.count("episodes"), checkpoint.count("failed")
         self.causes = FailureCauses()
@@ -260,7 +261,8 @@ class Trainer:
         if last is not None:
             columns = self._commitment
             size = 0 if columns is None else columns.stop - columns.start
-            check_array("last_commitments", last, (None, size))
+            probed = self.config.early_stopping.probe_questions
+            check_array("last_commitments", last, (probed, size))
         self._last_commitments = last
 
     def _observe(self, episode: Episode, trace: Callable[[], Trace]) -> None:

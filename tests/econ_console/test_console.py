@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from econ_console.console import CleanStream
+from econ_console.console import CleanStream, one_line
 from econ_env.commands.cli import main
 
 PROGRAMS = (
@@ -54,6 +54,20 @@ def test_what_the_console_cannot_show_is_replaced(
     stream = Terminal(encoding, terminal=terminal)
     assert CleanStream(stream).write(written) == len(written)
     assert stream.text() == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, é → ½", "plain text, é → ½"),
+        ("a\x1b[1A\x1b[2Kb\r", "a\\x1b[1A\\x1b[2Kb\\r"),
+        ("a\nb\tc\u2028d", "a\\nb\\tc\\u2028d"),
+        ("a\u202eb\x9bc", "a\\u202eb\\x9bc"),
+    ],
+)
+def test_a_value_in_a_report_is_one_line_without_control_characters(text: str, shown: str) -> None:
+    assert one_line(text) == shown
+    assert shown.isprintable()
 
 
 def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

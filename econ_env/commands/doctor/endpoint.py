@@ -16,8 +16,8 @@ from requests.auth import AuthBase
 from econ_env.commands.doctor.connection import explain
 from econ_env.llm.api.errors import Fault, Kind, fault_of_status, shortened
 from econ_env.llm.api.reply import Choice, largest_body, read_reply
-from econ_env.llm.api.secret import Secret, Secrets
-from econ_env.llm.api.settings import ApiSettings
+from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.settings import ApiSettings, all_secrets
 from econ_env.llm.api.unpacking import CannotUnpack, unpacked
 from econ_env.llm.types import FinishReason, Usage
 
@@ -80,8 +80,7 @@ class Endpoint:
     ) -> None:
         self._url = url
         self._settings = ApiSettings() if settings is None else settings
-        sent = [word for text in self._settings.extra_headers.values() for word in text.split()]
-        self._scrubber = Secrets([*filter(None, [key]), *map(Secret, sent)])
+        self._scrubber = all_secrets(key, self._settings)
         self._pause_s = pause_s
         self._session = requests.Session()
         self._session.headers.update(

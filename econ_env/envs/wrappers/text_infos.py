@@ -15,7 +15,7 @@ class TextInfos(GameWrapper):
     """Add texts to the infos of every step, for loggers and for learners that use text.
 
     Besides the numbers, an agent's infos get the current texts after the step; a text is empty if
-    a failed request left none:
+    a failed request left none, and the strategy of a team that plays without one always is:
 
     ============  ==============================================================================
     strategy      the strategy that its executor was given: that of its group
@@ -58,11 +58,12 @@ def _texts(transcript: Transcript) -> dict[str, dict[str, str]]:
     # The team's commitment comes last, after those of groups; it is missing if one of these failed.
     concluded = [record for record in rounds[-1].commitments if record.role == "commit"]
     value, reason = (concluded[0].value, concluded[0].reason) if concluded else (None, "")
-    # The global strategy comes first; a team of one group has no other.
-    strategies = transcript.strategies[1:] or transcript.strategies
+    # The global strategy comes first; a team of one group has no other, and some teams have none.
+    records = transcript.strategies[1:] or transcript.strategies
+    strategies = [record.strategy for record in records]
     return {
         record.agent: {
-            "strategy": strategies[record.group].strategy,
+            "strategy": strategies[record.group] if strategies else "",
             "response": record.text,
             "commitment": value or "",
             "reason": reason,

@@ -29,9 +29,9 @@ from econ_env.llm.api.errors import (
 )
 from econ_env.llm.api.replicas import Replicas
 from econ_env.llm.api.reply import OPEN_THOUGHT, Choice, Reply, largest_body, read_reply
-from econ_env.llm.api.secret import Secret, Secrets
+from econ_env.llm.api.secret import Secret
 from econ_env.llm.api.server_key import how_to_give_a_key, key_variable
-from econ_env.llm.api.settings import ApiSettings
+from econ_env.llm.api.settings import ApiSettings, all_secrets
 from econ_env.llm.api.transport import Transport
 from econ_env.llm.types import ChatRequest
 
@@ -68,8 +68,7 @@ class Engine:
             settings.max_concurrency, profile.initial_concurrency or settings.max_concurrency
         )
         self._secret = secret
-        sent = [word for value in settings.extra_headers.values() for word in value.split()]
-        self._scrubber = Secrets([*filter(None, [secret]), *map(Secret, sent)])
+        self._scrubber = all_secrets(secret, settings)
         query = f"?{urlencode(settings.query_parameters)}" if settings.query_parameters else ""
         self._transport = Replicas(
             [

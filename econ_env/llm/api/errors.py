@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -150,13 +150,18 @@ def fault_of_status(status: int, headers: Mapping[str, str], text: str, now_s: f
     )
 
 
-def error_in(body: Any) -> str | None:
-    """Return the server's message if a parsed body is an error object; else None."""
+def error_in(body: Any, scrub: Callable[[str], str] = str) -> str | None:
+    """Return the server's message if a parsed body is an error object; else None.
+
+    Args:
+        body: the parsed body.
+        scrub: takes the keys out of the message before it is cut, which would cut through a key.
+    """
     if not isinstance(body, dict):
         return None
     error = body.get("error")
     if error or body.get("object") == "error":
-        return _words_of(body)[0] or "an error without a message"
+        return _words_of(body, scrub)[0] or "an error without a message"
     return None
 
 
@@ -187,14 +192,15 @@ def _said(text: str) -> tuple[str, str]:
     return _words_of(body)
 
 
-def _words_of(body: Any) -> tuple[str, str]:
+def _words_of(body: Any, scrub: Callable[[str], str] = str) -> tuple[str, str]:
     """Return the message, and type and code, from any of the forms that servers give errors."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return shortened(error if isinstance(error, str) else json.dumps(error)), ""
+        return shortened(scrub(error if isinstance(error, str) else json.dumps(error))), ""
     message = error.get("message") or error.get("detail") or error
     kinds = [str(error[key]) for key in ("type", "code") if error.get(key) is not None]
-    return shortened(message if isinstance(message, str) else json.dumps(message)), " ".join(kinds)
+    words = message if isinstance(message, str) else json.dumps(message)
+    return shortened(scrub(words)), " ".join(kinds)
 
 
 def shortened(text: str) -> str:

@@ -78,16 +78,16 @@ def read_reply(
         data: the body.
         choices: number of answers asked for.
         max_tokens: tokens asked for in each; much longer answers are cut.
-        secret: the key, which is removed if the server repeats it.
+        secret: the key, which is removed if the server repeats it; None: there is none.
     """
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
         return _unusable(f"the answer is not JSON: {_start(data, secret)}")
     usage = _usage(body.get("usage")) if isinstance(body, dict) else None
-    error = error_in(body)
+    error = error_in(body, str if secret is None else secret.scrub)
     if error is not None:
-        return _unusable(f"the answer holds an error: {_scrubbed(error, secret)}", usage)
+        return _unusable(f"the answer holds an error: {error}", usage)
     found = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(found, list) or not found:
         return _unusable(f"the answer has no choices: {_start(data, secret)}", usage)
@@ -129,10 +129,11 @@ def _read(choice: Any, longest: int, secret: Scrubber | None) -> Choice | Fault:
         if isinstance(refusal, str) and refusal.strip():
             words = f"the model declines to answer: {_scrubbed(refusal, secret)}"
             return Fault(kind=Kind.REFUSED, words=shortened(words))
-        return _unusable(f"the answer has no content (finish_reason {shortened(repr(reason))})")
+        ending = None if reason is None else _scrubbed(reason, secret)
+        return _unusable(f"the answer has no content (finish_reason {shortened(repr(ending))})")
     text, thought = found
     # JSON can contain lone surrogates, a file or a prompt cannot.
-    text = encodable(_scrubbed(text, secret))
+    text = encodable(text if secret is None else secret.scrub_answer(text))
     return Choice(
         text=text[:longest],
         finish_reason="length" if cut or len(text) > longest else "stop",
@@ -207,5 +208,6 @@ def _scrubbed(text: str, secret: Scrubber | None) -> str:
 
 def _start(data: bytes, secret: Scrubber | None) -> str:
     """Return the beginning of a body, for an error."""
-    text = shortened(_scrubbed(data.decode("utf-8", "replace"), secret))
+    text = data.decode("utf-8", "replace")
+    text = shortened(text if secret is None else secret.scrub_body(text))
     return repr(text[:200]) if text else "it is empty"

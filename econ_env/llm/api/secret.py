@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import NoReturn, Protocol
 from urllib.parse import quote
 
@@ -14,6 +14,9 @@ MASK = "[key]"
 MIN_SECRET_LENGTH = 8
 """Shortest key that is removed from texts. Shorter ones are placeholders ("EMPTY", "none"), and
 removing them would spoil ordinary texts."""
+
+_ESCAPE = re.compile(r"\\u00([2-7][0-9a-fA-F])|\\(/)")
+"""Spelling of a printable ASCII character, or of a slash, as an escape of JSON."""
 
 
 class Scrubber(Protocol):
@@ -25,6 +28,10 @@ class Scrubber(Protocol):
 
     def scrub_body(self, text: str) -> str:
         """Return a body without the secrets, even if its JSON spells characters as escapes."""
+        ...
+
+    def scrub_answer(self, text: str) -> str:
+        """Return a model's answer without the secrets that are no ordinary words."""
         ...
 
 
@@ -63,8 +70,10 @@ class Secret:
 
     def scrub_body(self, text: str) -> str:
         """Return a body without the key, even if its JSON spells characters as escapes."""
-        with suppress(ValueError, RecursionError):  # not JSON: nothing in it is escaped
-            text = json.dumps(json.loads(text), ensure_ascii=False)
+        return self.scrub(_without_escapes(text))
+
+    def scrub_answer(self, text: str) -> str:
+        """Return a model's answer without the key."""
         return self.scrub(text)
 
     def __repr__(self) -> str:
@@ -75,19 +84,37 @@ class Secret:
 
 
 class Secrets:
-    """Several secrets, which are removed from texts together; ``repr`` shows none of them."""
+    """Several secrets, which are removed from texts together; ``repr`` shows none of them.
 
-    def __init__(self, secrets: Iterable[Secret]) -> None:
+    Args:
+        secrets: removed from every text.
+        words: removed from all texts but the answers of models, which may use the same words.
+    """
+
+    def __init__(self, secrets: Iterable[Secret], words: Iterable[Secret] = ()) -> None:
         self._secrets = tuple(secrets)
+        self._words = tuple(words)
 
     def scrub(self, text: str) -> str:
-        """Return ``text`` without the secrets."""
-        for secret in self._secrets:
+        """Return ``text`` without the secrets and the words."""
+        for secret in (*self._secrets, *self._words):
             text = secret.scrub(text)
         return text
 
     def scrub_body(self, text: str) -> str:
-        """Return a body without the secrets, even if its JSON spells characters as escapes."""
+        """Return a body without both, even if its JSON spells characters as escapes."""
+        return self.scrub(_without_escapes(text))
+
+    def scrub_answer(self, text: str) -> str:
+        """Return a model's answer without the secrets; the words are left in it."""
         for secret in self._secrets:
-            text = secret.scrub_body(text)
+            text = secret.scrub(text)
         return text
+
+
+def _without_escapes(text: str) -> str:
+    """Return a body in which no printable ASCII character is spelled as an escape."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except (ValueError, RecursionError):  # no JSON, or JSON that breaks off
+        return _ESCAPE.sub(lambda found: found[2] or chr(int(found[1], 16)), text)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
+from econ_env.llm.api.secret import Secret, Secrets
+
 SecondAction: TypeAlias = Literal["repetition_penalty", "frequency_penalty", "none"]
 """Parameter that the second coordinate of a sampling action becomes on its way to the server."""
 
@@ -35,6 +37,11 @@ _OWN_HEADERS = frozenset(
 )
 """Headers that ``extra_headers`` cannot set."""
 _KEY_LIKE = re.compile(r"(?i)(.*[-_])?(key|token|secret|password|sig|signature|code)|apikey")
+_KEY_HEADER = re.compile(
+    rf"{_KEY_LIKE.pattern}|(.*[-_])?"
+    r"(api_?key|auth|authentication|authorization|bearer|cookie|credentials?|jwt|session)"
+)
+"""Names of headers that hold a key: no answer of a model may hold their values either."""
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -79,7 +86,8 @@ class ApiSettings:
     extra_body: Mapping[str, Any] = field(default_factory=_nothing, hash=False)
     """Fields added to every request, as JSON data; they replace those of the profile."""
     extra_headers: Mapping[str, str] = field(default_factory=_nothing, hash=False, repr=False)
-    """Headers added to every request. Their values count as secrets, like the key."""
+    """Headers added to every request. Their values count as secrets, like the key; but words of a
+    header whose name names no key, token or password stay in the answers of models."""
     query_parameters: Mapping[str, str] = field(default_factory=_nothing, hash=False)
     """Parameters added to the URL of every request, such as ``api-version``."""
     omit_fields: tuple[str, ...] = ()
@@ -161,6 +169,20 @@ class ApiSettings:
             "json_mode": self.json_mode,
             **{name: value for name, value in given.items() if value},
         }
+
+
+def all_secrets(key: Secret | None, settings: ApiSettings) -> Secrets:
+    """Return what is removed from the texts of a server: its key, and the words of the headers.
+
+    Answers lose the words of those headers only whose names say that they hold a key: a title in a
+    header has words that an answer may use.
+    """
+    secrets: list[Secret] = [] if key is None else [key]
+    words: list[Secret] = []
+    for name, value in settings.extra_headers.items():
+        kept = secrets if _KEY_HEADER.fullmatch(name) else words
+        kept += map(Secret, value.split())
+    return Secrets(secrets, words)
 
 
 def _rebuilt(values: dict[str, Any]) -> ApiSettings:

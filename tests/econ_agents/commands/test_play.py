@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from econ_agents.commands.cli import main
+from econ_agents.commands.play import run_play
+from econ_agents.training.inspection import find_checkpoint, stored_config
 from econ_env.game.transcript import Transcript
 from econ_env.questions import load_questions
 from tests.econ_agents.small_runs import train
@@ -45,6 +48,20 @@ def test_the_questions_of_the_test_are_played_and_shown(
     assert f"right: {right} of 3" in said
     assert main(["play", *flags]) == 0
     assert games_in(out) == [*games, *games], "the same team plays the same games"
+
+
+def test_games_are_kept_for_their_owner_alone_whatever_new_files_are(
+    run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "games.jsonl"
+    before = os.umask(0o022)
+    try:
+        checkpoint = find_checkpoint(run)
+        assert run_play(stored_config(checkpoint), checkpoint, questions=1, out=out) == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert len(games_in(out)) == 1
 
 
 def test_it_answers_a_question_of_ones_own(

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from econ_agents.algorithm.builders import build_teams
+from econ_agents.algorithm.builders import build_teams, commitment_columns
 from econ_agents.algorithm.learner import NonFiniteLoss
 from econ_agents.commands.cli import main
 from econ_agents.config.schema import Config
@@ -23,6 +25,7 @@ from econ_agents.environments import Teams
 from econ_agents.evaluation.evaluate import live_options, load_networks
 from econ_agents.seeds import numpy_generator
 from econ_agents.training.checkpoint import (
+    Checkpoint,
     CheckpointError,
     latest_checkpoint,
     load_checkpoint,
@@ -32,7 +35,12 @@ from econ_agents.training.checkpoint import (
 )
 from econ_agents.training.checkpoint_state import restoring
 from econ_agents.training.early_stopping import build_stopping
-from econ_agents.training.inspection import describe_checkpoint, find_checkpoint, stored_config
+from econ_agents.training.inspection import (
+    describe_checkpoint,
+    find_checkpoint,
+    nothing_learned,
+    stored_config,
+)
 from econ_agents.training.run import TrainingRun, last_logged_step
 from econ_agents.training.trainer import Trainer
 from tests.econ_agents.small_runs import checkpoint_path, small_config, train
@@ -207,6 +215,12 @@ CONFIGURED: dict[str, object] = {
     "reward/initial_weights": {"ts": 1, "al": 1, "cc": 1},
     "seed": -1,
 }
+DIVERGING: tuple[tuple[str, object], ...] = (
+    *((setting, True) for setting in ("amsgrad", "capturable", "maximize", "differentiable")),
+    *(("betas", pair) for pair in ([1.5, 0.9], [0.9, 1.5], [1.0, 0.9], [0.9, 10**400])),
+    *((setting, 10**400) for setting in ("lr", "eps", "weight_decay")),
+)
+"""Settings of the optimiser under which no update succeeds, or another one than that of the run."""
 
 
 # Changes of arrays, sealed again
@@ -402,6 +416,61 @@ def refusal(use: Callable[[], object]) -> str | None:
     return None
 
 
+@pytest.mark.parametrize(
+    "values", [{"0": {"exp_avg": 1}}, {"0": {"more": 1}}, {"9999": {"exp_avg": 1}}], ids=str
+)
+def test_values_beside_the_moments_of_adam_are_refused(
+    values: object, run: Path, tmp_path: Path, trainer: Trainer
+) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    put("state/optimiser/values", values)(folder)
+    with pytest.raises(CheckpointError, match="Adam keeps tensors only"):
+        trainer.restore(load_checkpoint(folder))
+
+
+@pytest.mark.parametrize(("setting", "value"), DIVERGING)
+def test_an_optimiser_that_works_in_another_way_is_refused(
+    setting: str, value: object, run: Path, tmp_path: Path, trainer: Trainer
+) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    in_group(setting, value)(folder)
+    with pytest.raises(CheckpointError, match=f"it has {setting} = "):
+        trainer.restore(load_checkpoint(folder))
+
+
+def test_a_description_shows_control_characters_as_escapes(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    lines = describe_checkpoint(folder).count("\n")
+    put("state/note\x1b[31m\n", "fine\x1b[1A\x1b[2K\n  episodes 999\u202e\x07")(folder)
+    put("state/config/env/kwargs/\x1b[2J", "\x9b\r\n  seed 7")(folder)
+    said = describe_checkpoint(folder)
+    assert said.count("\n") == lines + 2
+    assert said.replace("\n", "").isprintable()
+    assert r"fine\x1b[1A\x1b[2K\n  episodes 999\u202e\x07" in said
+
+
+def with_commitments(last: torch.Tensor) -> Callable[[dict[str, torch.Tensor]], object]:
+    return lambda tensors: tensors.update(last_commitments=last)
+
+
+def test_commitments_on_another_number_of_questions_are_refused(
+    run: Path, tmp_path: Path, trainer: Trainer
+) -> None:
+    columns = commitment_columns(trainer.teams.space)
+    assert columns is not None
+    size = columns.stop - columns.start
+    probed = trainer.config.early_stopping.probe_questions
+    for rows in (0, 1, probed - 1, probed, probed + 1):
+        folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / f"rows_{rows}"))
+        arrays("memory", with_commitments(torch.zeros(rows, size)))(folder)
+        said = refusal(partial(trainer.restore, load_checkpoint(folder)))
+        if rows == probed:
+            assert said is None
+        else:
+            assert said is not None
+            assert "last_commitments has the type" in said
+
+
 def test_there_are_many_cases_and_a_sound_checkpoint_passes(
     run: Path, config: Config, teams: Teams, trainer: Trainer
 ) -> None:
@@ -428,6 +497,33 @@ def test_a_command_ends_with_one_line(
     if code == 2:
         assert said.startswith(f"econ-agents {command}: ")
         assert str(tmp_path) in said
+
+
+@pytest.mark.parametrize(
+    "flags", [["test", "--episodes", "4", "--test.streams", "4"], ["play", "--questions", "1"]]
+)
+def test_a_checkpoint_that_does_not_count_its_updates_is_refused_in_one_line(
+    flags: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(checkpoint_path(run), tmp_path / "final"))
+    dropped("state/updates")(folder)
+    assert main([*flags, "--model-dir", str(folder)]) == 2
+    assert "'updates' must be a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [*VALUES, 1.5], ids=str)
+@pytest.mark.parametrize("name", ["updates", "episodes", "failed"])
+def test_what_was_learned_is_not_told_from_counts_that_are_none(
+    name: str, value: object, config: Config, tmp_path: Path
+) -> None:
+    counts = {"updates": 0, "episodes": 20, "failed": 1}
+    sound = Checkpoint(path=tmp_path, arrays={}, state=counts)
+    said = nothing_learned(config, sound)
+    assert said is not None
+    assert "after 20 episodes, of which 1 failed" in said
+    assert nothing_learned(config, replace(sound, state={"updates": 1})) is None
+    with pytest.raises(CheckpointError, match=f"'{name}' must be a whole number"):
+        nothing_learned(config, replace(sound, state={**counts, name: value}))
 
 
 @pytest.mark.parametrize(

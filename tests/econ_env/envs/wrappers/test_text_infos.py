@@ -61,6 +61,16 @@ def test_an_agent_of_a_group_reads_the_strategy_of_its_group_and_the_teams_commi
     assert {info["commitment"] for info in infos.values()} == {played.commitments[-1].value}
 
 
+@pytest.mark.parametrize("group_size", [4, 2])
+def test_without_a_strategy_its_text_is_empty_and_the_others_are_there(group_size: int) -> None:
+    env = TextInfos(make(strategy=False, n_agents=4, group_size=group_size))
+    env.reset(seed=0)
+    for info in env.step(actions(env))[4].values():
+        assert info["strategy"] == ""
+        assert info["response"] != ""
+        assert info["commitment"] != ""
+
+
 @pytest.mark.parametrize(
     ("role", "written"),
     [("strategy", False), ("execute", True), ("local_commit", True), ("commit", True)],

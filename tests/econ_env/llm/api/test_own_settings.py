@@ -13,8 +13,12 @@ import pytest
 from econ_env.config import EnvConfig
 from econ_env.llm.api import ApiSettings
 from econ_env.llm.api.body import request_body
+from econ_env.llm.api.errors import Fault
 from econ_env.llm.api.profiles import PROFILES
-from tests.econ_env.llm.api.support import model_on, request
+from econ_env.llm.api.reply import read_reply
+from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.settings import all_secrets
+from tests.econ_env.llm.api.support import KEY, model_on, request
 from tests.misbehaving_server import Ask, MisbehavingServer
 
 HEADER = "a-secret-of-the-user"
@@ -95,16 +99,44 @@ def test_headers_and_parameters_are_sent_and_shown_nowhere(
         return f"you sent {HEADER}"
 
     with MisbehavingServer("vllm", answer=tell) as server:
-        model = model_on(server, extra_headers={"X-Tenant": HEADER})
+        model = model_on(server, extra_headers={"X-Api-Key": HEADER})
         completion = model.generate([request()])[0]
         shown = f"{model!r} {model.settings!r} {model.version} {caplog.text}"
         model.close()
         seen = server.chats[0]
-    assert seen.headers["x-tenant"] == HEADER
+    assert seen.headers["x-api-key"] == HEADER
     assert HEADER not in completion.text + shown
     assert "[key]" in completion.text
     config = EnvConfig(extra_headers={"X-Tenant": HEADER})
     assert HEADER not in repr(config) + json.dumps(config.to_json())
+
+
+def test_the_words_of_a_title_stay_in_answers_and_are_cut_out_of_errors() -> None:
+    title = {"X-Title": "Quadratic equations benchmark"}
+    with MisbehavingServer("vllm", answer=lambda ask: "Solve the equations") as server:
+        model = model_on(server, extra_headers=title)
+        completion = model.generate([request()])[0]
+        model.close()
+    assert completion.text == "Solve the equations"
+    scrubber = all_secrets(Secret(KEY), ApiSettings(extra_headers=title))
+    data = json.dumps({"error": {"message": f"{KEY} of equations"}}).encode()
+    fault = read_reply(data, choices=1, max_tokens=64, secret=scrubber)
+    assert isinstance(fault, Fault)
+    assert fault.words.endswith(": [key] of [key]")
+    assert scrubber.scrub_answer(f"{KEY} of equations") == "[key] of equations"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("X-Api-Key", "X-ApiKey", "api-key", "APIKEY", "Ocp-Apim-Subscription-Key", "X-Token"),
+        *("X-Auth-Token", "X-Auth", "Proxy-Authorization", "Cookie", "CF-Access-Client-Secret"),
+    ],
+)
+def test_the_value_of_a_header_with_a_key_is_in_no_answer(name: str) -> None:
+    scrubber = all_secrets(None, ApiSettings(extra_headers={name: f"Bearer {HEADER}"}))
+    assert scrubber.scrub_answer(f"you sent {HEADER}") == "you sent [key]"
+    assert scrubber.scrub(f"you sent {HEADER}") == "you sent [key]"
 
 
 def test_query_parameters_are_part_of_the_address() -> None:

@@ -15,7 +15,8 @@ from econ_env.config import EnvConfig
 from econ_env.envs.batched import BatchedEconEnv
 from econ_env.llm import close_shared_models
 from econ_env.llm.api import ApiModel
-from econ_env.llm.api.errors import fault_of_status
+from econ_env.llm.api.errors import Fault, fault_of_status
+from econ_env.llm.api.reply import read_reply
 from econ_env.llm.api.secret import Secret
 from tests.econ_env.llm.api.soak import answer
 from tests.econ_env.llm.api.support import KEY, model_on, request, settings
@@ -128,6 +129,46 @@ def test_a_body_that_spells_the_key_with_escapes_does_not_get_it_through(echo: s
 
 def test_a_body_that_is_no_json_is_scrubbed_as_it_is() -> None:
     assert Secret(KEY).scrub_body(f"<p>{KEY}</p>") == "<p>[key]</p>"
+
+
+LONG_KEY = "sk-" + "0123456789abcdef" * 6
+SPELLED = "".join(f"\\u{ord(character):04x}" for character in LONG_KEY)
+
+
+def failed_choice(**fields: object) -> bytes:
+    """A body of one choice without an answer."""
+    return json.dumps({"choices": [{"index": 0, "message": {"content": None}, **fields}]}).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            json.dumps({"error": said}).encode()
+            for before in (0, 400, 440, 470, 490, 499)
+            for said in (
+                f"{'.' * before}{LONG_KEY}",
+                {"message": f"{'.' * before}{LONG_KEY}"},
+                {"message": {"detail": f"{'.' * before}{LONG_KEY}"}},
+                [f"{'.' * before}{LONG_KEY}"],
+            )
+        ),
+        f'{{"error": {{"message": "{"." * 470}{SPELLED}"}}}}'.encode(),
+        f'{{"echo": "{SPELLED}"}}'.encode(),
+        f'{{"echo": "{SPELLED}", "choices": []}}'.encode(),
+        f'{{"echo": "{SPELLED}", "choices": ['.encode(),
+        failed_choice(finish_reason=LONG_KEY),
+        failed_choice(finish_reason="." * 470 + LONG_KEY),
+    ],
+)
+def test_no_part_of_the_key_is_in_the_words_about_an_answer_without_content(data: bytes) -> None:
+    read = read_reply(data, choices=1, max_tokens=64, secret=Secret(LONG_KEY))
+    fault = read if isinstance(read, Fault) else read.choices[0]
+    assert isinstance(fault, Fault)
+    assert "[key]" in fault.words or fault.words.endswith("...")
+    assert "sk-" not in fault.words
+    assert "0123" not in fault.words
+    assert "u0030" not in fault.words
 
 
 def test_a_placeholder_is_no_secret() -> None:
