@@ -47,7 +47,9 @@ TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 REPETITION_PENALTIES = (1.0, 1.1)
 LEAST_ANSWERED = 0.9
 """Least share of its questions that a setting must have answered to be chosen."""
-_SAMPLING_KEYS = {"temperature", "repetition_penalty", "temperatures", "repetition_penalties"}
+_TEMPERATURE = ("temperature", "temperatures")
+_PENALTY = ("repetition_penalty", "repetition_penalties")
+"""Key of a setting of all executors, and of the list of each executor's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ def open_spec(text: str) -> TunableSpec | None:
     if not isinstance(spec, TunableSpec):
         return None
     keys = {setting.partition("=")[0].strip() for setting in text.partition(":")[2].split(",")}
-    return None if keys & _SAMPLING_KEYS else spec
+    return None if keys & {*_TEMPERATURE, *_PENALTY} else spec
 
 
 def calls_of(spec: TunableSpec, tuning: Tuning) -> int:
@@ -243,30 +245,23 @@ def _steps(tuning: Tuning, *, profile: bool) -> Iterator[Step]:
     """Yield the steps of the search: for all executors together, then for one after the other."""
     everyone = range(tuning.n_agents)
     for executors in [everyone, *([index] for index in everyone)] if profile else [everyone]:
-        yield partial(_with_temperatures, executors=executors, tuning=tuning)
-        yield partial(_with_penalties, executors=executors, tuning=tuning)
+        yield partial(_with, _TEMPERATURE, tuning.temperatures, executors)
+        yield partial(_with, _PENALTY, tuning.repetition_penalties, executors)
 
 
-def _with_temperatures(
-    best: TunableSpec, executors: Iterable[int], tuning: Tuning
+def _with(
+    names: tuple[str, str], values: Sequence[float], executors: Iterable[int], best: TunableSpec
 ) -> list[TunableSpec]:
-    if isinstance(best, EconProfileSpec):
-        return [
-            replace(best, temperatures=_changed(best.temperatures, executors, each))
-            for each in tuning.temperatures
-        ]
-    return [replace(best, temperature=each) for each in tuning.temperatures]
+    """Return ``best`` with every one of ``values`` in one of its settings, for some executors."""
+    shared, own = names
 
+    def changed_to(value: float) -> TunableSpec:
+        change: dict[str, Any] = {shared: value}
+        if isinstance(best, EconProfileSpec):
+            change = {own: _changed(getattr(best, own), executors, value)}
+        return replace(best, **change)
 
-def _with_penalties(
-    best: TunableSpec, executors: Iterable[int], tuning: Tuning
-) -> list[TunableSpec]:
-    if isinstance(best, EconProfileSpec):
-        return [
-            replace(best, repetition_penalties=_changed(best.repetition_penalties, executors, each))
-            for each in tuning.repetition_penalties
-        ]
-    return [replace(best, repetition_penalty=each) for each in tuning.repetition_penalties]
+    return [changed_to(value) for value in values]
 
 
 def _changed(values: Sequence[float], indices: Iterable[int], value: float) -> tuple[float, ...]:
