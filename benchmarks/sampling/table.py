@@ -9,6 +9,7 @@ from typing import Self
 
 from benchmarks.comparison.statistics import ByQuestion, paired_contrast
 from benchmarks.learning.results import Result
+from benchmarks.sampling.choosing import choice_by_question
 from econ_agents.statistics import Interval, mean_interval, proportion_interval
 
 HEADER = (
@@ -68,7 +69,7 @@ def rows_of(parts: Mapping[str, Result]) -> list[Row]:
 
 
 def table_lines(parts: Mapping[str, Result]) -> Iterator[str]:
-    """Yield a Markdown table of all settings."""
+    """Yield a Markdown table of all settings, and what choosing among them could add."""
     yield HEADER
     yield "|" + "---|" * (HEADER.count("|") - 1)
     for row in rows_of(parts):
@@ -82,6 +83,10 @@ def table_lines(parts: Mapping[str, Result]) -> Iterator[str]:
             f"{100 * row.cut_off:.1f}",
         )
         yield "| " + " | ".join(cells) + " |"
+    choice = choice_by_question(parts)
+    if choice is not None:
+        yield ""
+        yield f"{choice}."
 
 
 def _percent(interval: Interval, sign: str = "") -> str:

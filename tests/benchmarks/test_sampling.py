@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.comparison.chosen_questions import choose_questions
 from benchmarks.sampling import command
+from benchmarks.sampling.choosing import choice_by_question
 from benchmarks.sampling.measuring import Study, measure
 from benchmarks.sampling.picture import draw
 from benchmarks.sampling.table import rows_of, table_lines
@@ -45,7 +46,8 @@ def cells(line: str) -> list[str]:
 
 
 def test_rows_stand_by_penalty_and_temperature_against_the_greedy_answer() -> None:
-    _, _, greedy, warm, punished = map(cells, table_lines(PARTS))
+    greedy, warm, punished, *rest = map(cells, [*table_lines(PARTS)][2:])
+    assert rest[1][0].startswith("Choosing among 2 settings by the question: ")
     assert greedy[:2] == ["0", "1"]
     assert greedy[2] == greedy[3]
     assert greedy[2].startswith("50.0 (")
@@ -63,6 +65,33 @@ def test_rows_stand_by_penalty_and_temperature_against_the_greedy_answer() -> No
 def test_without_a_greedy_answer_nothing_is_compared_with_it() -> None:
     lines = list(table_lines({"T=0.6,p=1": PARTS["T=0.6,p=1"]}))
     assert cells(lines[2])[4] == "–"
+
+
+def test_a_lucky_setting_is_not_worth_choosing() -> None:
+    # Each question is right once at each of three settings, by luck: seen whole, one that is right
+    # seems to be there for every question.
+    shifts = [
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]][i:] + [[1, 0, 0], [0, 1, 0], [0, 0, 1]][:i]
+        for i in range(3)
+    ]
+    parts = {f"T={i},p=1": part(i, 1.0, shifts[i], [0] * 3) for i in range(3)}
+    choice = choice_by_question(parts)
+    assert choice is not None
+    assert choice.by_question <= 1 / 3
+
+
+def test_a_setting_that_suits_its_question_is_worth_choosing() -> None:
+    cold = part(0.2, 1.0, [[1, 1, 1], [0, 0, 0]] * 20, [1, 0] * 20)
+    warm = part(1.0, 1.0, [[0, 0, 0], [1, 1, 1]] * 20, [0, 1] * 20)
+    choice = choice_by_question({"T=0.2,p=1": cold, "T=1,p=1": warm, "T=0,p=1": PARTS["T=0,p=1"]})
+    assert choice is not None
+    assert (choice.settings, choice.questions) == (2, 40)
+    assert (choice.by_question, choice.fixed) == (1.0, 0.5)
+    assert 0.3 < choice.gain.low < 0.5 < choice.gain.high < 0.7
+
+
+def test_one_setting_leaves_nothing_to_choose() -> None:
+    assert choice_by_question({name: PARTS[name] for name in ("T=0.6,p=1", "T=0,p=1")}) is None
 
 
 def test_results_that_are_all_alike_are_not_certain() -> None:
