@@ -7,7 +7,7 @@ Run ``.venv/bin/python scripts/result_tables.py``; it writes between the marks
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,24 @@ RESULTS = ROOT / "benchmarks" / "results"
 Found = dict[str, Any]
 
 
-def _tuned(name: str) -> list[str]:
-    """Return the table of methods that were tuned alike, by the name of its result."""
+def _tuned(name: str, *, without: Collection[str] = ()) -> list[str]:
+    """Return the table of methods that were tuned alike, by the name of its result.
+
+    Args:
+        name: name of the result.
+        without: beginnings of the methods that are left out.
+    """
     found = _read(name)
     theirs = found["about"]["primary"][1]
     over = f"points over {_named(theirs)} (95%)"
     return [
         f"| method | accuracy, % (95%) | {over} | tokens per question |",
         "|---|---|---|---|",
-        *(_against(m, theirs, _told(m["method"])) for m in found["methods"]),
+        *(
+            _against(m, theirs, _told(m["method"]))
+            for m in found["methods"]
+            if not m["method"].startswith(tuple(without))
+        ),
     ]
 
 
@@ -43,7 +52,12 @@ def _named(spec: str) -> str:
     return spec.partition(":")[0].replace("_", "-")
 
 
-_SHORT = {"temperature": "T", "repetition_penalty": "p"}
+_SHORT = {
+    "temperature": "T",
+    "temperatures": "T",
+    "repetition_penalty": "p",
+    "repetition_penalties": "p",
+}
 
 
 def _told(spec: str) -> str:
@@ -219,6 +233,11 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "sampling": sampling,
     "scale": scale,
     "simulated": partial(_tuned, "comparison_simulated"),
+    "simulated_in_short": partial(
+        _tuned,
+        "comparison_simulated",
+        without=("greedy", "first_round_vote", "best_of_n_commit:temperature"),
+    ),
     "svamp": partial(_public_model, "svamp_1.5b"),
     "third_party": third_party,
     "vectorised": vectorised,
