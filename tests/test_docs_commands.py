@@ -115,7 +115,7 @@ def python(arguments: list[str]) -> None:
         script = f"{module}/__main__.py" if (ROOT / module).is_dir() else f"{module}.py"
     subcommand = rest[:1] if rest and not rest[0].startswith("-") else []
     code, help_text = run_script(script, *subcommand, "--help")
-    known = re.findall(r"--[a-z][\w-]*", help_text)
+    known = re.findall(r"--[a-z][\w-]*(?:\.[a-z][\w-]*)*", help_text)
     assert code == 0
     assert [word for word in rest if word.startswith("--") and word not in known] == []
 
