@@ -146,7 +146,7 @@ class EnvConfig:
     {"enable_thinking": false}} for example. None: none."""
     extra_headers: Mapping[str, str] | None = field(default=None, repr=False)
     """Headers added to every request to a model server. Their values stay out of logs and errors,
-    and those of headers that are named like a key out of answers, too. None: none."""
+    and what is named like a key, or as long as one, out of answers, too. None: none."""
     query_parameters: Mapping[str, str] | None = None
     """Parameters added to the URL of every request to a model server, such as api-version. None:
     none."""

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.prompts.arms import RULES, Arm
+from benchmarks.prompts.table import table_lines as prompt_lines
 from benchmarks.sampling.table import table_lines
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -134,6 +136,20 @@ def _against(method: Found, reference: str, name: str) -> str:
     return f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |"
 
 
+def prompts() -> list[str]:
+    """Return the table of what the game's prompts do to a real model."""
+    parts = _read("prompts")["parts"].values()
+    lines: list[str] = []
+    for llm in dict.fromkeys(part["llm"] for part in parts):
+        played = {Arm(**part["arm"]): part for part in parts if part["llm"] == llm}
+        arms = sorted(
+            played,
+            key=lambda arm: (not arm.is_single, arm.strategy, RULES.index(arm.commitment_rule)),
+        )
+        lines += [*prompt_lines(llm, {arm: played[arm] for arm in arms})][2 if lines else 0 :]
+    return lines
+
+
 def sampling() -> list[str]:
     """Return the table of accuracy over temperature and repetition penalty."""
     return list(table_lines(_read("sampling")["parts"]))
@@ -229,6 +245,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "gsm8k_small": partial(_public_model, "gsm8k_0.5b"),
     "gsm8k_small_vote": partial(_public_model, "gsm8k_0.5b_casting_vote"),
     "math500": partial(_public_model, "math500_1.5b"),
+    "prompts": prompts,
     "room": room,
     "sampling": sampling,
     "scale": scale,

@@ -45,7 +45,7 @@ def _line(llm: str, arm: Arm, counts: Result, reference: list[int] | None) -> st
         "one executor" if arm.is_single else f"{arm.commitment_rule}, {arm.n_agents} executors",
         f"{100 * sum(correct) / max(len(correct), 1):.1f}",
         _difference(correct, reference),
-        *_reading(counts),
+        *(("–",) * 3 if arm.is_single else _reading(counts)),
         f"{counts['tokens_per_question']:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"

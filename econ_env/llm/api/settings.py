@@ -42,6 +42,8 @@ _KEY_HEADER = re.compile(
     r"(api_?key|auth|authentication|authorization|bearer|cookie|credentials?|jwt|session)"
 )
 """Names of headers that hold a key: no answer of a model may hold their values either."""
+_LENGTH_OF_A_KEY = 16
+"""Length from which a word of any header may be a key: few words of a language are as long."""
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -86,8 +88,8 @@ class ApiSettings:
     extra_body: Mapping[str, Any] = field(default_factory=_nothing, hash=False)
     """Fields added to every request, as JSON data; they replace those of the profile."""
     extra_headers: Mapping[str, str] = field(default_factory=_nothing, hash=False, repr=False)
-    """Headers added to every request. Their values count as secrets, like the key; but words of a
-    header whose name names no key, token or password stay in the answers of models."""
+    """Headers added to every request. Their values count as secrets, like the key; but short words
+    of a header whose name names no key, token or password stay in the answers of models."""
     query_parameters: Mapping[str, str] = field(default_factory=_nothing, hash=False)
     """Parameters added to the URL of every request, such as ``api-version``."""
     omit_fields: tuple[str, ...] = ()
@@ -174,14 +176,15 @@ class ApiSettings:
 def all_secrets(key: Secret | None, settings: ApiSettings) -> Secrets:
     """Return what is removed from the texts of a server: its key, and the words of the headers.
 
-    Answers lose the words of those headers only whose names say that they hold a key: a title in a
-    header has words that an answer may use.
+    Answers lose the words of those headers whose names say that they hold a key, and words as long
+    as a key. Other words, of a title for example, are left in them: an answer may use the same.
     """
     secrets: list[Secret] = [] if key is None else [key]
     words: list[Secret] = []
     for name, value in settings.extra_headers.items():
-        kept = secrets if _KEY_HEADER.fullmatch(name) else words
-        kept += map(Secret, value.split())
+        for word in value.split():
+            like_a_key = _KEY_HEADER.fullmatch(name) or len(word) >= _LENGTH_OF_A_KEY
+            (secrets if like_a_key else words).append(Secret(word))
     return Secrets(secrets, words)
 
 

@@ -99,12 +99,12 @@ def test_headers_and_parameters_are_sent_and_shown_nowhere(
         return f"you sent {HEADER}"
 
     with MisbehavingServer("vllm", answer=tell) as server:
-        model = model_on(server, extra_headers={"X-Api-Key": HEADER})
+        model = model_on(server, extra_headers={"X-Tenant": HEADER})
         completion = model.generate([request()])[0]
         shown = f"{model!r} {model.settings!r} {model.version} {caplog.text}"
         model.close()
         seen = server.chats[0]
-    assert seen.headers["x-api-key"] == HEADER
+    assert seen.headers["x-tenant"] == HEADER
     assert HEADER not in completion.text + shown
     assert "[key]" in completion.text
     config = EnvConfig(extra_headers={"X-Tenant": HEADER})
