@@ -136,9 +136,9 @@ def _against(method: Found, reference: str, name: str) -> str:
     return f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |"
 
 
-def prompts() -> list[str]:
-    """Return the table of what the game's prompts do to a real model."""
-    parts = _read("prompts")["parts"].values()
+def prompts(name: str) -> list[str]:
+    """Return the table of what the game's prompts do to a real model, by the name of its result."""
+    parts = _read(name)["parts"].values()
     lines: list[str] = []
     for llm in dict.fromkeys(part["llm"] for part in parts):
         played = {Arm(**part["arm"]): part for part in parts if part["llm"] == llm}
@@ -245,7 +245,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "gsm8k_small": partial(_public_model, "gsm8k_0.5b"),
     "gsm8k_small_vote": partial(_public_model, "gsm8k_0.5b_casting_vote"),
     "math500": partial(_public_model, "math500_1.5b"),
-    "prompts": prompts,
+    "prompts": partial(prompts, "prompts"),
+    "prompts_default": partial(prompts, "prompts_default"),
     "room": room,
     "sampling": sampling,
     "scale": scale,
