@@ -138,16 +138,13 @@ def _against(method: Found, reference: str, name: str) -> str:
 
 def prompts(name: str) -> list[str]:
     """Return the table of what the game's prompts do to a real model, by the name of its result."""
-    parts = _read(name)["parts"].values()
-    lines: list[str] = []
-    for llm in dict.fromkeys(part["llm"] for part in parts):
-        played = {Arm(**part["arm"]): part for part in parts if part["llm"] == llm}
-        arms = sorted(
-            played,
-            key=lambda arm: (not arm.is_single, arm.strategy, RULES.index(arm.commitment_rule)),
-        )
-        lines += [*prompt_lines(llm, {arm: played[arm] for arm in arms})][2 if lines else 0 :]
-    return lines
+    parts = [*_read(name)["parts"].values()]
+    played = {Arm(**part["arm"]): part for part in parts}
+    arms = sorted(
+        played,
+        key=lambda arm: (not arm.is_single, arm.strategy, RULES.index(arm.commitment_rule)),
+    )
+    return list(prompt_lines(parts[0]["llm"], {arm: played[arm] for arm in arms}))
 
 
 def sampling() -> list[str]:

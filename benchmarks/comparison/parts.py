@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from benchmarks.comparison import statistics
 from benchmarks.comparison.findings import About, Part
@@ -43,18 +43,25 @@ def parts(correct: Mapping[str, ByQuestion], about: About) -> tuple[Part, ...]:
 def _pairs(about: About) -> Iterator[tuple[str, str, str]]:
     """Yield a part, the arm that has it, and the arm that differs from it by this part alone."""
     specs = {method: parse_spec(method) for method in about.methods}
+    tuned = frozenset(parse_spec(each.chosen) for each in about.tuned)
     for ours, spec in specs.items():
         for theirs, other in specs.items():
-            part = _part(spec, other, about)
+            part = _part(spec, other, about, tuned)
             if part is not None:
                 yield part, ours, theirs
 
 
-def _part(ours: Spec, theirs: Spec, about: About) -> str | None:
-    """Return the name of the part that ``ours`` has and ``theirs`` lacks; None if there is none."""
+def _part(ours: Spec, theirs: Spec, about: About, tuned: Set[Spec]) -> str | None:
+    """Return the name of the part that ``ours`` has and ``theirs`` lacks; None if there is none.
+
+    Args:
+        ours: the arm that may have a part more.
+        theirs: the other arm.
+        about: the comparison.
+        tuned: arms whose sampling was tuned.
+    """
     if isinstance(theirs, FirstRoundVoteSpec):
         return "conclusion" if theirs.of == ours.canonical else None
-    tuned = {parse_spec(each.chosen) for each in about.tuned}
     if isinstance(ours, EconSpec) and isinstance(theirs, EconFixedSpec | EconProfileSpec):
         # A constant action ends a decision after one round: with more, refinement would be in it.
         alike = ours.rounds == 1 and _game(ours) == _game(theirs)

@@ -38,14 +38,14 @@ class Row:
     def of(cls, part: Result, greedy: Result | None) -> Self:
         """Return the figures of the counts of a setting."""
         right, votes = part["right"], part["vote_right"]
-        shares = {fmean(each) for each in right}
+        shares = [fmean(each) for each in right]
         vote = proportion_interval(sum(votes), len(votes))
         # If all questions are alike, a bootstrap would claim certainty.
-        by_vote = len(right[0]) == 1 or shares in ({0.0}, {1.0})
+        by_vote = len(right[0]) == 1 or set(shares) in ({0.0}, {1.0})
         return cls(
             temperature=part["temperature"],
             repetition_penalty=part["repetition_penalty"],
-            answer=vote if by_vote else mean_interval([fmean(each) for each in right], seed=0),
+            answer=vote if by_vote else mean_interval(shares, seed=0),
             vote=vote,
             over_greedy=None
             if greedy is None or greedy is part
