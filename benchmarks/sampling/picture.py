@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.sampling.table import Row
+from econ_agents.logging.plots import PlotError
 from econ_agents.statistics import Interval
 
 if TYPE_CHECKING:
@@ -16,12 +17,20 @@ _ANSWER, _VOTE = "#0072B2", "#D55E00"  # of Okabe and Ito: distinguishable with 
 
 
 def draw(title: str, rows: Sequence[Row], path: Path) -> Path:
-    """Draw the figures of all settings as SVG, and return the path."""
-    # Without pyplot, whose figures are shared by the whole process, and without a display.
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    """Draw the figures of all settings as SVG, and return the path.
 
+    Raises:
+        PlotError: matplotlib is not installed.
+    """
+    # Without pyplot, whose figures are shared by the whole process, and without a display.
+    try:
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlotError(
+            f"the picture needs matplotlib: install it with pip install 'econ-env[train]' ({error})"
+        ) from error
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     FigureCanvasSVG(figure)
     left, right = figure.subplots(1, 2, sharey=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from benchmarks.sampling.choosing import choice_by_question
 from benchmarks.sampling.measuring import Study, measure
 from benchmarks.sampling.picture import draw
 from benchmarks.sampling.table import rows_of, table_lines
+from econ_agents.logging.plots import PlotError
 from econ_env.config import EnvConfig
 from econ_env.llm.types import ChatRequest, Completion, ModelError, Usage
 
@@ -182,6 +184,14 @@ def test_the_picture_of_the_same_results_is_the_same(tmp_path: Path) -> None:
     first = draw("a model", rows_of(PARTS), tmp_path / "a.svg").read_bytes()
     assert draw("a model", rows_of(PARTS), tmp_path / "b.svg").read_bytes() == first
     assert b"<svg" in first
+
+
+def test_without_matplotlib_the_picture_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(PlotError, match=r"econ-env\[train\]"):
+        draw("a model", rows_of(PARTS), tmp_path / "a.svg")
 
 
 @pytest.mark.slow(reason="asks the bundled model")
