@@ -2,12 +2,15 @@
 
     python -m benchmarks.replay pack runs/real/completions.sqlite RECORDING.sqlite.xz
     python -m benchmarks.replay rows gsm8k --split test --data-path ROWS --out FOLDER
+    python -m benchmarks.replay team runs/my_run benchmarks/teams/NAME/seed_0
     python -m benchmarks.replay play RECORDING.sqlite.xz --config CONFIG.yaml \
         --expect RESULT.json [--data-path ROWS]
 
 A recording holds completions under the hashes of their requests, without the requests, so that it
 contains no question of the data set. "rows" writes the checksums of the rows that were played,
-which "play" finds in the folder of the recording. "play" needs the questions, from the hub or from
+which "play" finds in the folder of the recording. "team" keeps of a trained team what "econ" needs
+to play: its policies and settings, without the episodes, the optimiser and the places on this
+machine. "play" needs the questions, from the hub or from
 --data-path, and no model. It fails if any figure differs from the committed result, except those of
 time.
 """
@@ -30,6 +33,9 @@ from benchmarks.comparison.command import main as compare
 from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.output import COMPARISON_FILE
 from benchmarks.recorded_rows import checksums_of, rows_file, write_rows
+from econ_agents.config.files import config_mapping
+from econ_agents.training.checkpoint import load_checkpoint, save_checkpoint
+from econ_agents.training.inspection import find_checkpoint, saved_config
 from econ_console.program import run_program
 from econ_env.errors import UsageError
 
@@ -37,6 +43,8 @@ LARGEST_BYTES = 1 << 30
 """Largest size of an unpacked recording: a damaged or hostile file cannot fill the disk."""
 _CHUNK_BYTES = 1 << 20
 _TIMES = ("wall_s",)
+_COUNTS = ("episodes", "failed", "updates")
+"""Counts of a training that are kept with its team."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return pack(chosen.cache, chosen.recording)
         if chosen.command == "rows":
             return rows(chosen.dataset, chosen.split, chosen.data_path, chosen.out)
+        if chosen.command == "team":
+            return keep_team(chosen.run, chosen.folder)
         return play(chosen.recording, chosen.config, chosen.expect, chosen.data_path)
 
     return run_program("benchmarks.replay", run)
@@ -79,6 +89,36 @@ def rows(dataset: str, split: str, data_path: Path | None, folder: Path) -> int:
     found = checksums_of(dataset, split, data_path)
     path.write_text("".join(f"{one}\n" for one in found), encoding="utf-8")
     print(f"written: {path} ({len(found)} rows)")
+    return 0
+
+
+def keep_team(run: Path, folder: Path) -> int:
+    """Write the policies of the last checkpoint of a run as a checkpoint that can be played.
+
+    Args:
+        run: a checkpoint, or the folder of a run.
+        folder: the new checkpoint; its name has small letters, digits and ``_``.
+    """
+    trained = load_checkpoint(find_checkpoint(run))
+    settings = config_mapping(saved_config(trained.path))
+    settings["logging"] |= {"log_dir": None, "model_dir": None}
+    for layer in ("kwargs", "train_kwargs", "test_kwargs"):
+        settings["env"][layer].pop("data_path", None)
+    kept = save_checkpoint(
+        folder.parent,
+        folder.name,
+        {
+            # The mixer values actions in training, and chooses none.
+            "networks": {
+                name: value
+                for name, value in trained.group("networks").items()
+                if not name.startswith("mixer.")
+            },
+            "weighting": trained.group("weighting"),
+        },
+        {"config": settings, **{name: trained.count(name) for name in _COUNTS}},
+    )
+    print(f"written: {kept} ({sum(file.stat().st_size for file in kept.iterdir()) / 1e6:.1f} MB)")
     return 0
 
 
@@ -159,6 +199,9 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--split", default="test", help="split of the data set")
     listing.add_argument("--data-path", type=Path, help="folder with the rows of the data set")
     listing.add_argument("--out", type=Path, required=True, help="folder of the recordings")
+    keeping = commands.add_parser("team", help="keep the policies of a trained team")
+    keeping.add_argument("run", type=Path, help="folder of a run, or a checkpoint")
+    keeping.add_argument("folder", type=Path, help="folder to write, a checkpoint without episodes")
     playing = commands.add_parser("play", help="repeat the tables of a recording")
     playing.add_argument("recording", type=Path, help="file that pack wrote")
     playing.add_argument("--config", type=Path, required=True, help="flags of the comparison")

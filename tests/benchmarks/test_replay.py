@@ -6,12 +6,15 @@ import json
 import lzma
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.comparison import output
 from benchmarks.comparison.command import main as compare
 from benchmarks.replay import differences, main
+from econ_agents.config.files import read_config
+from econ_agents.training.train import run_training
 
 FLAGS = """\
 dataset: simulated
@@ -72,6 +75,28 @@ def test_a_recording_holds_no_request(recorded: Path) -> None:
     assert connection.execute("SELECT DISTINCT request FROM completions").fetchall() == [("",)]
     assert connection.execute("SELECT count(*) FROM completions").fetchone()[0] > 0
     connection.close()
+
+
+def test_a_kept_team_plays_as_its_run_does_and_names_no_place(tmp_path: Path) -> None:
+    run, kept = tmp_path / "run", tmp_path / "teams" / "seed_0"
+    short = ("train.episodes=40", "train.warmup_episodes=20", "update_interval=20")
+    config = read_config("simulated", short)
+    run_training(config, run)
+    assert main(["team", str(run), str(kept)]) == 0
+    assert {file.name for file in kept.iterdir()} == {
+        "networks.safetensors",
+        "weighting.safetensors",
+        "state.json",
+    }
+    assert str(tmp_path) not in (kept / "state.json").read_text()
+
+    def played(team: Path, name: str) -> list[dict[str, Any]]:
+        flags = ["--model-dir", str(team), "--methods", "econ", "--questions", "5"]
+        assert compare([*flags, "--log-dir", str(tmp_path / name)]) == 0
+        lines = (tmp_path / name / "records.jsonl").read_text().splitlines()
+        return [json.loads(line) | {"wall_s": 0} for line in lines]
+
+    assert played(kept, "kept") == played(run, "run")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a recording", lzma.compress(b"not a cache")])
