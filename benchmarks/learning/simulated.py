@@ -208,6 +208,12 @@ def summarise(parts: dict[str, Result], yardstick: Yardstick) -> Result:
         "share_of_optimum": over_seeds(shares),
         "share_of_gap_closed": over_seeds(closed),
         "nash_conv": over_seeds([end["nash_conv"] for end in last]),
+        "fall_of_nash_conv": over_seeds(  # in pairs: of one team, before training and after
+            [
+                part["untrained"]["nash_conv"] - end["nash_conv"]
+                for end, part in zip(last, seeds, strict=True)
+            ]
+        ),
         "share_of_untrained_nash_conv": over_seeds(nash),
         "mean_regret_by_quarter": np.mean(
             [part["regret"]["mean_by_quarter"] for part in seeds], axis=0

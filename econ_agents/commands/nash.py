@@ -16,6 +16,8 @@ from econ_agents.equilibrium.nash_conv import FEWEST_QUESTIONS, NASH_FILE
 from econ_agents.equilibrium.policy_nash_conv import measure_nash_conv, most_plays
 from econ_agents.evaluation.evaluate import live_options, load_networks
 from econ_agents.logging.progress import Progress, duration, opened_progress
+from econ_agents.training.checkpoint import load_checkpoint
+from econ_agents.training.inspection import nothing_learned
 from econ_files.durable import replace_file
 from econ_files.private import make_private_folder
 
@@ -68,7 +70,8 @@ def run_nash(
         options = live_options(config, checkpoint)
         order = question_order(teams, questions, seed=0, purpose="nash")
         same = None if order.numbers is None else shared_questions(config)
-        for note in filter(None, (order.note, same)):
+        untouched = nothing_learned(config, load_checkpoint(checkpoint))
+        for note in filter(None, (untouched, order.note, same)):
             print(f"note: {note}")
         plays = most_plays(len(teams.space.agents), teams.space.action_size)
         print(

@@ -97,6 +97,7 @@ def resume_training(
             # The run ended before its first checkpoint, and so before its first episode.
             return _begin(config, log_dir, placement)
         with _open(config, log_dir, placement, latest=latest) as run:
+            run.note_what_is_off()
             return run.loop()
 
 

@@ -47,14 +47,17 @@ class Secret:
         ValueError: the value cannot be a key. The message does not contain it.
     """
 
-    __slots__ = ("_forms", "_value")
+    __slots__ = ("_value", "forms")
 
     def __init__(self, value: str) -> None:
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise ValueError("a key must be printable ASCII without spaces")
         self._value = value
         forms = {value, quote(value, safe=""), html.escape(value), json.dumps(value)[1:-1]}
-        self._forms = tuple(sorted(forms, key=len, reverse=True))
+        if len(value) < MIN_SECRET_LENGTH:
+            forms = set()
+        self.forms = tuple(sorted(forms, key=len, reverse=True))
+        """Spellings that are removed from texts, the longest first; none of a placeholder."""
 
     def reveal(self) -> str:
         """Return the key itself, for the header of a request only."""
@@ -62,11 +65,7 @@ class Secret:
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without the key, in any form in which a server may have echoed it."""
-        if len(self._value) < MIN_SECRET_LENGTH:
-            return text
-        for form in self._forms:
-            text = text.replace(form, MASK)
-        return text
+        return _without(text, self.forms)
 
     def scrub_body(self, text: str) -> str:
         """Return a body without the key, even if its JSON spells characters as escapes."""
@@ -92,14 +91,13 @@ class Secrets:
     """
 
     def __init__(self, secrets: Iterable[Secret], words: Iterable[Secret] = ()) -> None:
-        self._secrets = tuple(secrets)
-        self._words = tuple(words)
+        secrets = tuple(secrets)
+        self._in_answers = _forms(secrets)
+        self._anywhere = _forms((*secrets, *words))
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without the secrets and the words."""
-        for secret in (*self._secrets, *self._words):
-            text = secret.scrub(text)
-        return text
+        return _without(text, self._anywhere)
 
     def scrub_body(self, text: str) -> str:
         """Return a body without both, even if its JSON spells characters as escapes."""
@@ -107,9 +105,19 @@ class Secrets:
 
     def scrub_answer(self, text: str) -> str:
         """Return a model's answer without the secrets; the words are left in it."""
-        for secret in self._secrets:
-            text = secret.scrub(text)
-        return text
+        return _without(text, self._in_answers)
+
+
+def _forms(secrets: Iterable[Secret]) -> tuple[str, ...]:
+    """Return all forms, the longest first: of secrets that contain one another nothing is left."""
+    found = {form for secret in secrets for form in secret.forms}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _without(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
+        text = text.replace(form, MASK)
+    return text
 
 
 def _without_escapes(text: str) -> str:

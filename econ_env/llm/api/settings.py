@@ -38,12 +38,14 @@ _OWN_HEADERS = frozenset(
 """Headers that ``extra_headers`` cannot set."""
 _KEY_LIKE = re.compile(r"(?i)(.*[-_])?(key|token|secret|password|sig|signature|code)|apikey")
 _KEY_HEADER = re.compile(
-    rf"{_KEY_LIKE.pattern}|(.*[-_])?"
-    r"(api_?key|auth|authentication|authorization|bearer|cookie|credentials?|jwt|session)"
+    rf"{_KEY_LIKE.pattern}|.*(key|token|secret|passwd|password|auth|authentication|authorization"
+    r"|bearer|cookie|credential|jwt|session)s?"
 )
 """Names of headers that hold a key: no answer of a model may hold their values either."""
 _LENGTH_OF_A_KEY = 16
 """Length from which a word of any header may be a key: few words of a language are as long."""
+_PARTS = re.compile(r"[^\s;,=:\"']+")
+"""Parts of a header's value that a server may quote on their own."""
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -182,7 +184,8 @@ def all_secrets(key: Secret | None, settings: ApiSettings) -> Secrets:
     secrets: list[Secret] = [] if key is None else [key]
     words: list[Secret] = []
     for name, value in settings.extra_headers.items():
-        for word in value.split():
+        # A cookie's value stands behind its name: "sid=VALUE; theme=dark".
+        for word in dict.fromkeys([*value.split(), *_PARTS.findall(value)]):
             like_a_key = _KEY_HEADER.fullmatch(name) or len(word) >= _LENGTH_OF_A_KEY
             (secrets if like_a_key else words).append(Secret(word))
     return Secrets(secrets, words)

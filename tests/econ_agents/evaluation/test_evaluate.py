@@ -78,6 +78,8 @@ def test_a_test_on_the_questions_of_training_says_so(
 ) -> None:
     run = train(tmp_path / "run", "env.test_kwargs.split=train", "train.episodes=10")
     assert "training and test play the same questions" in capsys.readouterr().err
+    assert main(["resume", "--log-dir", str(run)]) == 0
+    assert "training and test play the same questions" in capsys.readouterr().err
     monkeypatch.setattr(NativeBatch, "num_questions", lambda *_: 6)
     flags = ["--model-dir", str(run), "--episodes", "8", "--bne.no-enabled"]
     assert main(["test", *flags, "--log-dir", str(tmp_path)]) == 0
@@ -101,6 +103,9 @@ def test_of_a_team_that_was_never_updated_nothing_is_compared(
     assert "flipped" not in said
     report = json.loads((tmp_path / "test_report.json").read_text(encoding="utf-8"))
     assert (report["difference"], report["learned"]) == (None, None)
+    flags = [*flags[:2], "--questions", "4", "--log-dir", str(tmp_path)]
+    assert main(["nash", *flags]) == 0
+    assert "note: nothing was learned: warm-up is 10 episodes" in capsys.readouterr().out
 
 
 @pytest.mark.slow

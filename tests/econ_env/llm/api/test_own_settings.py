@@ -131,12 +131,31 @@ def test_the_words_of_a_title_stay_in_answers_and_are_cut_out_of_errors() -> Non
     [
         *("X-Api-Key", "X-ApiKey", "api-key", "APIKEY", "Ocp-Apim-Subscription-Key", "X-Token"),
         *("X-Auth-Token", "X-Auth", "Proxy-Authorization", "Cookie", "CF-Access-Client-Secret"),
+        *("AuthToken", "accesstoken", "X-AccessKey", "SecretKey", "X-Passwd", "X-Api-Keys"),
     ],
 )
 def test_the_value_of_a_header_with_a_key_is_in_no_answer(name: str) -> None:
-    scrubber = all_secrets(None, ApiSettings(extra_headers={name: f"Bearer {HEADER}"}))
-    assert scrubber.scrub_answer(f"you sent {HEADER}") == "you sent [key]"
-    assert scrubber.scrub(f"you sent {HEADER}") == "you sent [key]"
+    short = "short-9f8e"  # too short to be a key by its length
+    scrubber = all_secrets(None, ApiSettings(extra_headers={name: f"Bearer {short}"}))
+    assert scrubber.scrub_answer(f"you sent {short}") == "you sent [key]"
+    assert scrubber.scrub(f"you sent {short}") == "you sent [key]"
+    other = all_secrets(None, ApiSettings(extra_headers={"X-Title": f"Bearer {short}"}))
+    assert other.scrub_answer(f"you sent {short}") == f"you sent {short}"
+
+
+def test_of_secrets_that_contain_one_another_nothing_is_left() -> None:
+    longer = {"X-Api-Key": "prod-team-9f8e7d6c5b4a", "X-Token": "prod-team-9f8e7d6c5b4a-and-more"}
+    scrubber = all_secrets(Secret("prod-team"), ApiSettings(extra_headers=longer))
+    for value in ("prod-team", *longer.values()):
+        assert scrubber.scrub(f"you sent {value}.") == "you sent [key]."
+        assert scrubber.scrub_answer(f"you sent {value}.") == "you sent [key]."
+
+
+def test_the_value_of_a_cookie_is_told_without_its_name() -> None:
+    headers = {"Cookie": "sid=SECRETVALUE12345; theme=dark"}
+    scrubber = all_secrets(None, ApiSettings(extra_headers=headers))
+    assert scrubber.scrub("session SECRETVALUE12345 is dark") == "session [key] is dark"
+    assert scrubber.scrub_answer("SECRETVALUE12345") == "[key]"
 
 
 def test_query_parameters_are_part_of_the_address() -> None:
