@@ -33,7 +33,14 @@ def rows_file(folder: Path, dataset: str, split: str) -> Path:
 
 
 def checksums_of(dataset: str, split: str, data_path: Path | None) -> list[str]:
-    """Return the checksum of every row of a split, in order."""
+    """Return the checksum of every row of a split, in order.
+
+    Raises:
+        QuestionError: the data set cannot be read.
+        UsageError: it is none of the public data sets.
+    """
+    if dataset not in PRESETS:
+        raise UsageError(f"{dataset!r} is no public data set: name one of {', '.join(PRESETS)}")
     return [checksum(question) for question in _questions(dataset, split, data_path)]
 
 

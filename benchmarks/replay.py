@@ -9,8 +9,8 @@
 A recording holds completions under the hashes of their requests, without the requests, so that it
 contains no question of the data set. "rows" writes the checksums of the rows that were played,
 which "play" finds in the folder of the recording. "team" keeps of a trained team what "econ" needs
-to play: its policies and settings, without the episodes, the optimiser and the places on this
-machine. "play" needs the questions, from the hub or from
+to play: its policies and settings, without the episodes, the optimiser and the paths of rows and
+caches. "play" needs the questions, from the hub or from
 --data-path, and no model. It fails if any figure differs from the committed result, except those of
 time.
 """
@@ -32,10 +32,8 @@ from typing import Any
 from benchmarks.comparison.command import main as compare
 from benchmarks.comparison.flag_file import read_flags
 from benchmarks.comparison.output import COMPARISON_FILE
+from benchmarks.kept_team import keep_team
 from benchmarks.recorded_rows import checksums_of, rows_file, write_rows
-from econ_agents.config.files import config_mapping
-from econ_agents.training.checkpoint import load_checkpoint, save_checkpoint
-from econ_agents.training.inspection import find_checkpoint, saved_config
 from econ_console.program import run_program
 from econ_env.errors import UsageError
 
@@ -43,8 +41,6 @@ LARGEST_BYTES = 1 << 30
 """Largest size of an unpacked recording: a damaged or hostile file cannot fill the disk."""
 _CHUNK_BYTES = 1 << 20
 _TIMES = ("wall_s",)
-_COUNTS = ("episodes", "failed", "updates")
-"""Counts of a training that are kept with its team."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,18 +65,25 @@ def pack(cache: Path, recording: Path) -> int:
         raise UsageError(f"there is no cache {cache}")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "completions.sqlite"
-        with closing(sqlite3.connect(cache)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-            # What is left to WAL mode would lie in a second file.
-            target.execute("PRAGMA journal_mode = DELETE")
-            target.execute("UPDATE completions SET request = ''")
-            target.commit()
-            target.execute("VACUUM")
+        try:
+            _copy_without_requests(cache, copy)
+        except sqlite3.Error as error:
+            raise UsageError(f"{cache} is not a cache of completions: {error}") from error
         recording.parent.mkdir(parents=True, exist_ok=True)
         with copy.open("rb") as plain, lzma.open(recording, "wb", preset=9) as packed:
             shutil.copyfileobj(plain, packed)
     print(f"written: {recording} ({recording.stat().st_size / 1e6:.1f} MB)")
     return 0
+
+
+def _copy_without_requests(cache: Path, copy: Path) -> None:
+    with closing(sqlite3.connect(cache)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        # What is left to WAL mode would lie in a second file.
+        target.execute("PRAGMA journal_mode = DELETE")
+        target.execute("UPDATE completions SET request = ''")
+        target.commit()
+        target.execute("VACUUM")
 
 
 def rows(dataset: str, split: str, data_path: Path | None, folder: Path) -> int:
@@ -92,39 +95,14 @@ def rows(dataset: str, split: str, data_path: Path | None, folder: Path) -> int:
     return 0
 
 
-def keep_team(run: Path, folder: Path) -> int:
-    """Write the policies of the last checkpoint of a run as a checkpoint that can be played.
-
-    Args:
-        run: a checkpoint, or the folder of a run.
-        folder: the new checkpoint; its name has small letters, digits and ``_``.
-    """
-    trained = load_checkpoint(find_checkpoint(run))
-    settings = config_mapping(saved_config(trained.path))
-    settings["logging"] |= {"log_dir": None, "model_dir": None}
-    for layer in ("kwargs", "train_kwargs", "test_kwargs"):
-        settings["env"][layer].pop("data_path", None)
-    kept = save_checkpoint(
-        folder.parent,
-        folder.name,
-        {
-            # The mixer values actions in training, and chooses none.
-            "networks": {
-                name: value
-                for name, value in trained.group("networks").items()
-                if not name.startswith("mixer.")
-            },
-            "weighting": trained.group("weighting"),
-        },
-        {"config": settings, **{name: trained.count(name) for name in _COUNTS}},
-    )
-    print(f"written: {kept} ({sum(file.stat().st_size for file in kept.iterdir()) / 1e6:.1f} MB)")
-    return 0
-
-
 def play(recording: Path, config: Path, expect: Path, data_path: Path | None) -> int:
     """Repeat a comparison from its recording; return 1 if a figure differs from the result."""
-    expected = json.loads(expect.read_text(encoding="utf-8"))
+    try:
+        expected = json.loads(expect.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{expect} cannot be read as the result of a comparison: {error}"
+        ) from error
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "completions.sqlite"
         _unpack(recording, cache)
@@ -146,6 +124,7 @@ def play(recording: Path, config: Path, expect: Path, data_path: Path | None) ->
 def _data_flags(recordings: Path, config: Path, data_path: Path | None, folder: Path) -> list[str]:
     """Return the flags that name the rows of a recording, which are written to ``folder``."""
     compared = read_flags(["--config", str(config)], prog="benchmarks.replay")
+    data_path = data_path or compared.data_path
     checksums = rows_file(recordings, compared.dataset, compared.split)
     if checksums.is_file():
         data_path = write_rows(checksums, compared.dataset, compared.split, data_path, folder)

@@ -271,10 +271,10 @@ def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNet
     """
     saved = load_checkpoint(checkpoint)
     with restoring(saved, "networks.safetensors"):
-        acting = _without_mixer(saved.group("networks"))
+        acting = acting_parameters(saved.group("networks"))
         check_sizes(config, space, acting, saved.config)
         networks = build_networks(config, space)
-        expected = _without_mixer(networks.state_dict())
+        expected = acting_parameters(networks.state_dict())
         mapping = config_mapping(config)
         check_shapes(acting, expected, saved_config=saved.config, config=mapping)
         check_numbers(acting, expected)
@@ -282,7 +282,8 @@ def load_networks(config: Config, checkpoint: Path, space: TeamSpace) -> TeamNet
     return networks.eval()
 
 
-def _without_mixer(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def acting_parameters(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the parameters of a team that are needed to act: all but those of the mixer."""
     return {name: value for name, value in parameters.items() if not name.startswith("mixer.")}
 
 

@@ -374,8 +374,19 @@ def _settle(folder: Path) -> None:
         if (place := _place(path)) != path:
             place.rename(path)
     for entry in list(folder.iterdir()):
-        if _LEFTOVER.fullmatch(entry.name):
+        if _LEFTOVER.fullmatch(entry.name) and _holds_a_checkpoint_alone(entry):
             shutil.rmtree(entry)
+
+
+def _holds_a_checkpoint_alone(entry: Path) -> bool:
+    """Return True for a folder with nothing in it but files of a checkpoint, whole or cut off.
+
+    A folder that the user names may hold hidden ones of other programs, ``.vim.old`` for example.
+    """
+    if entry.is_symlink() or not entry.is_dir():
+        return False
+    names = (file.name for file in entry.iterdir())
+    return all(name == STATE_FILE or _FILE.fullmatch(name) for name in names)
 
 
 def _discard(place: Path) -> None:

@@ -77,9 +77,12 @@ def test_a_recording_holds_no_request(recorded: Path) -> None:
     connection.close()
 
 
-def test_a_kept_team_plays_as_its_run_does_and_names_no_place(tmp_path: Path) -> None:
+def test_a_kept_team_plays_as_its_run_does_and_names_no_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, kept = tmp_path / "run", tmp_path / "teams" / "seed_0"
-    short = ("train.episodes=40", "train.warmup_episodes=20", "update_interval=20")
+    short = ["train.episodes=40", "train.warmup_episodes=20", "update_interval=20"]
+    short += [f"env.kwargs.cache_path={tmp_path}/c.sqlite", "env.kwargs.cache=read_write"]
     config = read_config("simulated", short)
     run_training(config, run)
     assert main(["team", str(run), str(kept)]) == 0
@@ -89,6 +92,11 @@ def test_a_kept_team_plays_as_its_run_does_and_names_no_place(tmp_path: Path) ->
         "state.json",
     }
     assert str(tmp_path) not in (kept / "state.json").read_text()
+    capsys.readouterr()
+    for folder, said in ((kept, "exists already"), (tmp_path / "teams" / "seed-1", "letters")):
+        assert main(["team", str(run), str(folder)]) == 2
+        assert said in capsys.readouterr().err
+    assert [each.name for each in kept.parent.iterdir()] == ["seed_0"]
 
     def played(team: Path, name: str) -> list[dict[str, Any]]:
         flags = ["--model-dir", str(team), "--methods", "econ", "--questions", "5"]
@@ -100,12 +108,38 @@ def test_a_kept_team_plays_as_its_run_does_and_names_no_place(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"not a recording", lzma.compress(b"not a cache")])
-def test_another_file_is_refused_in_one_line(
+def test_another_file_is_refused_in_words(
     recorded: Path, content: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (recorded / "recording.sqlite.xz").write_bytes(content)
+    capsys.readouterr()
     assert play(recorded) in (1, 2)
-    assert "Traceback" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(("compare.py: ", "benchmarks.replay: "))
+    assert "recording" in said or "damaged" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pack", "{folder}/config.yaml", "{folder}/other.xz"], "is not a cache of completions"),
+        (["rows", "arithmetic", "--out", "{folder}"], "'arithmetic' is no public data set"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_one_line(
+    recorded: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main([argument.format(folder=recorded) for argument in arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_read_is_told(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert play(recorded, recorded / "config.yaml") == 2
+    assert "cannot be read as the result of a comparison" in capsys.readouterr().err
 
 
 @pytest.mark.slow

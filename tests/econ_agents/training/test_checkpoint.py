@@ -194,6 +194,7 @@ def test_other_folders_there_are_no_checkpoints_and_stay(tmp_path: Path) -> None
     save(tmp_path, "final", 1)
     assert latest_of(tmp_path) == 1
     assert (tmp_path / "tensorboard").is_dir()
+    assert (tmp_path / ".hidden.old" / "file").exists()
     assert (tmp_path / ".metrics.jsonl.new").exists()
 
 
