@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.comparison.building import Workshop
 from benchmarks.comparison.chosen_questions import choose_questions
@@ -27,13 +28,7 @@ from econ_agents.config.environment import EnvSettings
 from econ_agents.config.environment_kwargs import environment_kwargs
 from econ_agents.config.shared_questions import single_file
 from econ_agents.rollouts.errors import ClusterError, WorkerError
-from econ_agents.training.checkpoint import (
-    STATE_FILE,
-    Checkpoint,
-    CheckpointError,
-    load_checkpoint,
-    sha256,
-)
+from econ_agents.training.checkpoint import CheckpointError, load_checkpoint
 from econ_agents.training.inspection import nothing_learned, saved_config
 from econ_agents.training.run_folder import claimed
 from econ_console.program import run_program
@@ -165,17 +160,35 @@ def _check_keys(config: EnvConfig) -> None:
         ) from error
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """Facts about the training of a compared team, read before anything is asked."""
+
+    checksum: str
+    episodes: int
+    updates: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        saved = load_checkpoint(path)
+        return cls(
+            checksum=saved.checksum,
+            episodes=saved.count("episodes"),
+            updates=saved.count("updates"),
+        )
+
+
 def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, Path]) -> int:
     """Answer what is missing and report; see :func:`compare`."""
     folder = flags.folder()
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(claimed(folder))
-        teams = {seed: load_checkpoint(path) for seed, path in checkpoints.items()}
+        trainings = {seed: _Training.of(path) for seed, path in checkpoints.items()}
         settings = SettingsFile(
             folder,
             what_answers_depend_on(config, plan.questions) | _named_before(flags, plan),
-            {seed: sha256((team.path / STATE_FILE).read_bytes()) for seed, team in teams.items()},
+            {seed: training.checksum for seed, training in trainings.items()},
         )
         records = RecordStore(folder / RECORDS_FILE)
         models = stack.enter_context(closing(config.models()))
@@ -201,7 +214,7 @@ def _play(flags: Compare, plan: Plan, config: EnvConfig, checkpoints: dict[int, 
             stopped = error
         results = run.results()
         if results:
-            about = _about(flags, config, plan, run, list(teams.values()))
+            about = _about(flags, config, plan, run, list(trainings.values()))
             _report(summarise(results, about), flags.paper_setting(), folder)
         reasons = [record.failed for record in results if record.failed is not None]
         for line in failure_lines(reasons):
@@ -228,7 +241,7 @@ def _named_before(flags: Compare, plan: Plan) -> dict[str, Any]:
 
 
 def _about(
-    flags: Compare, config: EnvConfig, plan: Plan, run: Run, teams: Sequence[Checkpoint]
+    flags: Compare, config: EnvConfig, plan: Plan, run: Run, trainings: Sequence[_Training]
 ) -> About:
     contrast = flags.primary_contrast(plan.entries)
     primary = None
@@ -248,8 +261,8 @@ def _about(
         skip_questions=flags.skip_questions,
         margin=flags.margin / 100,
         tuned=run.tuned,
-        trained_episodes=tuple(team.count("episodes") for team in teams),
-        all_learned=all(team.count("updates") for team in teams),
+        trained_episodes=tuple(training.episodes for training in trainings),
+        all_learned=all(training.updates for training in trainings),
         executors=len(config.team().executors),
         with_strategy=config.resolved_strategy(),
     )

@@ -89,7 +89,10 @@ class Trained:
     def _check_box(self, config: Config, space: TeamSpace) -> None:
         """Raise if an action would mean another temperature or penalty than it did in training."""
         given = environment_kwargs(config, "test")
-        learned = SamplingBounds(**{name: given[name] for name in _BOUNDS if name in given})
+        try:
+            learned = SamplingBounds(**{name: given[name] for name in _BOUNDS if name in given})
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.checkpoint} has no valid action box: {error}") from error
         then = [getattr(learned, name) for name in _BOUNDS]
         now = [bound for part in space.action_parts or () for bound in (part.low, part.high)]
         if then != now:

@@ -101,6 +101,9 @@ def run_values(model_dir: Path, *, without: Collection[str] = ()) -> dict[str, A
     Args:
         model_dir: a checkpoint, a folder of checkpoints, or a run.
         without: names of settings that are left out.
+
+    Raises:
+        UsageError: a setting has another type.
     """
     try:
         config = saved_config(find_checkpoint(model_dir.expanduser()))
@@ -111,7 +114,10 @@ def run_values(model_dir: Path, *, without: Collection[str] = ()) -> dict[str, A
     hints = get_type_hints(Compare)
     taken = set(_names("_")) - _OF_A_PROCESS - set(without)
     own = environment_kwargs(config, "test").items()
-    return {name: _as_typed(value, hints[name]) for name, value in own if name in taken}
+    try:
+        return {name: _as_typed(value, hints[name]) for name, value in own if name in taken}
+    except MismatchError as error:
+        raise UsageError(f"--model-dir: {model_dir} holds a setting that {error}") from error
 
 
 def file_values(path: Path) -> dict[str, Any]:

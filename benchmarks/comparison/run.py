@@ -104,8 +104,9 @@ def plan_entries(
 
 
 def _votes_of_open(text: str) -> bool:
-    name, _, of = text.partition(":of=")
-    return name.strip() == FirstRoundVoteSpec.name and open_spec(of or EconSpec.name) is not None
+    name, _, settings = text.partition(":")
+    of = settings.partition("=")[2].strip() or EconSpec.name
+    return name.strip() == FirstRoundVoteSpec.name and open_spec(of) is not None
 
 
 class Run:

@@ -115,8 +115,9 @@ def seeds_of(values: ByQuestion) -> list[int]:
 def paired_contrast(ours: ByQuestion, theirs: ByQuestion) -> Contrast:
     """Return the mean of ours minus theirs over common results, by a bootstrap over both.
 
-    If all results are equal, every resample is the same and the bootstrap would claim certainty:
-    then the interval reaches as far as Wilson's for a share of 0 of these questions.
+    If all differences are equal, every resample is the same and the bootstrap would claim
+    certainty: then the interval reaches as far as Wilson's for a share of 0 of these questions, and
+    p is that of the sign test.
 
     Raises:
         ValueError: they have no question and seed in common.
@@ -125,9 +126,11 @@ def paired_contrast(ours: ByQuestion, theirs: ByQuestion) -> Contrast:
     interval = _interval(differences, lowest=-1.0, highest=1.0)
     if len(differences) == 1:
         return Contrast(interval=interval, p=1.0)
-    if not any(any(by_seed.values()) for by_seed in differences.values()):
-        bound = proportion_interval(0, len(differences)).high
-        return Contrast(interval=Interval(mean=0.0, low=-bound, high=bound), p=1.0)
+    found = {value for by_seed in differences.values() for value in by_seed.values()}
+    if len(found) == 1:
+        mean, reach = found.pop(), proportion_interval(0, len(differences)).high
+        around = Interval(mean=mean, low=max(-1.0, mean - reach), high=min(1.0, mean + reach))
+        return Contrast(interval=around, p=2 * 0.5 ** len(differences) if mean else 1.0)
     means = _resampled_means(differences)
     # A mean of differences that cancel is 0 up to rounding.
     below, above = np.sum(means <= _ROUNDING), np.sum(means >= -_ROUNDING)

@@ -179,14 +179,23 @@ def tune(
     def best_of(candidates: Sequence[TunableSpec]) -> TunableSpec:
         for candidate in candidates:
             if candidate not in tried:
-                tried[candidate] = _Tried.of(candidate, ask(candidate))
+                tried[candidate] = _Tried.of(ask(candidate))
         allowed = [each for each in candidates if tried[each].share_answered >= LEAST_ANSWERED]
+        if not any(tried[each].answered for each in candidates):
+            raise ModelError(
+                f"{spec.canonical}: every validation question failed, so that it cannot be tuned"
+            )
         if not allowed:
             raise ModelError(
                 f"{spec.canonical}: more than {1 - LEAST_ANSWERED:.0%} of the validation questions "
                 "failed at every setting, so that it cannot be tuned"
             )
         common = frozenset.intersection(*(frozenset(tried[each].answered) for each in allowed))
+        if not common:
+            raise ModelError(
+                f"{spec.canonical}: no validation question was answered at every setting, so that "
+                "it cannot be tuned"
+            )
         return min(allowed, key=lambda one: (*tried[one].loss(common), _warmth(one)))
 
     best = tuning.start_of(spec)
@@ -200,22 +209,18 @@ def tune(
 class _Tried:
     """Answers of one setting."""
 
-    asked: int
+    records: tuple[Record, ...]
     answered: dict[tuple[int, str], Record]
     """Records that did not fail, by seed and question."""
 
     @classmethod
-    def of(cls, spec: TunableSpec, records: Sequence[Record]) -> _Tried:
+    def of(cls, records: Sequence[Record]) -> _Tried:
         answered = {(one.seed, one.question): one for one in records if one.failed is None}
-        if not answered:
-            raise ModelError(
-                f"{spec.canonical}: every validation question failed, so that it cannot be tuned"
-            )
-        return cls(asked=len(records), answered=answered)
+        return cls(records=tuple(records), answered=answered)
 
     @property
     def share_answered(self) -> float:
-        return len(self.answered) / self.asked
+        return len(self.answered) / len(self.records)
 
     def loss(self, common: Set[tuple[int, str]]) -> tuple[float, float]:
         """Return minus the right answers, and the tokens, of some seeds and questions."""
@@ -229,9 +234,9 @@ class _Tried:
         finished = list(self.answered.values())
         return Trial(
             method=spec.canonical,
-            accuracy=fmean(record.correct for record in finished),
-            tokens=fmean(record.usage.total_tokens for record in finished),
-            calls=sum(record.usage.requests for record in finished),
+            accuracy=fmean(record.correct for record in finished) if finished else 0.0,
+            tokens=fmean(record.usage.total_tokens for record in finished) if finished else 0.0,
+            calls=sum(record.usage.requests for record in self.records),
             questions=len({record.question for record in finished}),
             seeds=len({record.seed for record in finished}),
         )

@@ -39,15 +39,25 @@ class ResultFile:
         path: path of the file; an existing file is continued.
         settings: everything that parts depend on besides their names, as plain data.
         libraries: names of further libraries whose versions are stored with each part.
+        fresh: begin without the parts of an existing file, which is replaced with the first new
+            one, so that nothing is lost if none comes.
 
     Raises:
         SettingsDiffer: the existing file was made with other settings.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], libraries: Sequence[str] = ()):
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Any],
+        libraries: Sequence[str] = (),
+        *,
+        fresh: bool = False,
+    ) -> None:
         self.path = path
         self._settings = json.loads(json.dumps(settings))
         self._libraries = (*LIBRARIES, *libraries)
+        self._begins = fresh
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(f"{path}.lock")
         with self._lock:
@@ -89,7 +99,7 @@ class ResultFile:
             self._write({**self._read(), "summary": summary})
 
     def _read(self) -> Result:
-        if not self.path.is_file():
+        if self._begins or not self.path.is_file():
             return {"settings": self._settings, "parts": {}, "summary": {}}
         content: Result = json.loads(self.path.read_text(encoding="utf-8"))
         return content
@@ -99,6 +109,7 @@ class ResultFile:
         aside = self.path.with_suffix(".json.part")
         aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         os.replace(aside, self.path)  # noqa: PTH105 - the name says that nothing is lost
+        self._begins = False
 
 
 def over_seeds(values: Sequence[float]) -> Result:

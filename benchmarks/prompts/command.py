@@ -41,9 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arms = list(arms_of(chosen.prompts, n_agents=chosen.n_agents, temperature=chosen.temperature))
 
     def run() -> int:
-        if chosen.fresh:
-            chosen.out.unlink(missing_ok=True)
-        for line in table_lines(study.llm, _play(study, arms, chosen.out)):
+        for line in table_lines(study.llm, _play(study, arms, chosen.out, fresh=chosen.fresh)):
             print(line)
         return 0
 
@@ -55,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
 
-def _play(study: Study, arms: Sequence[Arm], out: Path) -> dict[Arm, Result]:
+def _play(study: Study, arms: Sequence[Arm], out: Path, *, fresh: bool) -> dict[Arm, Result]:
     """Return the counts of every arm; those of finished arms come from the file."""
     data = {name: getattr(study, name) for name in ("dataset", "split", "questions", "seed")}
-    results = ResultFile(out, data, libraries=("transformers",))
+    results = ResultFile(out, data, libraries=("transformers",), fresh=fresh)
     played = {}
     for arm in arms:
         name = f"{study.llm} {arm.name}"

@@ -1,7 +1,7 @@
 """Measure what temperature and repetition penalty do to a model's answers.
 
     python -m benchmarks.sampling --llm local:qwen2.5-coder-0.5b
-    python -m benchmarks.sampling --llm local:qwen2.5-coder-1.5b --temperatures 0 0.6 1
+    python -m benchmarks.sampling --llm local:qwen2.5-coder-1.5b --out sampling_1.5b.json
 
 The model answers the same rows of the *training* split of GSM8K at every
 temperature, and at every penalty with one of them, several times each: the
@@ -44,11 +44,9 @@ def _run(chosen: argparse.Namespace) -> int:
     names = ("dataset", "split", "questions", "samples", "seed")
     settings = {"llm": chosen.llm, **{name: getattr(chosen, name) for name in names}}
     settings["questions_sha256"] = sha256_of(questions)
-    if chosen.fresh:
-        chosen.out.unlink(missing_ok=True)
-    file = ResultFile(chosen.out, settings, libraries=("transformers",))
+    file = ResultFile(chosen.out, settings, libraries=("transformers",), fresh=chosen.fresh)
     missing = [each for each in study.settings() if name_of(each) not in file.parts()]
-    for setting, counts in (measure(study, questions, missing) if missing else {}).items():
+    for setting, counts in measure(study, questions, missing) if missing else ():
         file.put(
             name_of(setting),
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -64,13 +64,13 @@ def name_of(setting: SamplingAction) -> str:
 
 def measure(
     study: Study, questions: Sequence[Question], settings: Sequence[SamplingAction]
-) -> Mapping[SamplingAction, Result]:
-    """Return the counts of some settings of a study.
+) -> Iterator[tuple[SamplingAction, Result]]:
+    """Yield the counts of some settings of a study, of those that answered anything.
 
     All requests are in flight together, so that a model in this process always has full batches.
 
     Raises:
-        ModelError: the model cannot be used, or answers nothing at a setting.
+        ModelError: the model cannot be used, or, after all other settings, one answered nothing.
     """
     config = study.config
     models = config.models()
@@ -93,10 +93,16 @@ def measure(
     finally:
         models.close()
     completions = {key: [next(answers) for _ in some] for key, some in asked.items()}
-    return {
-        setting: _counts(asking, {q: completions[setting, q.id] for q in questions})
-        for setting in settings
-    }
+    refused = []
+    for setting in settings:
+        try:
+            counts = _counts(asking, {q: completions[setting, q.id] for q in questions})
+        except ModelError as error:
+            refused.append(f"{name_of(setting)}: {error}")
+        else:
+            yield setting, counts
+    if refused:
+        raise ModelError("; ".join(refused))
 
 
 def _counts(asking: Asking, completions: Mapping[Question, Sequence[Completion]]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,15 +38,14 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> Path:
     _draw(left, [row for row in rows if row.repetition_penalty == 1], lambda row: row.temperature)
     left.set_xlabel("temperature T, at p = 1")
     left.set_ylabel("right, in % with 95% interval")
-    warm = {row.temperature for row in rows if row.repetition_penalty != 1}
+    # Penalties of one temperature make a line: that of most of them, if studies were added up.
+    warm = Counter(row.temperature for row in rows if row.repetition_penalty != 1).most_common(1)
     _draw(
         right,
-        [row for row in rows if row.temperature in warm],
+        [row for row in rows if row.temperature in dict(warm)],
         lambda row: row.repetition_penalty,
     )
-    right.set_xlabel(
-        "repetition penalty p" + "".join(f", at T = {temperature:g}" for temperature in warm)
-    )
+    right.set_xlabel("repetition penalty p" + "".join(f", at T = {each:g}" for each, _ in warm))
     left.legend(frameon=False, loc="lower left")
     figure.suptitle(title, fontsize="medium")
     # The same results give the same bytes: the salt fixes the names inside the file.

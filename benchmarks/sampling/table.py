@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Self
@@ -38,21 +38,37 @@ class Row:
     def of(cls, part: Result, greedy: Result | None) -> Self:
         """Return the figures of the counts of a setting."""
         right, votes = part["right"], part["vote_right"]
-        shares = [fmean(each) for each in right]
         vote = proportion_interval(sum(votes), len(votes))
-        # If all questions are alike, a bootstrap would claim certainty.
-        by_vote = len(right[0]) == 1 or set(shares) in ({0.0}, {1.0})
         return cls(
             temperature=part["temperature"],
             repetition_penalty=part["repetition_penalty"],
-            answer=vote if by_vote else mean_interval(shares, seed=0),
+            answer=_share(right),
             vote=vote,
-            over_greedy=None
-            if greedy is None or greedy is part
-            else paired_contrast(_votes(part), _votes(greedy)).interval,
+            over_greedy=None if greedy is part else _over(part, greedy),
             tokens=part["completion_tokens"],
             cut_off=part["cut_off"] / sum(map(len, right)),
         )
+
+
+def _share(right: Sequence[Sequence[int]]) -> Interval:
+    """Return the share of right answers, whose interval has questions as the unit.
+
+    If all questions are alike, a bootstrap would claim certainty: then single answers are the unit,
+    or questions where these are all right or all wrong.
+    """
+    shares = [fmean(each) for each in right]
+    if len(set(shares)) > 1 and len(right[0]) > 1:
+        return mean_interval(shares, seed=0)
+    if len(right[0]) == 1 or set(shares) in ({0.0}, {1.0}):
+        return proportion_interval(round(sum(shares)), len(shares))
+    return proportion_interval(sum(map(sum, right)), sum(map(len, right)))
+
+
+def _over(part: Result, greedy: Result | None) -> Interval | None:
+    """Return the vote minus that of the greedy answer; None without a common question."""
+    if greedy is None or not set(part["questions"]) & set(greedy["questions"]):
+        return None
+    return paired_contrast(_votes(part), _votes(greedy)).interval
 
 
 def _votes(part: Result) -> ByQuestion:

@@ -55,9 +55,7 @@ def _measure(chosen: argparse.Namespace) -> int:
         tuple(study.teams())
     except ValueError as error:
         raise UsageError(str(error)) from error
-    if chosen.fresh:
-        chosen.out.unlink(missing_ok=True)
-    summary = measure_scale(study, out=chosen.out, in_flight=chosen.in_flight)
+    summary = measure_scale(study, out=chosen.out, in_flight=chosen.in_flight, fresh=chosen.fresh)
     for line in table_lines(summary):
         print(line)
     print(f"written to {chosen.out}")

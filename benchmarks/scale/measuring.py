@@ -91,13 +91,14 @@ class Tally:
         self.shortened_questions += cut > 0
 
 
-def measure_scale(study: Study, *, out: Path, in_flight: int) -> Result:
+def measure_scale(study: Study, *, out: Path, in_flight: int, fresh: bool = False) -> Result:
     """Play the missing questions; return the summary of all teams.
 
     Args:
         study: settings of the study.
         out: file of the results, written after every ``in_flight`` questions.
         in_flight: number of questions played at the same time; only seconds depend on it.
+        fresh: begin without the results in ``out``, which are replaced with the first new ones.
 
     Raises:
         CheckpointError: the checkpoint does not fit one of the teams; nothing was asked.
@@ -119,7 +120,7 @@ def measure_scale(study: Study, *, out: Path, in_flight: int) -> Result:
         "weights": weights_of(study),
     }
     del settings["n_agents"]
-    file = ResultFile(out, settings, libraries=["transformers", "tokenizers"])
+    file = ResultFile(out, settings, libraries=["transformers", "tokenizers"], fresh=fresh)
     for name, (config, team) in teams.items():
         _measure(name, config, team, items, file, in_flight)
         file.summarise(summarise(file.parts()))

@@ -73,6 +73,9 @@ class Checkpoint:
     """Tensors on the CPU, by group (the name of the file) and name."""
     state: dict[str, Any]
     """State as plain JSON data."""
+    checksum: str
+    """Checksum of ``state.json``, which holds those of all files: two checkpoints share it only if
+    they are copies."""
 
     def group(self, name: str) -> dict[str, torch.Tensor]:
         """Tensors of a group by name; ``CheckpointError`` if the checkpoint lacks the group."""
@@ -130,6 +133,8 @@ class _Head:
     files: dict[str, tuple[str, int]]
     """Checksum and size in bytes of every file, by its name."""
     state: dict[str, Any]
+    checksum: str
+    """Checksum of the whole file."""
 
 
 def periodic_name(episode: int) -> str:
@@ -249,7 +254,7 @@ def _load(path: Path) -> Checkpoint:
                 f"{file} is too large: a checkpoint may have {_readable_bytes():,} bytes here"
             )
         arrays[match.group(1)] = _read_arrays(file, checksum, size)
-    return Checkpoint(path=path, arrays=arrays, state=head.state)
+    return Checkpoint(path=path, arrays=arrays, state=head.state, checksum=head.checksum)
 
 
 def _read_arrays(file: Path, checksum: str, size: int) -> dict[str, torch.Tensor]:
@@ -299,7 +304,7 @@ def _read_head(path: Path) -> _Head:
                 f"{file} is not laid out as a checkpoint: {name!r} needs a size and a checksum"
             )
         files[name] = (entry["sha256"], entry["bytes"])
-    return _Head(serial=serial, files=files, state=state)
+    return _Head(serial=serial, files=files, state=state, checksum=sha256(raw))
 
 
 def is_count(value: object) -> TypeGuard[int]:

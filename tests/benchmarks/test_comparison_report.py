@@ -72,6 +72,18 @@ def test_equal_answers_are_no_evidence() -> None:
     assert (found.accuracy.low, found.accuracy.high) == (-reach, reach)
 
 
+def test_two_questions_won_are_no_certainty() -> None:
+    comparison = summarise(
+        [*column("econ", [True, True]), *column("cot", [False, False])],
+        about("econ", "cot", questions=2),
+    )
+    found = difference(comparison, "econ", "cot")
+    assert (found.accuracy.mean, found.accuracy.high) == (1.0, 1.0)
+    assert found.accuracy.low == pytest.approx(1 - proportion_interval(0, 2).high)
+    assert found.p == 0.5  # of the sign test
+    assert found.finding == "open"
+
+
 def test_the_seeds_of_a_question_go_together() -> None:
     # Four questions whose answer is the same in each of nine seeds are four results, not 36.
     rights = [True, True, False, False]

@@ -57,6 +57,17 @@ def test_results_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
         ResultFile(tmp_path / "out.json", {"n": 2})
 
 
+def test_fresh_results_replace_the_old_ones_only_once_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    ResultFile(path, {"n": 1}).put("a", {})
+    anew = ResultFile(path, {"n": 2}, fresh=True)
+    assert anew.parts() == {}
+    assert list(ResultFile(path, {"n": 1}).parts()) == ["a"]
+    anew.put("b", {})
+    anew.put("c", {})
+    assert list(ResultFile(path, {"n": 2}).parts()) == ["b", "c"]
+
+
 def log_of_a_run(learns_until: int) -> list[dict[str, float]]:
     """Rewards that grow and commitments that change up to an episode, and then no more."""
     return [

@@ -15,6 +15,7 @@ from benchmarks.prompts.table import table_lines
 
 def counts(correct: list[int], vote: list[int] | None = None, **methods: int) -> dict[str, Any]:
     return {
+        "questions": [f"q:{index}" for index in range(len(correct))],
         "correct": correct,
         "vote_correct": correct if vote is None else vote,
         "parse_methods": methods,
@@ -54,6 +55,17 @@ def test_executors_stand_against_the_plain_question_and_teams_against_their_vote
     assert cells(third)[3] == "guarded, 3 executors"
     assert cells(third)[5].startswith("+25.0 (")
     assert cells(third)[6:9] == ["50.0", "25.0", "1"]
+
+
+def test_arms_are_compared_on_the_questions_that_both_answered() -> None:
+    plain, hinted = single("plain", strategy=False), single("plain", strategy=True)
+    right = {f"q:{index}": index % 2 for index in range(20)}
+    first, last = (
+        {**counts([right[q] for q in kept], consensus=19), "questions": kept}
+        for kept in (list(right)[1:], list(right)[:-1])
+    )
+    *_, line = table_lines("m", {plain: first, hinted: last})
+    assert cells(line)[5] == "+0.0 (+0.0 to +0.0)"
 
 
 @pytest.mark.exhaustive

@@ -90,6 +90,29 @@ def test_nothing_is_chosen_when_every_question_failed() -> None:
         tune(EconFixedSpec(), TUNING, lambda spec: records(spec, 0, failed="lost"))
 
 
+def test_a_setting_that_a_server_refuses_is_left_out_and_its_calls_count() -> None:
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        return records(spec, 5, failed="refused" if sampling(spec)[1] > 1 else None)
+
+    tuned = tune(EconFixedSpec(), TUNING, ask)
+    assert tuned.chosen == "econ_fixed:temperature=0"
+    refused = tuned.trials[-1]
+    assert (refused.questions, refused.accuracy, refused.calls) == (0, 0.0, len(VALIDATION))
+
+
+def test_settings_without_a_common_question_are_not_compared() -> None:
+    lost = iter(range(len(VALIDATION)))
+
+    def ask(spec: TunableSpec) -> Sequence[Record]:
+        found, one = list(records(spec, 5)), next(lost)
+        found[one] = replace(found[one], failed="lost")
+        return found
+
+    warm = tuple(0.1 * step for step in range(len(VALIDATION)))
+    with pytest.raises(ModelError, match="no validation question was answered at every setting"):
+        tune(EconFixedSpec(), replace(TUNING, temperatures=warm), ask)
+
+
 def test_a_setting_does_not_win_by_the_questions_that_failed() -> None:
     def ask(spec: TunableSpec) -> Sequence[Record]:
         if sampling(spec)[0] < 1:

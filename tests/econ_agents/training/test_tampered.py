@@ -517,7 +517,7 @@ def test_what_was_learned_is_not_told_from_counts_that_are_none(
     name: str, value: object, config: Config, tmp_path: Path
 ) -> None:
     counts = {"updates": 0, "episodes": 20, "failed": 1}
-    sound = Checkpoint(path=tmp_path, arrays={}, state=counts)
+    sound = Checkpoint(path=tmp_path, arrays={}, state=counts, checksum="")
     said = nothing_learned(config, sound)
     assert said is not None
     assert "after 20 episodes, of which 1 failed" in said
