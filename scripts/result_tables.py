@@ -97,6 +97,33 @@ def _public_model(name: str) -> list[str]:
     ]
 
 
+_ARMS_OF_THE_TRAINED = {
+    "econ:": "trained team: T and p by the question",
+    "econ_fixed": "the same team at one T, nothing learned",
+    "greedy": "one greedy answer",
+    "first_round_vote": "vote of the trained team's three responses",
+    "self_consistency:k=4": "vote of four samples (self-consistency)",
+}
+
+
+def _trained(name: str) -> list[str]:
+    """Return the table of a trained team of public models, by the name of its result."""
+    found = _read(name)
+    samples = found["about"]["primary"][1]
+    lines = [
+        "| | accuracy, % (95%) | over one greedy answer (95%) | over four samples (95%) "
+        "| tokens per question |",
+        "|---|---|---|---|---|",
+    ]
+    for method in found["methods"]:
+        spec = method["method"]
+        told = next(w for begin, w in _ARMS_OF_THE_TRAINED.items() if spec.startswith(begin))
+        share = _percent(method["accuracy"]["overall"])
+        over = " | ".join(_over(method, other) for other in ("greedy", samples))
+        lines.append(f"| {told} | {share} | {over} | {method['spending']['tokens']:,.0f} |")
+    return lines
+
+
 _TEAM = "econ_fixed:rule=casting_vote,temperature=0.6"
 
 
@@ -126,14 +153,17 @@ def room() -> list[str]:
 
 def _against(method: Found, reference: str, name: str) -> str:
     """Return the line of a method: accuracy, difference to ``reference`` with finding, tokens."""
-    difference = next((d for d in method["differences"] if d["to"] == reference), None)
-    over = (
-        "–"
-        if difference is None
-        else f"{_signed(difference['accuracy'])} *{difference['finding']}*"
-    )
+    over = _over(method, reference)
     share = _percent(method["accuracy"]["overall"])
     return f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |"
+
+
+def _over(method: Found, reference: str) -> str:
+    """Return the difference of a method to ``reference`` with its finding; a dash without one."""
+    difference = next((d for d in method["differences"] if d["to"] == reference), None)
+    if difference is None:
+        return "–"
+    return f"{_signed(difference['accuracy'])} *{difference['finding']}*"
 
 
 def prompts(name: str) -> list[str]:

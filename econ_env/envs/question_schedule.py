@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from econ_env.questions import Question, QuestionOrder, QuestionSource
-from econ_env.questions.base import OrderName
+from econ_env.questions.base import OrderName, OutOfQuestions
 from econ_env.questions.own import own_question
 
 
@@ -77,7 +77,7 @@ class Schedule:
                 f"seed lists {len(seed)} seeds for {self._num_questions} places: give one number, "
                 "or one for each (None where a place goes on)"
             )
-        return {place: own for place in places if (own := seed[place]) is not None}
+        return {place: int(own) for place in places if (own := seed[place]) is not None}
 
     def restart(self, seeds: Mapping[int, int]) -> None:
         """Go back to the first episode of each of these places, under its new seed."""
@@ -102,7 +102,7 @@ class Schedule:
             ValueError: ``asked`` is malformed.
         """
         if asked is None:
-            questions = [self._order(place).next() for place in places]
+            questions = self._next_of_each(places)
         elif isinstance(asked, Question | str) or not isinstance(asked, Sequence | np.ndarray):
             questions = [self._find(asked)] * len(places)
         elif len(asked) == self._num_questions:
@@ -117,6 +117,17 @@ class Schedule:
             episodes.append(EpisodeStart(question, self._seeds[place], self._numbers[place]))
             self._numbers[place] += 1
         return episodes
+
+    def _next_of_each(self, places: Sequence[int]) -> list[Question]:
+        """Return the next question of each place; if one has none left, no place goes on."""
+        orders = [self._order(place) for place in places]
+        before = [order.state for order in orders]
+        try:
+            return [order.next() for order in orders]
+        except OutOfQuestions:
+            for order, state in zip(orders, before, strict=True):
+                order.state = state
+            raise
 
     def _order(self, place: int) -> QuestionOrder:
         order = self._orders[place]

@@ -39,6 +39,8 @@ MAX_STRATEGY_CHARACTERS = 2_000
 _MAX_CHECKS = 16
 _REASON_NAMES = ("reason", "reasoning", "rationale", "explanation", "justification")
 _CONFIDENCE_NAMES = ("confidence", "confidencelevel", "confidencescore", "certainty")
+MAX_WRAPPERS = 4
+"""Objects inside one another in which a value is looked for."""
 _CHECKLIST_NAMES = ("checklist", "check", "checks")
 
 _THOUGHT_MARK = re.compile(
@@ -316,11 +318,13 @@ def _views(text: str) -> Iterator[str]:
 
 
 def _holders(
-    objects: Iterable[dict[str, Value]], names: Sequence[str]
+    objects: Iterable[dict[str, Value]], names: Sequence[str], depth: int = MAX_WRAPPERS
 ) -> Iterator[dict[str, Value]]:
     """The objects that hold a value under one of ``names``, the value renamed to ``value``.
 
-    An object inside another one counts if the outer one has no value; it inherits the rest.
+    An object inside another one counts if the outer one has no value; it inherits the rest. Below
+    ``depth`` objects inside one another no further one is looked for: a text can hold texts that
+    look like objects a thousand times over.
     """
     for entries in objects:
         outer = named(entries)
@@ -329,7 +333,9 @@ def _holders(
             yield outer | {"value": outer[name]}
             continue
         inherited = {n: outer[n] for n in (*_REASON_NAMES, *_CONFIDENCE_NAMES) if n in outer}
-        for held in _holders(_inside(outer), names):
+        if depth == 0:
+            continue
+        for held in _holders(_inside(outer), names, depth - 1):
             yield inherited | held
 
 

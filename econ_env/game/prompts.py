@@ -191,8 +191,9 @@ _APPROACHES = (
 )
 """Approaches by group: without them, greedy local coordinators would write equal plans."""
 
-_HEADING = re.compile(r"^[ \t]*#+[ \t]*(?=solution)", re.I | re.M)
-"""Look-alike of the heading of another solution."""
+_INVISIBLE = r"[ \t\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]*"
+_HEADING = re.compile(rf"^{_INVISIBLE}(?:#{_INVISIBLE})+(?=solution|task)", re.I | re.M)
+"""Look-alike of a heading of the prompt: of another solution, or of the task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

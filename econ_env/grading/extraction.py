@@ -116,6 +116,11 @@ _LONGEST_BARE_RESPONSE = 200
 _MOST_PHRASES = 32
 _MINUS = "-−–"
 _MONEY = "$€£¥₹"
+_SIGN_WORD = re.compile(r"\b(?:negative|(?P<operator>minus))$", re.I)
+_BEFORE_A_SIGN = re.compile(
+    r"(?:^|[=:(<>.,;\n]|\b(?:is|be|are|was|equals?|gives?|get|to|of))\s*$", re.I
+)
+"""Before a "minus" that belongs to the number behind it: "10 minus 5" has an operator."""
 _OPENS_AN_ANSWER = " \t\r\n;*$\\(["
 
 Way = Literal["tag", "boxed", "json", "hashes", "phrase", "value", "last_number"]
@@ -478,9 +483,12 @@ def _signed_number(text: str, match: re.Match[str]) -> str:
 
 
 def _is_negative(text: str, start: int) -> bool:
-    before = text[max(0, start - 12) : start]
+    before = text[max(0, start - 24) : start]
     unspaced = before.rstrip(_MONEY + "\\")
     spaced = unspaced.rstrip(" " + _MONEY + "\\")
+    if spaced != before and (sign := _SIGN_WORD.search(spaced)) is not None:
+        leading = spaced[: sign.start()]
+        return sign["operator"] is None or _BEFORE_A_SIGN.search(leading) is not None
     if not spaced or spaced[-1] not in _MINUS:
         return False
     previous = spaced[:-1]

@@ -56,7 +56,7 @@ Plain = Number | Group | Word
 _HEAD = re.compile(
     r"(?:(?P<name>[A-Za-z][A-Za-z ]{0,30})(?:=|\\approx)\s*|\\approx\s*"
     r"|(?:exactly|about|approximately|approx\.?|roughly|around)\s+)?"
-    rf"(?P<sign>[+-])?\s*(?P<money>{MONEY})?\s*(?P<late_sign>[+-])?"
+    rf"(?P<sign>[+-]|(?:[Nn]egative|[Mm]inus)\s)?\s*(?P<money>{MONEY})?\s*(?P<late_sign>[+-])?"
 )
 _FRACTION = re.compile(
     r"(?:(?P<whole>\d+)(?:\s+|(?=\\)))?"
@@ -168,7 +168,7 @@ def _number(text: str) -> Number | None:
     if unit is None:
         return None
     scale, name = unit
-    if head["sign"] == "-" or head["late_sign"] == "-":
+    if (head["sign"] or "+") != "+" or head["late_sign"] == "-":
         value = -value
     variable = head["name"].split()[-1] if head["name"] else ""
     return Number(value=value * scale, places=places, digits=digits, unit=name, name=variable)

@@ -89,7 +89,8 @@ _CHANGES_THE_VALUE = frozenset(
     "and or plus minus times over divided than squared cubed factorial half halves third thirds "
     "fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth "
     "tenths hundredth hundredths thousandth thousandths dozens hundreds thousands millions "
-    "billions trillions lakhs crores log sin cos tan exp mod sqrt root remainder".split()
+    "billions trillions lakhs crores quadrillion quadrillions quintillion "
+    "quintillions log sin cos tan exp mod sqrt root remainder".split()
 ) | frozenset(_MULTIPLIERS)
 
 _SIGNS = "°%¢$€£¥₹₩₽"

@@ -61,7 +61,8 @@ class Models:
                 model,
                 self._store,
                 cache,
-                settings={**team.api.answers, **parse_address(name).profile.wire}
+                # A setting of the user's replaces the profile's of the same name.
+                settings={**parse_address(name).profile.wire, **team.api.answers}
                 if on_server
                 else {},
                 version=partial(_version, team, name),

@@ -72,7 +72,7 @@ def _labelled(given: object, name: str, where: str) -> tuple[list[str], list[str
         not isinstance(texts, Sequence)
         or isinstance(texts, str)
         or not all(isinstance(text, str | int | float) for text in texts)
-        or (labels is not None and len(labels) != len(texts))
+        or (labels is not None and (not _is_list(labels) or len(labels) != len(texts)))
     ):
         raise QuestionError(
             f"{where}: field {name!r} must be a list of texts, or labels with texts, "
@@ -87,6 +87,10 @@ def _labelled(given: object, name: str, where: str) -> tuple[list[str], list[str
     if all(match and match[1] == letter for match, letter in zip(own, _LETTERS, strict=False)):
         written = [text[match.end() :] for text, match in zip(written, own, strict=True) if match]
     return [str(label) for label in labels or _LETTERS[: len(written)]], written
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _right_one(answer: object, labels: list[str], texts: list[str], name: str, where: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from econ_env.llm.api.address import Address, parse_address
 from econ_env.llm.api.body import check_supported
-from econ_env.llm.api.server_key import key_of
+from econ_env.llm.api.server_key import check_header_keys, key_of
 from econ_env.llm.api.settings import ApiSettings
 from econ_env.llm.in_flight import InFlight
 from econ_env.llm.incremental import Answers, Spend, in_order
@@ -45,7 +45,10 @@ class ApiModel:
         self.context_limit: int | None = self.settings.context_limit
         self._address = parse_address(name)
         check_supported(name, self._address.profile, self.settings)
-        self._secret = None if self.settings.offline else key_of(self._address, api_key)
+        self._secret = None
+        if not self.settings.offline:
+            self._secret = key_of(self._address, api_key)
+            check_header_keys(self._address, self.settings)
         self._engine: Engine | None = None
         self._batches: list[RequestBatch] = []
         self._closed = False

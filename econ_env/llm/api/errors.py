@@ -128,6 +128,8 @@ _UNKNOWN_MODEL = re.compile(
     r"|model_not_(?:found|available)|unable to access model|pinned to",
     re.I,
 )
+_MODERATED = re.compile(r"moderation|flagged|content[ _](?:policy|filter)|safety", re.I)
+"""A request that was refused for what it says, and not for its key."""
 _OUT_OF_CREDIT = re.compile(r"insufficient_quota|credit_limit|insufficient_balance", re.I)
 
 
@@ -168,6 +170,8 @@ def error_in(body: Any, scrub: Callable[[str], str] = str) -> str | None:
 def _kind_of(status: int, said: str) -> Kind:
     if status in (400, 413, 422, 500) and _OVERFLOW.search(said):
         return Kind.TOO_LONG
+    if status == 403 and _MODERATED.search(said):
+        return Kind.REFUSED
     if status in (401, 403):
         return Kind.KEY
     if status == 402 or (status == 429 and _OUT_OF_CREDIT.search(said)):

@@ -17,6 +17,7 @@ from econ_env.llm.api.address import Address, names_a_server, parse_address
 from econ_env.llm.api.errors import KeyProblem
 from econ_env.llm.api.origin import origin_of, read_host
 from econ_env.llm.api.secret import Secret
+from econ_env.llm.api.settings import ApiSettings, key_headers
 
 ALLOWED_HOSTS_VARIABLE = "ECON_ALLOW_KEY_FOR"
 """Environment variable with the further hosts that a profile's key may go to: ``HOST`` or
@@ -76,6 +77,23 @@ def check_keys(names: Iterable[str]) -> None:
     """Raise ``KeyProblem`` if one of these models is on a server that lacks its key."""
     for name in filter(names_a_server, names):
         key_of(parse_address(name))
+
+
+def check_header_keys(address: Address, settings: ApiSettings) -> None:
+    """Check that no key in ``extra_headers`` would go unencrypted to another machine.
+
+    Raises:
+        KeyProblem: one would.
+    """
+    names = key_headers(settings)
+    open_urls = [
+        url for url in address.urls if (origin := origin_of(url)) is None or not origin.is_private
+    ]
+    if names and open_urls:
+        raise KeyProblem(
+            f"the header {names[0]} is not sent to {open_urls[0]}: without https, everyone on the "
+            "way could read it. Use https, or a tunnel that ends on this machine"
+        )
 
 
 def key_variable(address: Address) -> str:

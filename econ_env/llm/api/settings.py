@@ -42,6 +42,10 @@ _KEY_HEADER = re.compile(
     r"|bearer|cookie|credential|jwt|session)s?"
 )
 """Names of headers that hold a key: no answer of a model may hold their values either."""
+_KEY_FIELD = re.compile(
+    r"(?i)(.*[-_])?(api_?key|secret|passwd|password|(access|auth|bearer)_?token|authorization)"
+)
+"""Names of fields of a body that hold a key."""
 _LENGTH_OF_A_KEY = 16
 """Length from which a word of any header may be a key: few words of a language are as long."""
 _PARTS = re.compile(r"[^\s;,=:\"']+")
@@ -175,6 +179,11 @@ class ApiSettings:
         }
 
 
+def key_headers(settings: ApiSettings) -> list[str]:
+    """Return the names of the extra headers that say that they hold a key."""
+    return sorted(filter(_KEY_HEADER.fullmatch, settings.extra_headers))
+
+
 def all_secrets(key: Secret | None, settings: ApiSettings) -> Secrets:
     """Return what is removed from the texts of a server: its key, and the words of the headers.
 
@@ -183,10 +192,11 @@ def all_secrets(key: Secret | None, settings: ApiSettings) -> Secrets:
     """
     secrets: list[Secret] = [] if key is None else [key]
     words: list[Secret] = []
+    named = key_headers(settings)
     for name, value in settings.extra_headers.items():
         # A cookie's value stands behind its name: "sid=VALUE; theme=dark".
         for word in dict.fromkeys([*value.split(), *_PARTS.findall(value)]):
-            like_a_key = _KEY_HEADER.fullmatch(name) or len(word) >= _LENGTH_OF_A_KEY
+            like_a_key = name in named or len(word) >= _LENGTH_OF_A_KEY
             (secrets if like_a_key else words).append(Secret(word))
     return Secrets(secrets, words)
 
@@ -208,6 +218,11 @@ def _plain_copy(name: str, given: object) -> dict[str, Any]:
 
 
 def _check_body(extra: Mapping[str, Any], omitted: tuple[str, ...]) -> None:
+    if keys := sorted(filter(_KEY_FIELD.fullmatch, extra)):
+        raise ValueError(
+            f"extra_body cannot set {', '.join(keys)}: bodies are kept with settings and records. "
+            "Put a key into the environment variable of the server's profile"
+        )
     if own := sorted(_OWN_FIELDS & extra.keys()):
         raise ValueError(f"extra_body cannot set {', '.join(own)}: the game decides about it")
     if essential := sorted({"model", "messages"} & set(omitted)):

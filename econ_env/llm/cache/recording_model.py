@@ -173,11 +173,10 @@ class RecordingModel(ForwardingModel):
         missing = [(key, places[key][0]) for key, held in found.items() if held is None]
         if missing and self._replays:
             raise self._miss(requests[missing[0][1]], len(missing), len(requests))
-        saved = Usage()
         for key, held in found.items():
             if held is not None:
                 for index in places[key]:
-                    saved += held.usage
+                    self._save(held.usage)
                     yield index, held
         with closing(completions_of(self._model, [requests[i] for _, i in missing])) as new:
             for position, completion in new:
@@ -185,10 +184,8 @@ class RecordingModel(ForwardingModel):
                 kept = self._keep(key, texts[first], requests[first], completion)
                 yield first, kept
                 for index in places[key][1:]:
-                    saved += kept.usage
+                    self._save(kept.usage)
                     yield index, kept
-        with self._lock:
-            self._saved += saved
 
     @property
     def streams(self) -> bool:
@@ -228,9 +225,12 @@ class RecordingModel(ForwardingModel):
     def _hits(self, held: _Held) -> Answers:
         while held.hits:
             position, completion = held.hits.popleft()
-            with self._lock:
-                self._saved += completion.usage
+            self._save(completion.usage)
             yield position, completion
+
+    def _save(self, usage: Usage) -> None:
+        with self._lock:
+            self._saved += usage
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of ``text``; the model counts it once, the store keeps it.

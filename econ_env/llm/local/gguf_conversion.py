@@ -16,7 +16,6 @@ import io
 import json
 import logging
 import shutil
-import struct
 import tempfile
 import time
 from pathlib import Path
@@ -177,10 +176,7 @@ def _convert(file: Path, folder: Path) -> None:
             model.generation_config.eos_token_id = _end_tokens(tokenizer)
             model.save_pretrained(str(folder))
             tokenizer.save_pretrained(str(folder))
-    except (
-        *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError),
-        *(ImportError, RuntimeError, NotImplementedError, struct.error),
-    ) as error:
+    except Exception as error:  # transformers raises anything at the files of others
         raise ModelError(
             f"The GGUF file {str(file)!r} cannot be read: {type(error).__name__}: {error}. It must "
             "hold a causal language model with its tokenizer, of a kind that transformers knows."

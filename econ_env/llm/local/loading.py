@@ -229,7 +229,6 @@ def _no_progress_bar() -> Iterator[None]:
 def _from_pretrained(
     path: str, *, dtype: DtypeName, local_files_only: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
@@ -243,7 +242,7 @@ def _from_pretrained(
             trust_remote_code=False,
             use_safetensors=True,
         )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # transformers raises anything at the files of others
         raise ModelError(
             f"The model {path!r} cannot be loaded: {error}. It must be a causal language model "
             "that transformers knows by itself, with its tokenizer and its weights as "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from econ_env import BatchedEconEnv, batched_parallel_env
+from econ_env.envs.question_schedule import Schedule
+from econ_env.questions import OutOfQuestions, load_questions
 
 WEIGHTS = {
     "ts": {"ts": 1.0, "al": 0.0, "cc": 0.0},
@@ -31,6 +35,27 @@ def test_a_list_of_seeds_has_one_for_each_question(seeds: Any) -> None:
     for place, seed in enumerate((7, 3)):
         single.reset(seed=seed)
         assert played(listed)[place] == played(single)[0]
+
+
+def test_a_record_of_a_batch_seeded_by_an_array_can_be_written() -> None:
+    env = make(2)
+    seeds: Any = np.array([7, 3])
+    env.reset(seed=seeds)
+    assert json.loads(json.dumps(env.transcripts[0].to_json()))["env_seed"] == 7
+
+
+def test_where_one_place_has_no_question_left_the_others_do_not_go_on(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"question": "{i}", "answer": "1"}}\n' for i in range(3)))
+    schedule = Schedule(
+        load_questions(str(rows)), num_questions=2, order="sequential", loop=False, seed=0
+    )
+    schedule.next_episodes([0, 1])
+    for _ in range(2):
+        schedule.next_episodes([1])
+    with pytest.raises(OutOfQuestions):
+        schedule.next_episodes([0, 1])
+    assert schedule.next_episodes([0])[0].question.text == "1"
 
 
 def test_a_question_whose_seed_is_none_goes_on() -> None:

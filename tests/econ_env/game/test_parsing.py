@@ -128,6 +128,13 @@ def test_a_checklist_holds_only_true_and_false() -> None:
     assert parse_commitment('{"value": 7, "checklist": [true]}').checklist == {}
 
 
+@pytest.mark.parametrize("piece", ['{a: "', "{value: \"{reason: '", '{"a": {', '{"a": [{'])
+def test_texts_that_hold_one_another_a_thousand_times_are_read_without_recursion(
+    piece: str,
+) -> None:
+    parse_commitment(piece * 3000)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -148,6 +148,10 @@ def test_the_last_number_comes_last(response: str, answer: str) -> None:
         ("There are 10 - 3 left over", "3"),
         ("It was somewhere in 3-5 there", "5"),
         ("Things to buy:\n- 3 apples", "3"),
+        ("All in all it is negative 5 there", "-5"),
+        ("All in all it is minus 5 there", "-5"),
+        ("All in all they have 10 minus 5 there", "5"),
+        ("All in all it comes to negative $5 there", "-5"),
     ],
 )
 def test_a_minus_is_a_sign_where_nothing_stands_before_it(response: str, answer: str) -> None:

@@ -61,6 +61,13 @@ def test_a_row_without_choices_keeps_its_answer(tmp_path: Path, choices: object)
     assert (asked.text, asked.gold) == ("q", "42")
 
 
+@pytest.mark.parametrize("labels", [5, "AB", ["A"], {"A": 1, "B": 2}])
+def test_labels_that_are_no_list_are_refused(tmp_path: Path, labels: object) -> None:
+    row = {"question": "q", "choices": {"text": ["a", "b"], "label": labels}, "answer": "a"}
+    with pytest.raises(QuestionError, match="must be a list of texts, or labels with texts"):
+        question(tmp_path, row)
+
+
 @pytest.mark.parametrize("answer", [3, -1, "D", "London", 1.5])
 def test_an_answer_that_is_no_choice_is_refused(tmp_path: Path, answer: object) -> None:
     with pytest.raises(QuestionError, match=r"line 1: the answer .* is none of the 3 choices"):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from econ_env.config import EnvConfig
-from econ_env.llm.api import ApiSettings
+from econ_env.llm.api import ApiModel, ApiSettings, KeyProblem
 from econ_env.llm.api.body import request_body
 from econ_env.llm.api.errors import Fault
 from econ_env.llm.api.profiles import PROFILES
@@ -63,6 +63,8 @@ def test_the_token_limit_and_the_lowest_temperature_can_be_set() -> None:
     [
         ({"extra_body": {"model": "other"}}, "extra_body cannot set model"),
         ({"extra_body": {"temperature": 1, "stream": True}}, "cannot set stream, temperature"),
+        ({"extra_body": {"api_key": KEY}}, "extra_body cannot set api_key: bodies are kept"),
+        ({"extra_body": {"X-Secret": KEY}}, "extra_body cannot set X-Secret"),
         ({"extra_body": {"a": float("nan")}}, "that JSON can express"),
         ({"extra_body": {"a": {1, 2}}}, "that JSON can express"),
         ({"extra_body": [1]}, "that JSON can express"),
@@ -156,6 +158,19 @@ def test_the_value_of_a_cookie_is_told_without_its_name() -> None:
     scrubber = all_secrets(None, ApiSettings(extra_headers=headers))
     assert scrubber.scrub("session SECRETVALUE12345 is dark") == "session [key] is dark"
     assert scrubber.scrub_answer("SECRETVALUE12345") == "[key]"
+
+
+def test_a_field_that_only_sounds_like_a_key_can_be_set() -> None:
+    body = {"prompt_cache_key": "team", "stop_token_ids": [1]}
+    assert ApiSettings(extra_body=body).extra_body == body
+
+
+@pytest.mark.parametrize("url", ["http://gpu.example.org/v1", "http://192.168.1.5:8000/v1"])
+def test_a_key_in_a_header_crosses_no_network_in_plain_text(url: str) -> None:
+    with pytest.raises(KeyProblem, match=r"X-Api-Key is not sent .* without https") as caught:
+        ApiModel(f"vllm:m@{url}", ApiSettings(extra_headers={"X-Api-Key": HEADER}))
+    assert HEADER not in str(caught.value)
+    ApiModel(f"vllm:m@{url}", ApiSettings(extra_headers={"X-Title": "a team"})).close()
 
 
 def test_query_parameters_are_part_of_the_address() -> None:

@@ -134,6 +134,9 @@ def test_a_system_message_that_the_template_knows_stays_one() -> None:
     [
         ("{{ raise_exception('tools only') }}", "tools only"),
         ("{{ undefined.name }}", "cannot render a single user message"),
+        ("{{ 1/0 }}", "division by zero"),
+        ("{{ range(10000000) }}", "cannot render a single user message"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "cannot render a single user message"),
         ("hello", "leaves out the user's text"),
         (None, "no chat template"),
     ],
