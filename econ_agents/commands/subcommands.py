@@ -64,7 +64,7 @@ class OfCheckpoint(Configured):
     def results_folder(self, config: Config, checkpoint: Path) -> Path:
         """Return the folder for results: the one that the user named, else the checkpoint's own."""
         named = config.logging.log_dir
-        return results_folder(checkpoint) if named is None else Path(named)
+        return results_folder(checkpoint) if named is None else Path(named).expanduser()
 
 
 @dataclass(frozen=True, kw_only=True)

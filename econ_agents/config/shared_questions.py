@@ -13,6 +13,9 @@ _NOT_ABOUT_QUESTIONS = ("bne_rounds", "convergence_threshold")
 _FILES = ("data_path", "dataset")
 """Arguments that may name a file; a single file has no splits."""
 
+_ECON_ENV, _DEFAULT_SPLIT = "econ_env:", "test"
+"""Factories of econ_env, and the split that they play where none is named."""
+
 
 def shared_questions(config: Config) -> str | None:
     """Warning, in words, if training and test play the same questions; None if they do not.
@@ -28,6 +31,9 @@ def shared_questions(config: Config) -> str | None:
         }
         for phase in ("train", "test")
     )
+    if config.env.factory.startswith(_ECON_ENV):
+        for arguments in (train, test):
+            arguments.setdefault("split", _DEFAULT_SPLIT)
     file = single_file(test)
     if file is not None:
         train.pop("split", None)

@@ -110,13 +110,14 @@ def read_space(env: HasSpaces) -> TeamSpace:
     observations = {str(agent): env.observation_space(agent) for agent in agents}
     actions = action_boxes_of(env)
     observation_size = _common_size("observation", observations)
+    metadata = getattr(env, "metadata", {})
     return TeamSpace(
         agents=tuple(map(str, agents)),
         observation_size=observation_size,
         action_size=_common_size("action", actions),
         state_size=_state_size(env) if has_state(env) else len(agents) * observation_size,
-        layout=_read_layout(env.metadata, observation_size),
-        action_parts=_read_action_parts(env.metadata, _common_size("action", actions)),
+        layout=_read_layout(metadata, observation_size),
+        action_parts=_read_action_parts(metadata, _common_size("action", actions)),
     )
 
 

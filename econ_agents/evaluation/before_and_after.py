@@ -48,8 +48,10 @@ class Learned:
 
 def what_was_learned(
     untrained: Sequence[Episode], trained: Sequence[Episode], space: TeamSpace, *, seed: int
-) -> Learned:
+) -> Learned | None:
     """Compare two lists of episodes on the same questions, in the same order.
+
+    None if fewer than two questions came to a result in both.
 
     Args:
         untrained: episodes played by the policy that training began with.
@@ -59,10 +61,11 @@ def what_was_learned(
 
     Raises:
         ValueError: the lists differ in length.
-        TooFewResults: almost no episode came to a result.
     """
-    arm = describe_arm(untrained, seed=seed)
     ours, theirs = paired_outcomes(trained, untrained)
+    if len(ours) < 2:
+        return None
+    arm = describe_arm(untrained, seed=seed)
     before, after = describe_episodes(untrained, space), describe_episodes(trained, space)
     return Learned(
         untrained=arm,

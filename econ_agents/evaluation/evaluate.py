@@ -47,13 +47,16 @@ from econ_agents.training.checkpoint_state import (
     restore_weighting,
     restoring,
 )
-from econ_agents.training.inspection import nothing_learned
+from econ_agents.training.inspection import nothing_learned, saved_config
 from econ_files.durable import replace_file
 from econ_files.private import make_private_folder
 
 Traces = list[dict[str, Any]]
 HERE = Placement()
 """Episodes are played in this process."""
+_NOT_COMPARED = (
+    "the untrained team is not compared: fewer than two questions came to a result in both arms"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +114,8 @@ def run_evaluation(
         print(f"failed: {line}")
     path = report.save(log_dir, learned=None if learned is None else asdict(learned))
     print(f"report: {path}")
+    for old in log_dir.glob(trace_file("*")):
+        old.unlink()  # games of an earlier test, in other rounds
     for most, arm in {1: evaluation.baseline, rounds: evaluation.bne}.items():
         if arm.traces:
             path = log_dir / trace_file(most)
@@ -120,7 +125,7 @@ def run_evaluation(
     return 0
 
 
-def trace_file(rounds: int) -> str:
+def trace_file(rounds: int | str) -> str:
     """Return the name of the file with the traces of a test with up to ``rounds`` rounds."""
     return f"llm_traces_test_bne_{rounds}rounds.json"
 
@@ -171,9 +176,11 @@ def evaluate_team(config: Config, checkpoint: Path, placement: Placement = HERE)
             )
             labelled = [{"arm": arm, **trace} for trace in traces]
             arms[bne] = PlayedArm(episodes=episodes, traces=labelled)
-            if config.test.untrained and learned is None and untouched is None:
-                # The same seed gives the networks that training began with.
-                before = build_networks(config, teams.space).eval()
+            is_first = bne == (rounds <= 1)
+            if config.test.untrained and is_first and untouched is None:
+                # The seed of the training gives the networks that it began with.
+                begun = replace(config, seed=saved_config(checkpoint).seed)
+                before = build_networks(begun, teams.space).eval()
                 untrained = play_questions(
                     config,
                     before,
@@ -185,6 +192,8 @@ def evaluate_team(config: Config, checkpoint: Path, placement: Placement = HERE)
                     rollouts=rollouts,
                 )
                 learned = what_was_learned(untrained, episodes, teams.space, seed=config.seed)
+                if learned is None:
+                    notes[_NOT_COMPARED] = None
         finally:
             if rollouts is not None:
                 rollouts.close()

@@ -227,8 +227,9 @@ def _reasons(episodes: Sequence[Episode]) -> dict[str, int]:
     if "closed_by" not in episodes[0].infos:
         return {}
     codes = (int(code) for episode in episodes for code in episode.infos["closed_by"][:, 0])
-    counts = Counter(CLOSED_BY[code] for code in codes if code)
-    return {reason: counts[reason] for reason in CLOSED_BY.values() if counts[reason]}
+    counts = Counter(CLOSED_BY.get(code, f"code {code}") for code in codes if code)
+    known = [reason for reason in CLOSED_BY.values() if reason in counts]
+    return {reason: counts[reason] for reason in dict.fromkeys([*known, *sorted(counts)])}
 
 
 def _arm_lines(name: str, arm: Arm) -> list[str]:
@@ -246,7 +247,7 @@ def _arm_lines(name: str, arm: Arm) -> list[str]:
     if set(arm.closed_by) - {"bne_rounds"} or arm.played_rounds != 1:
         decisions = sum(arm.closed_by.values())
         lines += [
-            f"  ended because {_REASONS[reason]}: {count:,} of {decisions:,}"
+            f"  ended because {_REASONS.get(reason, reason)}: {count:,} of {decisions:,}"
             for reason, count in arm.closed_by.items()
         ]
     return lines

@@ -30,7 +30,7 @@ _ACTIONS = {
     "repetition_penalty": ("Repetition penalty p", "mean penalty, 1 is neutral"),
 }
 _STOPPING = {
-    "commitment_change": ("Change of the commitments", "1 − cosine, on the probe questions"),
+    "commitment_change": ("Change of the commitments", "mean distance, on the probe questions"),
     "loss_change": ("Change of the loss", "change of the smoothed loss"),
     "reward_per_decision": ("Reward per decision", "reward per decision, smoothed"),
     "metric": ("Metric of early stopping", "early_stopping.metric, smoothed"),

@@ -146,10 +146,13 @@ def _as_played(spec: str, comparison: SavedComparison) -> str:
 def _of_equilibrium(interval: Interval) -> str:
     if interval.low > 0:
         return f"Executors would still gain by deviating alone: NashConv is {in_units(interval)}."
-    return (
-        "No deviation of an executor alone was found to pay: NashConv is "
-        f"{in_units(interval)}, which is zero within its interval."
-    )
+    found = "No deviation of an executor alone was found to pay: NashConv is "
+    if interval.high < 0:
+        return (
+            f"{found}{in_units(interval)}, below zero: what paid on the questions on which "
+            "deviations were chosen loses on the others."
+        )
+    return f"{found}{in_units(interval)}, which is zero within its interval."
 
 
 def _count(number: int, name: str) -> str:

@@ -175,8 +175,10 @@ class TrainingRun:
         same = shared_questions(self._config)
         if same is not None and self._trainer.teams.num_questions(1):
             self._say(same)
+        if self._stopping is None:
+            return
         stops_at = earliest_stop(self._config)
-        if self._stopping is not None and stops_at >= self._config.train.episodes:
+        if stops_at >= self._config.train.episodes:
             early = self._config.early_stopping
             self._say(
                 f"early stopping cannot end this run of {self._config.train.episodes} episodes: "

@@ -24,7 +24,7 @@ LOCK_FILE = ".lock"
 def model_dir(config: Config, log_dir: Path) -> Path:
     """Folder of the checkpoints of a run in ``log_dir``."""
     named = config.logging.model_dir
-    return log_dir / CHECKPOINTS if named is None else Path(named)
+    return log_dir / CHECKPOINTS if named is None else Path(named).expanduser()
 
 
 @contextmanager
@@ -104,8 +104,8 @@ def playable_config(log_dir: Path, factory: str | None, checkpoints: Path | None
             "a run goes on in its own environment"
         )
     named = config.logging.model_dir
-    if named is not None and not _lies_in(Path(named), log_dir):
-        if checkpoints is None or checkpoints.resolve() != Path(named).resolve():
+    if named is not None and not _lies_in(model_dir(config, log_dir), log_dir):
+        if checkpoints is None or checkpoints.resolve() != model_dir(config, log_dir).resolve():
             raise ConfigError(
                 f"the run in {log_dir} keeps its checkpoints elsewhere: add --model-dir {named} "
                 "if that folder is yours"
@@ -123,7 +123,7 @@ def how_to_resume(config: Config, log_dir: Path) -> str:
     """Return the command that resumes a run."""
     command = f"econ-agents resume --log-dir {shlex.quote(str(log_dir))}"
     named = config.logging.model_dir
-    if named is not None and not _lies_in(Path(named), log_dir):
+    if named is not None and not _lies_in(model_dir(config, log_dir), log_dir):
         command += f" --model-dir {shlex.quote(named)}"
     return command + flag_of(config.env.factory)
 

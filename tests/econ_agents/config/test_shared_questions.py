@@ -38,3 +38,18 @@ def test_two_splits_are_different_questions_and_one_split_is_not() -> None:
     said = shared_questions(same)
     assert said is not None
     assert "the same questions:" in said
+
+
+@pytest.mark.parametrize(
+    ("keys", "shared"),
+    [
+        (["env.test_kwargs.split=test"], True),
+        (["env_args.dataset_split=test"], True),
+        (["env_args.dataset_split=train"], False),
+    ],
+)
+def test_a_split_that_is_left_out_is_the_one_that_the_environment_plays(
+    keys: list[str], shared: bool
+) -> None:
+    config = read_config(None, ["env_args.hf_dataset_path=simulated", *keys])
+    assert (shared_questions(config) is not None) == shared

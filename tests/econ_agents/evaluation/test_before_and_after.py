@@ -39,6 +39,7 @@ def test_the_same_questions_are_compared_and_actions_are_in_the_units_of_the_env
     before = [played(0.0, correct) for correct in (False, False, True, True)]
     after = [played(-0.5, correct) for correct in (False, True, True, True)]
     learned = what_was_learned(before, after, SPACE, seed=0)
+    assert learned is not None
     assert learned.untrained.correct == 2
     assert learned.difference.mean == 0.25
     assert learned.actions["temperature/bob"] == pytest.approx((1.0, 0.5))
@@ -52,4 +53,12 @@ def test_the_same_questions_are_compared_and_actions_are_in_the_units_of_the_env
 def test_a_question_counts_where_both_came_to_a_result():
     before = [played(0.0, False), played(0.0, True, failed=True), played(0.0, False)]
     after = [played(0.0, True), played(0.0, True), played(0.0, False)]
-    assert what_was_learned(before, after, SPACE, seed=0).difference.mean == 0.5
+    learned = what_was_learned(before, after, SPACE, seed=0)
+    assert learned is not None
+    assert learned.difference.mean == 0.5
+
+
+def test_nothing_is_compared_where_fewer_than_two_questions_came_to_a_result_in_both() -> None:
+    before = [played(0.0, True), played(0.0, True), played(0.0, True)]
+    after = [played(0.0, True), *[played(0.0, True, failed=True)] * 2]
+    assert what_was_learned(before, after, SPACE, seed=0) is None

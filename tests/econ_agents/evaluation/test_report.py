@@ -109,6 +109,12 @@ def test_the_last_decision_counts() -> None:
     assert describe_arm([episode, played(True)], seed=0).correct == 1
 
 
+def test_a_reason_of_another_environment_is_counted_by_its_code() -> None:
+    arm = describe_arm([played(True, reason=3), played(True, reason=9)], seed=0)
+    assert arm.closed_by == {CLOSED_BY[3]: 1, "code 9": 1}
+    assert lines([played(True, reason=9)] * 3, [played(True, rounds=2, reason=9)] * 3)
+
+
 def test_rounds_tokens_and_reasons_are_counted() -> None:
     bne = [
         played(True, rounds=3, reason=CLOSED_BY_CODES["bne_rounds"], tokens=(300, 60)),

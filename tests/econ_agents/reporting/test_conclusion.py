@@ -132,6 +132,12 @@ def test_without_verdicts_the_reward_is_told() -> None:
     ]
 
 
+def test_a_measure_below_zero_is_not_called_zero() -> None:
+    interval = Interval(mean=-0.05, low=-0.09, high=-0.01)
+    said = conclude((STILL, None), [Equilibrium(seed=0, interval=interval, questions=9, gains=())])
+    assert "below zero: what paid on the questions" in said[-1]
+
+
 @pytest.mark.parametrize(
     ("low", "sentence"),
     [
