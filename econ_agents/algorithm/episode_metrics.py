@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,14 +44,24 @@ def describe_episodes(episodes: Sequence[Episode], space: TeamSpace) -> dict[str
     if set(TOKENS) <= set(infos):
         found["tokens"] = _mean([tokens_of(episode) for episode in finished])
     actions = np.concatenate([episode.actions for episode in finished])
-    for index, agent in enumerate(space.agents):
+    for index, agent in enumerate(_words(space.agents)):
         for axis, mean in enumerate(actions[:, index].mean(axis=0).tolist()):
             if space.action_parts is None:
                 found[f"action_{axis}/{agent}"] = mean
             else:
                 part = space.action_parts[axis]
-                found[f"{part.name}/{agent}"] = part.value_of(mean)
+                found[f"{_word(part.name)}/{agent}"] = part.value_of(mean)
     return found
+
+
+def _words(agents: Sequence[str]) -> list[str]:
+    """Return names of agents as metrics may have them: "agent 0" becomes "agent_0"."""
+    words = [_word(agent) for agent in agents]
+    return words if len(set(words)) == len(words) else [f"agent_{k}" for k in range(len(words))]
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.\-]", "_", text)
 
 
 def tokens_of(episode: Episode) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,20 @@ def test_actions_have_the_environments_names_and_units_where_it_tells_them():
     assert found["temperature/anna"] == pytest.approx(float(means[0, 0]) + 1)
     assert found["penalty/cleo"] == pytest.approx(float(means[2, 1]))
     assert not any(name.startswith("action_") for name in found)
+
+
+@pytest.mark.parametrize(
+    ("agents", "named"),
+    [
+        (("agent 0", "équipe", "b/c"), ["agent_0", "_quipe", "b_c"]),
+        (("a b", "a_b", "c"), ["agent_0", "agent_1", "agent_2"]),
+    ],
+)
+def test_any_name_of_an_agent_can_be_logged(agents: tuple[str, ...], named: list[str]):
+    found = describe_episodes([LONG], replace(space(), agents=agents))
+    assert [name for name in found if name.startswith("action_0/")] == [
+        f"action_0/{name}" for name in named
+    ]
 
 
 def test_failed_episodes_are_left_out():
