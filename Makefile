@@ -35,7 +35,7 @@ test-third-party: ## train with other libraries, in environments of their own (T
 
 replay-gsm8k: ## repeat the tables of GSM8K with public models from recordings (ROWS="--data-path DIR")
 	@scripts/install.sh minilm train test
-	@for name in gsm8k_1.5b gsm8k_1.5b_casting_vote gsm8k_mixed_casting_vote gsm8k_0.5b gsm8k_0.5b_casting_vote; do \
+	@for name in gsm8k_1.5b gsm8k_1.5b_casting_vote gsm8k_mixed_casting_vote gsm8k_0.5b gsm8k_0.5b_casting_vote gsm8k_0.5b_trained; do \
 		.venv/bin/python -m benchmarks.replay play benchmarks/recordings/$$name.sqlite.xz \
 			--config benchmarks/configs/$$name.yaml --expect benchmarks/results/$$name.json $(ROWS) || exit; \
 	done

@@ -28,11 +28,14 @@ PUBLIC = {
     ),
     "gsm8k_0.5b": ("llamacpp:qwen2.5-coder-0.5b@http://127.0.0.1:8093/v1", 100),
     "gsm8k_0.5b_casting_vote": ("local:qwen2.5-coder-0.5b", 200),
+    "gsm8k_0.5b_trained": ("local:qwen2.5-coder-0.5b", 200),
     "svamp_1.5b": ("local:qwen2.5-coder-1.5b", 100),
+    "svamp_1.5b_trained": ("local:qwen2.5-coder-1.5b", 100),
     "math500_1.5b": ("local:qwen2.5-coder-1.5b", 100),
+    "math500_1.5b_trained": ("local:qwen2.5-coder-1.5b", 100),
 }
 """Comparisons of public models, with the models and the number of questions."""
-TRAINED = sorted(path for path in CONFIGS.iterdir() if path.stem not in PUBLIC)
+AT_ECONS_BUDGET = sorted(path for path in CONFIGS.iterdir() if path.stem not in PUBLIC)
 
 
 @pytest.mark.parametrize(("name", "llm", "questions"), [(n, *what) for n, what in PUBLIC.items()])
@@ -46,7 +49,7 @@ def test_a_comparison_of_public_models_names_its_primary_contrast_and_can_decode
     assert flags.llm == llm
 
 
-@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", AT_ECONS_BUDGET, ids=lambda path: path.stem)
 def test_every_file_is_a_comparison_in_several_seeds_at_econs_budget(path: Path) -> None:
     flags = read(path.stem)
     entries = flags.entries()

@@ -151,8 +151,11 @@ def test_a_result_that_cannot_be_read_is_told(
         "gsm8k_mixed_casting_vote",
         "gsm8k_0.5b",
         "gsm8k_0.5b_casting_vote",
+        "gsm8k_0.5b_trained",
         "svamp_1.5b",
+        "svamp_1.5b_trained",
         "math500_1.5b",
+        "math500_1.5b_trained",
     ],
 )
 def test_the_committed_recording_repeats_the_committed_table(
