@@ -43,7 +43,7 @@ def _tuned(name: str, *, without: Collection[str] = ()) -> list[str]:
         f"| method | accuracy, % (95%) | {over} | tokens per question |",
         "|---|---|---|---|",
         *(
-            _against(m, theirs, _told(m["method"]))
+            _line(m, _told(m["method"]), theirs)
             for m in found["methods"]
             if not m["method"].startswith(tuple(without))
         ),
@@ -93,7 +93,7 @@ def _public_model(name: str) -> list[str]:
     return [
         "| | accuracy, % (95%) | points over one greedy answer (95%) | tokens per question |",
         "|---|---|---|---|",
-        *(_against(m, "greedy", told(m["method"])) for m in _read(name)["methods"]),
+        *(_line(m, told(m["method"]), "greedy") for m in _read(name)["methods"]),
     ]
 
 
@@ -125,9 +125,7 @@ def _trained(name: str) -> list[str]:
     for method in methods:
         spec = method["method"]
         told = next(w for begin, w in _ARMS_OF_THE_TRAINED.items() if spec.startswith(begin))
-        share = _percent(method["accuracy"]["overall"])
-        over = " | ".join(_over(method, other) for other in references)
-        lines.append(f"| {told} | {share} | {over} | {method['spending']['tokens']:,.0f} |")
+        lines.append(_line(method, told, *references))
     return lines
 
 
@@ -158,9 +156,9 @@ def room() -> list[str]:
     return lines
 
 
-def _against(method: Found, reference: str, name: str) -> str:
-    """Return the line of a method: accuracy, difference to ``reference`` with finding, tokens."""
-    over = _over(method, reference)
+def _line(method: Found, name: str, *references: str) -> str:
+    """Return the line of a method: accuracy, differences to ``references``, tokens."""
+    over = " | ".join(_over(method, reference) for reference in references)
     share = _percent(method["accuracy"]["overall"])
     return f"| {name} | {share} | {over} | {method['spending']['tokens']:,.0f} |"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from econ_env.questions.base import QuestionError
 
@@ -64,13 +65,12 @@ def _labelled(given: object, name: str, where: str) -> tuple[list[str], list[str
     labels: Sequence[object] | None = None
     texts: object = given
     if isinstance(given, Mapping):
-        if isinstance(given.get("text"), Sequence) and not isinstance(given["text"], str):
+        if _is_list(given.get("text")):
             texts, labels = given["text"], given.get("label")
         else:
             labels, texts = list(given), list(given.values())
     if (
-        not isinstance(texts, Sequence)
-        or isinstance(texts, str)
+        not _is_list(texts)
         or not all(isinstance(text, str | int | float) for text in texts)
         or (labels is not None and (not _is_list(labels) or len(labels) != len(texts)))
     ):
@@ -89,7 +89,7 @@ def _labelled(given: object, name: str, where: str) -> tuple[list[str], list[str
     return [str(label) for label in labels or _LETTERS[: len(written)]], written
 
 
-def _is_list(value: object) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 

@@ -55,12 +55,7 @@ def _key_of_one(address: Address, given: str | None) -> Secret | None:
         if address.profile.needs_key and address.is_own_server:
             raise KeyProblem(f"{address.name!r} needs a key: {how_to_give_a_key(address)}")
         return None
-    origin = origin_of(address.url)
-    if origin is None or not origin.is_private:
-        raise KeyProblem(
-            f"the key of {source} is not sent to {address.url}: without https, everyone on the way "
-            "could read it. Use https, or a tunnel that ends on this machine"
-        )
+    _check_private(address.url, f"the key of {source}")
     try:
         return Secret(value)
     except ValueError as error:
@@ -85,14 +80,18 @@ def check_header_keys(address: Address, settings: ApiSettings) -> None:
     Raises:
         KeyProblem: one would.
     """
-    names = key_headers(settings)
-    open_urls = [
-        url for url in address.urls if (origin := origin_of(url)) is None or not origin.is_private
-    ]
-    if names and open_urls:
+    for name in key_headers(settings):
+        for url in address.urls:
+            _check_private(url, f"the header {name}")
+
+
+def _check_private(url: str, told: str) -> None:
+    """Raise ``KeyProblem``, in whose words ``told`` is what it protects, if ``url`` is open."""
+    origin = origin_of(url)
+    if origin is None or not origin.is_private:
         raise KeyProblem(
-            f"the header {names[0]} is not sent to {open_urls[0]}: without https, everyone on the "
-            "way could read it. Use https, or a tunnel that ends on this machine"
+            f"{told} is not sent to {url}: without https, everyone on the way could read it. Use "
+            "https, or a tunnel that ends on this machine"
         )
 
 
